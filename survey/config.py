@@ -1,0 +1,273 @@
+"""Settings: `survey.toml` becomes frozen, validated objects, and those become fingerprints.
+
+Each class is one table of the file and one stage of the method. Which tables a stage depends
+on is declared once, in `STAGE_SETTINGS`: a stage is computed again exactly when one of its
+tables, or a stage before it, has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from survey.errors import ConfigError
+
+WavelengthRange = tuple[float, float]
+
+
+class _Table(BaseModel):
+    """One table of the settings file: immutable, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GenericReaderSettings(_Table):
+    """Where a cube without a reader of its own keeps its data.
+
+    Extensions are names or numbers. Units left out are taken from the header.
+    """
+
+    flux: str | int = "SCI"
+    error: str | int | None = None
+    error_is: Literal["sigma", "variance", "inverse-variance"] = "sigma"
+    mask: str | int | None = None
+    flux_unit: str | None = None
+    wavelength_unit: str | None = None
+    wavelength_medium: Literal["vacuum", "air"] = "vacuum"
+    instrument: str = "generic"
+    band: str = ""
+    spaxel_area_arcsec2: float | None = Field(default=None, gt=0)
+
+
+class ReadSettings(_Table):
+    """How cubes are read. `reader = "auto"` lets the header decide."""
+
+    reader: str = "auto"
+    generic: GenericReaderSettings | None = None
+
+
+class PrepareSettings(_Table):
+    """From a stored cube to normalised rest-frame spectra.
+
+    `window` is a named rest-frame window of the instrument table, two wavelengths in
+    micron, or "full". Fractions are of the planes or spaxels that could be used.
+    """
+
+    window: str | WavelengthRange = "full"
+    max_bad_spaxel_fraction: float = Field(default=0.5, ge=0, le=1)
+    max_bad_plane_fraction: float = Field(default=0.1, ge=0, le=1)
+    max_gap_samples: int = Field(default=8, ge=0)
+    snr_min: float = Field(default=3.0, ge=0)
+    normalise: Literal["integral", "window", "continuum-removed", "line-masked"] = "integral"
+    normalise_window: WavelengthRange | None = None
+
+    @model_validator(mode="after")
+    def _window_is_given(self) -> PrepareSettings:
+        if self.normalise == "window" and self.normalise_window is None:
+            raise ValueError('normalise = "window" needs normalise_window = [low, high] in micron')
+        return self
+
+
+class DistanceSettings(_Table):
+    """Pairwise distances minimised over a spectral shift.
+
+    `shift` is a number of samples (the paper's 6) or a velocity, as in "300 km/s".
+    """
+
+    shift: int | str = 6
+    engine: Literal["auto", "naive", "gemm", "fft"] = "auto"
+    dtype: Literal["auto", "float32", "float64"] = "auto"
+
+    @field_validator("shift")
+    @classmethod
+    def _shift_is_meaningful(cls, value: int | str) -> int | str:
+        if isinstance(value, int):
+            if value < 0:
+                raise ValueError("a shift in samples cannot be negative")
+        elif _velocity_of(value) is None:
+            raise ValueError(f'{value!r} is neither a number of samples nor like "300 km/s"')
+        return value
+
+    @property
+    def shift_km_s(self) -> float | None:
+        """The largest shift in km/s, or None when it is given in samples."""
+        return None if isinstance(self.shift, int) else _velocity_of(self.shift)
+
+
+def _velocity_of(text: str) -> float | None:
+    number, _, unit = text.strip().partition(" ")
+    try:
+        velocity = float(number)
+    except ValueError:
+        return None
+    return velocity if unit.strip() == "km/s" and velocity >= 0 else None
+
+
+class LinkageSettings(_Table):
+    """Hierarchical linkage. `ward_input = "squared"` feeds squared distances to Ward."""
+
+    method: Literal["ward", "average", "complete", "single"] = "ward"
+    ward_input: Literal["distance", "squared"] = "distance"
+
+
+class CutSettings(_Table):
+    """Where the dendrogram is cut."""
+
+    criterion: Literal["auto", "fixed", "snr"] = "auto"
+    k: int = Field(default=6, ge=1)
+    k_min: int = Field(default=2, ge=2)
+    k_max: int = Field(default=12, ge=2)
+    target_snr: float = Field(default=30.0, gt=0)
+
+    @model_validator(mode="after")
+    def _range_is_ordered(self) -> CutSettings:
+        if self.k_max < self.k_min:
+            raise ValueError(f"k_max = {self.k_max} is below k_min = {self.k_min}")
+        return self
+
+
+class ProfileSettings(_Table):
+    """What is kept of every cluster."""
+
+    nuclear_radius_arcsec: float = Field(default=0.5, gt=0)
+    low_snr_factor: float = Field(default=3.0, gt=0)
+    reconstruct: bool = False
+
+
+class FeatureSettings(_Table):
+    """Measurement of lines, bands and the continuum slope in cluster spectra."""
+
+    detection_sigma: float = Field(default=3.0, gt=0)
+    upper_limit_sigma: float = Field(default=3.0, gt=0)
+
+
+class StoreSettings(_Table):
+    """Layout of the Zarr stores of converted cubes."""
+
+    chunk_spaxels: int = Field(default=256, ge=1)
+    shard_chunks: int = Field(default=8, ge=1)
+
+
+class EngineSettings(_Table):
+    """Where the work runs, and what stays on disk. None of this changes a result.
+
+    `keep_stores = false` drops a galaxy's converted cube once its part is committed.
+    """
+
+    workers: int = Field(default=2, ge=1)
+    threads_per_worker: int = Field(default=1, ge=1)
+    memory_limit: str = "auto"
+    scheduler: str | None = None
+    in_flight_per_worker: int = Field(default=3, ge=1)
+    dashboard: bool = True
+    keep_stores: bool = True
+
+
+class ReportSettings(_Table):
+    """Pictures."""
+
+    figures: bool = True
+
+
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "default": {},
+    # Hermosa Munoz et al.: integral normalisation, 6 samples, Ward on the root of the
+    # minimised sum of squares, a number of clusters chosen by eye between 5 and 7.
+    "gatos": {
+        "prepare": {"normalise": "integral"},
+        "distance": {"shift": 6},
+        "linkage": {"method": "ward", "ward_input": "distance"},
+        "cut": {"criterion": "fixed", "k": 6},
+    },
+}
+
+
+class Settings(_Table):
+    """All settings of a survey."""
+
+    preset: Literal["default", "gatos"] = "default"
+    targets: str | None = None
+    read: ReadSettings = ReadSettings()
+    prepare: PrepareSettings = PrepareSettings()
+    distance: DistanceSettings = DistanceSettings()
+    linkage: LinkageSettings = LinkageSettings()
+    cut: CutSettings = CutSettings()
+    profiles: ProfileSettings = ProfileSettings()
+    features: FeatureSettings = FeatureSettings()
+    store: StoreSettings = StoreSettings()
+    engine: EngineSettings = EngineSettings()
+    report: ReportSettings = ReportSettings()
+
+
+STAGE_SETTINGS: dict[str, tuple[str, ...]] = {
+    "convert": ("read", "store"),
+    "linkage": ("prepare", "distance", "linkage"),
+    "profiles": ("cut", "profiles"),
+    "features": ("features",),
+}
+"""Stages of one galaxy in order, each with the tables it depends on besides the stage before."""
+
+
+def build_settings(values: dict[str, Any], *, source: str | Path | None = None) -> Settings:
+    """Validate nested settings; those of the preset stand where `values` says nothing.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown key or a value out of range; all problems in one message.
+    """
+    preset = values.get("preset", "default")
+    merged = _merge(PRESETS.get(preset, {}), values)
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in item['loc']) or 'settings'}: {item['msg']}"
+            for item in error.errors()
+        )
+        raise ConfigError(f"invalid settings: {problems}", file=source) from None
+
+
+def load_settings(path: str | Path, overrides: dict[str, Any] | None = None) -> Settings:
+    """Read a settings file, `overrides` (nested like the file) taking precedence.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, is not TOML, or does not validate.
+    """
+    path = Path(path)
+    try:
+        values = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        raise ConfigError("settings file not found", file=path) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"not a TOML file ({error})", file=path) from None
+    return build_settings(_merge(values, overrides or {}), source=path)
+
+
+def stage_settings(settings: Settings, stage: str) -> dict[str, Any]:
+    """The settings on which `stage` depends directly, as plain values."""
+    return {name: getattr(settings, name).model_dump(mode="json") for name in STAGE_SETTINGS[stage]}
+
+
+def fingerprint(*values: Any) -> str:
+    """A short digest of JSON-able values, the same on every machine (blake2b, 128 bits)."""
+    canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        if isinstance(below, dict) and isinstance(value, dict):
+            merged[key] = _merge(below, value)
+        else:
+            merged[key] = value
+    return merged

@@ -1,0 +1,25 @@
+"""Fixtures every test may use."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[1] / ".." / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of observed cubes, which a user's clone does not have."""
+    folder = SHARED / "data"
+    if not folder.is_dir():
+        pytest.skip("no observed data beside this checkout (../shared/data)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_reference() -> Path:
+    """The folder of published reference tables."""
+    folder = SHARED / "reference"
+    if not folder.is_dir():
+        pytest.skip("no reference tables beside this checkout (../shared/reference)")
+    return folder
