@@ -1,0 +1,79 @@
+"""Where the work runs: processes on this machine, or a scheduler that is already there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dask
+from distributed import Client, LocalCluster
+
+from survey.config import EngineSettings
+from survey.errors import ConfigError
+
+LOOPBACK = "127.0.0.1"
+CONNECT_TIMEOUT = "20s"
+
+SCHEDULING = {
+    # One death of a worker is enough: its tasks come back to us as suspects and are tried
+    # again one at a time (see `submit`), so that the guilty one takes no innocent with it.
+    "distributed.scheduler.allowed-failures": 0,
+}
+
+
+@contextmanager
+def connect(settings: EngineSettings) -> Iterator[Client]:
+    """A client of the cluster that `settings` describe, closed at the end.
+
+    Without a scheduler address a cluster of worker processes is started; it, its workers and
+    its dashboard listen on the loopback interface alone. Every worker process computes with
+    one BLAS thread, which the Dask nannies see to.
+
+    Raises
+    ------
+    ConfigError
+        If nobody answers at `settings.scheduler`.
+    """
+    if settings.scheduler is not None:
+        with _existing(settings.scheduler) as client:
+            yield client
+        return
+    with (
+        dask.config.set(SCHEDULING),
+        LocalCluster(
+            n_workers=settings.workers,
+            threads_per_worker=settings.threads_per_worker,
+            processes=True,
+            host=LOOPBACK,
+            memory_limit=settings.memory_limit,
+            dashboard_address=f"{LOOPBACK}:0" if settings.dashboard else None,
+            worker_dashboard_address=None,
+            silence_logs=40,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def _existing(address: str) -> Client:
+    try:
+        return Client(address, timeout=CONNECT_TIMEOUT)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ConfigError(
+            f"no Dask scheduler answers at {address}",
+            expected='an address like "tcp://host:8786"',
+            found=f"{type(error).__name__}: {error}",
+            advice="Start one with `dask scheduler`, or leave the address out to work here.",
+        ) from error
+
+
+def worker_memory_bytes(client: Client) -> int | None:
+    """The smallest memory limit among the workers, or None where there is no limit."""
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    limits = [worker["memory_limit"] for worker in workers if worker.get("memory_limit")]
+    return min(limits, default=None)
+
+
+def slots(client: Client) -> int:
+    """How many tasks the cluster can run at once."""
+    return max(1, sum(client.nthreads().values()))

@@ -1,0 +1,57 @@
+"""What clustering one cube will cost, known before it starts.
+
+The law was fitted to measurements of the block-FFT engine and of fastcluster; the figures
+are for one core and spectra of `n_plane` samples at 13 lags.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PAIR_SECONDS = 70e-9
+PAIR_PLANE_SECONDS = 0.064e-9
+TRANSFORM_SECONDS = 72e-6 / 4563  # per spectrum and plane
+LINKAGE_SECONDS = 2e-8  # per spaxel squared
+REFERENCE_LAGS = 13
+FLOAT64_COST = 1.9
+FLOAT64_UP_TO = 5000  # spaxels; above, distances are computed in float32
+BASE_BYTES = 300 * 2**20  # a worker process with the numerical libraries loaded
+COPIES_OF_SPECTRA = 6  # flux, error, bad, prepared, normalised, transforms
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Projected cost of clustering one cube on one core."""
+
+    n_spaxel: int
+    n_plane: int
+    condensed_bytes: int
+    peak_bytes: int
+    distance_seconds: float
+    linkage_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        """Distances and linkage together."""
+        return self.distance_seconds + self.linkage_seconds
+
+
+def project_clustering(n_spaxel: int, n_plane: int, max_shift: int = 6) -> Projection:
+    """Project memory (bytes) and time (seconds, one core) from the size of a cube."""
+    pairs = n_spaxel * (n_spaxel - 1) // 2
+    double = n_spaxel <= FLOAT64_UP_TO
+    item = 8 if double else 4
+    lags = (2 * max_shift + 1) / REFERENCE_LAGS
+    distance = pairs * (PAIR_SECONDS * lags + PAIR_PLANE_SECONDS * n_plane)
+    distance += TRANSFORM_SECONDS * n_spaxel * n_plane
+    # fastcluster works on one float64 copy of what it is given.
+    condensed, linkage_copy = pairs * item, pairs * 8
+    spectra = n_spaxel * n_plane * item * COPIES_OF_SPECTRA
+    return Projection(
+        n_spaxel=n_spaxel,
+        n_plane=n_plane,
+        condensed_bytes=condensed,
+        peak_bytes=BASE_BYTES + spectra + condensed + linkage_copy,
+        distance_seconds=distance * (FLOAT64_COST if double else 1.0),
+        linkage_seconds=LINKAGE_SECONDS * n_spaxel**2,
+    )

@@ -1,0 +1,52 @@
+import os
+from urllib.parse import urlparse
+
+import pytest
+from distributed import Client
+
+from survey.config import EngineSettings
+from survey.engine.cluster import connect, slots, worker_memory_bytes
+from survey.errors import ConfigError
+
+
+def test_workers_are_processes_of_their_own(client: Client) -> None:
+    pids = set(client.run(os.getpid).values())
+    assert len(pids) == 2
+    assert os.getpid() not in pids
+
+
+def test_everything_listens_on_loopback_alone(client: Client) -> None:
+    info = client.scheduler_info(n_workers=-1)
+    addresses = [info["address"], *info["workers"], client.dashboard_link]
+    assert {urlparse(address).hostname for address in addresses} == {"127.0.0.1"}
+
+
+def test_workers_compute_with_one_blas_thread(client: Client) -> None:
+    def blas_threads() -> set[int]:
+        import numpy  # noqa: F401  (loads the BLAS)
+        from threadpoolctl import threadpool_info
+
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    assert all(threads == {1} for threads in client.run(blas_threads).values())
+
+
+def test_memory_limit_and_slots_are_reported(client: Client) -> None:
+    assert worker_memory_bytes(client) == 2**30
+    assert slots(client) == 2
+
+
+def test_an_existing_scheduler_is_used(client: Client) -> None:
+    address = client.scheduler.address
+    with connect(EngineSettings(scheduler=address)) as other:
+        assert other.submit(sum, [1, 2]).result() == 3
+    assert slots(client) == 2, "leaving must not stop a cluster that is not ours"
+
+
+def test_a_silent_address_is_a_settings_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("survey.engine.cluster.CONNECT_TIMEOUT", "1s")
+    with (
+        pytest.raises(ConfigError, match=r"no Dask scheduler answers at tcp://127.0.0.1:9"),
+        connect(EngineSettings(scheduler="tcp://127.0.0.1:9")),
+    ):
+        pass
