@@ -1,0 +1,9 @@
+"""What is known beforehand (lines, bands, instruments) and what is published (the catalog).
+
+This package imports nothing of `survey`: a catalog can be read without the code that made it.
+"""
+
+from catalogs.errors import CatalogError
+from catalogs.query import Catalog, open_catalog
+
+__all__ = ["Catalog", "CatalogError", "open_catalog"]

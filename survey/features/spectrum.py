@@ -1,0 +1,183 @@
+"""The spectrum as measurements need it: per micron, in one set of units, with its resolution.
+
+Whatever the cube was calibrated in, a line flux is power per area (and solid angle) received
+by the observer. Spectra come in on rest-frame wavelengths with observed flux densities, so
+the factor (1 + z) between the two frames is put in here, once:
+
+    F = integral of f_lambda d lambda_obs = (1 + z) * integral of f_lambda d lambda_rest
+    F = integral of f_nu d nu_obs = integral of f_nu c / lambda_rest^2 d lambda_rest / (1 + z)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import astropy.units as u
+import numpy as np
+from astropy.constants import c as _LIGHT
+from numpy.typing import ArrayLike, NDArray
+
+from survey.errors import DataError
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+LIGHT_KM_S = float(_LIGHT.to_value(u.km / u.s))
+
+INTRINSIC_FWHM_KM_S = 250.0
+"""Width allowed for motion inside a galaxy, added in quadrature to that of the instrument.
+
+Rotation and dispersion within one cluster, and what the redshift leaves; broader wings, as
+of outflows, are cut.
+"""
+
+SAMPLES_PER_ELEMENT = 2.0
+"""Nyquist sampling, taken for the resolution where that is not known."""
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """One rest-frame spectrum, ready to be integrated over wavelength.
+
+    All arrays have shape (L,). `flux` and `error` are per micron of rest-frame wavelength,
+    so that their integral is the observed flux in `line_flux_unit`; both are interpolated
+    where the input has no number, and `good` tells where the flux had one. `per_micron` is
+    the factor that made them from the input. `line_fwhm_um` is the width expected of a line
+    at each wavelength.
+    """
+
+    wavelength_um: Floats
+    flux: Floats
+    error: Floats
+    good: Bools
+    per_micron: Floats
+    line_fwhm_um: Floats
+
+    @cached_property
+    def edges_um(self) -> Floats:
+        """Borders of the samples, shape (L + 1,)."""
+        middle = (self.wavelength_um[1:] + self.wavelength_um[:-1]) / 2
+        first = 2 * self.wavelength_um[0] - middle[0]
+        last = 2 * self.wavelength_um[-1] - middle[-1]
+        return np.concatenate([[first], middle, [last]])
+
+    def line_fwhm_at(self, wavelength_um: Floats) -> Floats:
+        """Width in micron expected of lines at these wavelengths."""
+        return np.interp(wavelength_um, self.wavelength_um, self.line_fwhm_um)
+
+    def covers(self, wavelength_um: Floats) -> Bools:
+        """Whether wavelengths lie between the ends of the spectrum."""
+        inside: Bools = (wavelength_um >= self.edges_um[0]) & (wavelength_um <= self.edges_um[-1])
+        return inside
+
+    def length_um(self, where: Bools, low_um: Floats, high_um: Floats) -> Floats:
+        """How much of the ranges low..high is covered by the samples `where`."""
+        edges = self.edges_um
+        covered = np.concatenate([[0.0], np.cumsum(where * np.diff(edges))])
+        return np.interp(high_um, edges, covered) - np.interp(low_um, edges, covered)
+
+
+def observed_spectrum(
+    wavelength_um: ArrayLike,
+    spectrum: ArrayLike,
+    error: ArrayLike,
+    *,
+    flux_unit: str,
+    redshift: float,
+    resolving_power: ArrayLike | None,
+) -> Spectrum:
+    """Convert a rest-frame spectrum with its error (both in `flux_unit`).
+
+    Raises
+    ------
+    DataError
+        If shapes differ, there are fewer than three samples, the wavelengths do not
+        increase, or the unit is no flux density.
+    """
+    wavelength = np.asarray(wavelength_um, dtype=np.float64)
+    flux, sigma = np.asarray(spectrum, dtype=np.float64), np.asarray(error, dtype=np.float64)
+    _check(wavelength, flux, sigma)
+    per_micron = _per_micron(wavelength, flux_unit, redshift)
+    return Spectrum(
+        wavelength_um=wavelength,
+        flux=_without_gaps(wavelength, flux) * per_micron,
+        error=_without_gaps(wavelength, sigma) * per_micron,
+        good=np.isfinite(flux),
+        per_micron=per_micron,
+        line_fwhm_um=_line_fwhm_um(wavelength, resolving_power),
+    )
+
+
+def line_flux_unit(flux_unit: str) -> str:
+    """Unit of integrated fluxes for spectra in `flux_unit`, as an astropy unit string.
+
+    Watt per square metre; per steradian, square arcsecond or pixel where the input was.
+
+    Raises
+    ------
+    DataError
+        If `flux_unit` is neither a flux density nor a surface brightness.
+    """
+    _, per_area = _density_and_area(flux_unit)
+    return str((u.W / u.m**2 / per_area).to_string())
+
+
+def _without_gaps(wavelength_um: Floats, values: Floats) -> Floats:
+    known = np.isfinite(values)
+    if known.all() or not known.any():
+        return values
+    return np.interp(wavelength_um, wavelength_um[known], values[known])
+
+
+def _per_micron(wavelength_um: Floats, flux_unit: str, redshift: float) -> Floats:
+    density, _ = _density_and_area(flux_unit)
+    stretch = 1 + redshift
+    if density.is_equivalent(u.W / u.m**2 / u.um):
+        factor = density.to(u.W / u.m**2 / u.um)
+        return np.full(wavelength_um.shape, factor * stretch)
+    light_um_hz = _LIGHT.to_value(u.um * u.Hz)
+    return density.to(u.W / u.m**2 / u.Hz) * light_um_hz / wavelength_um**2 / stretch
+
+
+@cache
+def _density_and_area(flux_unit: str) -> tuple[u.UnitBase, u.UnitBase]:
+    """Split a unit into a flux density and the solid angle it is per (or 1)."""
+    try:
+        unit = u.Unit(flux_unit)
+    except (ValueError, TypeError):
+        unit = u.dimensionless_unscaled
+    # Steradian comes after arcsec2, which would be taken for it.
+    for area in (u.dimensionless_unscaled, u.arcsec**2, u.sr, u.pix):
+        density = unit * area
+        known = density.is_equivalent(u.W / u.m**2 / u.um) or density.is_equivalent(u.Jy)
+        if known and (area != u.arcsec**2 or u.arcsec in unit.bases):
+            return density, area
+    raise DataError(
+        "spectra cannot be integrated in this unit",
+        expected="a flux density or a surface brightness, as MJy/sr or erg/s/cm2/Angstrom",
+        found=repr(flux_unit),
+    )
+
+
+def _line_fwhm_um(wavelength_um: Floats, resolving_power: ArrayLike | None) -> Floats:
+    if resolving_power is None:
+        instrument_um = SAMPLES_PER_ELEMENT * np.gradient(wavelength_um)
+    else:
+        instrument_um = wavelength_um / np.asarray(resolving_power, dtype=np.float64)
+    return np.hypot(instrument_um, wavelength_um * INTRINSIC_FWHM_KM_S / LIGHT_KM_S)
+
+
+def _check(wavelength: Floats, flux: Floats, sigma: Floats) -> None:
+    if not (wavelength.ndim == 1 and wavelength.shape == flux.shape == sigma.shape):
+        raise DataError(
+            "wavelengths, spectrum and error do not match",
+            expected="three one-dimensional arrays of one length",
+            found=f"shapes {wavelength.shape}, {flux.shape}, {sigma.shape}",
+        )
+    if wavelength.size < 3 or not np.all(np.diff(wavelength) > 0):
+        raise DataError(
+            "wavelengths are not those of a spectrum",
+            expected="at least three strictly increasing values",
+            found=f"{wavelength.size} values",
+        )

@@ -1,0 +1,208 @@
+"""The reference tables: complete, consistent, and refused when they are not."""
+
+import pickle
+from importlib.resources import files
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from catalogs.errors import CatalogError
+from catalogs.reference import (
+    load_bands,
+    load_gatos_sample,
+    load_instruments,
+    load_lines,
+    named_window,
+    psf_fwhm_arcsec,
+    read_bands,
+    read_lines,
+    resolving_power,
+    slope_windows,
+)
+
+LIGHT_KM_S = 299792.458
+LINES = {line.name: line for line in load_lines()}
+
+
+def test_every_published_mid_infrared_line_is_there(shared_reference):
+    published = Table.read(shared_reference / "lines_mrs.csv", format="ascii.csv")
+    ours = np.array([line.wavelength_um for line in load_lines("mir")])
+    assert len(ours) == len(published) == 69
+    np.testing.assert_allclose(ours, np.sort(published["adopted_vac_um"]), rtol=1e-9)
+
+
+def test_bpt_lines_are_there_in_vacuum():
+    for name, air_angstrom in [
+        ("Hbeta_4861", 4861.33),
+        ("OIII_5007", 5006.84),
+        ("OI_6300", 6300.30),
+        ("Halpha_6563", 6562.80),
+        ("NII_6583", 6583.45),
+        ("SII_6716", 6716.44),
+        ("SII_6731", 6730.82),
+    ]:
+        refraction = LINES[name].wavelength_um * 1e4 / air_angstrom
+        assert refraction == pytest.approx(1.000277, abs=4e-6)
+
+
+def test_names_say_where_the_line_is():
+    for line in load_lines():
+        number = float(line.name.rsplit("_", 1)[1])
+        assert line.name.isascii()
+        if line.set == "mir":
+            assert number == pytest.approx(line.wavelength_um, abs=0.0051)
+        else:
+            assert number == pytest.approx(line.wavelength_um * 1e4, abs=2.5)
+
+
+def test_lines_come_in_order_with_a_source():
+    wavelengths = [line.wavelength_um for line in load_lines()]
+    assert wavelengths == sorted(wavelengths)
+    assert all(line.source for line in load_lines())
+    assert all(band.source for band in load_bands())
+
+
+def test_blends_are_mutual_and_close():
+    assert LINES["NeV_14.32"].blend == ("ClII_14.37",)
+    assert LINES["OIV_25.89"].blend == ("FeII_25.99",)
+    assert LINES["HI_11-8_12.39"].blend == ("HI_7-6_12.37",)
+    for line in load_lines():
+        for name in line.blend:
+            other = LINES[name]
+            assert line.name in other.blend
+            apart = abs(other.wavelength_um / line.wavelength_um - 1) * LIGHT_KM_S
+            assert apart < 1200
+
+
+def test_bands_carry_their_windows_and_profiles():
+    band = next(band for band in load_bands() if band.name == "PAH_12.7")
+    assert band.integration_um == (12.20, 13.05)
+    assert band.continuum_red_um == (13.13, 13.25)
+    assert band.subtract == ("NeII_12.81",)
+    assert "H2_S2_12.28" in band.mask
+    assert band.drudes == ((12.62, 0.530), (12.69, 0.165))
+
+
+def test_resolution_follows_the_published_laws():
+    assert resolving_power("MIRI/MRS", [5.0, 25.0]) == pytest.approx([3963, 1403])
+    assert psf_fwhm_arcsec("MIRI/MRS", 10.0) == pytest.approx(0.436)
+    assert resolving_power("MUSE", 0.70) == pytest.approx(2819, abs=1)
+    assert resolving_power("MaNGA", [0.37, 0.5999, 0.6001, 0.90]) == pytest.approx(
+        [1560, 2270, 1850, 2650], abs=2
+    )
+    assert resolving_power("SAMI", [0.48, 0.685]) == pytest.approx([1805, 4308], abs=1)
+    assert all(instrument.source for instrument in load_instruments().values())
+
+
+def test_resolution_of_unknown_instruments_is_not_invented():
+    assert resolving_power("GMOS", 0.5) is None
+    assert psf_fwhm_arcsec("GMOS", 0.5) is None
+    assert psf_fwhm_arcsec("MUSE", 0.5) is None
+
+
+def test_windows_have_names():
+    assert named_window("ch3-short") == (11.55, 13.47)
+    assert named_window("ch3") == (11.55, 17.98)
+    with pytest.raises(CatalogError, match="ch3-short") as caught:
+        named_window("ch5")
+    assert caught.value.advice
+
+
+def test_slope_windows_avoid_the_bands():
+    windows = slope_windows()
+    assert windows[0][0] >= 12
+    assert windows[-1][1] <= 17
+    narrow = [band for band in load_bands() if band.name not in ("PAH_17.0", "PAH_12.0")]
+    for low, high in windows[1:]:
+        for band in narrow:
+            assert high <= band.integration_um[0] or low >= band.integration_um[1]
+
+
+def test_sample_of_the_paper_is_complete(shared_reference):
+    published = Table.read(shared_reference / "table1.csv", format="ascii.csv")
+    sample = load_gatos_sample()
+    assert [row.galaxy for row in sample] == list(published["galaxy"])
+    assert [row.program for row in sample] == list(published["prop_id"])
+    assert sum(row.type == "Starburst" for row in sample) == 2
+
+
+def _shipped(name):
+    return files("catalogs") / "data" / name
+
+
+@pytest.fixture
+def edited(tmp_path):
+    """Write a shipped table with one cell changed."""
+
+    def write(name, row, column, value):
+        table = Table.read(_shipped(name), format="ascii.ecsv")
+        values = list(table[column])
+        values[row] = value
+        table[column] = values
+        path = tmp_path / name
+        table.write(path, format="ascii.ecsv")
+        return path
+
+    return write
+
+
+def test_an_untouched_copy_reads_the_same(edited):
+    first = load_lines()[0]
+    table = Table.read(_shipped("lines.ecsv"), format="ascii.ecsv")
+    position = list(table["name"]).index(first.name)
+    copy = edited("lines.ecsv", position, "name", first.name)
+    assert [line.name for line in read_lines(copy)] == [line.name for line in load_lines()]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("name", "NeII_12.81", "more than once: NeII_12.81"),
+        ("wavelength", -1.0, "no positive wavelength"),
+        ("wavelength", np.nan, "no positive wavelength"),
+        ("blend", "Nowhere_1.00", "not catalogued"),
+    ],
+)
+def test_damaged_line_lists_are_refused(edited, column, value, message):
+    path = edited("lines.ecsv", 0, column, value)
+    with pytest.raises(CatalogError, match=message) as caught:
+        read_lines(path)
+    assert caught.value.file == str(path)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("high", 10.0, "out of order"),
+        ("blue_high", 11.5, "out of order"),
+        ("subtract", "Nowhere_1.00", "not catalogued"),
+        ("name", "PAH_12.7", "more than once"),
+    ],
+)
+def test_damaged_band_lists_are_refused(edited, column, value, message):
+    with pytest.raises(CatalogError, match=message):
+        read_bands(edited("pah_bands.ecsv", 0, column, value))
+
+
+def test_files_that_are_no_tables_are_refused(tmp_path):
+    path = tmp_path / "lines.ecsv"
+    path.write_text("nothing")
+    with pytest.raises(CatalogError, match="ECSV"):
+        read_lines(path)
+    with pytest.raises(CatalogError, match="ECSV"):
+        read_lines(tmp_path / "absent.ecsv")
+
+
+def test_a_missing_column_is_named(tmp_path):
+    table = Table.read(_shipped("lines.ecsv"), format="ascii.ecsv")
+    table.remove_column("spread")
+    table.write(tmp_path / "lines.ecsv", format="ascii.ecsv")
+    with pytest.raises(CatalogError, match="no column 'spread'"):
+        read_lines(tmp_path / "lines.ecsv")
+
+
+def test_errors_survive_the_journey_between_processes():
+    error = CatalogError("broken", file="a", expected="b", found="c", advice="d")
+    again = pickle.loads(pickle.dumps(error))
+    assert str(again) == str(error) == "a: broken; expected b; found c. d"

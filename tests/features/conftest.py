@@ -1,0 +1,60 @@
+"""Spectra with known features, as MIRI/MRS channel 3 would see them."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+from scipy.special import erf
+
+from catalogs.reference import load_bands, load_lines, resolving_power
+from survey.config import FeatureSettings
+from survey.features.measure import Measurement, measure_features
+
+LIGHT_KM_S = 299792.458
+FWHM_PER_SIGMA = 2.3548
+
+
+@pytest.fixture(scope="session")
+def wavelength_um() -> np.ndarray:
+    return np.arange(11.55, 17.98, 0.0025)
+
+
+@pytest.fixture(scope="session")
+def with_lines(wavelength_um) -> Callable[..., np.ndarray]:
+    """Gaussian lines of given flux (W/m2/sr) on a sloping continuum, pixel-integrated, MJy/sr."""
+
+    def build(fluxes: Mapping[str, float], *, galaxy_fwhm_km_s: float = 200.0) -> np.ndarray:
+        step = wavelength_um[1] - wavelength_um[0]
+        edges = np.append(wavelength_um - step / 2, wavelength_um[-1] + step / 2)
+        spectrum = 20 * (wavelength_um / 14) ** 2
+        for line in load_lines("mir"):
+            center = line.wavelength_um
+            instrument_km_s = LIGHT_KM_S / (4603 - 128 * center)
+            fwhm_um = center * np.hypot(instrument_km_s, galaxy_fwhm_km_s) / LIGHT_KM_S
+            cumulative = erf((edges - center) / (fwhm_um / FWHM_PER_SIGMA) / np.sqrt(2)) / 2
+            per_um = fluxes.get(line.name, 0.0) * np.diff(cumulative) / step
+            # W/m2/um to MJy: divide by c / lambda^2 and by 1e-20 W/m2/Hz.
+            spectrum = spectrum + per_um * wavelength_um**2 / (LIGHT_KM_S * 1e9) / 1e-20
+        return spectrum
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def measure(wavelength_um) -> Callable[..., dict[str, Measurement]]:
+    """Measure everything in a spectrum on the channel 3 grid, by name."""
+
+    def run(spectrum, error=None, **changes) -> dict[str, Measurement]:
+        arguments = {
+            "flux_unit": "MJy/sr",
+            "lines": load_lines("mir"),
+            "bands": load_bands(),
+            "settings": FeatureSettings(),
+            "redshift": 0.0,
+            "resolving_power": resolving_power("MIRI/MRS", wavelength_um),
+        }
+        error = np.full(wavelength_um.shape, np.nan) if error is None else error
+        found = measure_features(wavelength_um, spectrum, error, **(arguments | changes))
+        return {item.name: item for item in found}
+
+    return run

@@ -1,0 +1,64 @@
+"""What may be measured, and in which units."""
+
+import astropy.units as u
+import numpy as np
+import pytest
+
+from survey.errors import DataError
+from survey.features.measure import Measurement, feature_columns
+from survey.features.spectrum import line_flux_unit, observed_spectrum
+
+
+@pytest.mark.parametrize(
+    ("flux_unit", "expected"),
+    [
+        ("MJy/sr", "W / (m2 sr)"),
+        ("Jy", "W / m2"),
+        ("1e-20 erg / (Angstrom s cm2)", "W / m2"),
+        ("1e-16 erg / (Angstrom s cm2 pix)", "W / (m2 pix)"),
+        ("mJy / arcsec2", "W / (m2 arcsec2)"),
+    ],
+)
+def test_line_fluxes_keep_the_area_of_their_spectrum(flux_unit, expected):
+    assert u.Unit(line_flux_unit(flux_unit)) == u.Unit(expected)
+
+
+@pytest.mark.parametrize("flux_unit", ["", "K", "m", "not a unit", "W / m2"])
+def test_other_units_are_refused(flux_unit):
+    with pytest.raises(DataError, match="flux density") as caught:
+        line_flux_unit(flux_unit)
+    assert caught.value.found == repr(flux_unit)
+
+
+@pytest.mark.parametrize(
+    ("wavelength", "flux"),
+    [
+        ([1.0, 2.0, 3.0], [1.0, 2.0]),
+        ([1.0, 3.0, 2.0], [1.0, 2.0, 3.0]),
+        ([1.0, 2.0], [1.0, 2.0]),
+        ([[1.0, 2.0, 3.0]], [[1.0, 2.0, 3.0]]),
+    ],
+    ids=["lengths differ", "not increasing", "too short", "two-dimensional"],
+)
+def test_arrays_that_are_no_spectrum_are_refused(wavelength, flux):
+    with pytest.raises(DataError):
+        observed_spectrum(wavelength, flux, flux, flux_unit="Jy", redshift=0, resolving_power=None)
+
+
+def test_an_unknown_resolution_is_that_of_the_sampling():
+    wavelength = np.linspace(5.0, 6.0, 21)
+    spectrum = observed_spectrum(
+        wavelength, wavelength, wavelength, flux_unit="Jy", redshift=0, resolving_power=None
+    )
+    assert spectrum.line_fwhm_um == pytest.approx(0.1, rel=0.01)
+
+
+def test_columns_are_named_after_the_feature():
+    item = Measurement("NeII_12.81", 1.0, 0.2, 0.1, 5.0, True, False, 3.0)
+    assert feature_columns([item]) == {
+        "flux_NeII_12.81": 1.0,
+        "err_NeII_12.81": 0.2,
+        "errprop_NeII_12.81": 0.1,
+        "snr_NeII_12.81": 5.0,
+        "limit_NeII_12.81": False,
+    }
