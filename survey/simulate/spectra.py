@@ -1,0 +1,188 @@
+"""Spectra of the parts of a galaxy: dust continuum, PAH bands and emission lines.
+
+Shapes and ratios are data (`components.toml`); wavelengths come from the catalogues of lines
+and bands. Everything is scaled to a continuum of 1 MJy/sr at the pivot wavelength, rest frame.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import erf
+
+from catalogs.reference import load_bands, load_lines
+from survey.errors import ConfigError
+
+Array = NDArray[np.float64]
+
+SPEED_OF_LIGHT_KM_S = 299_792.458
+SPEED_OF_LIGHT_UM_S = SPEED_OF_LIGHT_KM_S * 1e9
+MJY_IN_W_M2_HZ = 1e-20
+_PLANCK_UM_K = 14_387.769  # h c / k
+
+
+@dataclass(frozen=True)
+class Drude:
+    """One profile of a PAH band; `power` is relative to the 12.7 micron complex."""
+
+    centre_um: float
+    fwhm_um: float
+    power: float
+
+
+@dataclass(frozen=True)
+class EmissionLine:
+    """One line; `ratio` is its flux relative to [Ne II] 12.81."""
+
+    name: str
+    wavelength_um: float
+    ratio: float
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """The spectrum of one kind of region, as described in `components.toml`."""
+
+    name: str
+    power_law_index: float
+    dust_fraction: float
+    dust_temperature_k: float
+    dust_emissivity: float
+    neon_ew_um: float
+    pah_ew_um: float
+    lines: tuple[EmissionLine, ...]
+    drudes: tuple[Drude, ...]
+    pivot_um: float
+    reference_um: float
+
+    def continuum(self, rest_um: Array) -> Array:
+        """Dust continuum F_nu, 1 at the pivot wavelength."""
+        power_law = (rest_um / self.pivot_um) ** self.power_law_index
+        dust = self._black_body(rest_um) / self._black_body(np.asarray(self.pivot_um))
+        return (1 - self.dust_fraction) * power_law + self.dust_fraction * dust
+
+    def bands(self, rest_um: Array) -> Array:
+        """Sum of the PAH bands, in units of the continuum at the pivot wavelength."""
+        total = np.zeros_like(rest_um)
+        for drude, power in zip(self.drudes, self._band_powers(), strict=True):
+            width = drude.fwhm_um / drude.centre_um
+            detuning = rest_um / drude.centre_um - drude.centre_um / rest_um
+            peak = power * drude.centre_um / (np.pi / 2 * width * SPEED_OF_LIGHT_UM_S)
+            total += peak * width**2 / (detuning**2 + width**2)
+        return total
+
+    def line_fluxes(self) -> Array:
+        """Fluxes of the lines, in Hz: to be multiplied by the continuum F_nu at the pivot."""
+        ratios = np.array([line.ratio for line in self.lines])
+        return ratios * self.reference_flux
+
+    @property
+    def reference_flux(self) -> float:
+        """Flux of [Ne II] 12.81 in the same unit."""
+        return self._power_of_width(self.neon_ew_um)
+
+    def varied(self, rng: np.random.Generator, dex: float) -> Spectrum:
+        """The same kind of region in another galaxy: ratios and widths scattered by `dex`."""
+        factors = 10 ** rng.normal(0.0, dex, len(self.lines) + 2)
+        lines = tuple(
+            line
+            if line.wavelength_um == self.reference_um
+            else replace(line, ratio=line.ratio * factor)
+            for line, factor in zip(self.lines, factors, strict=False)
+        )
+        return replace(
+            self,
+            lines=lines,
+            neon_ew_um=self.neon_ew_um * factors[-2],
+            pah_ew_um=self.pah_ew_um * factors[-1],
+        )
+
+    def _black_body(self, rest_um: Array) -> Array:
+        exponent = _PLANCK_UM_K / (rest_um * self.dust_temperature_k)
+        return rest_um ** -(3 + self.dust_emissivity) / np.expm1(exponent)
+
+    def _band_powers(self) -> Array:
+        return np.array([d.power for d in self.drudes]) * self._power_of_width(self.pah_ew_um)
+
+    def _power_of_width(self, width_um: float) -> float:
+        """Power (Hz) of an equivalent width measured at [Ne II] 12.81."""
+        level = float(self.continuum(np.asarray(self.reference_um)))
+        return level * width_um * SPEED_OF_LIGHT_UM_S / self.reference_um**2
+
+
+@cache
+def load_spectrum(name: str) -> Spectrum:
+    """The spectrum `name` of `components.toml`.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such spectrum, or it names a line that is not catalogued.
+    """
+    table = load_toml("components.toml")
+    if name not in table["spectrum"]:
+        raise ConfigError(
+            "unknown component spectrum",
+            file="components.toml",
+            expected=f"one of {', '.join(table['spectrum'])}",
+            found=repr(name),
+        )
+    values = dict(table["spectrum"][name])
+    wavelengths = {line.name: line.wavelength_um for line in load_lines("mir")}
+    ratios = values.pop("lines")
+    unknown = sorted(set(ratios) - set(wavelengths))
+    if unknown:
+        raise ConfigError(
+            "lines without a catalogued wavelength",
+            file="components.toml",
+            expected="names of the mid-infrared line list",
+            found=", ".join(unknown),
+        )
+    return Spectrum(
+        name=name,
+        lines=tuple(EmissionLine(line, wavelengths[line], ratios[line]) for line in ratios),
+        drudes=_drudes(table["band_power"]),
+        pivot_um=table["pivot_um"],
+        reference_um=wavelengths[table["reference_line"]],
+        **values,
+    )
+
+
+@cache
+def load_toml(name: str) -> dict[str, Any]:
+    """A data file of this package."""
+    return tomllib.loads((files("survey.simulate") / name).read_text(encoding="utf-8"))
+
+
+def line_profile(edges_um: Array, centre_um: Array, sigma_um: Array) -> Array:
+    """Share of a Gaussian line between consecutive plane edges.
+
+    Parameters
+    ----------
+    edges_um : (n + 1,) array
+        Edges of the planes.
+    centre_um, sigma_um : (...) arrays
+        Centre and standard deviation, of any one shape.
+
+    Returns
+    -------
+    (n, ...) array
+        Integrals over the planes; they sum to 1 over all wavelengths.
+    """
+    edges = edges_um.reshape(-1, *(1,) * np.ndim(centre_um))
+    return np.diff(0.5 * erf((edges - centre_um) / (np.sqrt(2) * sigma_um)), axis=0)
+
+
+def _drudes(powers: dict[str, list[float]]) -> tuple[Drude, ...]:
+    return tuple(
+        Drude(centre_um, fwhm_um, power)
+        for band in load_bands()
+        if band.name in powers
+        for (centre_um, fwhm_um), power in zip(band.drudes, powers[band.name], strict=True)
+    )

@@ -1,0 +1,152 @@
+"""Simulated cubes as FITS files laid out like the pipeline's s3d products, truth beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.wcs import WCS
+from numpy.typing import NDArray
+
+from survey.simulate.galaxy import GalaxyModel, Region
+from survey.simulate.observation import CHANNEL, Observation
+from survey.simulate.truth import MIXED_BELOW, Truth
+
+DO_NOT_USE = 1
+NON_SCIENCE = 512
+
+
+def write_cube(
+    path: Path,
+    flux: NDArray[np.float32],
+    error: NDArray[np.float32],
+    depth: NDArray[np.floating],
+    *,
+    model: GalaxyModel,
+    observation: Observation,
+    seed: int,
+) -> None:
+    """Write an s3d file; voxels whose flux is NaN are flagged as observed cubes flag them.
+
+    Parameters
+    ----------
+    flux, error : (wavelength, y, x) arrays
+        In MJy/sr.
+    depth : (y, x) array
+        Exposures per spaxel, written as the weight map.
+    """
+    bad = np.isnan(flux)
+    quality = np.where(bad, DO_NOT_USE | NON_SCIENCE, 0).astype(np.uint32)
+    weight = np.where(bad, 0, depth).astype(np.float32)
+    error = np.where(bad, np.float32(np.nan), error)
+    science = fits.ImageHDU(flux, _science_header(model, observation), name="SCI")
+    _write(
+        path,
+        fits.PrimaryHDU(header=_primary_header(path, model, observation, seed)),
+        science,
+        fits.ImageHDU(error, fits.Header({"BUNIT": "MJy/sr", "ERRTYPE": "ERR"}), name="ERR"),
+        fits.ImageHDU(quality, name="DQ"),
+        fits.ImageHDU(weight, name="WMAP"),
+    )
+
+
+def write_truth(
+    path: Path,
+    truth: Truth,
+    *,
+    model: GalaxyModel,
+    observation: Observation,
+    seed: int,
+    noiseless: NDArray[np.float32] | None = None,
+) -> None:
+    """Write the truth of a cube: maps on the same spaxels, tables of components and lines."""
+    spectral = observation.header(model.ra_deg, model.dec_deg)
+    celestial = WCS(spectral).celestial.to_header()
+
+    def image(name: str, data: NDArray[np.generic], unit: str = "", **cards: str) -> fits.ImageHDU:
+        header = celestial.copy()
+        header.update({"BUNIT": unit} if unit else {}, **cards)
+        return fits.ImageHDU(data, header, name=name)
+
+    lines = {f"LINE{number}": name for number, name in enumerate(truth.line_names, start=1)}
+    hdus = [
+        fits.PrimaryHDU(header=_truth_header(model, observation, seed)),
+        image("TRUTH_MAP", truth.region),
+        image("MIXED", truth.mixed.astype(np.uint8)),
+        image("FRACTION", truth.fraction),
+        image("VELOCITY", truth.velocity_km_s, "km/s"),
+        image("SNR", truth.snr),
+        image("LINE_FLUX", truth.line_flux, "W/m2", **lines),
+        fits.BinTableHDU(truth.components, name="COMPONENTS"),
+        fits.BinTableHDU(truth.lines, name="LINES"),
+    ]
+    if noiseless is not None:
+        header = spectral.copy()
+        header["BUNIT"] = "MJy/sr"
+        hdus.append(fits.ImageHDU(noiseless, header, name="NOISELESS"))
+    _write(path, *hdus)
+
+
+def truth_path(cube_path: str | Path) -> Path:
+    """Where the truth of a cube is written: `X_s3d.fits` has `X_truth.fits`."""
+    path = Path(cube_path)
+    return path.with_name(path.name.removesuffix(".fits").removesuffix("_s3d") + "_truth.fits")
+
+
+def _primary_header(
+    path: Path, model: GalaxyModel, observation: Observation, seed: int
+) -> fits.Header:
+    return fits.Header(
+        [
+            ("ORIGIN", "SIMULATED", "not an observation"),
+            ("FILENAME", path.name),
+            ("DATAMODL", "IFUCubeModel"),
+            ("TELESCOP", "JWST"),
+            ("TARGPROP", model.name),
+            ("TARGNAME", model.name),
+            ("TARG_RA", model.ra_deg, "[deg]"),
+            ("TARG_DEC", model.dec_deg, "[deg]"),
+            ("INSTRUME", "MIRI"),
+            ("DETECTOR", "MIRIFULONG"),
+            ("CHANNEL", CHANNEL),
+            ("BAND", observation.band),
+            ("EXP_TYPE", "MIR_MRS"),
+            ("SIMSEED", str(seed), "seed of noise and faults"),
+        ]
+    )
+
+
+def _science_header(model: GalaxyModel, observation: Observation) -> fits.Header:
+    header = fits.Header(
+        [
+            ("SRCTYPE", "EXTENDED"),
+            ("BUNIT", "MJy/sr"),
+            ("PIXAR_SR", observation.spaxel_sr, "[sr]"),
+            ("PIXAR_A2", observation.spaxel_arcsec**2, "[arcsec2]"),
+        ]
+    )
+    header.update(observation.header(model.ra_deg, model.dec_deg))
+    return header
+
+
+def _truth_header(model: GalaxyModel, observation: Observation, seed: int) -> fits.Header:
+    return fits.Header(
+        [
+            ("GALAXY", model.name),
+            ("REDSHIFT", model.redshift),
+            ("SIMSEED", str(seed), "seed of noise and faults"),
+            ("SNR", observation.snr, "continuum S/N per sample, median of the field"),
+            ("ERRFACT", observation.noise_over_error, "true noise over written error"),
+            ("MIXBELOW", MIXED_BELOW, "largest share of a mixed spaxel"),
+            *((f"REGION{region.value}", region.name.lower()) for region in Region),
+        ]
+    )
+
+
+def _write(path: Path, *hdus: fits.hdu.base.ExtensionHDU) -> None:
+    """Write under a temporary name, then rename: a file that is there is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.part")
+    fits.HDUList(list(hdus)).writeto(unfinished, overwrite=True)
+    unfinished.replace(path)

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catalogs.reference import load_lines
+from survey.errors import ConfigError
+from survey.simulate.spectra import SPEED_OF_LIGHT_UM_S, line_profile, load_spectrum, load_toml
+
+KINDS = tuple(load_toml("components.toml")["spectrum"])
+REST_UM = np.linspace(11.5, 18.0, 20_001)
+
+
+@given(centre=st.floats(-0.2, 1.2), sigma=st.floats(1e-3, 0.1))
+def test_a_line_shared_among_planes_is_the_integral_of_its_gaussian(centre, sigma):
+    edges = np.arange(-100, 102) * 0.02
+    shares = line_profile(edges, np.array(centre), np.array(sigma))
+    middles = (edges[1:] + edges[:-1]) / 2
+    assert shares.sum() == pytest.approx(1, abs=1e-9)
+    assert (shares * middles).sum() == pytest.approx(centre, abs=0.01)
+
+
+def test_a_line_narrower_than_a_plane_keeps_its_flux():
+    edges = np.linspace(0, 1, 11)
+    shares = line_profile(edges, np.array([0.52]), np.array([1e-5]))
+    assert shares[5, 0] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_continuum_is_one_at_the_pivot_and_every_line_is_catalogued(kind):
+    spectrum = load_spectrum(kind)
+    catalogued = {line.name: line.wavelength_um for line in load_lines("mir")}
+    assert spectrum.continuum(np.array([15.0]))[0] == pytest.approx(1)
+    assert all(catalogued[line.name] == line.wavelength_um for line in spectrum.lines)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_neon_and_pah_have_the_equivalent_widths_of_the_table(kind):
+    spectrum = load_spectrum(kind)
+    table = load_toml("components.toml")["spectrum"][kind]
+    neon_um = next(x.wavelength_um for x in spectrum.lines if x.name == "NeII_12.81")
+    to_width_um = neon_um**2 / SPEED_OF_LIGHT_UM_S / spectrum.continuum(np.array(neon_um))
+    neon = spectrum.line_fluxes()[[x.name for x in spectrum.lines].index("NeII_12.81")]
+    assert neon * to_width_um == pytest.approx(table["neon_ew_um"])
+
+    wide_um = np.geomspace(3.0, 60.0, 200_001)
+    total_power = -np.trapezoid(spectrum.bands(wide_um), SPEED_OF_LIGHT_UM_S / wide_um)
+    relative = sum(sum(powers) for powers in load_toml("components.toml")["band_power"].values())
+    assert total_power * to_width_um / relative == pytest.approx(table["pah_ew_um"], rel=0.02)
+
+
+def test_coronal_neon_tells_an_ionisation_cone_from_a_star_forming_clump():
+    def neon_v(kind):
+        spectrum = load_spectrum(kind)
+        return sum(line.ratio for line in spectrum.lines if line.name == "NeV_14.32")
+
+    assert neon_v("cone") > neon_v("seyfert") > 10 * neon_v("liner")
+    assert neon_v("clump") == 0
+
+
+def test_dust_of_a_clump_is_colder_than_that_of_a_nucleus():
+    ends_um = np.array([12.0, 17.5])
+    slopes = {kind: np.diff(np.log(load_spectrum(kind).continuum(ends_um)))[0] for kind in KINDS}
+    assert slopes["clump"] > slopes["cone"] > slopes["seyfert"]
+
+
+def test_variation_is_seeded_and_leaves_the_reference_line_alone():
+    spectrum = load_spectrum("clump")
+    one, same, other = (spectrum.varied(np.random.default_rng(s), 0.1) for s in (1, 1, 2))
+    assert one == same != other
+    assert [x.ratio for x in one.lines if x.name == "NeII_12.81"] == [1.0]
+    assert one.neon_ew_um != spectrum.neon_ew_um
+
+
+def test_an_unknown_spectrum_is_refused_with_the_known_ones():
+    with pytest.raises(ConfigError, match="seyfert, liner"):
+        load_spectrum("quasar")
