@@ -1,0 +1,1 @@
+"""Spectra as plain arrays: grids, masks, noise, normalisation. No files, no Dask."""

@@ -1,0 +1,316 @@
+"""From the spectra of a cube, as observed, to normalised rest-frame spectra without gaps.
+
+This is the stage before the distances: window, bad planes, bad spaxels, short gaps, a grid
+that suits the shift, empirical noise, the S/N support of the galaxy, normalisation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from survey.config import PrepareSettings
+from survey.errors import DataError
+from survey.spectra.grid import (
+    log_grid,
+    resample,
+    resampling_matrix,
+    rest_wavelength,
+    velocity_step_km_s,
+    window_planes,
+)
+from survey.spectra.mask import bad_planes, fill_gaps, longest_gaps
+from survey.spectra.noise import MIN_SAMPLES, spectral_noise
+from survey.spectra.normalise import Ranges, SpectralFrame, normalise
+from survey.spectra.robust import masked_median
+
+REASONS = (
+    "no data",
+    "too many bad planes",
+    "gap too long",
+    "continuum S/N too low",
+    "no positive integral",
+)
+"""Why a spaxel is left out, in the order in which it is asked."""
+
+KEPT = -1
+"""Outcome of a spaxel that is left in; of others it is the place of the reason in `REASONS`."""
+
+_MEASURES = ("noise", "snr", "scale", "error_ratio", "filled")
+_BLOCK_SAMPLES = 2**19
+_MIN_COVERAGE = 0.5
+_MIN_SPAXELS = 2
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Spectra ready for the distances, n spaxels of L samples.
+
+    Parameters
+    ----------
+    spectra : (n, L) array
+        Normalised, finite.
+    flux : (n, L) array
+        The same spectra before normalisation, in the unit of the cube, gaps filled.
+    noise : (n,) array
+        Empirical standard deviation of one sample of `flux`.
+    snr : (n,) array
+        Continuum S/N of one sample of the cube: median flux over noise.
+    scale : (n,) array
+        Integral by which each spectrum was divided.
+    error_ratio : (n,) array
+        Empirical noise over the median error that came with the cube; NaN without errors.
+    filled : (n,) array
+        Fraction of the samples that were bad and have been bridged.
+    spaxels : (n,) array of int
+        Rows of the input that were kept.
+    wavelength_um : (L,) array
+        Rest frame.
+    max_shift : int
+        Largest spectral shift, in samples of this grid.
+    velocity_step_km_s : float
+        Width of a sample at the middle of the grid.
+    dropped_planes : array of int
+        Planes of the input, inside the window, that were left out.
+    outcome : (N,) array of int8
+        For every row of the input `KEPT`, or why it was left out: a place in `REASONS`.
+    """
+
+    spectra: NDArray[np.floating]
+    flux: NDArray[np.floating]
+    noise: NDArray[np.float64]
+    snr: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    error_ratio: NDArray[np.float64]
+    filled: NDArray[np.float64]
+    spaxels: NDArray[np.intp]
+    wavelength_um: NDArray[np.float64]
+    max_shift: int
+    velocity_step_km_s: float
+    dropped_planes: NDArray[np.intp]
+    outcome: NDArray[np.int8]
+
+    @property
+    def rejected(self) -> dict[str, int]:
+        """How many spaxels were left out, by reason."""
+        return _count_by_reason(self.outcome)
+
+
+def prepare(
+    flux: NDArray[np.floating],
+    error: NDArray[np.floating],
+    bad: NDArray[np.bool_],
+    wavelength_um: NDArray[np.float64],
+    *,
+    redshift: float,
+    window_um: tuple[float, float] | None = None,
+    settings: PrepareSettings,
+    shift_samples: int = 0,
+    shift_km_s: float | None = None,
+    line_mask_um: Ranges = (),
+) -> Prepared:
+    """Prepare the spectra of one cube.
+
+    The memory needed besides the input is that of the two arrays returned, and a few blocks
+    of spaxels.
+
+    Parameters
+    ----------
+    flux, error : (N, P) array of float
+        Spaxels by planes, any unit; error is one sigma.
+    bad : (N, P) array of bool
+        True where flux may not be used.
+    wavelength_um : (P,) array
+        Observed frame, vacuum, increasing.
+    redshift : float
+    window_um : (low, high), optional
+        Rest-frame window; all planes when None.
+    settings : PrepareSettings
+        Limits of the masks, S/N and normalisation.
+    shift_samples : int
+        Largest shift between spectra, when it is counted in samples of the cube.
+    shift_km_s : float, optional
+        Largest shift as a velocity: the spectra are then resampled to a log-linear grid with
+        the median velocity step of the cube, and the shift rounded to samples of it.
+    line_mask_um : pairs of (low, high)
+        Rest-frame ranges of known lines, for the normalisations that need them.
+
+    Raises
+    ------
+    DataError
+        If the window is not covered, too few planes have data, or fewer than two spaxels are
+        left; the counts by reason are in `found`.
+    """
+    rest_um = rest_wavelength(wavelength_um, redshift)
+    window = window_planes(rest_um, window_um)
+    flux, error, bad, rest_um = flux[:, window], error[:, window], bad[:, window], rest_um[window]
+
+    dropped = _dropped_planes(bad, settings)
+    grid = _choose_grid(rest_um, dropped, shift_samples, shift_km_s)
+    frame = SpectralFrame(grid.wavelength_um, settings.normalise_window, line_mask_um)
+    if settings.normalise == "window":
+        window_planes(grid.wavelength_um, settings.normalise_window)  # or it raises
+
+    outcome = np.empty(len(flux), dtype=np.int8)
+    clean = np.empty((len(flux), len(grid.wavelength_um)), dtype=flux.dtype)
+    spectra = np.empty_like(clean)
+    measures, count = [], 0
+    step = max(1, _BLOCK_SAMPLES // len(rest_um))
+    for start in range(0, len(flux), step):
+        rows = slice(start, start + step)
+        block = _prepare_block(flux[rows], error[rows], bad[rows], grid, frame, settings)
+        outcome[rows] = block.outcome
+        stop = count + len(block.flux)
+        clean[count:stop], spectra[count:stop] = block.flux, block.spectra
+        measures.append(block.measures)
+        count = stop
+
+    if count < _MIN_SPAXELS:
+        raise _too_few_left(outcome)
+    measured = np.concatenate(measures)
+    return Prepared(
+        spectra=spectra[:count],
+        flux=clean[:count],
+        **{name: np.ascontiguousarray(measured[name]) for name in _MEASURES},
+        spaxels=np.flatnonzero(outcome == KEPT),
+        wavelength_um=grid.wavelength_um,
+        max_shift=grid.max_shift,
+        velocity_step_km_s=_central_step_km_s(grid.wavelength_um),
+        dropped_planes=window.start + np.flatnonzero(dropped),
+        outcome=outcome,
+    )
+
+
+def _dropped_planes(bad: NDArray[np.bool_], settings: PrepareSettings) -> NDArray[np.bool_]:
+    dropped = bad_planes(bad, settings.max_bad_spaxel_fraction)
+    remaining = np.count_nonzero(~dropped)
+    if remaining < MIN_SAMPLES:
+        raise DataError(
+            "too few wavelength planes have data",
+            expected=f"at least {MIN_SAMPLES} planes good in most spaxels",
+            found=f"{remaining} of {len(dropped)}",
+            advice="Choose a wider window, or raise prepare.max_bad_spaxel_fraction.",
+        )
+    return dropped
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """The samples that are compared, and how they come from the planes of the window."""
+
+    planes: NDArray[np.intp]
+    planes_um: NDArray[np.float64]
+    wavelength_um: NDArray[np.float64]
+    weights: sparse.csr_array | None
+    max_shift: int
+
+
+def _choose_grid(
+    rest_um: NDArray[np.float64],
+    dropped: NDArray[np.bool_],
+    shift_samples: int,
+    shift_km_s: float | None,
+) -> _Grid:
+    planes = np.flatnonzero(~dropped)
+    planes_um = rest_um[planes]
+    if shift_km_s is None:
+        return _Grid(planes, planes_um, planes_um, None, shift_samples)
+    step_km_s = float(np.median(velocity_step_km_s(rest_um)))
+    target_um = log_grid(planes_um[0], planes_um[-1], step_km_s)
+    weights, coverage = resampling_matrix(rest_um, target_um, usable=~dropped)
+    # Nothing is invented where planes were dropped: those samples are absent here as well.
+    covered = np.flatnonzero(coverage >= _MIN_COVERAGE)
+    weights = weights[covered][:, planes]
+    return _Grid(planes, planes_um, target_um[covered], weights, round(shift_km_s / step_km_s))
+
+
+@dataclass(frozen=True)
+class _Block:
+    """What became of a block of spaxels: an outcome for each, spectra of those kept."""
+
+    outcome: NDArray[np.int8]
+    flux: NDArray[np.floating]
+    spectra: NDArray[np.floating]
+    measures: NDArray[np.void]
+
+
+def _prepare_block(
+    flux: NDArray[np.floating],
+    error: NDArray[np.floating],
+    bad: NDArray[np.bool_],
+    grid: _Grid,
+    frame: SpectralFrame,
+    settings: PrepareSettings,
+) -> _Block:
+    bad = bad[:, grid.planes]
+    outcome = _judge_gaps(bad, settings)
+    rows = np.flatnonzero(outcome == KEPT)
+    flux, error, bad = flux[np.ix_(rows, grid.planes)], error[np.ix_(rows, grid.planes)], bad[rows]
+    measures = np.zeros(len(rows), dtype=[(name, np.float64) for name in _MEASURES])
+
+    fill_gaps(flux, bad, grid.planes_um)
+    noise = _noise(flux, ~bad)
+    measures["filled"] = bad.mean(axis=1)
+    measures["error_ratio"] = _ratio(noise, masked_median(error, ~bad & (error > 0)))
+    # Before resampling, so that the support of the galaxy does not depend on the grid.
+    measures["snr"] = _ratio(np.median(flux, axis=1), noise)
+    if grid.weights is not None:
+        flux = resample(flux, grid.weights)
+        measured = resample((~bad).astype(flux.dtype), grid.weights) >= _MIN_COVERAGE
+        noise = _noise(flux, measured)
+    measures["noise"] = noise
+
+    spectra, measures["scale"], accepted = normalise(flux, noise, frame, settings.normalise)
+    supported = measures["snr"] >= settings.snr_min
+    outcome[rows[~accepted]] = _code("no positive integral")
+    outcome[rows[~supported]] = _code("continuum S/N too low")
+    kept = supported & accepted
+    return _Block(outcome, flux[kept], spectra[kept], measures[kept])
+
+
+def _noise(flux: NDArray[np.floating], valid: NDArray[np.bool_]) -> NDArray[np.float64]:
+    # No spectrum is better than the precision it is stored with: weights stay finite.
+    rounding = np.finfo(flux.dtype).eps * np.abs(flux).max(axis=1)
+    return np.maximum(spectral_noise(flux, valid), rounding)
+
+
+def _judge_gaps(bad: NDArray[np.bool_], settings: PrepareSettings) -> NDArray[np.int8]:
+    bad_fraction = bad.mean(axis=1)
+    outcome = np.full(len(bad), KEPT, dtype=np.int8)
+    # The last word is that of the first reason in `REASONS`.
+    outcome[longest_gaps(bad) > settings.max_gap_samples] = _code("gap too long")
+    outcome[bad_fraction > settings.max_bad_plane_fraction] = _code("too many bad planes")
+    outcome[bad_fraction == 1.0] = _code("no data")
+    return outcome
+
+
+def _code(reason: str) -> int:
+    return REASONS.index(reason)
+
+
+def _ratio(value: NDArray[np.floating], noise: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``value / noise``; infinite for no noise, NaN where either is unknown."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(value / noise, dtype=np.float64)
+
+
+def _central_step_km_s(wavelength_um: NDArray[np.float64]) -> float:
+    return float(velocity_step_km_s(wavelength_um)[len(wavelength_um) // 2])
+
+
+def _count_by_reason(outcome: NDArray[np.int8]) -> dict[str, int]:
+    return {reason: int((outcome == code).sum()) for code, reason in enumerate(REASONS)}
+
+
+def _too_few_left(outcome: NDArray[np.int8]) -> DataError:
+    rejected = _count_by_reason(outcome)
+    counts = ", ".join(f"{count} {reason}" for reason, count in rejected.items() if count)
+    return DataError(
+        "not enough spaxels are left to be clustered",
+        expected=f"at least {_MIN_SPAXELS} with few bad planes and enough continuum",
+        found=counts,
+        advice="Lower prepare.snr_min, raise prepare.max_gap_samples, or choose another window.",
+    )
