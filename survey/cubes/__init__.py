@@ -1,0 +1,1 @@
+"""Cubes: reading any instrument's FITS file, joining sub-bands, and storing spectra in Zarr."""

@@ -1,0 +1,166 @@
+"""The one form in which every cube is handed on, whatever instrument it comes from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from survey.cubes.units import flux_unit as canonical_flux_unit
+from survey.cubes.wcs import celestial_header, header_text, sky_position
+from survey.cubes.wcs import spaxel_area_arcsec2 as area_on_sky
+from survey.errors import DataError
+
+CUBE_DIMS = ("wavelength", "y", "x")
+
+
+def build_cube(
+    flux: NDArray[np.floating],
+    error: NDArray[np.floating] | None,
+    bad: NDArray[np.bool_] | None,
+    wavelength_um: NDArray[np.float64],
+    *,
+    header: fits.Header,
+    flux_unit: str,
+    instrument: str,
+    band: str,
+    spaxel_area_arcsec2: float | None = None,
+    target: str = "",
+    redshift: float = float("nan"),
+    ra_deg: float = float("nan"),
+    dec_deg: float = float("nan"),
+    file: str | Path,
+) -> xr.Dataset:
+    """Check a cube and give it the common form.
+
+    Parameters
+    ----------
+    flux : ndarray, shape (wavelength, y, x)
+        Flux density or surface brightness, kept as it is.
+    error : ndarray of the same shape, or None
+        One standard deviation; None where the instrument gives none (NaN in the result).
+    bad : ndarray of bool, shape (wavelength, y, x) or (y, x), or None
+        What the data quality flags refuse. Values that are not finite are added.
+    wavelength_um : ndarray, shape (wavelength,)
+        Vacuum, observed frame.
+    header : astropy.io.fits.Header
+        Science header; kept verbatim, and source of the celestial coordinates.
+    flux_unit : str
+        As in the file.
+    instrument, band, target : str
+        Instrument as in the instrument table, band such as "ch4-short" or "".
+    spaxel_area_arcsec2 : float, optional
+        Area of a spaxel; from the celestial coordinates if not given.
+    redshift : float
+        NaN if not known.
+    ra_deg, dec_deg : float
+        Position of the target (ICRS); the centre of the cube if NaN.
+    file : str or Path
+        The file, for messages.
+
+    Returns
+    -------
+    xarray.Dataset
+        `flux` and `error` (float32), `bad` (bool) over (wavelength, y, x), with the
+        attributes listed above, `celestial_header` and `header` (text).
+
+    Raises
+    ------
+    DataError
+        If shapes disagree, wavelengths do not increase, the unit is not one of flux, no value
+        is usable, or the area of a spaxel is unknown.
+    """
+    flux = np.asarray(flux, dtype=np.float32)
+    error = np.full(flux.shape, np.nan, np.float32) if error is None else error
+    bad = np.zeros(flux.shape, bool) if bad is None else bad
+    _check_shapes(flux, error, bad, wavelength_um, file)
+    _check_wavelengths(wavelength_um, file)
+    bad = bad | ~np.isfinite(flux)
+    if bad.all():
+        raise DataError("no usable value in the cube: all are NaN or flagged", file=file)
+
+    celestial = celestial_header(header, file=file)
+    area = area_on_sky(celestial) if spaxel_area_arcsec2 is None else spaxel_area_arcsec2
+    if not np.isfinite(area):
+        raise DataError(
+            "the area of a spaxel is unknown, as the header has no celestial coordinates",
+            file=file,
+            advice="Set spaxel_area_arcsec2 in the settings of the generic reader",
+        )
+    if np.isnan(ra_deg) or np.isnan(dec_deg):
+        centre = sky_position(celestial, (flux.shape[2] - 1) / 2, (flux.shape[1] - 1) / 2)
+        ra_deg, dec_deg = (float(coordinate) for coordinate in centre)
+
+    return xr.Dataset(
+        {
+            "flux": (CUBE_DIMS, flux),
+            "error": (CUBE_DIMS, np.asarray(error, dtype=np.float32)),
+            "bad": (CUBE_DIMS, bad),
+        },
+        coords={"wavelength": ("wavelength", np.asarray(wavelength_um, dtype=np.float64))},
+        attrs={
+            "flux_unit": canonical_flux_unit(flux_unit, file=file),
+            "spaxel_area_arcsec2": float(area),
+            "instrument": instrument,
+            "band": band,
+            "target": target,
+            "redshift": float(redshift),
+            "ra_deg": float(ra_deg),
+            "dec_deg": float(dec_deg),
+            "celestial_header": celestial,
+            "header": header_text(header),
+        },
+    )
+
+
+def sigma_from_variance(variance: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Standard deviation of a variance; NaN where that is not positive."""
+    positive = np.where(variance > 0, variance, np.nan)
+    return np.sqrt(positive, out=positive)
+
+
+def sigma_from_inverse_variance(weight: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Standard deviation of an inverse variance; NaN where that is not positive."""
+    sigma = sigma_from_variance(weight)
+    return np.reciprocal(sigma, out=sigma)
+
+
+def _check_shapes(
+    flux: NDArray[np.floating],
+    error: NDArray[np.floating],
+    bad: NDArray[np.bool_],
+    wavelength_um: NDArray[np.float64],
+    file: str | Path,
+) -> None:
+    if flux.ndim != 3:
+        raise DataError(
+            "the flux is not a cube", file=file, expected="3 dimensions", found=str(flux.shape)
+        )
+    wanted = {
+        "error": (error.shape, (flux.shape,)),
+        "mask": (bad.shape, (flux.shape, flux.shape[1:])),
+        "wavelength": (wavelength_um.shape, (flux.shape[:1],)),
+    }
+    for name, (shape, fitting) in wanted.items():
+        if shape not in fitting:
+            raise DataError(
+                f"the {name} does not fit the flux",
+                file=file,
+                expected=f"shape {' or '.join(str(fit) for fit in fitting)}",
+                found=f"shape {shape}",
+            )
+
+
+def _check_wavelengths(wavelength_um: NDArray[np.float64], file: str | Path) -> None:
+    with np.errstate(invalid="ignore"):
+        increasing = np.diff(wavelength_um) > 0
+    if not (increasing.all() and wavelength_um[0] > 0 and np.isfinite(wavelength_um).all()):
+        raise DataError(
+            "the wavelengths are not positive and strictly increasing",
+            file=file,
+            found=f"{wavelength_um[0]:.6g} to {wavelength_um[-1]:.6g} micron, "
+            f"{int((~increasing).sum())} of {increasing.size} steps not upwards",
+        )

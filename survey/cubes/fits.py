@@ -1,0 +1,227 @@
+"""FITS files opened so that a damaged one is an error and never data.
+
+astropy only warns when a file is too short, a compressed file may be cut without notice, and a
+memory-mapped file that shrinks kills the process. So the size that the headers imply is
+compared with the size of the file before anything is allocated, compressed files are read to
+their own checksum first, and arrays are read in slabs into native byte order.
+"""
+
+from __future__ import annotations
+
+import gzip
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
+from numpy.typing import DTypeLike, NDArray
+
+from survey.errors import DataError
+
+SLAB_BYTES = 64 << 20
+
+
+class FitsFile:
+    """An open FITS file; made by `open_fits`. All its errors name the file."""
+
+    def __init__(self, path: Path, hdus: fits.HDUList) -> None:
+        self.path = path
+        self._hdus = hdus
+
+    @property
+    def primary(self) -> fits.Header:
+        """The primary header."""
+        return self._hdus[0].header
+
+    def has(self, extension: str | int) -> bool:
+        """Whether there is an extension of this name (or number)."""
+        return extension in self._hdus
+
+    def header(self, extension: str | int) -> fits.Header:
+        """The header of an extension."""
+        return self._hdu(extension).header
+
+    def number(self, extension: str | int, keyword: str, default: float | None = None) -> float:
+        """A number from a header; the default, if there is one, stands for a missing keyword.
+
+        Raises
+        ------
+        DataError
+            If the keyword is missing without a default, or holds no number.
+        """
+        value = self.header(extension).get(keyword, default)
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise DataError(
+                f"{keyword} in the header of extension {extension} is not a number",
+                file=self.path,
+                found="nothing" if value is None else repr(value),
+            ) from None
+
+    def array(
+        self, extension: str | int, dtype: DTypeLike | None = None, *, ndim: tuple[int, ...] = (3,)
+    ) -> NDArray[Any]:
+        """The image of an extension, in native byte order.
+
+        Parameters
+        ----------
+        extension : str or int
+            Name or number of the extension.
+        dtype : dtype, optional
+            What to convert to; that of the file if not given.
+        ndim : tuple of int
+            Numbers of dimensions that make sense.
+
+        Raises
+        ------
+        DataError
+            If there is no such extension, it holds no such image, or its DATASUM disagrees.
+        """
+        hdu = self._hdu(extension)
+        shape = hdu.shape if hdu.is_image else ()
+        if len(shape) not in ndim or 0 in shape:
+            raise DataError(
+                f"extension {extension} does not hold the image needed",
+                file=self.path,
+                expected=f"{' or '.join(str(n) for n in ndim)} dimensions",
+                found=f"shape {shape}" if hdu.is_image else "a table",
+            )
+        self._check_datasum(extension, hdu)
+        return _read_slabs(hdu, dtype)
+
+    def column(self, extension: str | int, name: str) -> NDArray[np.float64]:
+        """A column of a table extension, flattened."""
+        hdu = self._hdu(extension)
+        names = [] if hdu.is_image else [column.lower() for column in hdu.columns.names]
+        if name.lower() not in names:
+            raise DataError(
+                f"no column {name!r} in extension {extension}",
+                file=self.path,
+                found=", ".join(names) or "an image",
+            )
+        return np.asarray(hdu.data[name], dtype=np.float64).ravel()
+
+    def _hdu(self, extension: str | int) -> Any:
+        if not self.has(extension):
+            raise DataError(
+                "an extension is missing",
+                file=self.path,
+                expected=str(extension),
+                found=", ".join(hdu.name or str(i) for i, hdu in enumerate(self._hdus)),
+            )
+        return self._hdus[extension]
+
+    def _check_datasum(self, extension: str | int, hdu: Any) -> None:
+        datasum = hdu.header.get("DATASUM")
+        # Programs that cut cubes out of cubes copy one header into several extensions: a sum
+        # that two of them share was not computed from either.
+        shared = [other for other in self._hdus if other.header.get("DATASUM") == datasum]
+        if datasum and len(shared) == 1 and not hdu.verify_datasum():
+            raise DataError(
+                f"the data of extension {extension} do not have the checksum in their header",
+                file=self.path,
+                expected=f"DATASUM {datasum}",
+                advice="Fetch the file again; if it was edited on purpose, remove DATASUM from it",
+            )
+
+
+@contextmanager
+def open_fits(path: str | Path) -> Iterator[FitsFile]:
+    """Open a FITS file, plain or compressed by gzip, and check that it is complete.
+
+    Damage that only shows while the file is being used is reported the same way.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, it is not FITS, or it is truncated or corrupt.
+    """
+    path = Path(path)
+    with _damage_as_data_error(path):
+        content_bytes = _content_bytes(path)
+        with _stumbling_as_data_error(path):
+            hdus = fits.open(path, memmap=False)
+        with hdus:
+            with _stumbling_as_data_error(path):
+                needed_bytes = _read_headers(hdus)
+            if content_bytes < needed_bytes:
+                raise DataError(
+                    "the file is truncated",
+                    file=path,
+                    expected=f"{needed_bytes} bytes from its headers",
+                    found=f"{content_bytes} bytes",
+                    advice="Fetch the file again",
+                )
+            yield FitsFile(path, hdus)
+
+
+def _content_bytes(path: Path) -> int:
+    """Number of bytes of FITS in a file; a compressed file is read to its end for that."""
+    with path.open("rb") as file:
+        compressed = file.read(2) == b"\x1f\x8b"
+    if not compressed:
+        return path.stat().st_size
+    with gzip.open(path) as file:
+        return sum(iter(lambda: len(file.read(1 << 20)), 0))
+
+
+def _read_headers(hdus: fits.HDUList) -> int:
+    """Read every card, which astropy puts off otherwise; return the size they imply."""
+    for hdu in hdus:
+        hdu.header.tostring()
+    return max(_end_of_data(hdu) for hdu in hdus)
+
+
+def _end_of_data(hdu: Any) -> int:
+    place = hdu.fileinfo()
+    # The span includes padding that some writers omit; a tile-compressed image spans less
+    # than the size of the image.
+    return place["datLoc"] + min(place["datSpan"], hdu.size)
+
+
+def _read_slabs(hdu: Any, dtype: DTypeLike | None) -> NDArray[Any]:
+    """Read an image piece by piece: its big-endian form is never in memory as a whole.
+
+    Pieces are read once and in order, because going back in a compressed file starts it anew.
+    """
+    rows = max(1, SLAB_BYTES * hdu.shape[0] // max(1, hdu.size))
+    slab = hdu.section[:rows]
+    data = np.empty(hdu.shape, slab.dtype.newbyteorder("=") if dtype is None else dtype)
+    data[:rows] = slab
+    for start in range(rows, hdu.shape[0], rows):
+        data[start : start + rows] = hdu.section[start : start + rows]
+    return data
+
+
+@contextmanager
+def _damage_as_data_error(path: Path) -> Iterator[None]:
+    try:
+        with warnings.catch_warnings():
+            # Header cosmetics are the observatory's concern; damage is found by size and sum.
+            warnings.simplefilter("ignore", AstropyWarning)
+            yield
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise DataError(f"the file cannot be opened ({error.strerror})", file=path) from error
+    except OSError as error:
+        if error.errno is not None:  # the machine's trouble, not the file's
+            raise
+        raise DataError(f"not a readable FITS file ({error})", file=path) from error
+    except (EOFError, zlib.error, fits.VerifyError) as error:
+        raise DataError(f"the file is corrupt ({error})", file=path) from error
+
+
+@contextmanager
+def _stumbling_as_data_error(path: Path) -> Iterator[None]:
+    """A mangled header can make astropy stumble in any way; the file is at fault."""
+    try:
+        yield
+    except (OSError, EOFError, zlib.error, MemoryError):
+        raise
+    except Exception as error:
+        raise DataError(f"the headers cannot be read ({error})", file=path) from error

@@ -1,0 +1,54 @@
+"""Any other cube: the settings say where its data are and in which units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from survey.config import GenericReaderSettings
+from survey.cubes.dataset import build_cube, sigma_from_inverse_variance, sigma_from_variance
+from survey.cubes.fits import FitsFile
+from survey.cubes.wavelength import wavelength_axis_um
+
+_TO_SIGMA: dict[str, Callable[[NDArray[np.floating]], NDArray[np.floating]]] = {
+    "sigma": np.asarray,
+    "variance": sigma_from_variance,
+    "inverse-variance": sigma_from_inverse_variance,
+}
+
+
+def read_generic(fits_file: FitsFile, settings: GenericReaderSettings) -> xr.Dataset:
+    """Read a cube as the settings describe it.
+
+    A mask is bad where it is not zero, and may be an image that holds for all planes. The area
+    of a spaxel has to be set where the header has no celestial coordinates: linear axes (as
+    of GMOS cubes) have increments of no stated unit, so nothing is read from them.
+    """
+    header = fits_file.header(settings.flux)
+    return build_cube(
+        fits_file.array(settings.flux, np.float32),
+        _error(fits_file, settings),
+        None if settings.mask is None else fits_file.array(settings.mask, ndim=(2, 3)) != 0,
+        wavelength_axis_um(
+            fits_file,
+            settings.flux,
+            unit=settings.wavelength_unit,
+            medium=settings.wavelength_medium,
+        ),
+        header=header,
+        flux_unit=settings.flux_unit or header.get("BUNIT", ""),
+        instrument=settings.instrument,
+        band=settings.band,
+        spaxel_area_arcsec2=settings.spaxel_area_arcsec2,
+        target=str(header.get("OBJECT", fits_file.primary.get("OBJECT", ""))),
+        file=fits_file.path,
+    )
+
+
+def _error(fits_file: FitsFile, settings: GenericReaderSettings) -> NDArray[np.floating] | None:
+    if settings.error is None:
+        return None
+    return _TO_SIGMA[settings.error_is](fits_file.array(settings.error))

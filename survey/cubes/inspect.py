@@ -1,0 +1,118 @@
+"""What is in a cube, at a glance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isnan, sqrt
+from pathlib import Path
+
+import xarray as xr
+from astropy import constants
+
+from catalogs.reference import load_bands, load_lines
+from survey.config import ReadSettings
+from survey.cubes.registry import read_cube
+
+SPEED_OF_LIGHT_KM_S = float(constants.c.to_value("km/s"))
+
+
+@dataclass(frozen=True)
+class CubeSummary:
+    """Facts about a cube. Pairs are values at the blue and the red end.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Wavelength, y, x.
+    bad_fraction : float
+        Of all voxels.
+    n_spaxel : int
+        Spaxels with any usable value.
+    lines, bands : tuple of str or None
+        Catalogued lines, and bands with their whole window, inside the range at the redshift;
+        None if that is not known.
+    """
+
+    path: Path
+    reader: str
+    instrument: str
+    band: str
+    target: str
+    redshift: float
+    shape: tuple[int, int, int]
+    flux_unit: str
+    range_um: tuple[float, float]
+    step_um: tuple[float, float]
+    step_km_s: tuple[float, float]
+    spaxel_arcsec: float
+    bad_fraction: float
+    n_spaxel: int
+    lines: tuple[str, ...] | None
+    bands: tuple[str, ...] | None
+
+
+def inspect_cube(
+    path: str | Path, settings: ReadSettings, redshift: float = float("nan")
+) -> CubeSummary:
+    """Read a cube and summarise it.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    """
+    cube = read_cube(path, settings, redshift=redshift)
+    wavelength_um, bad, attrs = cube["wavelength"].values, cube["bad"].values, cube.attrs
+    n_wavelength, n_y, n_x = bad.shape
+    range_um = (float(wavelength_um[0]), float(wavelength_um[-1]))
+    step_um = (
+        float(wavelength_um[1] - wavelength_um[0]),
+        float(wavelength_um[-1] - wavelength_um[-2]),
+    )
+    return CubeSummary(
+        path=Path(path),
+        reader=attrs["reader"],
+        instrument=attrs["instrument"],
+        band=attrs["band"],
+        target=attrs["target"],
+        redshift=attrs["redshift"],
+        shape=(n_wavelength, n_y, n_x),
+        flux_unit=attrs["flux_unit"],
+        range_um=range_um,
+        step_um=step_um,
+        step_km_s=(
+            SPEED_OF_LIGHT_KM_S * step_um[0] / range_um[0],
+            SPEED_OF_LIGHT_KM_S * step_um[1] / range_um[1],
+        ),
+        spaxel_arcsec=sqrt(attrs["spaxel_area_arcsec2"]),
+        bad_fraction=float(bad.mean()),
+        n_spaxel=int((~bad.all(axis=0)).sum()),
+        lines=_lines_inside(cube),
+        bands=_bands_inside(cube),
+    )
+
+
+def _lines_inside(cube: xr.Dataset) -> tuple[str, ...] | None:
+    rest = _rest_range_um(cube)
+    if rest is None:
+        return None
+    return tuple(line.name for line in load_lines() if rest[0] <= line.wavelength_um <= rest[1])
+
+
+def _bands_inside(cube: xr.Dataset) -> tuple[str, ...] | None:
+    rest = _rest_range_um(cube)
+    if rest is None:
+        return None
+    return tuple(
+        band.name
+        for band in load_bands()
+        if rest[0] <= band.integration_um[0] and band.integration_um[1] <= rest[1]
+    )
+
+
+def _rest_range_um(cube: xr.Dataset) -> tuple[float, float] | None:
+    redshift = cube.attrs["redshift"]
+    if isnan(redshift):
+        return None
+    first, *_, last = cube["wavelength"].values / (1 + redshift)
+    return float(first), float(last)

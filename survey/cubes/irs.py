@@ -1,0 +1,27 @@
+"""Spitzer/IRS cubes assembled by CUBISM: tabulated wavelengths, errors in another file."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from survey.cubes.dataset import build_cube
+from survey.cubes.fits import FitsFile
+from survey.cubes.wavelength import wavelength_axis_um
+
+
+def read_irs(fits_file: FitsFile) -> xr.Dataset:
+    """Read a CUBISM cube; its errors are unknown (NaN)."""
+    header = fits_file.primary
+    return build_cube(
+        fits_file.array("PRIMARY", np.float32),
+        None,
+        None,
+        wavelength_axis_um(fits_file, "PRIMARY"),
+        header=header,
+        flux_unit=header.get("BUNIT", ""),
+        instrument="Spitzer/IRS",
+        band=str(header.get("APERNAME", "")).strip().lower(),
+        target=str(header.get("OBJECT", "")),
+        file=fits_file.path,
+    )

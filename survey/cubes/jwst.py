@@ -1,0 +1,56 @@
+"""JWST integral-field cubes (s3d files of the pipeline): MIRI/MRS and NIRSpec."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from survey.cubes.dataset import build_cube
+from survey.cubes.fits import FitsFile
+from survey.cubes.wavelength import to_micron, wavelength_axis_um
+
+DO_NOT_USE = 1
+WAVELENGTH_TABLE = "WCS-TABLE"
+
+_INSTRUMENTS = {"MIRI": "MIRI/MRS", "NIRSPEC": "NIRSpec/IFU"}
+_SUB_BANDS = ("short", "medium", "long")
+
+
+def read_jwst(fits_file: FitsFile) -> xr.Dataset:
+    """Read an s3d cube: one sub-band, one channel, or several of them."""
+    primary, science = fits_file.primary, fits_file.header("SCI")
+    instrument = str(primary.get("INSTRUME", "")).strip()
+    return build_cube(
+        fits_file.array("SCI", np.float32),
+        fits_file.array("ERR", np.float32),
+        (fits_file.array("DQ") & DO_NOT_USE) != 0,
+        _wavelength_um(fits_file),
+        header=science,
+        flux_unit=science.get("BUNIT", ""),
+        instrument=_INSTRUMENTS.get(instrument, instrument),
+        band=_band(primary),
+        target=str(primary.get("TARGNAME", "")),
+        ra_deg=fits_file.number("PRIMARY", "TARG_RA", np.nan),
+        dec_deg=fits_file.number("PRIMARY", "TARG_DEC", np.nan),
+        file=fits_file.path,
+    )
+
+
+def _wavelength_um(fits_file: FitsFile) -> NDArray[np.float64]:
+    """Wavelengths of the table if there is one, also where the header calls the axis linear."""
+    if fits_file.has(WAVELENGTH_TABLE):
+        table = fits_file.column(WAVELENGTH_TABLE, "wavelength")
+        return to_micron(table, fits_file.header("SCI").get("CUNIT3", ""), file=fits_file.path)
+    return wavelength_axis_um(fits_file, "SCI")
+
+
+def _band(primary: fits.Header) -> str:
+    """As "ch4-short", "ch4" for a cube of more than one sub-band, or "g235h-f170lp"."""
+    channel = str(primary.get("CHANNEL", "")).strip()
+    if channel.isdigit():
+        sub_band = str(primary.get("BAND", "")).strip().lower()
+        return f"ch{channel}-{sub_band}" if sub_band in _SUB_BANDS else f"ch{channel}"
+    grating, filter_ = (str(primary.get(key, "")).strip() for key in ("GRATING", "FILTER"))
+    return f"{grating}-{filter_}".strip("-").lower()

@@ -1,0 +1,155 @@
+"""Which reader reads which file: readers are rows of a table, chosen by the primary header."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import isnan
+from pathlib import Path
+
+import xarray as xr
+from astropy.io import fits
+
+from survey.config import GenericReaderSettings, ReadSettings
+from survey.cubes.fits import FitsFile, open_fits
+from survey.cubes.generic import read_generic
+from survey.cubes.irs import read_irs
+from survey.cubes.jwst import read_jwst
+from survey.cubes.manga import read_manga
+from survey.cubes.muse import read_muse
+from survey.cubes.sami import read_sami
+from survey.errors import ConfigError, DataError
+
+GENERIC = "generic"
+TARGET_KEYWORDS = ("TARGNAME", "OBJECT")
+"""Of the primary header, the first that says something."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A kind of cube and how it is read.
+
+    Attributes
+    ----------
+    name : str
+        As in the settings.
+    marks : mapping
+        Keywords of the primary header, each with the start of its value, that tell the kind.
+    read : callable
+        Makes the dataset of an open file.
+    """
+
+    name: str
+    marks: Mapping[str, str]
+    read: Callable[[FitsFile], xr.Dataset]
+
+    def recognises(self, primary: fits.Header) -> bool:
+        """Whether a primary header carries all marks."""
+        return all(
+            keyword in primary and str(primary[keyword]).strip().startswith(value)
+            for keyword, value in self.marks.items()
+        )
+
+
+READERS = (
+    Reader("jwst", {"TELESCOP": "JWST"}, read_jwst),
+    Reader("muse", {"INSTRUME": "MUSE"}, read_muse),
+    Reader("manga", {"PLATEIFU": ""}, read_manga),
+    Reader("sami", {"INSTRUME": "AAOMEGA-SAMI"}, read_sami),
+    Reader("irs", {"TELESCOP": "Spitzer", "SOFTWARE": "CUBISM"}, read_irs),
+)
+
+
+def identify(path: str | Path) -> str:
+    """Name of the reader that recognises a file.
+
+    Raises
+    ------
+    DataError
+        If none does.
+    """
+    with open_fits(path) as fits_file:
+        return _recognise(fits_file).name
+
+
+def target_name(path: str | Path) -> str:
+    """Name of the target in the header of a file, "" if it has none; nothing else is read.
+
+    Raises
+    ------
+    DataError
+        If the file is no FITS file.
+    """
+    with open_fits(path) as fits_file:
+        for keyword in TARGET_KEYWORDS:
+            if name := str(fits_file.primary.get(keyword, "")).strip():
+                return name
+    return ""
+
+
+def read_cube(
+    path: str | Path,
+    settings: ReadSettings,
+    *,
+    redshift: float = float("nan"),
+    target: str = "",
+) -> xr.Dataset:
+    """Read one FITS cube.
+
+    Parameters
+    ----------
+    path : str or Path
+        A `.fits` or `.fits.gz` file.
+    settings : ReadSettings
+        Which reader ("auto" goes by the header), and what the generic one has to know. With
+        "auto", a file that no reader recognises goes to the generic one if it was set up.
+    redshift, target : float, str
+        Stand above what the header says, if given.
+
+    Returns
+    -------
+    xarray.Dataset
+        See `survey.cubes.dataset.build_cube`; `reader` is the name of the reader.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read as a cube.
+    ConfigError
+        If there is no reader of the name in the settings.
+    """
+    with open_fits(path) as fits_file:
+        reader = _choose(fits_file, settings)
+        cube = reader.read(fits_file).assign_attrs(reader=reader.name)
+    if not isnan(redshift):
+        cube.attrs["redshift"] = float(redshift)
+    if target:
+        cube.attrs["target"] = target
+    return cube
+
+
+def _choose(fits_file: FitsFile, settings: ReadSettings) -> Reader:
+    generic_settings = settings.generic or GenericReaderSettings()
+    generic = Reader(GENERIC, {}, lambda fits_file: read_generic(fits_file, generic_settings))
+    if settings.reader == "auto":
+        return _recognise(fits_file, otherwise=generic if settings.generic else None)
+    by_name = {reader.name: reader for reader in (*READERS, generic)}
+    if settings.reader not in by_name:
+        raise ConfigError(
+            "no such reader", expected=f"auto, {', '.join(by_name)}", found=repr(settings.reader)
+        )
+    return by_name[settings.reader]
+
+
+def _recognise(fits_file: FitsFile, otherwise: Reader | None = None) -> Reader:
+    for reader in READERS:
+        if reader.recognises(fits_file.primary):
+            return reader
+    if otherwise is not None:
+        return otherwise
+    raise DataError(
+        "no reader recognises the file",
+        file=fits_file.path,
+        expected=f"a cube of {', '.join(reader.name for reader in READERS)}",
+        advice='Describe it in the settings, table [read.generic], and set reader = "generic"',
+    )

@@ -1,0 +1,32 @@
+"""SAMI cubes: flux in the primary, variances, wavelengths in air."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from survey.cubes.dataset import build_cube, sigma_from_variance
+from survey.cubes.fits import FitsFile
+from survey.cubes.wavelength import wavelength_axis_um
+
+_ARMS = {"BL": "blue", "RD": "red"}
+
+
+def read_sami(fits_file: FitsFile) -> xr.Dataset:
+    """Read one arm of a SAMI cube, with position and redshift of the input catalogue."""
+    header = fits_file.primary
+    return build_cube(
+        fits_file.array("PRIMARY", np.float32),
+        sigma_from_variance(fits_file.array("VARIANCE")),
+        None,
+        wavelength_axis_um(fits_file, "PRIMARY"),
+        header=header,
+        flux_unit=header.get("BUNIT", ""),
+        instrument="SAMI",
+        band=_ARMS.get(str(header.get("SPECTID", "")).strip(), ""),
+        target=str(header.get("NAME", "")),
+        redshift=fits_file.number("PRIMARY", "Z_SPEC", np.nan),
+        ra_deg=fits_file.number("PRIMARY", "CATARA", np.nan),
+        dec_deg=fits_file.number("PRIMARY", "CATADEC", np.nan),
+        file=fits_file.path,
+    )

@@ -1,0 +1,251 @@
+"""Zarr stores of spectra: spaxel-major, checksummed, and there as a whole or not at all.
+
+A store holds the spectra of the usable spaxels of one cube as two-dimensional arrays, whole
+spectra per chunk, a few chunks per shard file. A half-written Zarr reads back as fill values
+without a word, so the files of a store are listed, with size and hash, in a manifest that is
+written last; the folder gets its name only when all of it is on the disk. What is read is
+checked: presence and size of every file, hashes of metadata and coordinates, and the CRC32C
+that every chunk and shard index carries.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+import uuid
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec, Crc32cCodec
+from zarr.errors import ZarrUserWarning
+
+from catalogs.durable import (
+    FileRecord,
+    find_damage,
+    flush,
+    flush_tree,
+    hash_bytes,
+    record_files,
+    write_json,
+)
+from survey.errors import IntegrityError, ResourceError
+
+MANIFEST = "manifest.json"
+SPECTRA = {"flux": np.nan, "error": np.nan, "bad": True}
+"""The arrays over (spaxel, wavelength), each with the fill value of what was never written."""
+
+Block = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]
+
+
+def write_store(
+    dataset: xr.Dataset, path: str | Path, *, chunk_spaxels: int, shard_chunks: int
+) -> None:
+    """Write the usable spaxels of a cube as a store, replacing one that is there.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        A cube as of `survey.cubes.dataset.build_cube`. Spaxels that are bad in every plane
+        are left out.
+    path : str or Path
+        Folder of the store. It is written under a hidden name beside it and renamed.
+    chunk_spaxels : int
+        Spectra per chunk, the smallest piece that is read.
+    shard_chunks : int
+        Chunks per file. One file is written at a time, and at once.
+
+    Raises
+    ------
+    ResourceError
+        If the disk is full.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _temporary_folder(path) as folder:
+        _write_arrays(dataset, folder, chunk_spaxels, shard_chunks)
+        _write_manifest(folder)
+        flush_tree(folder)
+        _promote(folder, path)
+
+
+def open_store(path: str | Path) -> xr.Dataset:
+    """Open a store lazily.
+
+    Returns
+    -------
+    xarray.Dataset
+        `flux`, `error`, `bad` over (spaxel, wavelength), not loaded; coordinates
+        `wavelength` (micron), `y` and `x` of the spaxels; attributes of the cube, and its
+        `shape_y` and `shape_x`.
+
+    Raises
+    ------
+    IntegrityError
+        If the store is incomplete or its metadata are damaged. Damage inside a chunk shows as
+        an exception of Zarr when that is loaded; `read_block` reports it like this one.
+    """
+    path = Path(path)
+    _check(path)
+    with warnings.catch_warnings():
+        # Zarr remarks that the manifest is none of its own files.
+        warnings.simplefilter("ignore", ZarrUserWarning)
+        dataset = xr.open_zarr(path, consolidated=False, chunks=None, mask_and_scale=False)
+    attrs = {name: np.nan if value is None else value for name, value in dataset.attrs.items()}
+    return dataset.set_coords(["y", "x"]).assign_attrs(attrs)
+
+
+def read_block(path: str | Path, spaxels: slice) -> Block:
+    """Spectra of a range of stored spaxels: flux, error and bad, each (spaxel, wavelength).
+
+    Raises
+    ------
+    IntegrityError
+        If the store is incomplete or any chunk of the block is damaged.
+    """
+    path = Path(path)
+    _check(path)
+    try:
+        group = zarr.open_group(path, mode="r", use_consolidated=False)
+        flux, error, bad = (np.asarray(_array(group, name)[spaxels]) for name in SPECTRA)
+    except OSError:
+        raise
+    except Exception as failure:
+        # A codec reports damage in whatever way it comes upon it.
+        raise _damaged(path, f"a chunk cannot be read ({failure})") from failure
+    return flux, error, bad
+
+
+def verify_store(path: str | Path) -> None:
+    """Compare every file of a store with its hash in the manifest.
+
+    Raises
+    ------
+    IntegrityError
+        At the first file that is missing or has changed.
+    """
+    path = Path(path)
+    damage = find_damage(path, _read_manifest(path), full=True)
+    if damage:
+        raise _damaged(path, damage)
+
+
+def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
+    array = group[name]
+    assert isinstance(array, zarr.Array)
+    return array
+
+
+def _write_arrays(dataset: xr.Dataset, folder: Path, chunk_spaxels: int, shard_chunks: int) -> None:
+    group = zarr.create_group(folder)
+    _, shape_y, shape_x = dataset["flux"].shape
+    group.attrs.update(
+        {name: _json_value(value) for name, value in dataset.attrs.items()}
+        | {"shape_y": shape_y, "shape_x": shape_x}
+    )
+    y, x = np.nonzero(~dataset["bad"].values.all(axis=0))
+    wavelength = dataset["wavelength"].values
+    for name, values in {"wavelength": wavelength, "y": y, "x": x}.items():
+        dim = "wavelength" if name == "wavelength" else "spaxel"
+        group.create_array(name, data=values, dimension_names=(dim,))
+
+    # A chunk may not be larger than needed, or a small cube would be padded to a whole shard.
+    chunk = min(chunk_spaxels, y.size)
+    shard = chunk * min(shard_chunks, -(-y.size // chunk))
+    for name, fill_value in SPECTRA.items():
+        cube = dataset[name].values
+        array = group.create_array(
+            name,
+            shape=(y.size, wavelength.size),
+            dtype=cube.dtype,
+            chunks=(chunk, wavelength.size),
+            shards=(shard, wavelength.size),
+            compressors=(BloscCodec(cname="lz4", clevel=1, shuffle="shuffle"), Crc32cCodec()),
+            fill_value=fill_value,
+            # A chunk equal to the fill value must be in its file, or it could be a lost one.
+            config={"write_empty_chunks": True},
+            dimension_names=("spaxel", "wavelength"),
+        )
+        for start in range(0, y.size, shard):
+            part = slice(start, start + shard)
+            array[part] = np.ascontiguousarray(cube[:, y[part], x[part]].T)
+
+
+def _json_value(value: Any) -> Any:
+    return None if isinstance(value, float) and isnan(value) else value
+
+
+def _write_manifest(folder: Path) -> None:
+    files = [asdict(record) for record in record_files(folder)]
+    write_json(folder / MANIFEST, {"files": files, "blake2b": _hash(files)})
+
+
+def _read_manifest(path: Path) -> tuple[FileRecord, ...]:
+    try:
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        files, blake2b = manifest["files"], manifest["blake2b"]
+    except (FileNotFoundError, NotADirectoryError):
+        raise _damaged(path, f"{MANIFEST} is missing, so it was never completed") from None
+    except (ValueError, KeyError, TypeError):
+        raise _damaged(path, f"{MANIFEST} cannot be read") from None
+    if _hash(files) != blake2b:
+        raise _damaged(path, f"{MANIFEST} has changed")
+    return tuple(FileRecord(**record) for record in files)
+
+
+def _hash(files: list[dict[str, Any]]) -> str:
+    return hash_bytes(json.dumps(files, sort_keys=True).encode())
+
+
+def _check(path: Path) -> None:
+    """All that can be checked without reading spectra, which check themselves."""
+    records = _read_manifest(path)
+    spectra = [record for record in records if _holds_spectra(record)]
+    others = [record for record in records if not _holds_spectra(record)]
+    damage = find_damage(path, spectra, full=False) or find_damage(path, others, full=True)
+    if damage:
+        raise _damaged(path, damage)
+
+
+def _holds_spectra(record: FileRecord) -> bool:
+    array, _, rest = record.path.partition("/")
+    return array in SPECTRA and rest != "zarr.json"
+
+
+def _damaged(path: Path, what: str) -> IntegrityError:
+    return IntegrityError(
+        f"the store is not sound: {what}", file=path, advice="Delete it and convert the cube again"
+    )
+
+
+@contextmanager
+def _temporary_folder(path: Path) -> Iterator[Path]:
+    """A folder to write in beside `path`, removed if anything goes wrong."""
+    folder = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        yield folder
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise ResourceError(f"no room on the disk ({error.strerror})", file=path) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _promote(folder: Path, path: Path) -> None:
+    """Give a finished folder its name; a store of that name gives way."""
+    replaced = folder.with_suffix(".replaced")
+    if path.exists():
+        path.rename(replaced)
+    folder.rename(path)
+    flush(path.parent)
+    shutil.rmtree(replaced, ignore_errors=True)

@@ -1,0 +1,73 @@
+"""Units as observatories write them, made into units that astropy knows."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+
+from astropy import units as u
+
+from survey.errors import DataError
+
+# Spellings found in cubes that astropy does not read, or reads as something else ("A" is ampere).
+_SPELLINGS = {
+    r"\bA\b|(?i:\bang(?:strom)?s?\b)": "Angstrom",
+    r"(?i:\bmicrons?\b|\bmicrometers?\b)": "um",
+    r"(?i:\bspaxels?\b)": "pixel",
+}
+
+_FLUX_TYPES = (
+    "spectral flux density",
+    "spectral flux density wav",
+    "surface brightness",
+    "surface brightness wav",
+)
+
+
+def parse_unit(text: str, *, file: str | Path, what: str) -> u.UnitBase:
+    """The unit written in a header.
+
+    Raises
+    ------
+    DataError
+        If the text is empty or no unit; `what` says what it should have been the unit of.
+    """
+    spelled = text
+    for pattern, name in _SPELLINGS.items():
+        spelled = re.sub(pattern, name, spelled)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", u.UnitsWarning)
+            unit = u.Unit(spelled) if spelled.strip() else None
+    except ValueError:
+        unit = None
+    if unit is None:
+        raise DataError(
+            f"no known unit of the {what}",
+            file=file,
+            found=repr(text),
+            advice='State it in the settings of the generic reader, and set reader = "generic"',
+        )
+    return unit
+
+
+def flux_unit(text: str, *, file: str | Path) -> str:
+    """A flux unit in astropy's own spelling; "per spaxel" is dropped, as it is understood.
+
+    Raises
+    ------
+    DataError
+        If it is neither a flux density nor a surface brightness.
+    """
+    unit = parse_unit(text, file=file, what="flux")
+    if u.pix in unit.bases:
+        unit = unit * u.pix
+    if not any(u.get_physical_type(unit) == flux_type for flux_type in _FLUX_TYPES):
+        raise DataError(
+            "the flux has a wrong unit",
+            file=file,
+            expected='a flux density or surface brightness such as "MJy/sr"',
+            found=repr(text),
+        )
+    return unit.to_string()

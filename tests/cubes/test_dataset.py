@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from survey.cubes.dataset import build_cube, sigma_from_inverse_variance, sigma_from_variance
+from survey.errors import DataError
+
+
+@pytest.fixture
+def parts(sky_header):
+    return {
+        "flux": np.ones((4, 3, 2)),
+        "error": np.ones((4, 3, 2)),
+        "bad": None,
+        "wavelength_um": np.array([1.0, 1.1, 1.2, 1.3]),
+        "header": sky_header(),
+        "flux_unit": "MJy/sr",
+        "instrument": "MIRI/MRS",
+        "band": "ch3-short",
+        "file": "cube.fits",
+    }
+
+
+def build(parts, **changes):
+    given = parts | changes
+    positional = [given.pop(name) for name in ("flux", "error", "bad", "wavelength_um")]
+    return build_cube(*positional, **given)
+
+
+def test_a_cube_has_the_common_form(parts):
+    cube = build(parts)
+    assert cube["flux"].dims == ("wavelength", "y", "x")
+    assert (cube["flux"].dtype, cube["error"].dtype, cube["bad"].dtype) == ("f4", "f4", "bool")
+    assert cube["wavelength"].dtype == "f8"
+    assert cube.attrs["flux_unit"] == "MJy / sr"
+    assert cube.attrs["spaxel_area_arcsec2"] == pytest.approx(0.04)
+    assert all(isinstance(value, str | float) for value in cube.attrs.values())
+
+
+def test_what_is_not_finite_is_bad_and_flags_add_to_it(parts):
+    flux = np.ones((4, 3, 2))
+    flux[0, 0, 0], flux[1, 0, 0] = np.nan, np.inf
+    flagged = np.zeros((3, 2), bool)
+    flagged[2, 1] = True
+    cube = build(parts, flux=flux, bad=flagged)
+    expected = np.zeros((4, 3, 2), bool)
+    expected[:2, 0, 0] = expected[:, 2, 1] = True
+    np.testing.assert_array_equal(cube["bad"], expected)
+    assert np.isinf(cube["flux"][1, 0, 0])
+
+
+def test_an_unknown_error_is_nan_and_not_bad(parts):
+    cube = build(parts, error=None)
+    assert np.isnan(cube["error"]).all()
+    assert not cube["bad"].any()
+
+
+def test_the_target_is_at_the_centre_unless_the_header_knows_better(parts):
+    at_centre = build(parts)
+    assert at_centre.attrs["dec_deg"] == pytest.approx(-32.5, abs=0.001)
+    given = build(parts, ra_deg=12.0, dec_deg=-3.0)
+    assert (given.attrs["ra_deg"], given.attrs["dec_deg"]) == (12.0, -3.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"flux": np.full((4, 3, 2), np.nan)}, "no usable value"),
+        ({"bad": np.ones((4, 3, 2), bool)}, "no usable value"),
+        ({"flux_unit": "DN/s"}, "wrong unit"),
+        ({"wavelength_um": np.array([1.0, 1.2, 1.1, 1.3])}, "1 of 3 steps not upwards"),
+        ({"wavelength_um": np.array([1.3, 1.2, 1.1, 1.0])}, "strictly increasing"),
+        ({"wavelength_um": np.array([1.0, 1.0, 1.1, 1.2])}, "strictly increasing"),
+        ({"wavelength_um": np.array([1.0, np.nan, 1.1, 1.2])}, "strictly increasing"),
+        ({"wavelength_um": np.array([-0.1, 1.0, 1.1, 1.2])}, "positive"),
+        ({"wavelength_um": np.array([1.0, 1.1])}, "wavelength does not fit the flux"),
+        ({"error": np.ones((4, 3, 3))}, "error does not fit the flux"),
+        ({"bad": np.ones((2, 3), bool)}, "mask does not fit the flux"),
+        ({"flux": np.ones((3, 2))}, "not a cube"),
+    ],
+)
+def test_a_cube_that_makes_no_sense_is_a_data_error_naming_the_file(parts, change, message):
+    with pytest.raises(DataError, match=message) as caught:
+        build(parts, **change)
+    assert caught.value.file == "cube.fits"
+
+
+def test_without_sky_coordinates_the_area_has_to_be_given(parts):
+    header = parts["header"].copy()
+    header.update(CTYPE1="LINEAR", CTYPE2="LINEAR")
+    with pytest.raises(DataError, match="Set spaxel_area_arcsec2"):
+        build(parts, header=header)
+    cube = build(parts, header=header, spaxel_area_arcsec2=0.5)
+    assert cube.attrs["spaxel_area_arcsec2"] == 0.5
+    assert cube.attrs["celestial_header"] == ""
+    assert np.isnan(cube.attrs["ra_deg"])
+
+
+@given(arrays.arrays(np.float64, 8, elements=st.floats(-1e3, 1e3).filter(lambda v: abs(v) > 1e-6)))
+def test_sigma_is_the_root_of_what_is_positive(variance):
+    sigma = sigma_from_variance(variance)
+    weight = sigma_from_inverse_variance(1 / variance)
+    usable = variance > 0
+    np.testing.assert_allclose(sigma[usable] ** 2, variance[usable])
+    np.testing.assert_allclose(weight[usable], sigma[usable])
+    assert np.isnan(sigma[~usable]).all()
+    assert np.isnan(weight[~usable]).all()

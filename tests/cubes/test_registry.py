@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from survey.config import GenericReaderSettings, ReadSettings
+from survey.cubes.registry import READERS, identify, read_cube
+from survey.errors import ConfigError, DataError
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("name", "reader"),
+    [
+        ("mrs/NGC7469_Level3_ch4-short_s3d.fits.gz", "jwst"),
+        ("muse/A478_minicube.fits.gz", "muse"),
+        ("sami/209807_A_sectors_blue.fits.gz", "sami"),
+        ("irs/NGC7023_IRS_SL.fits", "irs"),
+    ],
+)
+def test_observed_cubes_are_recognised(shared_data, name, reader):
+    assert identify(shared_data / name) == reader
+
+
+@pytest.mark.real_data
+def test_a_cube_of_nobody_is_refused_with_advice(shared_data):
+    with pytest.raises(DataError, match="generic") as caught:
+        identify(shared_data / "gmos/ngc3081_cube.fits")
+    assert all(reader.name in str(caught.value) for reader in READERS)
+
+
+def test_each_header_is_recognised_by_one_reader_only():
+    for reader in READERS:
+        header = fits.Header({keyword: value or "x" for keyword, value in reader.marks.items()})
+        assert [other.name for other in READERS if other.recognises(header)] == [reader.name]
+
+
+def test_an_unknown_cube_goes_to_the_generic_reader_if_that_was_set_up(s3d, write):
+    del s3d[0].header["TELESCOP"]
+    path = write(s3d)
+    with pytest.raises(DataError, match="no reader recognises"):
+        read_cube(path, ReadSettings())
+    cube = read_cube(path, ReadSettings(generic=GenericReaderSettings(instrument="mine")))
+    assert (cube.attrs["reader"], cube.attrs["instrument"]) == ("generic", "mine")
+
+
+def test_a_named_reader_is_used_whatever_the_header_says(s3d, write):
+    path = write(s3d)
+    assert read_cube(path, ReadSettings()).attrs["reader"] == "jwst"
+    assert read_cube(path, ReadSettings(reader="generic")).attrs["reader"] == "generic"
+    with pytest.raises(DataError, match="expected DATA"):
+        read_cube(path, ReadSettings(reader="muse"))
+
+
+def test_a_reader_that_does_not_exist_is_a_mistake_in_the_settings(s3d, write):
+    with pytest.raises(ConfigError, match="auto, jwst, muse, manga, sami, irs, generic"):
+        read_cube(write(s3d), ReadSettings(reader="kmos"))
+
+
+def test_redshift_and_target_stand_above_the_header(s3d, write):
+    path = write(s3d)
+    plain = read_cube(path, ReadSettings())
+    assert plain.attrs["target"] == "NGC 0000"
+    assert np.isnan(plain.attrs["redshift"])
+    named = read_cube(path, ReadSettings(), redshift=0.02, target="mine")
+    assert (named.attrs["target"], named.attrs["redshift"]) == ("mine", 0.02)

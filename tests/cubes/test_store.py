@@ -1,0 +1,257 @@
+import errno
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from survey.cubes import store
+from survey.cubes.store import MANIFEST, SPECTRA, open_store, read_block, verify_store, write_store
+from survey.errors import IntegrityError, ResourceError
+
+LAYOUT = {"chunk_spaxels": 4, "shard_chunks": 2}
+
+
+@pytest.fixture
+def cube(make_cube):
+    return make_cube(n_wave=12, n_y=6, n_x=5)
+
+
+@pytest.fixture
+def path(cube, tmp_path):
+    path = tmp_path / "cubes" / "ngc.zarr"
+    write_store(cube, path, **LAYOUT)
+    return path
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory):
+    """A store that tests copy before they damage it."""
+    rng = np.random.default_rng(7)
+    flux = rng.normal(size=(9, 4, 5)).astype(np.float32)
+    cube = xr.Dataset(
+        {
+            name: (("wavelength", "y", "x"), values)
+            for name, values in {"flux": flux, "error": flux**2, "bad": flux > 2}.items()
+        },
+        coords={"wavelength": np.linspace(5, 6, 9)},
+        attrs={"band": "ch1", "redshift": float("nan")},
+    )
+    path = tmp_path_factory.mktemp("pristine") / "a.zarr"
+    write_store(cube, path, **LAYOUT)
+    return path
+
+
+def files_of(path: Path) -> list[Path]:
+    return sorted(file for file in path.rglob("*") if file.is_file())
+
+
+def n_stored(path):
+    return int(open_store(path).sizes["spaxel"])
+
+
+def test_a_store_gives_back_the_spectra_it_was_given(cube, path):
+    flux, error, bad = read_block(path, slice(None))
+    stored = open_store(path)
+    y, x = stored["y"].values, stored["x"].values
+    for found, name in ((flux, "flux"), (error, "error"), (bad, "bad")):
+        np.testing.assert_array_equal(found, cube[name].values[:, y, x].T)
+        assert found.dtype == cube[name].dtype
+
+
+def test_spaxels_without_any_data_are_not_stored(cube, path):
+    stored = open_store(path)
+    places = set(zip(stored["y"].values.tolist(), stored["x"].values.tolist(), strict=True))
+    assert len(places) == 6 * 5 - 2
+    assert (0, 0) not in places
+    assert (5, 4) not in places
+    assert (1, 1) in places  # one bad plane only
+
+
+def test_attributes_and_coordinates_survive(cube, path):
+    stored = open_store(path)
+    np.testing.assert_array_equal(stored["wavelength"], cube["wavelength"])
+    assert (stored.attrs["shape_y"], stored.attrs["shape_x"]) == (6, 5)
+    for name, value in cube.attrs.items():
+        np.testing.assert_equal(stored.attrs[name], value)  # the redshift is NaN
+
+
+def test_spectra_are_read_when_they_are_used_and_not_before(path):
+    file = files_of(path / "flux" / "c")[0]
+    content = bytearray(file.read_bytes())
+    content[10] ^= 1
+    file.write_bytes(content)
+    stored = open_store(path)
+    with pytest.raises(ValueError, match="checksum"):
+        stored["flux"].load()
+
+
+@given(bounds=st.tuples(st.integers(0, 30), st.integers(0, 30)))
+@settings(
+    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_range_reads_like_a_slice_of_all(path, bounds):
+    part = slice(*bounds)
+    for whole, block in zip(read_block(path, slice(None)), read_block(path, part), strict=True):
+        np.testing.assert_array_equal(block, whole[part])
+
+
+def test_chunks_are_whole_spectra_and_files_are_few(cube, path):
+    array = zarr.open_group(path, mode="r", use_consolidated=False)["flux"]
+    assert array.metadata.zarr_format == 3
+    assert array.chunks == (4, 12)
+    assert array.shards == (8, 12)
+    assert len(files_of(path / "flux" / "c")) == 4  # 28 spaxels in shards of 8
+
+
+def test_a_cube_smaller_than_a_chunk_is_not_padded(make_cube, tmp_path):
+    path = tmp_path / "small.zarr"
+    write_store(make_cube(n_y=3, n_x=4), path, chunk_spaxels=256, shard_chunks=8)
+    array = zarr.open_group(path, mode="r", use_consolidated=False)["flux"]
+    assert array.shards == array.shape
+
+
+@pytest.mark.parametrize("damaged", ["flux", "error", "bad"])
+def test_one_flipped_byte_in_a_chunk_is_never_read_as_data(path, damaged):
+    file = files_of(path / damaged / "c")[1]
+    whole = file.read_bytes()
+    for position in range(0, len(whole), max(1, len(whole) // 40)):
+        content = bytearray(whole)
+        content[position] ^= 0x20
+        file.write_bytes(content)
+        with pytest.raises(IntegrityError):
+            verify_store(path)
+        with pytest.raises(IntegrityError, match=r"ngc\.zarr"):
+            read_block(path, slice(8, 16))
+    file.write_bytes(whole)
+    verify_store(path)
+
+
+@settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(which=st.floats(0, 1, exclude_max=True), where=st.floats(0, 1, exclude_max=True))
+def test_one_flipped_bit_anywhere_in_a_store_is_reported(pristine, tmp_path, which, where):
+    path = tmp_path / "copy.zarr"
+    shutil.rmtree(path, ignore_errors=True)
+    shutil.copytree(pristine, path)
+    files = files_of(path)
+    file = files[int(which * len(files))]
+    content = bytearray(file.read_bytes())
+    content[int(where * len(content))] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(IntegrityError):
+        verify_store(path)
+    with pytest.raises(IntegrityError):
+        read_block(path, slice(None))
+
+
+def test_every_lost_file_is_reported_and_never_read_as_fill_values(pristine, tmp_path):
+    for lost in files_of(pristine):
+        path = tmp_path / "copy.zarr"
+        shutil.rmtree(path, ignore_errors=True)
+        shutil.copytree(pristine, path)
+        (path / lost.relative_to(pristine)).unlink()
+        for use in (open_store, verify_store, lambda path: read_block(path, slice(None))):
+            with pytest.raises(IntegrityError, match="missing"):
+                use(path)
+
+
+def test_a_shortened_file_is_reported_on_opening(path):
+    file = files_of(path / "flux" / "c")[0]
+    file.write_bytes(file.read_bytes()[:-10])
+    with pytest.raises(IntegrityError, match="bytes instead of"):
+        open_store(path)
+
+
+def test_chunks_of_nothing_but_fill_values_are_stored_all_the_same(make_cube, tmp_path):
+    cube = make_cube()
+    cube["error"][:] = np.nan
+    path = tmp_path / "a.zarr"
+    write_store(cube, path, **LAYOUT)
+    assert len(files_of(path / "error" / "c")) == len(files_of(path / "flux" / "c"))
+    assert np.isnan(read_block(path, slice(None))[1]).all()
+
+
+def test_a_writer_that_is_stopped_leaves_no_store(cube, tmp_path, monkeypatch):
+    path = tmp_path / "a.zarr"
+    for stop_in in ("_write_arrays", "_write_manifest", "flush_tree", "_promote"):
+        with monkeypatch.context() as patch:
+            patch.setattr(store, stop_in, _stop)
+            with pytest.raises(KeyboardInterrupt):
+                write_store(cube, path, **LAYOUT)
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_writer_leaves_something_that_is_never_opened(cube, tmp_path, monkeypatch):
+    path = tmp_path / "a.zarr"
+    # A killed process removes nothing and writes no manifest.
+    monkeypatch.setattr(store.shutil, "rmtree", lambda *args, **kwargs: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_write_manifest", _stop)
+        with pytest.raises(KeyboardInterrupt):
+            write_store(cube, path, **LAYOUT)
+    (leftover,) = tmp_path.iterdir()
+    assert leftover.name.startswith(".")
+    for use in (open_store, verify_store, lambda path: read_block(path, slice(None))):
+        with pytest.raises(IntegrityError, match="never completed"):
+            use(leftover)
+    write_store(cube, path, **LAYOUT)
+    verify_store(path)
+
+
+def _stop(*args, **kwargs):
+    raise KeyboardInterrupt
+
+
+def test_writing_again_replaces_the_store(cube, path):
+    write_store(cube.assign(flux=cube["flux"] * 2), path, chunk_spaxels=16, shard_chunks=1)
+    verify_store(path)
+    assert open_store(path)["flux"].encoding["chunks"] == (16, 12)
+    assert [entry.name for entry in path.parent.iterdir()] == ["ngc.zarr"]
+
+
+def test_a_failed_rewrite_leaves_the_old_store(cube, path, monkeypatch):
+    before = read_block(path, slice(None))
+    doubled = cube.assign(flux=cube["flux"] * 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_write_manifest", _stop)
+        with pytest.raises(KeyboardInterrupt):
+            write_store(doubled, path, **LAYOUT)
+    for old, new in zip(before, read_block(path, slice(None)), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_a_full_disk_is_a_resource_error(cube, tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(store, "_write_arrays", full)
+    with pytest.raises(ResourceError, match="No space left"):
+        write_store(cube, tmp_path / "a.zarr", **LAYOUT)
+
+
+def test_what_was_never_a_store_is_not_opened(tmp_path):
+    (tmp_path / "file.zarr").write_text("no store")
+    for name in ("nothing.zarr", "file.zarr"):
+        with pytest.raises(IntegrityError, match=MANIFEST):
+            open_store(tmp_path / name)
+
+
+@pytest.mark.real_data
+def test_an_observed_cube_goes_through_a_store_unchanged(ngc7469, tmp_path):
+    cube = ngc7469["long"]
+    path = tmp_path / "long.zarr"
+    write_store(cube, path, chunk_spaxels=256, shard_chunks=8)
+    stored = open_store(path)
+    y, x = np.nonzero(~cube["bad"].values.all(axis=0))
+    assert n_stored(path) == y.size == 596
+    np.testing.assert_array_equal(stored["y"], y)
+    np.testing.assert_array_equal(stored["x"], x)
+    for name in SPECTRA:
+        np.testing.assert_array_equal(stored[name], cube[name].values[:, y, x].T)
+    assert len(files_of(path)) < 20

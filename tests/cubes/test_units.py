@@ -1,0 +1,39 @@
+import pytest
+from astropy import units as u
+
+from survey.cubes.units import flux_unit, parse_unit
+from survey.errors import DataError
+
+# As written by the pipelines: MUSE, SAMI, GMOS, MaNGA, MIRI, CALIFA-like.
+WRITTEN = {
+    "10**(-20)*erg/s/cm**2/Angstrom": 1e-20 * u.erg / u.s / u.cm**2 / u.AA,
+    "10**(-16) erg /s /cm**2 /angstrom /pixel": 1e-16 * u.erg / u.s / u.cm**2 / u.AA,
+    "erg/cm2/s/A/arcsec2": u.erg / u.s / u.cm**2 / u.AA / u.arcsec**2,
+    "1E-17 erg/s/cm^2/Ang/spaxel": 1e-17 * u.erg / u.s / u.cm**2 / u.AA,
+    "MJy/sr": u.MJy / u.sr,
+    "10^-16 erg/s/cm2/Angstrom": 1e-16 * u.erg / u.s / u.cm**2 / u.AA,
+    "W/m2/micron/sr": u.W / u.m**2 / u.um / u.sr,
+}
+
+
+@pytest.mark.parametrize("text", WRITTEN)
+def test_units_of_the_pipelines_are_understood(text):
+    found = u.Unit(flux_unit(text, file="cube.fits"))
+    assert (1 * found).to_value(u.Unit(WRITTEN[text])) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("text", ["DN/s", "erg/s/cm2", "electron", "K", "Angstrom", "mag"])
+def test_other_quantities_are_no_flux(text):
+    with pytest.raises(DataError, match=r"cube\.fits: the flux has a wrong unit.*MJy/sr"):
+        flux_unit(text, file="cube.fits")
+
+
+@pytest.mark.parametrize("text", ["", "  ", "flux", "counts per hour"])
+def test_no_unit_at_all_comes_with_advice(text):
+    with pytest.raises(DataError, match="generic reader"):
+        flux_unit(text, file="cube.fits")
+
+
+@pytest.mark.parametrize("text", ["A", "Ang", "angstrom", "Angstroms", "ANGSTROM"])
+def test_every_spelling_of_angstrom_is_a_length(text):
+    assert parse_unit(text, file="cube.fits", what="axis") == u.AA
