@@ -5,5 +5,6 @@ This package imports nothing of `survey`: a catalog can be read without the code
 
 from catalogs.errors import CatalogError
 from catalogs.query import Catalog, open_catalog
+from catalogs.versions import SCHEMA_VERSION
 
-__all__ = ["Catalog", "CatalogError", "open_catalog"]
+__all__ = ["SCHEMA_VERSION", "Catalog", "CatalogError", "open_catalog"]

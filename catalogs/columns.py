@@ -1,0 +1,224 @@
+"""The declaration of every column of the catalog; nothing is declared elsewhere.
+
+A column has its type, unit, UCD (the IVOA's vocabulary for what a column means) and
+description here. The Arrow schema, the metadata of the Parquet files, the headers of exported
+tables and the documentation are made from that, by `catalogs.schema`. Units are written as in
+the VOUnits standard.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from catalogs.flags import describe_flags
+
+STRING = pa.string()
+BOOL = pa.bool_()
+INT = pa.int32()
+FLOAT = pa.float32()
+DOUBLE = pa.float64()
+# Parquet calls what a list holds its "element", Arrow by default its "item".
+STRINGS = pa.list_(pa.field("element", STRING))
+FLOATS = pa.list_(pa.field("element", FLOAT))
+DOUBLES = pa.list_(pa.field("element", DOUBLE))
+
+LINE_FLUX_UNIT = "W m-2 arcsec-2"
+"""Lines and bands are surface brightnesses: times `area_arcsec2` they are fluxes."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    `required` columns must be given and have no missing values. `volatile` columns tell how
+    a result was made, as timings do: they differ between runs that find the same.
+    """
+
+    name: str
+    type: pa.DataType
+    unit: str
+    ucd: str
+    description: str
+    required: bool = False
+    volatile: bool = False
+
+
+def _required(name: str, type: pa.DataType, unit: str, ucd: str, description: str) -> Column:
+    return Column(name, type, unit, ucd, description, required=True)
+
+
+def _flags(table: str) -> Column:
+    meaning = f"Quality bits: {describe_flags(table)}"
+    return _required("flags", INT, "", "meta.code.qual", meaning)
+
+
+def _seconds(stage: str, description: str) -> Column:
+    return Column(f"seconds_{stage}", DOUBLE, "s", "time.duration", description, volatile=True)
+
+
+def _spectrum(name: str, ucd: str, description: str, *, required: bool = False) -> Column:
+    return Column(name, FLOATS, "", ucd, description, required=required)
+
+
+_GALAXY = _required("galaxy", STRING, "", "meta.id;meta.main", "Name of the galaxy")
+_CLUSTER = _required(
+    "cluster", INT, "", "meta.id", "Number of the cluster in its galaxy, from 1, brightest first"
+)
+
+GALAXIES = (
+    _GALAXY,
+    Column("ra", DOUBLE, "deg", "pos.eq.ra;meta.main", "Right ascension (ICRS)"),
+    Column("dec", DOUBLE, "deg", "pos.eq.dec;meta.main", "Declination (ICRS)"),
+    Column("redshift", DOUBLE, "", "src.redshift", "Redshift used for the rest frame"),
+    _required("instrument", STRING, "", "instr", "Instrument"),
+    Column("band", STRING, "", "instr.bandpass", "Channel and sub-band, or grating"),
+    _required("files", STRINGS, "", "meta.ref", "Names of the input files"),
+    _required("content_hash", STRING, "", "meta.checksum", "Hash of the input files' content"),
+    _required("part_key", STRING, "", "meta.id", "Key of the result this row was published from"),
+    _required("n_spaxel", INT, "", "meta.number", "Number of clustered spaxels"),
+    _required("n_cluster", INT, "", "meta.number", "Number of clusters"),
+    Column("criterion", STRING, "", "meta.note", "Criterion that chose the number of clusters"),
+    Column("k_runner_up", INT, "", "meta.number", "Second choice of the criterion"),
+    Column(
+        "at_limit_fraction", DOUBLE, "", "stat.value;arith.ratio",
+        "Fraction of pairs of spectra that are closest at the largest shift allowed",
+    ),
+    Column("engine", STRING, "", "meta.note", "Engine that computed the distances"),
+    Column("dtype", STRING, "", "meta.note", "Floating-point type of the distances"),
+    Column("linkage", STRING, "", "meta.note", "Linkage method"),
+    _required("flux_unit", STRING, "", "meta.unit", "Unit of the spectra"),
+    _required("wavelength_min_um", DOUBLE, "um", "em.wl;stat.min", "First rest wavelength used"),
+    _required("wavelength_max_um", DOUBLE, "um", "em.wl;stat.max", "Last rest wavelength used"),
+    Column("spaxel_area_arcsec2", DOUBLE, "arcsec2", "phys.angArea", "Area of one spaxel"),
+    Column(
+        "celestial_header", STRING, "", "meta.note",
+        "FITS header of the celestial coordinates of the spaxel grid, one card per line; "
+        "empty if there are none",
+    ),
+    _required("shape_y", INT, "", "meta.number", "Height of the spaxel grid"),
+    _required("shape_x", INT, "", "meta.number", "Width of the spaxel grid"),
+    Column("center_y", DOUBLE, "pix", "pos.cartesian.y", "Photometric centre along y, from 0"),
+    Column("center_x", DOUBLE, "pix", "pos.cartesian.x", "Photometric centre along x, from 0"),
+    Column(
+        "merge_factors", STRING, "", "arith.factor",
+        "Flux factors that joined the bands, as a JSON object",
+    ),
+    Column("snr", DOUBLE, "", "stat.snr;stat.median", "Median continuum S/N of its spaxels"),
+    _flags("galaxies"),
+    _seconds("read", "Time to read and convert the cube"),
+    _seconds("prepare", "Time to prepare the spectra"),
+    _seconds("distances", "Time to compute the distances"),
+    _seconds("linkage", "Time for the linkage"),
+    _seconds("profiles", "Time for cut and profiles"),
+    _seconds("features", "Time to measure lines, bands and slope"),
+    _seconds("total", "Time for everything"),
+    Column(
+        "peak_memory_bytes", DOUBLE, "byte", "meta.number", "Peak memory of the worker",
+        volatile=True,
+    ),
+)  # fmt: skip
+
+CLUSTERS = (
+    _GALAXY,
+    _CLUSTER,
+    _required("n_spaxel", INT, "", "meta.number", "Number of spaxels"),
+    Column("area_arcsec2", DOUBLE, "arcsec2", "phys.angArea", "Area on the sky"),
+    Column("ra", DOUBLE, "deg", "pos.eq.ra", "Right ascension of (x, y) (ICRS)"),
+    Column("dec", DOUBLE, "deg", "pos.eq.dec", "Declination of (x, y) (ICRS)"),
+    Column("x", DOUBLE, "pix", "pos.cartesian.x", "Mean position along x, from 0"),
+    Column("y", DOUBLE, "pix", "pos.cartesian.y", "Mean position along y, from 0"),
+    Column(
+        "radius_arcsec", DOUBLE, "arcsec", "phys.angSize",
+        "Radius of the circle of the same area",
+    ),
+    Column(
+        "offset_arcsec", DOUBLE, "arcsec", "pos.angDistance",
+        "Distance of the centroid of its light from the photometric centre of the galaxy",
+    ),
+    _required("nuclear", BOOL, "", "meta.code", "Whether it is the cluster of the nucleus"),
+    _required("low_snr", BOOL, "", "meta.code.qual", "Whether its continuum is faint"),
+    Column("continuum_snr", DOUBLE, "", "stat.snr;spect.continuum", "S/N of the continuum"),
+    Column(
+        "shift_km_s", DOUBLE, "km s-1", "spect.dopplerVeloc;stat.median",
+        "Median velocity shift of its spaxels against its medoid",
+    ),
+    Column(
+        "flux", DOUBLE, "", "phot.flux.density.sb;stat.mean",
+        "Mean of the median spectrum over wavelength, in the flux_unit of the galaxy",
+    ),
+    Column(
+        "slope_alpha", DOUBLE, "", "spect.index;spect.continuum",
+        "Spectral index of the mid-infrared continuum between 12 and 17 um",
+    ),
+    Column(
+        "slope_alpha_err", DOUBLE, "", "stat.error;spect.index", "Standard error of slope_alpha"
+    ),
+    _flags("clusters"),
+)  # fmt: skip
+
+FEATURE_FAMILY = (
+    Column(
+        "flux_{feature}", DOUBLE, LINE_FLUX_UNIT, "phot.flux.sb;{ucd}",
+        "Surface brightness of {label}; an upper limit where limit_{feature} is true",
+    ),
+    Column(
+        "err_{feature}", DOUBLE, LINE_FLUX_UNIT, "stat.error;phot.flux.sb;{ucd}",
+        "Standard error of flux_{feature}, from the scatter of line-free windows",
+    ),
+    Column(
+        "errprop_{feature}", DOUBLE, LINE_FLUX_UNIT, "stat.error;phot.flux.sb;{ucd}",
+        "Standard error of flux_{feature}, propagated from the errors of the spectrum",
+    ),
+    Column("snr_{feature}", DOUBLE, "", "stat.snr;phot.flux.sb;{ucd}", "S/N of {label}"),
+    Column(
+        "limit_{feature}", BOOL, "", "meta.code.qual;phot.flux.sb;{ucd}",
+        "Whether flux_{feature} is an upper limit",
+    ),
+)  # fmt: skip
+"""Columns that every line and band has; missing where the spectrum does not reach it."""
+
+SPAXELS = (
+    _GALAXY,
+    _required("y", INT, "pix", "pos.cartesian.y", "Row of the spaxel grid, from 0"),
+    _required("x", INT, "pix", "pos.cartesian.x", "Column of the spaxel grid, from 0"),
+    Column("ra", DOUBLE, "deg", "pos.eq.ra", "Right ascension (ICRS)"),
+    Column("dec", DOUBLE, "deg", "pos.eq.dec", "Declination (ICRS)"),
+    _required("cluster", INT, "", "meta.id", "Number of its cluster, 0 when not clustered"),
+    Column(
+        "shift_samples", FLOAT, "", "spect.dopplerVeloc",
+        "Spectral shift against the medoid of its cluster, in samples",
+    ),
+    Column(
+        "shift_km_s", FLOAT, "km s-1", "spect.dopplerVeloc",
+        "The same shift as a velocity, positive for receding",
+    ),
+    Column("snr", FLOAT, "", "stat.snr;spect.continuum", "Continuum S/N per sample"),
+    Column("scale", FLOAT, "", "arith.factor", "Factor its spectrum was divided by"),
+    _flags("spaxels"),
+)  # fmt: skip
+
+
+SPECTRA = (
+    _GALAXY,
+    _CLUSTER,
+    _required("wavelength_um", DOUBLES, "um", "em.wl", "Rest wavelength, in vacuum"),
+    _spectrum(
+        "median", "phot.flux.density.sb;stat.median", "Median spectrum, aligned", required=True
+    ),
+    _spectrum("std", "stat.stdev;phot.flux.density.sb", "Standard deviation of the spaxels"),
+    _spectrum("err", "stat.error;phot.flux.density.sb", "Standard error of the median"),
+    _spectrum("mean", "phot.flux.density.sb;stat.mean", "Mean spectrum"),
+    _spectrum("sum", "phot.flux.density.sb", "Sum of the spectra of the spaxels"),
+    _spectrum("ivar_mean", "phot.flux.density.sb;stat.mean", "Mean weighted by inverse variance"),
+    _required("flux_unit", STRING, "", "meta.unit", "Unit of the spectra in this row"),
+)
+
+QUARANTINE = (
+    _GALAXY,
+    _required("stage", STRING, "", "meta.note", "Stage that failed"),
+    _required("error", STRING, "", "meta.code.error", "Class of the error"),
+    _required("message", STRING, "", "meta.note", "What is wrong, and what can be done"),
+    Column("content_hash", STRING, "", "meta.checksum", "Hash of the input files' content"),
+)

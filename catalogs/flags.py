@@ -1,0 +1,126 @@
+"""Quality bits: the one place where a bit gets its number, its name and its meaning.
+
+Each table that has a `flags` column has one enumeration here. Code sets and tests bits by
+name (``ClusterFlag.NUCLEAR``); `flag_names` turns the integers of a catalog back into names;
+the documentation of the columns is written from the same declarations.
+"""
+
+from __future__ import annotations
+
+from enum import IntFlag
+from typing import Self
+
+from catalogs.errors import CatalogError
+
+FEW_SPAXELS_BELOW = 5
+"""Clusters with fewer spaxels than this are flagged."""
+
+AT_LIMIT_FRACTION_ABOVE = 0.1
+"""Galaxies with more than this fraction of pairs at the largest shift are flagged."""
+
+
+class QualityFlag(IntFlag):
+    """An enumeration of quality bits; every member is ``(bit number, meaning)``."""
+
+    meaning: str
+
+    def __new__(cls, bit: int, meaning: str) -> Self:
+        """Make the bit's value the member and keep its meaning beside it."""
+        member = int.__new__(cls, 1 << bit)
+        member._value_ = 1 << bit
+        member.meaning = meaning
+        return member
+
+
+class GalaxyFlag(QualityFlag):
+    """Bits of the table `galaxies`."""
+
+    SHIFTS_AT_LIMIT = (
+        0,
+        f"over {AT_LIMIT_FRACTION_ABOVE:.0%} of the pairs of spectra are closest at the largest "
+        "shift allowed",
+    )
+    MERGED_BANDS = 1, "several cubes were joined into one spectral range"
+    NO_WCS = 2, "the cube has no celestial coordinates"
+    CUT_AT_K_MAX = 3, "the criterion chose the largest number of clusters it was allowed"
+    PLANES_DROPPED = 4, "wavelength planes with too many bad spaxels were left out"
+
+
+class ClusterFlag(QualityFlag):
+    """Bits of the table `clusters`."""
+
+    LOW_SNR = (
+        0,
+        "the continuum is below the set factor (3 by default) times the median standard "
+        "deviation of all clusters of the galaxy",
+    )
+    NUCLEAR = 1, "holds most of the spaxels within the nuclear radius of the photometric centre"
+    TOUCHES_EDGE = 2, "reaches the edge of the field of view"
+    FEW_SPAXELS = 3, f"fewer than {FEW_SPAXELS_BELOW} spaxels"
+    SHIFT_AT_LIMIT = 4, "most of its spaxels have the largest shift allowed"
+    BLENDED_LINE = 5, "at least one measured line is blended with a neighbour"
+
+
+class SpaxelFlag(QualityFlag):
+    """Bits of the table `spaxels`."""
+
+    LOW_SNR = 0, "continuum S/N below the limit: not clustered"
+    BAD_PLANES = 1, "too many bad wavelength planes: not clustered"
+    GAP_INTERPOLATED = 2, "a short gap was bridged along the spectral axis"
+    SHIFT_AT_LIMIT = 3, "its shift against the cluster's medoid is the largest allowed"
+
+
+FLAGS: dict[str, type[QualityFlag]] = {
+    "galaxies": GalaxyFlag,
+    "clusters": ClusterFlag,
+    "spaxels": SpaxelFlag,
+}
+"""The enumeration of every table that has a `flags` column."""
+
+
+def flag_names(table: str, value: int) -> list[str]:
+    """Names of the bits that are set in `value`, lowest bit first.
+
+    Parameters
+    ----------
+    table : str
+        Name of a table of the catalog, as in `FLAGS`.
+    value : int
+        An entry of the table's `flags` column.
+
+    Raises
+    ------
+    CatalogError
+        If the table has no flags, or the value has a bit that is not declared.
+
+    Examples
+    --------
+    >>> flag_names("clusters", 3)
+    ['low_snr', 'nuclear']
+    """
+    kind = _enumeration(table)
+    value = int(value)
+    declared = sum(kind)
+    if value < 0 or value & ~declared:
+        raise CatalogError(
+            f"undeclared quality bit in the flags of table {table!r}",
+            expected=f"bits within {declared:#b}",
+            found=f"{value:#b}",
+            advice="The catalog may have been written by a newer version.",
+        )
+    return [flag.name.lower() for flag in kind if flag & value and flag.name]
+
+
+def describe_flags(table: str) -> str:
+    """One line of text that explains all bits of a table, for the catalog's documentation."""
+    return "; ".join(
+        f"{flag.value} = {str(flag.name).lower()} ({flag.meaning})" for flag in _enumeration(table)
+    )
+
+
+def _enumeration(table: str) -> type[QualityFlag]:
+    if table not in FLAGS:
+        raise CatalogError(
+            f"table {table!r} has no quality flags", expected=" or ".join(map(repr, FLAGS))
+        )
+    return FLAGS[table]

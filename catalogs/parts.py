@@ -1,0 +1,287 @@
+"""A stage's result for one galaxy: written whole, once, and verified.
+
+A part is a folder ``RUN/parts/<galaxy>/<stage>-<key>/`` and never changes: its key stands for
+everything it was computed from, so a part that is there and sound need not be computed again.
+It is written elsewhere (``RUN/.inflight/``) and moved into place in one step; its receipt,
+the last file written, says what every other file has to be.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import uuid
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from catalogs.durable import (
+    FileRecord,
+    find_damage,
+    flush,
+    flush_tree,
+    hash_bytes,
+    record_files,
+    write_json,
+)
+from catalogs.errors import CatalogError
+
+RECEIPT = "receipt.json"
+LONGEST_NAME = 120
+
+
+class DamagedPartWarning(UserWarning):
+    """A part was not what its receipt says; it was discarded and will be computed again."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a part consists of: small enough to send back from a worker instead of the data.
+
+    Attributes
+    ----------
+    galaxy, stage, key : str
+        What the part is; see `PartStore`.
+    path : Path
+        The folder of the part.
+    files : tuple of FileRecord
+        All files of the part besides the receipt.
+    summary : dict
+        JSON-able facts about the result, given by the stage.
+    """
+
+    galaxy: str
+    stage: str
+    key: str
+    path: Path
+    files: tuple[FileRecord, ...]
+    summary: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of the receipt file; the place of the part is not in it."""
+        content = {
+            "galaxy": self.galaxy,
+            "stage": self.stage,
+            "key": self.key,
+            "files": [asdict(record) for record in self.files],
+            "summary": self.summary,
+        }
+        content = json.loads(json.dumps(content))  # as it will be read, before it is hashed
+        return content | {"blake2b": _content_hash(content)}
+
+    @classmethod
+    def read(cls, path: Path) -> Receipt:
+        """Read the receipt of the part in folder `path`.
+
+        Raises
+        ------
+        CatalogError
+            If there is none, or it is damaged.
+        """
+        file = path / RECEIPT
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+            stated = content.pop("blake2b")
+            if _content_hash(content) != stated:
+                raise ValueError("its content has changed")
+            files = tuple(FileRecord(**record) for record in content.pop("files"))
+            return cls(path=path, files=files, **content)
+        except FileNotFoundError:
+            raise CatalogError("the part has no receipt", file=path) from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CatalogError(f"damaged receipt ({error})", file=file) from None
+
+
+def _content_hash(content: dict[str, Any]) -> str:
+    return hash_bytes(json.dumps(content, sort_keys=True).encode())
+
+
+class PartStore:
+    """The parts of one survey.
+
+    Parameters
+    ----------
+    root : str or Path
+        The run directory.
+
+    Notes
+    -----
+    A part belongs to a `galaxy` (its name), a `stage` and a `key`, the fingerprint of all
+    that the result depends on. Any number of processes may commit and find parts at once.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+
+    def path(self, galaxy: str, stage: str, key: str) -> Path:
+        """The folder of a part, whether it is there or not."""
+        return self.root / "parts" / safe_name(galaxy) / f"{stage}-{key}"
+
+    def find(self, galaxy: str, stage: str, key: str, *, full: bool = False) -> Receipt | None:
+        """The receipt of a part that is there and sound, else None.
+
+        A damaged part is removed with a `DamagedPartWarning`. Sizes of files are always
+        verified; `full` also reads every file and compares the hashes.
+        """
+        path = self.path(galaxy, stage, key)
+        if not path.exists():
+            return None
+        try:
+            receipt = Receipt.read(path)
+            damage = find_damage(path, receipt.files, full=full)
+            if (receipt.galaxy, receipt.stage, receipt.key) != (galaxy, stage, key):
+                damage = f"its receipt is for {receipt.galaxy!r}, {receipt.stage}-{receipt.key}"
+        except CatalogError as error:
+            damage = error.message
+        if damage is None:
+            return receipt
+        self._discard(path)
+        warnings.warn(f"{path}: {damage}; the part was discarded", DamagedPartWarning, stacklevel=2)
+        return None
+
+    def commit(
+        self,
+        galaxy: str,
+        stage: str,
+        key: str,
+        write: Callable[[Path], None],
+        summary: dict[str, Any] | None = None,
+    ) -> Receipt:
+        """Write a part and move it into place once everything is on the disk.
+
+        Where a sound part with this key is there already (a task may run twice), that one
+        is kept.
+
+        Parameters
+        ----------
+        galaxy, stage, key : str
+            What the part is.
+        write : callable
+            Called with an empty folder; writes the files of the part into it.
+        summary : dict, optional
+            JSON-able facts for the receipt.
+
+        Raises
+        ------
+        CatalogError
+            If what was written cannot be read back.
+        """
+        target = self.path(galaxy, stage, key)
+        folder = self._inflight_path()
+        folder.mkdir(parents=True)
+        try:
+            write(folder)
+            flush_tree(folder)
+            files = record_files(folder)
+            _refuse_unreadable(folder)
+            receipt = Receipt(galaxy, stage, key, target, files, summary or {})
+            write_json(folder / RECEIPT, receipt.to_json())
+            flush(folder)
+            if not self._move_into_place(folder, target):
+                # Another task was faster. Its part is kept if sound; find() removes it if not.
+                other = self.find(galaxy, stage, key)
+                if other is not None:
+                    return other
+                self._move_into_place(folder, target)
+            return receipt
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def sweep_inflight(self) -> list[Path]:
+        """Remove what processes of this host that are no more left unfinished.
+
+        Returns
+        -------
+        list of Path
+            The folders that were removed.
+        """
+        swept = []
+        for folder in sorted((self.root / ".inflight").glob("*")):
+            host, _, rest = folder.name.partition("~")
+            pid = rest.partition("~")[0]
+            if host == _host() and pid.isdecimal() and not _is_alive(int(pid)):
+                shutil.rmtree(folder, ignore_errors=True)
+                swept.append(folder)
+        return swept
+
+    def _inflight_path(self) -> Path:
+        return self.root / ".inflight" / f"{_host()}~{os.getpid()}~{uuid.uuid4().hex}"
+
+    def _move_into_place(self, folder: Path, target: Path) -> bool:
+        """Rename `folder` to `target`, for good; False if something is there already."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.rename(target)
+        except OSError:
+            if target.exists():
+                return False
+            raise
+        for parent in (target.parent, target.parent.parent, self.root):
+            flush(parent)
+        return True
+
+    def _discard(self, path: Path) -> None:
+        # Moved away first, so that nobody meets it half removed.
+        moved = self._inflight_path()
+        moved.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.rename(moved)
+        except FileNotFoundError:
+            return
+        shutil.rmtree(moved, ignore_errors=True)
+
+
+def safe_name(name: str) -> str:
+    """A name of a folder that stands for `name` and for no other.
+
+    Letters, digits and ``- _ . +`` stay; everything else is percent-encoded, and so is a
+    leading ``.`` or ``_``, which readers of Parquet skip. What would be too long for a file
+    system is cut and ends in ``~`` and a hash of the whole.
+
+    Raises
+    ------
+    CatalogError
+        If the name is empty.
+    """
+    if not name:
+        raise CatalogError("a galaxy without a name")
+    encoded = quote(name, safe="+").replace("~", "%7E")
+    if encoded[0] in "._":
+        encoded = f"%{ord(encoded[0]):02X}{encoded[1:]}"
+    if len(encoded) > LONGEST_NAME:
+        digest = hash_bytes(name.encode())
+        encoded = f"{encoded[: LONGEST_NAME - len(digest) - 1]}~{digest}"
+    return encoded
+
+
+def _refuse_unreadable(folder: Path) -> None:
+    """A Parquet file whose writer was not closed has no footer, and nobody can read it."""
+    for file in folder.rglob("*.parquet"):
+        try:
+            pq.read_metadata(file)
+        except (OSError, pa.ArrowException) as error:
+            raise CatalogError(
+                f"a file just written cannot be read back ({error})", file=file
+            ) from None
+
+
+def _host() -> str:
+    return safe_name(socket.gethostname())
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # It lives, and belongs to another user.
+    return True

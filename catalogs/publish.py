@@ -1,0 +1,219 @@
+"""Parts become a catalog: a new version beside the old ones, then one swap of a link.
+
+A version is built under another name, flushed to the disk and renamed. Parts are read one at
+a time in order of galaxy, so that memory does not grow with the survey, the order of rows is
+always the same, and a filter on `galaxy` reads little.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from itertools import count, pairwise
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
+
+from catalogs import versions
+from catalogs.durable import flush, flush_tree, hash_bytes, hash_file, record_files, write_json
+from catalogs.errors import CatalogError
+from catalogs.parts import Receipt
+from catalogs.schema import arrow_schema, declared_table, to_arrow
+from catalogs.versions import SCHEMA_VERSION, Manifest
+
+PART_TABLES = ("galaxies", "clusters", "spaxels", "spectra")
+"""Tables that every part has, as `<table>.parquet`."""
+
+FILE_BYTES = 128 * 2**20
+"""Size on disk at which the next file of a large table is begun."""
+
+ROW_GROUP_BYTES = 16 * 2**20
+"""Size in memory of a row group, the unit that a filter on `galaxy` reads or skips."""
+
+LOCK_TIMEOUT_S = 600.0
+
+
+def publish(
+    root: str | Path,
+    parts: Iterable[str | Path],
+    quarantine: Sequence[Mapping[str, Any]] = (),
+    *,
+    metadata: Mapping[str, str] | None = None,
+) -> Path:
+    """Publish the catalog of a run, unless what there is was made from the very same parts.
+
+    Parameters
+    ----------
+    root : str or Path
+        The run directory.
+    parts : iterable of Path
+        Folders of parts (see `catalogs.parts`), one per galaxy, with a Parquet file for each
+        of `PART_TABLES`.
+    quarantine : sequence of mappings
+        Rows of the table `quarantine`.
+    metadata : mapping of str, optional
+        Facts to keep with every table, as the version of the software. Not the time of day:
+        a new value makes a new version.
+
+    Returns
+    -------
+    Path
+        The folder of the version that ``RUN/catalog`` now leads to.
+
+    Raises
+    ------
+    CatalogError
+        If two parts are of one galaxy, a part is damaged or of another schema, or another
+        process is publishing and does not come to an end.
+    """
+    root = Path(root)
+    receipts = _in_order(Receipt.read(Path(part)) for part in parts)
+    failures = to_arrow("quarantine", list(quarantine)).sort_by("galaxy")
+    manifest = Manifest(
+        version="",
+        schema_version=SCHEMA_VERSION,
+        parts=tuple((receipt.galaxy, receipt.stage, receipt.key) for receipt in receipts),
+        quarantine=hash_bytes(json.dumps(failures.to_pylist()).encode()),
+        metadata=dict(metadata or {}),
+        files=(),
+    )
+    with _only_publisher(root):
+        current = versions.current_version(root)
+        if current is not None and versions.is_made_from(current, manifest.inputs):
+            return current
+        version = _build(root, receipts, failures, manifest)
+        versions.make_current(root, version)
+        versions.remove_old_versions(root)
+    return version
+
+
+def _in_order(receipts: Iterable[Receipt]) -> list[Receipt]:
+    ordered = sorted(receipts, key=lambda receipt: receipt.galaxy)
+    for one, other in pairwise(ordered):
+        if one.galaxy == other.galaxy:
+            raise CatalogError(
+                f"two parts of galaxy {one.galaxy!r}", file=other.path, found=str(one.path)
+            )
+    return ordered
+
+
+@contextmanager
+def _only_publisher(root: Path) -> Iterator[None]:
+    folder = root / versions.FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock", timeout=LOCK_TIMEOUT_S)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise CatalogError(
+            "another process has been publishing for too long",
+            file=lock.lock_file,
+            advice="Is a second run using this directory?",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _build(root: Path, receipts: Sequence[Receipt], failures: pa.Table, manifest: Manifest) -> Path:
+    """Write a complete version under another name, then rename it."""
+    version = versions.next_version(root)
+    folder = version.parent / ".building"
+    if folder.exists():  # Left by a publisher that was killed: we hold the lock.
+        shutil.rmtree(folder)
+    folder.mkdir()
+    for name in PART_TABLES:
+        tables = (_read_part_table(receipt, name) for receipt in receipts)
+        _write_table(folder, name, tables, manifest.metadata)
+    _write_table(folder, "quarantine", [failures], manifest.metadata)
+    manifest = replace(manifest, version=version.name, files=record_files(folder))
+    write_json(folder / versions.MANIFEST, asdict(manifest))
+    flush_tree(folder)
+    folder.rename(version)
+    flush(version.parent)
+    return version
+
+
+def _read_part_table(receipt: Receipt, name: str) -> pa.Table:
+    """One table of a part, its bytes compared with the receipt before they are believed."""
+    file = receipt.path / f"{name}.parquet"
+    advice = "Remove the part and run the survey again."
+    stated = {record.path: record.blake2b for record in receipt.files}
+    if file.name not in stated:
+        raise CatalogError(f"the part has no table {name!r}", file=receipt.path, advice=advice)
+    data = file.read_bytes() if file.is_file() else b""
+    if hash_bytes(data) != stated[file.name]:
+        raise CatalogError("the part is damaged", file=file, advice=advice)
+    # Threads cost more than they save on tables of few rows and hundreds of columns.
+    table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
+    schema = arrow_schema(name)
+    if not table.schema.equals(schema):
+        found = (table.schema.metadata or {}).get(b"schema_version", b"none")
+        raise CatalogError(
+            "the part was written with another schema",
+            file=file,
+            expected=f"version {SCHEMA_VERSION}",
+            found=found.decode(),
+            advice=advice,
+        )
+    return table.sort_by([(column, "ascending") for column in declared_table(name).key])
+
+
+def _write_table(
+    folder: Path, name: str, tables: Iterable[pa.Table], metadata: Mapping[str, str]
+) -> None:
+    """Write one table of the catalog: a file, or for a large one a folder of files."""
+    schema = arrow_schema(name, metadata)
+    groups = _row_groups(tables, schema)
+    if not declared_table(name).large:
+        _write_files([folder / f"{name}.parquet"], schema, groups, math.inf)
+        return
+    subfolder = folder / name
+    subfolder.mkdir()
+    names = (subfolder / f"part-{number:05d}.parquet" for number in count())
+    for path in _write_files(names, schema, groups, FILE_BYTES):
+        # A reader who has listed one version's folder and opens the files of the next must
+        # not mix them: by this name it finds the same content, or nothing.
+        path.rename(path.with_stem(f"{path.stem}-{hash_file(path)[:8]}"))
+
+
+def _row_groups(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
+    """Tables joined until they make a row group; a galaxy is never split between two."""
+    waiting: list[pa.Table] = []
+    n_bytes = 0
+    for table in tables:
+        waiting.append(pa.Table.from_arrays(table.columns, schema=schema))
+        n_bytes += table.nbytes
+        if n_bytes >= ROW_GROUP_BYTES:
+            yield pa.concat_tables(waiting)
+            waiting, n_bytes = [], 0
+    if waiting:
+        yield pa.concat_tables(waiting)
+
+
+def _write_files(
+    paths: Iterable[Path], schema: pa.Schema, groups: Iterator[pa.Table], file_bytes: float
+) -> list[Path]:
+    """Write row groups into as many of the files as they need, and at least into one."""
+    written = []
+    group = next(groups, None)
+    for path in paths:
+        with (
+            path.open("wb") as file,
+            pq.ParquetWriter(file, schema, compression="zstd") as writer,
+        ):
+            while group is not None and file.tell() < file_bytes:
+                writer.write_table(group, row_group_size=max(len(group), 1))
+                group = next(groups, None)
+        written.append(path)
+        if group is None:
+            break
+    return written

@@ -1,0 +1,231 @@
+"""The catalog as its users meet it: pandas frames, tables with units, maps on the sky.
+
+``pandas.read_parquet("RUN/catalog/clusters.parquet")`` needs nothing of this package. What
+`Catalog` adds: units, maps, errors that say what to do, and one version for all that is read.
+The last matters while a run is publishing: pyarrow opens a file twice, and if the link is
+swapped in these milliseconds, a plain path leads to two files and the read fails.
+
+pandas, Dask and astropy are imported by the method that needs them.
+"""
+
+from __future__ import annotations
+
+import difflib
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from catalogs.errors import CatalogError
+from catalogs.versions import MANIFEST, current_version
+
+if TYPE_CHECKING:
+    import dask.dataframe
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+    from astropy.table import QTable
+    from astropy.wcs import WCS
+    from numpy.typing import NDArray
+
+
+def open_catalog(run: str | Path) -> Catalog:
+    """Open the catalog of a run as it is now.
+
+    Parameters
+    ----------
+    run : str or Path
+        The run directory, or the folder of a catalog itself.
+
+    Raises
+    ------
+    CatalogError
+        If there is no catalog.
+
+    Examples
+    --------
+    >>> catalog = open_catalog("RUN")  # doctest: +SKIP
+    >>> catalog.clusters.query("not low_snr")[["galaxy", "cluster", "flux_NeII_12.81"]]
+    """
+    run = Path(run)
+    version = run if (run / MANIFEST).is_file() else current_version(run)
+    if version is None:
+        raise CatalogError(
+            "no catalog here",
+            file=run,
+            expected="a run directory with a published catalog",
+            advice="Has `survey run` finished its first galaxy? Is this its --out directory?",
+        )
+    return Catalog(version)
+
+
+class Catalog:
+    """One version of a catalog. It stays the same while newer ones are published.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of the version; `open_catalog` finds it.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def __repr__(self) -> str:
+        return f"Catalog({str(self.path)!r})"
+
+    @cached_property
+    def galaxies(self) -> pd.DataFrame:
+        """One row per galaxy. Read once: copy before you change it."""
+        return self._read("galaxies")
+
+    @cached_property
+    def clusters(self) -> pd.DataFrame:
+        """One row per cluster: geometry, lines, bands. Read once: copy before you change it."""
+        return self._read("clusters")
+
+    @cached_property
+    def quarantine(self) -> pd.DataFrame:
+        """One row per galaxy that could not be processed."""
+        return self._read("quarantine")
+
+    def spaxels(self, galaxy: str | None = None, columns: list[str] | None = None) -> pd.DataFrame:
+        """One row per spaxel: of one galaxy, or of all (which may be large: see `dask`)."""
+        return self._read("spaxels", galaxy, columns)
+
+    def spectra(self, galaxy: str | None = None, columns: list[str] | None = None) -> pd.DataFrame:
+        """The spectra of the clusters of one galaxy, or of all, as columns of arrays."""
+        return self._read("spectra", galaxy, columns)
+
+    def qtable(self, table: str, galaxy: str | None = None) -> QTable:
+        """A table for astropy, with units and descriptions.
+
+        Lists of equal length become 2-D columns, so that for one galaxy
+        ``qtable("spectra", galaxy)["median"]`` has the shape (clusters, wavelengths).
+        """
+        import pyarrow.parquet as pq
+
+        from catalogs.fields import to_qtable
+
+        path = self._table_path(table)
+        return to_qtable(pq.read_table(path, filters=self._filters(galaxy)))
+
+    def spaxel_map(
+        self, galaxy: str, column: str = "cluster"
+    ) -> tuple[NDArray[np.generic], WCS | None]:
+        """A column of `spaxels` as an image of one galaxy.
+
+        Parameters
+        ----------
+        galaxy : str
+            Its name.
+        column : str
+            A column of the table `spaxels`.
+
+        Returns
+        -------
+        image : ndarray, shape (shape_y, shape_x)
+            Where there is no spaxel, 0 in an image of integers and NaN in others.
+        wcs : astropy.wcs.WCS or None
+            Celestial coordinates of the image, None if the cube had none.
+
+        Raises
+        ------
+        CatalogError
+            If the galaxy or the column is not in the catalog.
+        """
+        import numpy as np
+
+        spaxels = self.spaxels(galaxy, list(dict.fromkeys(["y", "x", column])))
+        about = self.galaxies.set_index("galaxy").loc[galaxy].to_dict()
+        values = spaxels[column].to_numpy()
+        blank = 0 if np.issubdtype(values.dtype, np.integer) else np.nan
+        image = np.full((about["shape_y"], about["shape_x"]), blank, dtype=values.dtype)
+        image[spaxels["y"], spaxels["x"]] = values
+        return image, _celestial_wcs(about["celestial_header"])
+
+    def dask(self, table: str) -> dask.dataframe.DataFrame:
+        """A table as a Dask frame, for what does not fit into memory."""
+        import dask.dataframe
+
+        return dask.dataframe.read_parquet(self._table_path(table))
+
+    def describe(self, table: str) -> str:
+        """Columns of a table with types, units, UCDs and descriptions, as Markdown."""
+        from catalogs.fields import describe_fields
+
+        return describe_fields(self.arrow_schema(table))
+
+    def arrow_schema(self, table: str) -> pa.Schema:
+        """The Arrow schema of a table, with units and descriptions in the fields' metadata."""
+        import pyarrow.parquet as pq
+
+        return pq.read_schema(self.files(table)[0])
+
+    def files(self, table: str) -> list[Path]:
+        """The Parquet files of a table, in order of their rows."""
+        path = self._table_path(table)
+        return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+
+    @property
+    def tables(self) -> list[str]:
+        """Names of the tables."""
+        return sorted(path.stem for path in self.path.glob("[!._]*"))
+
+    def row_counts(self) -> dict[str, int]:
+        """Number of rows of every table, from the footers of the files."""
+        import pyarrow.parquet as pq
+
+        return {
+            table: sum(pq.read_metadata(file).num_rows for file in self.files(table))
+            for table in self.tables
+        }
+
+    def _read(
+        self, table: str, galaxy: str | None = None, columns: list[str] | None = None
+    ) -> pd.DataFrame:
+        import pandas as pd
+
+        path = self._table_path(table)
+        if columns is not None:
+            self._require(columns, self.arrow_schema(table).names, f"column of table {table!r}")
+        return pd.read_parquet(path, columns=columns, filters=self._filters(galaxy))
+
+    def _filters(self, galaxy: str | None) -> list[tuple[str, str, str]] | None:
+        if galaxy is None:
+            return None
+        known = list(self.galaxies["galaxy"])
+        failed = self.quarantine.set_index("galaxy")["message"]
+        if galaxy not in known and galaxy in failed.index:
+            raise CatalogError(f"galaxy {galaxy!r} is in quarantine", found=failed[galaxy])
+        self._require([galaxy], known, "galaxy")
+        return [("galaxy", "==", galaxy)]
+
+    def _require(self, names: list[str], known: list[str], what: str) -> None:
+        for name in names:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, cutoff=0.5)
+                raise CatalogError(
+                    f"no {what} is called {name!r}",
+                    file=self.path,
+                    advice=f"Did you mean {' or '.join(map(repr, near))}?" if near else None,
+                )
+
+    def _table_path(self, table: str) -> Path:
+        if not (self.path / MANIFEST).is_file():
+            raise CatalogError(
+                "this version of the catalog has been replaced and removed",
+                file=self.path,
+                advice="Open the catalog again.",
+            )
+        self._require([table], self.tables, "table")
+        file = self.path / f"{table}.parquet"
+        return file if file.is_file() else self.path / table
+
+
+def _celestial_wcs(header: Any) -> WCS | None:
+    if not isinstance(header, str) or not header:
+        return None
+    from astropy.io import fits
+    from astropy.wcs import WCS
+
+    return WCS(fits.Header.fromstring(header, sep="\n"))

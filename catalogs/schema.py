@@ -1,0 +1,257 @@
+"""The tables of the catalog, and the way into them: `to_arrow` accepts what was declared.
+
+The columns themselves are declared in `catalogs.columns`. The measurements of lines and bands
+are one family of columns repeated for every feature of `catalogs.reference`, whether a galaxy
+covers it or not, so that all galaxies of a survey share one schema.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from catalogs import columns as declared
+from catalogs.columns import Column
+from catalogs.errors import CatalogError
+from catalogs.fields import describe_fields
+from catalogs.reference import load_bands, load_lines
+from catalogs.versions import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class TableDeclaration:
+    """One table of the catalog.
+
+    The columns of `key` identify a row. A `large` table is published as a folder of files.
+    """
+
+    name: str
+    description: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    large: bool = False
+
+    @property
+    def stable_columns(self) -> list[str]:
+        """Names of the columns that are the same whenever the result is."""
+        return [column.name for column in self.columns if not column.volatile]
+
+
+@cache
+def declared_tables() -> dict[str, TableDeclaration]:
+    """All tables of the catalog by name."""
+    tables = (
+        TableDeclaration(
+            name="galaxies",
+            description="One row per galaxy: what it is and how it was processed",
+            key=("galaxy",),
+            columns=declared.GALAXIES,
+        ),
+        TableDeclaration(
+            name="clusters",
+            description="One row per cluster: geometry, brightness, every line and band",
+            key=("galaxy", "cluster"),
+            columns=declared.CLUSTERS + tuple(_feature_columns()),
+        ),
+        TableDeclaration(
+            name="spaxels",
+            description="One row per spaxel with data: its cluster, shift and S/N",
+            key=("galaxy", "y", "x"),
+            columns=declared.SPAXELS,
+            large=True,
+        ),
+        TableDeclaration(
+            name="spectra",
+            description="One row per cluster: its spectra",
+            key=("galaxy", "cluster"),
+            columns=declared.SPECTRA,
+            large=True,
+        ),
+        TableDeclaration(
+            name="quarantine",
+            description="One row per galaxy that could not be processed",
+            key=("galaxy",),
+            columns=declared.QUARANTINE,
+        ),
+    )
+    return {table.name: table for table in tables}
+
+
+def _feature_columns() -> Iterable[Column]:
+    lines = [
+        (line.name, f"{line.label} {line.wavelength_um:g} um", "em.line") for line in load_lines()
+    ]
+    bands = [(band.name, band.label, "em.IR") for band in load_bands()]
+    for name, label, ucd in lines + bands:
+        words = {"feature": name, "label": label, "ucd": ucd}
+        for template in declared.FEATURE_FAMILY:
+            yield replace(
+                template,
+                name=template.name.format(**words),
+                ucd=template.ucd.format(**words),
+                description=template.description.format(**words),
+            )
+
+
+def declared_table(name: str) -> TableDeclaration:
+    """The declaration of one table.
+
+    Raises
+    ------
+    CatalogError
+        If there is no such table.
+    """
+    tables = declared_tables()
+    if name not in tables:
+        raise CatalogError(f"the catalog has no table {name!r}", expected=" or ".join(tables))
+    return tables[name]
+
+
+def arrow_schema(name: str, metadata: Mapping[str, str] | None = None) -> pa.Schema:
+    """Arrow schema of a table, with unit, UCD and description in the metadata of each field.
+
+    Parameters
+    ----------
+    name : str
+        Name of the table.
+    metadata : mapping of str, optional
+        Metadata of the table besides its name, description and schema version.
+    """
+    table = declared_table(name)
+    about = {"table": name, "description": table.description, "schema_version": SCHEMA_VERSION}
+    return _fields(name).with_metadata(about | dict(metadata or {}))
+
+
+@cache
+def _fields(name: str) -> pa.Schema:
+    return pa.schema(
+        pa.field(column.name, column.type, not column.required, _field_metadata(column))
+        for column in declared_table(name).columns
+    )
+
+
+def _field_metadata(column: Column) -> dict[str, str]:
+    metadata = {"unit": column.unit, "ucd": column.ucd, "description": column.description}
+    return metadata | ({"volatile": "true"} if column.volatile else {})
+
+
+def describe(name: str) -> str:
+    """Columns of a table with types, units, UCDs and descriptions, as Markdown."""
+    return describe_fields(arrow_schema(name))
+
+
+def to_arrow(
+    name: str, data: Mapping[str, Any] | pd.DataFrame | Sequence[Mapping[str, Any]]
+) -> pa.Table:
+    """Make an Arrow table that is exactly as declared, or say why that cannot be.
+
+    Parameters
+    ----------
+    name : str
+        Name of the table.
+    data : mapping, DataFrame or sequence of mappings
+        Columns by name (a string or number stands for a whole column), a pandas frame, or a
+        row per mapping. Columns that are not required may be left out. NaN is stored as a
+        missing value, except inside spectra, and a missing boolean as False.
+
+    Returns
+    -------
+    pyarrow.Table
+        With all columns of the table, in the order of the declaration.
+
+    Raises
+    ------
+    CatalogError
+        For a column that is not declared, a required one that is missing or has missing
+        values, columns of different lengths, and values that do not fit the type.
+    """
+    table = declared_table(name)
+    columns, n_rows = _as_columns(data)
+    _refuse_undeclared(table, columns)
+    arrays = [
+        _as_array(table, column, columns.get(column.name), n_rows) for column in table.columns
+    ]
+    return pa.Table.from_arrays(arrays, schema=arrow_schema(name))
+
+
+def _as_columns(
+    data: Mapping[str, Any] | pd.DataFrame | Sequence[Mapping[str, Any]],
+) -> tuple[dict[str, Any], int]:
+    """Values by column name, and the number of rows."""
+    if isinstance(data, Sequence):
+        names = dict.fromkeys(name for row in data for name in row)
+        return {name: [row.get(name) for row in data] for name in names}, len(data)
+    columns = {str(name): values for name, values in data.items()}
+    lengths = {len(values) for values in columns.values() if not _is_scalar(values)}
+    # Of several lengths, the columns that differ from the longest are reported.
+    return columns, max(lengths, default=1 if columns else 0)
+
+
+def _is_scalar(values: Any) -> bool:
+    return isinstance(values, str) or not hasattr(values, "__len__")
+
+
+def _refuse_undeclared(table: TableDeclaration, columns: Mapping[str, Any]) -> None:
+    known = [column.name for column in table.columns]
+    for name in columns:
+        if name not in known:
+            near = difflib.get_close_matches(name, known)
+            raise CatalogError(
+                f"table {table.name!r} has no column {name!r}",
+                advice=f"Did you mean {' or '.join(near)}?" if near else None,
+            )
+
+
+def _as_array(table: TableDeclaration, column: Column, values: Any, n_rows: int) -> pa.Array:
+    """One column of the declared type; None stands for a column that was left out."""
+    where = f"column {column.name!r} of table {table.name!r}"
+    if values is None:
+        array = pa.nulls(n_rows, column.type)
+    else:
+        array = _convert(values, column.type, n_rows, where)
+    if column.required and array.null_count:
+        raise CatalogError(
+            f"{where} is required", found=f"{array.null_count} missing values in {n_rows} rows"
+        )
+    # A frame with missing booleans is an object column that `~` fails on.
+    return array.fill_null(False) if pa.types.is_boolean(column.type) else array
+
+
+def _convert(values: Any, kind: pa.DataType, n_rows: int, where: str) -> pa.Array:
+    if _is_scalar(values):
+        values = [values] * n_rows
+    if len(values) != n_rows:
+        raise CatalogError(
+            f"{where} is too short", expected=f"{n_rows} rows", found=str(len(values))
+        )
+    try:
+        if pa.types.is_list(kind):
+            return _convert_lists(values, kind)
+        if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+            values = _as_numpy(values)
+        return pa.array(values, kind, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise CatalogError(
+            f"{where} has values that do not fit", expected=str(kind), found=str(error)
+        ) from None
+
+
+def _convert_lists(values: Any, kind: pa.DataType) -> pa.Array:
+    if any(isinstance(row, str) for row in values):
+        raise TypeError("text instead of a list")
+    return pa.array(list(values), kind)
+
+
+def _as_numpy(values: Any) -> Any:
+    # Arrow cuts the fractions off a list of floats meant as integers; off an array, never.
+    import pandas as pd
+
+    return pd.Series(values).to_numpy()

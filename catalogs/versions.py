@@ -1,0 +1,143 @@
+"""Versions of a catalog, and the link that says which one is current.
+
+``RUN/catalog`` is a symbolic link to ``RUN/.versions/vNNNN``. A version never changes; its
+manifest says what it was made from and what every file of it has to be.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from catalogs.durable import FileRecord, find_damage, flush
+from catalogs.errors import CatalogError
+
+SCHEMA_VERSION = "1"
+"""Raised whenever the name, the type or the meaning of a column changes."""
+
+LINK = "catalog"
+FOLDER = ".versions"
+MANIFEST = "_manifest.json"  # Readers of Parquet skip names that begin with an underscore.
+
+VERSIONS_KEPT = 3
+READER_GRACE_S = 60.0
+"""A version outlives its replacement at least so long, for those who are reading it."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a version was made from, and what it consists of.
+
+    Attributes
+    ----------
+    version, schema_version : str
+        Its name, and the version of the declared tables.
+    parts : tuple of (galaxy, stage, key)
+        The parts that it was published from.
+    quarantine : str
+        Hash of the rows of the table `quarantine`.
+    metadata : dict of str
+        Facts given by the publisher.
+    files : tuple of FileRecord
+        All files of the version besides the manifest.
+    """
+
+    version: str
+    schema_version: str
+    parts: tuple[tuple[str, ...], ...]
+    quarantine: str
+    metadata: dict[str, str]
+    files: tuple[FileRecord, ...]
+
+    @classmethod
+    def read(cls, version: Path) -> Manifest:
+        """Read the manifest in the folder of a version.
+
+        Raises
+        ------
+        CatalogError
+            If there is none, or it is damaged.
+        """
+        file = version / MANIFEST
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+            content["parts"] = tuple(tuple(part) for part in content["parts"])
+            content["files"] = tuple(FileRecord(**record) for record in content["files"])
+            return cls(**content)
+        except FileNotFoundError:
+            raise CatalogError("the catalog has no manifest", file=file) from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise CatalogError(f"damaged manifest ({error})", file=file) from None
+
+    @property
+    def inputs(self) -> tuple[Any, ...]:
+        """All that the content of the version follows from."""
+        return self.schema_version, self.parts, self.quarantine, self.metadata
+
+
+def current_version(root: Path) -> Path | None:
+    """The folder that ``RUN/catalog`` leads to, or None when nothing was published yet."""
+    link = root / LINK
+    return link.resolve() if link.is_dir() else None
+
+
+def is_made_from(version: Path, inputs: tuple[Any, ...]) -> bool:
+    """Whether a version was made from `inputs` (see `Manifest.inputs`) and is all there."""
+    try:
+        manifest = Manifest.read(version)
+    except CatalogError:
+        return False
+    return manifest.inputs == inputs and find_damage(version, manifest.files, full=False) is None
+
+
+def next_version(root: Path) -> Path:
+    """The folder of the next version; numbers are never used twice."""
+    last = max(map(_number, _all_versions(root)), default=0)
+    return root / FOLDER / f"v{last + 1:04d}"
+
+
+def make_current(root: Path, version: Path) -> None:
+    """Swap the link: a reader finds either the version before or this one.
+
+    Raises
+    ------
+    CatalogError
+        If something else is in the place of the link.
+    """
+    link = root / LINK
+    if link.exists() and not link.is_symlink():
+        raise CatalogError(
+            "cannot point to the new version of the catalog",
+            file=link,
+            expected="a symbolic link",
+            found="a folder or file",
+            advice="Was the run copied without its links? Move this away and run again.",
+        )
+    new = root / ".catalog-next"
+    new.unlink(missing_ok=True)
+    new.symlink_to(Path(FOLDER) / version.name)
+    new.replace(link)
+    flush(root)
+
+
+def remove_old_versions(root: Path) -> None:
+    """Remove all but the last few versions, and those that may still be being read."""
+    versions = _all_versions(root)
+    kept = {*versions[-VERSIONS_KEPT:], current_version(root)}
+    for version, successor in pairwise(versions):
+        replaced_s = time.time() - successor.stat().st_mtime
+        if version not in kept and replaced_s > READER_GRACE_S:
+            shutil.rmtree(version)
+
+
+def _all_versions(root: Path) -> list[Path]:
+    return sorted((root.resolve() / FOLDER).glob("v*"), key=_number)
+
+
+def _number(version: Path) -> int:
+    return int(version.name[1:])
