@@ -1,0 +1,1 @@
+"""Clustering of spectra: distances, linkage, cut, profiles. Arrays in, arrays out."""

@@ -1,0 +1,184 @@
+"""Pairwise distances of spectra, minimised over a shift.
+
+    d(i, j) = min over |s| <= S of  L / (L - |s|) * sum over the overlap of (x_i[k] - x_j[k + s])^2
+
+This is the squared distance of the published method, with the overlap scaled to the full length,
+which makes it exactly symmetric. It is not Euclidean: no set of points has these distances.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from survey.clustering.engines import fft, gemm
+from survey.clustering.engines.base import Engine
+from survey.clustering.engines.naive import NaiveEngine
+from survey.clustering.lags import Array, require_comparable
+from survey.errors import DataError
+
+EngineName = Literal["naive", "gemm", "fft"]
+Precision = Literal["float32", "float64"]
+
+ENGINES: dict[EngineName, type[Engine]] = {
+    "naive": NaiveEngine,
+    "gemm": gemm.GemmEngine,
+    "fft": fft.FFTEngine,
+}
+
+# Above this number of spectra single precision is the default: half the memory and time.
+MAX_FLOAT64_SPECTRA = 5000
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Shift-minimised squared distances of all pairs.
+
+    Attributes
+    ----------
+    condensed : array (n (n - 1) / 2,)
+        d(i, j) for i < j in the order of `scipy.spatial.distance.pdist`, in the square of the
+        unit of the spectra. Never negative.
+    at_limit_fraction : float
+        Fraction of pairs whose best lag is -S or S and no smaller one; 0 without shifts. When
+        it is large, the limit and not the spectra has set the distances.
+    engine, dtype : str
+        What computed them, and in which precision.
+    """
+
+    condensed: Array
+    at_limit_fraction: float
+    engine: EngineName
+    dtype: Precision
+
+
+def shifted_distances(
+    spectra: Array,
+    max_shift: int,
+    *,
+    engine: EngineName | Literal["auto"] = "auto",
+    dtype: Precision | Literal["auto"] = "auto",
+    threads: int = 1,
+) -> Distances:
+    """Squared distances between spectra, minimised over shifts of up to `max_shift` samples.
+
+    Parameters
+    ----------
+    spectra : array (n, L)
+        At least two spectra on one grid, without gaps. Rounding errors are proportional to
+        their squared differences from the mean spectrum, whatever they have in common.
+    max_shift : int
+        The largest shift S in samples; 0 compares sample by sample.
+    engine : {"auto", "naive", "gemm", "fft"}
+        How to compute; "auto" takes the one with the least work. The result is the same.
+    dtype : {"auto", "float32", "float64"}
+        Precision of the arithmetic and of the result; "auto" is float64 up to 5,000 spectra.
+    threads : int
+        Threads to use. Each runs single-threaded BLAS.
+
+    Returns
+    -------
+    Distances
+
+    Raises
+    ------
+    DataError
+        If the spectra are not a table of at least two finite spectra, or too short for the shift.
+    """
+    spectra = np.asarray(spectra)
+    require_comparable(spectra, max_shift)
+    n_spectra, n_samples = spectra.shape
+    if n_spectra < 2:
+        raise DataError(
+            "too few spectra to compare",
+            expected="at least 2",
+            found=str(n_spectra),
+            advice="Lower the S/N limit or widen the spatial selection",
+        )
+    if dtype == "auto":
+        dtype = "float64" if n_spectra <= MAX_FLOAT64_SPECTRA else "float32"
+    if engine == "auto":
+        engine = _least_work(n_samples, max_shift)
+    if spectra.dtype not in (np.float32, np.float64):
+        spectra = spectra.astype(np.float64)
+    with threadpool_limits(1, user_api="blas"):
+        condensed, n_at_limit = _condense(ENGINES[engine](spectra, max_shift, dtype), threads)
+    return Distances(condensed, n_at_limit / len(condensed), engine, dtype)
+
+
+def _least_work(n_samples: int, max_shift: int) -> EngineName:
+    by_lag = gemm.multiplications_per_pair(n_samples, max_shift)
+    by_frequency = fft.multiplications_per_pair(n_samples, max_shift)
+    return "gemm" if by_lag <= by_frequency else "fft"
+
+
+def _condense(engine: Engine, threads: int) -> tuple[Array, int]:
+    """Run an engine over all pairs: the condensed distances and the number at the limit.
+
+    A task is a strip: the pairs of one tile with itself and all later ones. Its distances are
+    one contiguous range of the condensed matrix, so threads never write to the same place.
+    """
+    n_spectra = engine.n_spectra
+    condensed = np.empty(n_spectra * (n_spectra - 1) // 2, engine.dtype)
+    local = threading.local()
+
+    def start() -> None:
+        local.workspace = engine.workspace()
+        local.strip = np.empty((engine.tile_size, n_spectra), engine.dtype)
+
+    def run(tile: int) -> int:
+        return _strip(engine, tile, local.workspace, local.strip, condensed)
+
+    # Longest strips first, which keeps all threads busy to the end.
+    with ThreadPoolExecutor(threads, initializer=start) as pool:
+        for _ in pool.map(engine.prepare, range(engine.n_tiles)):
+            pass
+        n_at_limit = sum(pool.map(run, range(engine.n_tiles)))
+    return condensed, n_at_limit
+
+
+def _strip(
+    engine: Engine,
+    tile: int,
+    workspace: tuple[Array, ...],
+    strip: Array,
+    condensed: Array,
+) -> int:
+    """Distances of the spectra of a tile to all later ones; returns how many are at the limit."""
+    rows = engine.rows(tile)
+    nearest = strip[: rows.stop - rows.start]
+    n_at_limit = 0
+    for other in range(tile, engine.n_tiles):
+        lag_distances = engine.lag_distances(tile, other, workspace)
+        at_limit = _nearest_lag(lag_distances, out=nearest[:, engine.rows(other)])
+        # On the diagonal a pair appears twice: count it once, and no spectrum with itself.
+        n_at_limit += int(np.sum(np.triu(at_limit, 1) if other == tile else at_limit))
+    _write_rows(nearest, rows, condensed)
+    return n_at_limit
+
+
+def _nearest_lag(lag_distances: Array, out: Array) -> npt.NDArray[np.bool_]:
+    """Minimum over the lags (first axis); tells where only the largest shift attains it."""
+    if len(lag_distances) == 1:
+        out[...] = lag_distances[0]
+        return np.zeros(out.shape, np.bool_)
+    inner = np.min(lag_distances[1:-1], axis=0)
+    outer = np.minimum(lag_distances[0], lag_distances[-1], out=lag_distances[0])
+    np.minimum(inner, outer, out=out)
+    return outer < inner
+
+
+def _write_rows(nearest: Array, rows: slice, condensed: Array) -> None:
+    """Put whole rows, right of the diagonal, into their range of the condensed matrix."""
+    n_spectra = nearest.shape[1]
+    end = rows.start * (2 * n_spectra - rows.start - 1) // 2
+    for row, distances in enumerate(nearest, rows.start):
+        start, end = end, end + n_spectra - row - 1
+        # Identical spectra may have come out a rounding error below zero.
+        np.maximum(distances[row + 1 :], 0, out=condensed[start:end])

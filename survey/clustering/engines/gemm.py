@@ -1,0 +1,38 @@
+"""One matrix product per lag: the engine for no shift, very few lags, or short spectra."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from survey.clustering.engines.products import ProductEngine
+from survey.clustering.lags import Array, lag_range, overlap
+
+
+class GemmEngine(ProductEngine):
+    """Inner products of the overlapping samples by matrix multiplication."""
+
+    # Large enough for BLAS to work at full speed, small enough to share between threads.
+    tile_size = 384
+
+    def __init__(self, spectra: Array, max_shift: int, dtype: str) -> None:
+        super().__init__(spectra, max_shift, dtype)
+        self._residuals = np.empty(spectra.shape, dtype)
+
+    def _store(self, tile: int, residuals: Array) -> None:
+        self._residuals[self.rows(tile)] = residuals
+
+    def _products(self, first: int, second: int, workspace: tuple[Array, ...]) -> Array:
+        left, right = self._residuals[self.rows(first)], self._residuals[self.rows(second)]
+        products = workspace[0][:, : len(left), : len(right)]
+        for out, lag, scale in zip(
+            products, lag_range(self.max_shift), self._common.scale, strict=True
+        ):
+            here, there = overlap(lag, self.n_samples)
+            np.matmul(left[:, here], right[:, there].T, out=out)
+            out *= -2.0 * scale
+        return products
+
+
+def multiplications_per_pair(n_samples: int, max_shift: int) -> int:
+    """Multiplications that this engine spends on one pair of spectra."""
+    return (2 * max_shift + 1) * n_samples

@@ -1,0 +1,148 @@
+"""Where clusters lie on the image: size, centroid, nucleus, edge of the field.
+
+Positions are pixel coordinates of the image, the first pixel centred on (0, 0).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_erosion, median_filter
+
+CENTROID_RADIUS_SPAXELS = 3.0
+"""Aperture of the photometric centre: wide enough for the core of the PSF of MRS and MUSE."""
+
+_CENTROID_ROUNDS = 20
+
+
+@dataclass(frozen=True)
+class ClusterGeometry:
+    """Geometry of clusters 1..k, in the order of their labels.
+
+    Parameters
+    ----------
+    n_spaxel : (k,) array of int
+    area_arcsec2 : (k,) array
+    centroid_y, centroid_x : (k,) arrays
+        Mean position of the spaxels.
+    flux_centroid_y, flux_centroid_x : (k,) arrays
+        Mean position weighted by brightness.
+    radius_arcsec : (k,) array
+        Radius of the circle of the same area.
+    offset_arcsec : (k,) array
+        Distance of the flux centroid from the photometric centre.
+    nuclear : (k,) array of bool
+        True for the cluster that holds most of the spaxels around the photometric centre: for
+        none if no spaxel there was clustered.
+    touches_edge : (k,) array of bool
+        True where a spaxel of the cluster lies at the edge of the observed field.
+    """
+
+    n_spaxel: NDArray[np.intp]
+    area_arcsec2: NDArray[np.float64]
+    centroid_y: NDArray[np.float64]
+    centroid_x: NDArray[np.float64]
+    flux_centroid_y: NDArray[np.float64]
+    flux_centroid_x: NDArray[np.float64]
+    radius_arcsec: NDArray[np.float64]
+    offset_arcsec: NDArray[np.float64]
+    nuclear: NDArray[np.bool_]
+    touches_edge: NDArray[np.bool_]
+
+
+def cluster_geometry(
+    labels: NDArray[np.integer],
+    y: NDArray[np.integer],
+    x: NDArray[np.integer],
+    brightness: NDArray[np.floating],
+    *,
+    centre: tuple[float, float],
+    field: NDArray[np.bool_],
+    spaxel_area_arcsec2: float,
+    nuclear_radius_arcsec: float,
+) -> ClusterGeometry:
+    """Measure every cluster on the image.
+
+    Parameters
+    ----------
+    labels : (n,) array of int
+        1..k, none empty.
+    y, x : (n,) arrays of int
+        Positions of the spaxels.
+    brightness : (n,) array
+        Positive surface brightness of the spaxels.
+    centre : (y, x)
+        Photometric centre, see `photometric_centre`.
+    field : (Y, X) array of bool
+        Spaxels with data, clustered or not.
+    spaxel_area_arcsec2, nuclear_radius_arcsec : float
+    """
+    scale_arcsec = np.sqrt(spaxel_area_arcsec2)
+    count = np.bincount(labels)[1:]
+    area_arcsec2 = np.asarray(count * spaxel_area_arcsec2, dtype=np.float64)
+    mean_y, mean_x = _centroids(labels, y, x, np.ones(len(labels)))
+    flux_y, flux_x = _centroids(labels, y, x, brightness)
+    near = scale_arcsec * np.hypot(y - centre[0], x - centre[1]) <= nuclear_radius_arcsec
+    edge = field & ~binary_erosion(field)
+    return ClusterGeometry(
+        n_spaxel=count,
+        area_arcsec2=area_arcsec2,
+        centroid_y=mean_y,
+        centroid_x=mean_x,
+        flux_centroid_y=flux_y,
+        flux_centroid_x=flux_x,
+        radius_arcsec=np.sqrt(area_arcsec2 / np.pi),
+        offset_arcsec=scale_arcsec * np.hypot(flux_y - centre[0], flux_x - centre[1]),
+        nuclear=_holds_most(labels, near),
+        touches_edge=np.bincount(labels, edge[y, x])[1:] > 0,
+    )
+
+
+def photometric_centre(
+    brightness: NDArray[np.floating], y: NDArray[np.integer], x: NDArray[np.integer]
+) -> tuple[float, float]:
+    """Centre (y, x) of the light: centroid in a small aperture that follows the peak.
+
+    All is done on the median-filtered image, so that a single hot spaxel is not taken for a
+    nucleus. The light of the faintest spaxel of the aperture is taken away from
+    all, lest a bright disc draw the centroid to the middle of the aperture.
+
+    Parameters
+    ----------
+    brightness : (n,) array
+        Surface brightness, collapsed over wavelength.
+    y, x : (n,) arrays of int
+    """
+    row, column = y - y.min(), x - x.min()
+    image = np.full((row.max() + 1, column.max() + 1), brightness.min(), dtype=np.float64)
+    image[row, column] = brightness
+    smooth = median_filter(image, size=3, mode="nearest")
+    light = smooth[row, column]
+    peak = int(np.argmax(light))
+    centre = np.array([y[peak], x[peak]], dtype=np.float64)
+    for _ in range(_CENTROID_ROUNDS):
+        inside = np.hypot(y - centre[0], x - centre[1]) <= CENTROID_RADIUS_SPAXELS
+        weight = light[inside] - light[inside].min()
+        if not weight.sum() > 0:
+            break
+        centre = np.average([y[inside], x[inside]], axis=1, weights=weight)
+    return float(centre[0]), float(centre[1])
+
+
+def _centroids(
+    labels: NDArray[np.integer],
+    y: NDArray[np.integer],
+    x: NDArray[np.integer],
+    weight: NDArray[np.floating],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    total = np.bincount(labels, weight)[1:]
+    return np.bincount(labels, weight * y)[1:] / total, np.bincount(labels, weight * x)[1:] / total
+
+
+def _holds_most(labels: NDArray[np.integer], near: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    share = np.bincount(labels, near)[1:]
+    holds = np.zeros(len(share), dtype=bool)
+    holds[np.argmax(share)] = share.max() > 0
+    return holds

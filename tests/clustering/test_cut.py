@@ -1,0 +1,258 @@
+import time
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import pdist, squareform
+from sklearn.metrics import adjusted_rand_score, silhouette_score
+
+from survey.clustering.condensed import submatrix
+from survey.clustering.criteria import (
+    INDICES,
+    CutProblem,
+    Index,
+    adjusted_rand,
+    height_gap,
+    partition,
+    silhouette,
+    stability,
+)
+from survey.clustering.cut import CRITERIA, choose_cut
+from survey.clustering.distances import shifted_distances
+from survey.clustering.linkage import linkage_tree
+from survey.config import CutSettings, PrepareSettings
+from survey.spectra.prepare import prepare
+
+
+def ward(condensed):
+    return linkage(np.sqrt(condensed), "ward")
+
+
+def blobs(n_per_blob, n_blobs, *, spread=0.3, seed=0):
+    """Squared distances of well separated groups, and their brightness and truth."""
+    rng = np.random.default_rng(seed)
+    truth = np.repeat(np.arange(n_blobs), n_per_blob)
+    centres = 10 * np.eye(n_blobs)
+    points = centres[truth] + spread * rng.normal(size=(len(truth), n_blobs))
+    return pdist(points, "sqeuclidean"), rng.uniform(1, 2, len(truth)) + truth, truth
+
+
+def problem(condensed, ks):
+    return CutProblem(ward(condensed), condensed, np.asarray(ks), ward)
+
+
+def cut(condensed, brightness, snr_of_labels=None, **changes):
+    return choose_cut(
+        ward(condensed),
+        condensed,
+        CutSettings(**changes),
+        brightness=brightness,
+        relink=ward,
+        snr_of_labels=snr_of_labels or (lambda labels: np.full(labels.max(), np.inf)),
+    )
+
+
+def test_every_criterion_of_the_settings_exists():
+    assert set(CRITERIA) == set(CutSettings.model_fields["criterion"].annotation.__args__)
+
+
+@given(st.integers(3, 60), st.integers(0, 2**31))
+@settings(max_examples=60)
+def test_partitions_have_exactly_k_clusters_and_are_nested(n, seed):
+    condensed = pdist(np.random.default_rng(seed).normal(size=(n, 3)), "sqeuclidean")
+    tree = ward(condensed)
+    finer = partition(tree, n)
+    for k in range(n - 1, 0, -1):
+        labels = partition(tree, k)
+        assert set(labels) == set(range(k))
+        assert len(np.unique(np.stack([finer, labels]), axis=1).T) == k + 1
+        finer = labels
+
+
+def test_partitions_are_those_of_scipy():
+    condensed, _, _ = blobs(40, 4, spread=4.0)
+    tree = ward(condensed)
+    for k in range(1, 13):
+        expected = fcluster(tree, k, criterion="maxclust")
+        assert adjusted_rand_score(partition(tree, k), expected) == 1.0
+
+
+def test_tied_heights_still_give_k_clusters():
+    tree = ward(np.ones(45))
+    assert [partition(tree, k).max() + 1 for k in range(1, 11)] == list(range(1, 11))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_silhouette_is_that_of_scikit_learn_for_every_k(dtype):
+    rng = np.random.default_rng(1)
+    condensed = pdist(rng.normal(size=(150, 4)), "sqeuclidean").astype(dtype)
+    ks = np.arange(2, 30)
+    case = problem(condensed, ks)
+    square = np.sqrt(squareform(condensed.astype(np.float64)))
+    expected = [
+        silhouette_score(square, labels, metric="precomputed") for labels in case.partitions
+    ]
+    assert silhouette(case) == pytest.approx(expected, abs=1e-9)
+
+
+def test_silhouette_of_2500_spaxels_takes_less_than_two_seconds():
+    condensed = np.random.default_rng(2).random(2500 * 2499 // 2)
+    case = CutProblem(linkage(condensed, "single"), condensed, np.arange(2, 13), ward)
+    start = time.process_time()
+    silhouette(case)
+    assert time.process_time() - start < 2.0
+
+
+def test_height_gap_is_largest_at_the_true_number_of_groups():
+    condensed, _, _ = blobs(20, 5)
+    gaps = height_gap(problem(condensed, np.arange(2, 13)))
+    assert np.argmax(gaps) + 2 == 5
+    assert gaps[3] > 0.8
+    assert ((gaps >= 0) & (gaps <= 1)).all()
+
+
+def test_stability_is_one_for_groups_and_low_for_divided_groups():
+    condensed, _, _ = blobs(40, 4)
+    values = stability(problem(condensed, np.arange(2, 13)))
+    assert values[2] == pytest.approx(1.0)
+    assert values[4:].max() < 0.95
+
+
+@given(st.integers(2, 40), st.integers(0, 2**31))
+def test_adjusted_rand_index_is_that_of_scikit_learn(n, seed):
+    rng = np.random.default_rng(seed)
+    first, second = rng.integers(0, 5, (2, n)).astype(np.int32)
+    assert adjusted_rand(first, second) == pytest.approx(adjusted_rand_score(first, second))
+
+
+def test_a_submatrix_holds_the_distances_of_the_chosen_spaxels():
+    condensed, _, _ = blobs(10, 3)
+    chosen = np.array([0, 3, 4, 17, 29])
+    expected = squareform(squareform(condensed)[np.ix_(chosen, chosen)])
+    assert np.array_equal(submatrix(condensed, chosen, 30), expected)
+
+
+@pytest.mark.parametrize("n_blobs", [2, 3, 4, 5, 6, 7])
+def test_automatic_cut_finds_separated_groups(n_blobs):
+    condensed, brightness, truth = blobs(25, n_blobs)
+    result = cut(condensed, brightness, k_min=2)
+    assert result.k == n_blobs
+    assert adjusted_rand_score(result.labels, truth) == 1.0
+
+
+def test_automatic_cut_records_every_index_and_the_runner_up():
+    condensed, brightness, _ = blobs(25, 4)
+    result = cut(condensed, brightness, k_min=3, k_max=9)
+    assert result.curve["k"].tolist() == list(range(3, 10))
+    assert set(result.curve) == {"k", "mean_rank", *(index.name for index in INDICES)}
+    assert sum(index.votes for index in INDICES) >= 2
+    order = result.curve["k"][np.argsort(result.curve["mean_rank"], kind="stable")]
+    assert (result.k, result.runner_up) == tuple(order[:2])
+    assert result.criterion == "auto"
+
+
+def test_of_equally_ranked_cuts_the_one_with_fewer_clusters_is_taken(monkeypatch):
+    undecided = Index("flat", "no preference", "larger", lambda case: np.zeros(len(case.ks)))
+    monkeypatch.setattr("survey.clustering.cut.INDICES", (undecided,))
+    condensed, brightness, _ = blobs(10, 3)
+    result = cut(condensed, brightness, k_min=3, k_max=6)
+    assert (result.k, result.runner_up) == (3, 4)
+
+
+def test_an_index_may_be_better_when_smaller(monkeypatch):
+    fewest = Index("k", "number of clusters", "smaller", lambda case: case.ks.astype(float))
+    monkeypatch.setattr("survey.clustering.cut.INDICES", (fewest,))
+    condensed, brightness, _ = blobs(10, 3)
+    assert cut(condensed, brightness, k_min=2, k_max=6).k == 2
+
+
+def test_clusters_are_numbered_from_the_brightest():
+    condensed, brightness, truth = blobs(20, 4)
+    labels = cut(condensed, brightness, criterion="fixed", k=4).labels
+    medians = [np.median(brightness[labels == label]) for label in range(1, 5)]
+    assert labels.dtype == np.int32
+    assert medians == sorted(medians, reverse=True)
+    assert np.array_equal(labels, 4 - truth)
+
+
+@given(st.integers(1, 9), st.integers(1, 12))
+@settings(max_examples=30)
+def test_a_fixed_number_is_kept_as_far_as_there_are_spaxels(n, k):
+    condensed = pdist(np.random.default_rng(n).normal(size=(n, 2)), "sqeuclidean")
+    tree = ward(condensed) if n > 1 else np.empty((0, 4))
+    result = choose_cut(
+        tree,
+        condensed,
+        CutSettings(criterion="fixed", k=k),
+        brightness=np.ones(n),
+        relink=ward,
+        snr_of_labels=lambda labels: np.ones(labels.max()),
+    )
+    assert result.k == min(n, k)
+    assert set(result.labels) == set(range(1, result.k + 1))
+    assert result.runner_up is None
+
+
+def test_snr_criterion_takes_the_most_clusters_that_all_reach_the_target():
+    condensed, brightness, _ = blobs(20, 4, spread=3.0)
+
+    def root_of_size(labels):
+        return np.sqrt(np.bincount(labels)[1:])
+
+    result = cut(condensed, brightness, root_of_size, criterion="snr", target_snr=4.0)
+    sizes = {
+        k: np.bincount(cut(condensed, brightness, criterion="fixed", k=k).labels)[1:].min()
+        for k in range(1, 13)
+    }
+    reached = [k for k, size in sizes.items() if size >= 16]
+    assert (result.k, result.runner_up) == (reached[-1], reached[-2])
+    assert result.k > 1
+    assert result.curve["lowest_snr"] == pytest.approx(np.sqrt(list(sizes.values())))
+
+
+def test_snr_criterion_falls_back_on_the_whole_galaxy():
+    condensed, brightness, _ = blobs(20, 4)
+    result = cut(condensed, brightness, lambda labels: np.ones(labels.max()), criterion="snr")
+    assert (result.k, result.runner_up) == (1, None)
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_a_handful_of_spaxels_is_cut_without_fuss(n):
+    condensed = pdist(np.arange(n)[:, None] ** 2.0, "sqeuclidean")
+    result = cut(condensed, np.arange(n) + 1.0)
+    assert 1 <= result.k < n + 1
+    assert len(result.labels) == n
+
+
+@pytest.mark.real_data
+def test_automatic_cut_finds_the_37_sectors_of_sami_209807(shared_data):
+    with fits.open(shared_data / "sami" / "209807_A_sectors_red.fits.gz") as file:
+        header, planes = file[0].header, file[0].header["NAXIS3"]
+        flux = file[0].data.reshape(planes, -1).T.astype(np.float32)
+        error = np.sqrt(file["VARIANCE"].data.reshape(planes, -1).T)
+        sector = file["BIN_MASK"].data.ravel()
+    wavelength_um = 1e-4 * (
+        header["CRVAL3"] + header["CDELT3"] * (np.arange(planes) + 1 - header["CRPIX3"])
+    )
+    cube = prepare(
+        flux, error, ~np.isfinite(flux), wavelength_um, redshift=0.0, settings=PrepareSettings()
+    )
+    condensed = shifted_distances(cube.spectra, 6).condensed
+
+    def relink(distances):
+        return linkage_tree(distances, "ward")
+
+    result = choose_cut(
+        relink(condensed),
+        condensed,
+        CutSettings(k_max=45),
+        brightness=cube.scale,
+        relink=relink,
+        snr_of_labels=lambda labels: np.ones(labels.max()),
+    )
+    truth = sector[cube.spaxels]
+    assert result.k == len(np.unique(truth)) == 37
+    assert adjusted_rand_score(result.labels, truth) == 1.0
