@@ -116,11 +116,15 @@ class LinkageSettings(_Table):
 
 
 class CutSettings(_Table):
-    """Where the dendrogram is cut."""
+    """Where the dendrogram is cut.
+
+    "auto" tries k_min to k_max clusters and takes the best mean rank of its indices. "snr" takes
+    the most clusters, up to k_max, that each reach target_snr. "fixed" takes k.
+    """
 
     criterion: Literal["auto", "fixed", "snr"] = "auto"
     k: int = Field(default=6, ge=1)
-    k_min: int = Field(default=2, ge=2)
+    k_min: int = Field(default=3, ge=2)
     k_max: int = Field(default=12, ge=2)
     target_snr: float = Field(default=30.0, gt=0)
 

@@ -11,6 +11,9 @@ from distributed import Client, LocalCluster
 from survey.config import EngineSettings
 from survey.errors import ConfigError
 
+Cluster = Client
+"""What higher floors hold of a cluster, without knowing whose it is."""
+
 LOOPBACK = "127.0.0.1"
 CONNECT_TIMEOUT = "20s"
 

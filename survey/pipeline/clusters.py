@@ -1,0 +1,127 @@
+"""From the tree to described clusters: cut, alignment, spectra, geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from survey.clustering.cut import Cut, choose_cut
+from survey.clustering.geometry import ClusterGeometry, cluster_geometry, photometric_centre
+from survey.clustering.profiles import (
+    ClusterProfiles,
+    cluster_medoids,
+    cluster_profiles,
+    shifts_to_medoids,
+    stacked_snr,
+)
+from survey.config import Settings
+from survey.spectra.prepare import Prepared
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """The clusters of one galaxy, and the spaxels they were made of.
+
+    Attributes
+    ----------
+    cube : xarray.Dataset
+        The converted cube.
+    prepared : Prepared
+        Its clustered spaxels.
+    cut : Cut
+    shifts : (n,) array of int
+        Of every clustered spaxel against the medoid of its cluster, in samples.
+    profiles : ClusterProfiles
+    geometry : ClusterGeometry
+    center : (y, x)
+        Photometric centre.
+    low_snr : (k,) array of bool
+    """
+
+    cube: xr.Dataset
+    prepared: Prepared
+    cut: Cut
+    shifts: NDArray[np.intp]
+    profiles: ClusterProfiles
+    geometry: ClusterGeometry
+    center: tuple[float, float]
+    low_snr: NDArray[np.bool_]
+
+    @cached_property
+    def shifts_km_s(self) -> NDArray[np.float64]:
+        """The shifts as velocities, positive for receding from the medoid."""
+        # Shifted by s, the medoid matches it s samples further to the blue (see `best_shifts`).
+        return -self.prepared.velocity_step_km_s * self.shifts.astype(np.float64)
+
+    @cached_property
+    def at_limit(self) -> NDArray[np.bool_]:
+        """(n,) whether the best shift is the largest allowed."""
+        limit = self.prepared.max_shift
+        return (np.abs(self.shifts) == limit) & (limit > 0)
+
+
+def describe_clusters(
+    cube: xr.Dataset,
+    prepared: Prepared,
+    *,
+    tree: NDArray[np.float64],
+    condensed: NDArray[np.floating],
+    relink: Callable[[Any], Any],
+    settings: Settings,
+) -> Clusters:
+    """Cut the tree and describe every cluster.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        The converted cube.
+    prepared : Prepared
+    tree : (n - 1, 4) array
+    condensed : (n (n - 1) / 2,) array
+        Squared distances of the spaxels of `prepared`.
+    relink : callable
+        Makes a tree of a condensed matrix in the way `tree` was made.
+    settings : Settings
+    """
+    y, x = (cube[axis].values[prepared.spaxels] for axis in "yx")
+    brightness = prepared.flux.mean(axis=1)
+    cut = choose_cut(
+        tree,
+        condensed,
+        settings.cut,
+        brightness=brightness,
+        relink=relink,
+        snr_of_labels=lambda labels: stacked_snr(prepared.flux, labels),
+    )
+    medoids = cluster_medoids(condensed, cut.labels)
+    shifts = shifts_to_medoids(prepared.spectra, cut.labels, medoids, prepared.max_shift)
+    profiles = cluster_profiles(
+        prepared.flux,
+        cut.labels,
+        shifts,
+        scale=prepared.scale,
+        noise=prepared.noise,
+        y=y,
+        x=x,
+    )
+    field = np.zeros((cube.attrs["shape_y"], cube.attrs["shape_x"]), dtype=bool)
+    field[cube["y"].values, cube["x"].values] = True
+    center = photometric_centre(brightness, y, x)
+    geometry = cluster_geometry(
+        cut.labels,
+        y,
+        x,
+        brightness,
+        centre=center,
+        field=field,
+        spaxel_area_arcsec2=cube.attrs["spaxel_area_arcsec2"],
+        nuclear_radius_arcsec=settings.profiles.nuclear_radius_arcsec,
+    )
+    low_snr = profiles.low_snr(settings.profiles.low_snr_factor)
+    return Clusters(cube, prepared, cut, shifts, profiles, geometry, center, low_snr)

@@ -1,0 +1,313 @@
+"""One galaxy: cube, linkage, profiles, features, each computed from the one before.
+
+Every stage ends in something immutable on disk whose name holds the key of all it depends
+on. A stage asks for what it needs, so asking for the last one computes exactly what is not
+there yet, and a changed setting reaches exactly the stages that depend on it.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from catalogs import SCHEMA_VERSION
+from catalogs.durable import hash_bytes, hash_file
+from catalogs.parts import PartStore, Receipt, safe_name
+from catalogs.reference import load_lines, named_window, reference_digest, resolving_power
+from survey.clustering.distances import shifted_distances
+from survey.clustering.linkage import linkage_tree
+from survey.config import STAGE_SETTINGS, Settings, fingerprint, stage_settings
+from survey.cubes.merge import merge_bands
+from survey.cubes.registry import read_cube
+from survey.cubes.store import open_store, read_block, write_store
+from survey.errors import DataError, IntegrityError
+from survey.features.lines import line_ranges
+from survey.pipeline.clusters import describe_clusters
+from survey.pipeline.products import write_cut, write_reconstruction
+from survey.pipeline.rows import (
+    galaxy_facts,
+    geometry_rows,
+    measured_rows,
+    spaxel_rows,
+    spectrum_rows,
+    write_table,
+)
+from survey.pipeline.stopwatch import Stopwatch, peak_memory_bytes, reset_peak_memory
+from survey.pipeline.targets import Target
+from survey.spectra.prepare import Prepared, prepare
+
+STAGES = tuple(STAGE_SETTINGS)
+
+CODE_VERSION = {"convert": 1, "linkage": 1, "profiles": 1, "features": 1}
+"""Raised when a stage's code changes its results: what it made before is then made again."""
+
+NUMERIC_LIBRARIES = {
+    "convert": ("numpy", "astropy", "reproject", "zarr"),
+    "linkage": ("numpy", "scipy", "fastcluster"),
+    "profiles": ("numpy", "scipy"),
+    "features": ("numpy", "scipy", "astropy"),
+}
+
+
+class Galaxy:
+    """The stages of one galaxy in one run directory.
+
+    Attributes
+    ----------
+    stage : str
+        The stage under way, for whoever has to say where something failed.
+    computed : list of str
+        Stages that had to be computed.
+    """
+
+    def __init__(self, target: Target, settings: Settings, root: Path) -> None:
+        self.target = target
+        self.settings = settings
+        self.root = root
+        self.parts = PartStore(root)
+        self.clock = Stopwatch()
+        self.stage = "read"
+        self.computed: list[str] = []
+
+    def result(self) -> Receipt:
+        """The committed part that the catalog is made of."""
+        reset_peak_memory()
+        return self.features
+
+    @cached_property
+    def content_hash(self) -> str:
+        """Hash of the content of all input files."""
+        missing = [file for file in self.target.files if not file.is_file()]
+        if missing:
+            raise DataError("no such file", file=missing[0])
+        return hash_bytes("".join(hash_file(file) for file in self.target.files).encode())
+
+    @property
+    def known_hash(self) -> str | None:
+        """The content hash, if it got that far."""
+        return self.__dict__.get("content_hash")
+
+    @cached_property
+    def keys(self) -> dict[str, str]:
+        """The key of every stage: settings, code, libraries, and the stage before."""
+        facts: dict[str, Any] = {
+            "convert": self.content_hash,
+            "linkage": repr(self.target.redshift),
+            "profiles": [SCHEMA_VERSION, repr(self.target.ra_deg), repr(self.target.dec_deg)],
+            "features": [SCHEMA_VERSION, reference_digest()],
+        }
+        keys: dict[str, str] = {}
+        before = ""
+        for stage in STAGES:
+            before = keys[stage] = fingerprint(
+                before,
+                facts[stage],
+                stage_settings(self.settings, stage),
+                CODE_VERSION[stage],
+                [importlib.metadata.version(name) for name in NUMERIC_LIBRARIES[stage]],
+            )
+        return keys
+
+    @property
+    def store_path(self) -> Path:
+        """Where the converted cube is, or will be."""
+        name = safe_name(self.target.galaxy)
+        return self.root / "cubes" / f"{name}-{self.keys['convert']}.zarr"
+
+    def drop_store(self) -> None:
+        """Remove the converted cube."""
+        shutil.rmtree(self.store_path, ignore_errors=True)
+
+    @cached_property
+    def cube(self) -> xr.Dataset:
+        """The converted cube, opened lazily; converted first if it is not there and sound."""
+        if self.store_path.exists():
+            try:
+                return open_store(self.store_path)
+            except IntegrityError:
+                self.drop_store()
+        with self._computing("convert"), self.clock("read"):
+            cubes = [read_cube(file, self.settings.read) for file in self.target.files]
+            cube = cubes[0] if len(cubes) == 1 else merge_bands(cubes)
+            write_store(cube, self.store_path, **self.settings.store.model_dump())
+        return open_store(self.store_path)
+
+    @cached_property
+    def redshift(self) -> float:
+        """That of the target, or else of the cube's header."""
+        for redshift in (self.target.redshift, float(self.cube.attrs["redshift"])):
+            if np.isfinite(redshift):
+                return redshift
+        raise DataError(
+            "the redshift is unknown",
+            file=self.target.files[0],
+            advice="Give it in the targets table, or with --redshift (0 for a star).",
+        )
+
+    @cached_property
+    def prepared(self) -> Prepared:
+        """Normalised rest-frame spectra; cheap enough not to be stored."""
+        flux, error, bad = self._read_spectra()
+        wavelength_um = self.cube["wavelength"].values
+        shift = self.settings.distance.shift
+        window = self.settings.prepare.window
+        with self._at("prepare"), self.clock("prepare"):
+            return prepare(
+                flux,
+                error,
+                bad,
+                wavelength_um,
+                redshift=self.redshift,
+                window_um=_limits(window),
+                settings=self.settings.prepare,
+                shift_samples=shift if isinstance(shift, int) else 0,
+                shift_km_s=self.settings.distance.shift_km_s,
+                line_mask_um=self._line_mask_um(),
+            )
+
+    @cached_property
+    def linkage(self) -> Receipt:
+        """Part with the condensed distances and the tree."""
+        if found := self._find("linkage"):
+            return found
+        prepared, settings = self.prepared, self.settings
+        with self._computing("linkage"):
+            with self.clock("distances"):
+                distances = shifted_distances(
+                    prepared.spectra,
+                    prepared.max_shift,
+                    engine=settings.distance.engine,
+                    dtype=settings.distance.dtype,
+                    threads=settings.engine.threads_per_worker,
+                )
+            with self.clock("linkage"):
+                tree = self._relink(distances.condensed)
+
+            def write(folder: Path) -> None:
+                np.save(folder / "condensed.npy", distances.condensed)
+                np.save(folder / "tree.npy", tree)
+
+            summary = {
+                "engine": distances.engine,
+                "dtype": distances.dtype,
+                "at_limit_fraction": distances.at_limit_fraction,
+                "seconds": self.clock.seconds("read", "prepare", "distances", "linkage"),
+            }
+            return self._commit("linkage", write, summary)
+
+    @cached_property
+    def profiles(self) -> Receipt:
+        """Part with the cut, the map of clusters and their spectra."""
+        if found := self._find("profiles"):
+            return found
+        linkage, prepared = self.linkage, self.prepared
+        with self._computing("profiles"):
+            with self.clock("profiles"):
+                clusters = describe_clusters(
+                    self.cube,
+                    prepared,
+                    tree=np.load(linkage.path / "tree.npy"),
+                    condensed=np.load(linkage.path / "condensed.npy", mmap_mode="r"),
+                    relink=self._relink,
+                    settings=self.settings,
+                )
+            galaxy = self.target.galaxy
+
+            def write(folder: Path) -> None:
+                write_table(folder, "spaxels", spaxel_rows(galaxy, clusters))
+                write_table(folder, "spectra", spectrum_rows(galaxy, clusters))
+                write_table(folder, "clusters", geometry_rows(galaxy, clusters))
+                write_cut(folder / "cut.json", clusters.cut)
+                if self.settings.profiles.reconstruct:
+                    write_reconstruction(folder / "reconstruction.fits", clusters)
+
+            facts = galaxy_facts(
+                clusters, self.target, self.redshift, self.settings, linkage.summary
+            )
+            seconds = linkage.summary["seconds"] | self.clock.seconds("profiles")
+            return self._commit("profiles", write, {"facts": facts, "seconds": seconds})
+
+    @cached_property
+    def features(self) -> Receipt:
+        """The galaxy's part of the catalog: its rows of all tables."""
+        if found := self._find("features"):
+            return found
+        profiles = self.profiles
+        facts = profiles.summary["facts"]
+        with self._computing("features"):
+            with self.clock("features"):
+                clusters = measured_rows(
+                    pd.read_parquet(profiles.path / "clusters.parquet"),
+                    pd.read_parquet(profiles.path / "spectra.parquet"),
+                    facts,
+                    self.settings.features,
+                )
+            seconds = profiles.summary["seconds"] | self.clock.seconds("features")
+            galaxy = facts | {
+                "content_hash": self.content_hash,
+                "part_key": self.keys["features"],
+                "peak_memory_bytes": peak_memory_bytes(),
+                "seconds_total": sum(seconds.values()),
+                **{f"seconds_{stage}": value for stage, value in seconds.items()},
+            }
+
+            def write(folder: Path) -> None:
+                write_table(folder, "galaxies", [galaxy])
+                write_table(folder, "clusters", clusters)
+                for name in ("spaxels", "spectra"):
+                    shutil.copyfile(profiles.path / f"{name}.parquet", folder / f"{name}.parquet")
+
+            keys = {f"{stage}_key": self.keys[stage] for stage in ("linkage", "profiles")}
+            return self._commit("features", write, keys)
+
+    def _relink(self, condensed: Any) -> Any:
+        method, ward_input = self.settings.linkage.method, self.settings.linkage.ward_input
+        return linkage_tree(condensed, method, ward_input=ward_input)
+
+    def _line_mask_um(self) -> tuple[tuple[float, float], ...]:
+        lines = load_lines()
+        observed = np.array([line.wavelength_um for line in lines]) * (1.0 + self.redshift)
+        return line_ranges(lines, resolving_power(self.cube.attrs["instrument"], observed))
+
+    def _read_spectra(self) -> tuple[Any, Any, Any]:
+        everything = slice(0, self.cube.sizes["spaxel"])
+        try:
+            return read_block(self.store_path, everything)
+        except IntegrityError:
+            self.drop_store()
+            self.__dict__.pop("cube")
+            return read_block(self.store_path, slice(0, self.cube.sizes["spaxel"]))
+
+    def _find(self, stage: str) -> Receipt | None:
+        # With hashes: a part is small beside the cube it stands for, and may be years old.
+        return self.parts.find(self.target.galaxy, stage, self.keys[stage], full=True)
+
+    def _commit(self, stage: str, write: Any, summary: dict[str, Any]) -> Receipt:
+        return self.parts.commit(self.target.galaxy, stage, self.keys[stage], write, summary)
+
+    @contextmanager
+    def _at(self, stage: str) -> Iterator[None]:
+        before, self.stage = self.stage, stage
+        yield
+        self.stage = before  # on failure it stays where it happened
+
+    @contextmanager
+    def _computing(self, stage: str) -> Iterator[None]:
+        with self._at(stage):
+            yield
+            self.computed.append(stage)
+
+
+def _limits(window: str | tuple[float, float]) -> tuple[float, float] | None:
+    if window == "full":
+        return None
+    return named_window(window) if isinstance(window, str) else window

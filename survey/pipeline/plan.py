@@ -1,0 +1,95 @@
+"""What a command line asks for: where the run lives, which galaxies it has, which settings."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from survey.config import Settings, build_settings, load_settings
+from survey.errors import ConfigError
+from survey.pipeline.archive import SETTINGS_FILE, TARGETS_FILE
+from survey.pipeline.targets import Target, read_targets, targets_from_cubes
+
+RUN_FOLDER = "run"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that is ready to start."""
+
+    root: Path
+    targets: list[Target]
+    settings: Settings
+
+
+def plan_run(
+    inputs: Sequence[Path],
+    *,
+    out: Path | None = None,
+    redshift: float = math.nan,
+    merge_bands: bool = False,
+    overrides: dict[str, Any] | None = None,
+) -> Plan:
+    """Plan a run from one settings file, or from cubes.
+
+    A settings file names its targets table, which is then the whole survey. Its run lives in
+    `out`, by default in `run` beside the file, or where the file is when it is the record of
+    a run. Cubes are added to the galaxies, and processed with the settings, of the run in
+    `out`, if there is one.
+
+    Raises
+    ------
+    ConfigError
+        If the inputs are neither, or settings or targets are not valid.
+    """
+    overrides = overrides or {}
+    if len(inputs) == 1 and inputs[0].suffix == ".toml":
+        file = inputs[0]
+        settings = load_settings(file, overrides)
+        if settings.targets is None:
+            raise ConfigError('the settings name no targets table (targets = "...")', file=file)
+        is_record = (file.parent / "parts").is_dir()
+        root = out or (file.parent if is_record else file.parent / RUN_FOLDER)
+        return Plan(root, read_targets(file.parent / settings.targets), settings)
+    if any(file.suffix == ".toml" for file in inputs):
+        raise ConfigError("give one settings file, or cubes, not both")
+    root = out or Path(RUN_FOLDER)
+    added = targets_from_cubes(inputs, redshift=redshift, merge_bands=merge_bands)
+    known = read_targets(root / TARGETS_FILE) if (root / TARGETS_FILE).exists() else []
+    names = {target.galaxy for target in added}
+    targets = [target for target in known if target.galaxy not in names] + added
+    record = root / SETTINGS_FILE
+    if record.exists() and "preset" not in overrides:
+        return Plan(root, targets, load_settings(record, overrides))
+    return Plan(root, targets, build_settings(overrides, source="command line"))
+
+
+def parse_overrides(assignments: Sequence[str]) -> dict[str, Any]:
+    """Turn `table.key=value` into nested settings; values are TOML, or else plain text.
+
+    Raises
+    ------
+    ConfigError
+        If an assignment has no "=".
+    """
+    nested: dict[str, Any] = {}
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals:
+            raise ConfigError(
+                "a setting is given as table.key=value", found=assignment, expected="cut.k=6"
+            )
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text
+        *tables, key = path.strip().split(".")
+        place = nested
+        for table in tables:
+            place = place.setdefault(table, {})
+        place[key] = value
+    return nested

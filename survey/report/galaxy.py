@@ -1,0 +1,152 @@
+"""The picture of one galaxy: its clusters on the sky beside their median spectra.
+
+After figure 1 of Hermosa Munoz et al. Clusters have the same colour on both panels and are
+numbered from the brightest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")  # workers have no screen
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+
+from catalogs.flags import ClusterFlag
+from catalogs.reference import load_bands, load_lines
+from survey.report.palette import cluster_colors
+from survey.report.sky import draw_spaxels, frame_sky, offset_matrix
+
+BACKGROUND = "#dddddd"
+LABEL_GAP = 0.012
+"""Smallest distance between names of lines, as a fraction of the wavelength axis."""
+
+
+def draw_galaxy(
+    galaxy: dict[str, Any],
+    clusters: pd.DataFrame,
+    spaxels: pd.DataFrame,
+    spectra: pd.DataFrame,
+    path: Path,
+    *,
+    stamp: str = "",
+) -> None:
+    """Write the picture of one galaxy as PNG.
+
+    Parameters
+    ----------
+    galaxy : dict
+        Its row of the table `galaxies`.
+    clusters, spaxels, spectra : DataFrame
+        Its rows of the tables of those names.
+    path : Path
+        The file to write.
+    stamp : str
+        Kept in the file as its `Source`: what the picture was made from.
+    """
+    colors = cluster_colors(len(clusters))
+    figure, (sky, spectral) = plt.subplots(
+        1, 2, figsize=(13, 5.2), width_ratios=(1, 1.5), layout="constrained"
+    )
+    draw_cluster_map(sky, galaxy, spaxels, colors)
+    draw_spectra(spectral, galaxy, clusters, spectra, colors)
+    where = " ".join(part for part in (galaxy["instrument"], galaxy["band"]) if part)
+    figure.suptitle(f"{galaxy['galaxy']}   {where}   z = {galaxy['redshift']:.5g}", fontsize=12)
+    figure.savefig(path, dpi=130, metadata={"Source": stamp})
+    plt.close(figure)
+
+
+def draw_cluster_map(
+    axes: Axes, galaxy: dict[str, Any], spaxels: pd.DataFrame, colors: list[str]
+) -> None:
+    """Draw every spaxel in the colour of its cluster; those not clustered in grey."""
+    matrix = offset_matrix(galaxy["celestial_header"] or "", galaxy["spaxel_area_arcsec2"])
+    lookup = np.array([BACKGROUND, *colors])
+    drawn = draw_spaxels(
+        axes,
+        spaxels["x"],
+        spaxels["y"],
+        center=(galaxy["center_x"], galaxy["center_y"]),
+        matrix=matrix,
+        facecolors=lookup[spaxels["cluster"]],
+    )
+    frame_sky(axes, [drawn])
+    if not galaxy["celestial_header"]:
+        axes.set_xlabel("offset (arcsec), no celestial coordinates")
+        axes.set_ylabel("offset (arcsec)")
+
+
+def draw_spectra(
+    axes: Axes,
+    galaxy: dict[str, Any],
+    clusters: pd.DataFrame,
+    spectra: pd.DataFrame,
+    colors: list[str],
+) -> None:
+    """Draw the median spectra on a logarithmic scale, with lines named and bands shaded."""
+    handles = []
+    records = zip(spectra.to_dict("records"), clusters.to_dict("records"), strict=True)
+    for color, (row, cluster) in zip(colors, records, strict=True):
+        flux = np.asarray(row["median"], dtype=float)
+        positive = np.where(flux > 0, flux, np.nan)
+        axes.plot(row["wavelength_um"], positive, color=color, linewidth=0.8)
+        handles.append(Patch(color=color, label=_legend_entry(cluster)))
+    wavelength = np.asarray(spectra["wavelength_um"].iloc[0])
+    axes.set_yscale("log")
+    axes.set_xlim(wavelength[0], wavelength[-1])
+    axes.set_xlabel("rest wavelength (µm)")
+    axes.set_ylabel(f"median ({galaxy['flux_unit']})")
+    axes.legend(handles=handles, fontsize=7, loc="best", framealpha=0.85)
+    _shade_bands(axes)
+    _name_lines(axes, clusters)
+
+
+def _legend_entry(cluster: Mapping[Hashable, Any]) -> str:
+    marks = [
+        name
+        for flag, name in ((ClusterFlag.NUCLEAR, "nucleus"), (ClusterFlag.LOW_SNR, "low S/N"))
+        if cluster["flags"] & flag
+    ]
+    detail = ", ".join([f"{cluster['n_spaxel']} spaxels", *marks])
+    return f"{cluster['cluster']}: {detail}"
+
+
+def _shade_bands(axes: Axes) -> None:
+    left, right = axes.get_xlim()
+    for band in load_bands():
+        low, high = band.integration_um
+        if left < high and low < right:
+            axes.axvspan(low, high, color="tab:orange", alpha=0.13, linewidth=0)
+
+
+def _name_lines(axes: Axes, clusters: pd.DataFrame) -> None:
+    """Mark the lines that some cluster has, naming the strongest where names would collide."""
+    left, right = axes.get_xlim()
+    found = []
+    for line in load_lines():
+        detected = ~clusters[f"limit_{line.name}"] & clusters[f"flux_{line.name}"].notna()
+        if left < line.wavelength_um < right and detected.any():
+            found.append((clusters.loc[detected, f"snr_{line.name}"].max(), line))
+    named: list[float] = []
+    for _, line in sorted(found, key=lambda item: -item[0]):
+        axes.axvline(line.wavelength_um, color="0.5", linewidth=0.5, linestyle=":", zorder=0)
+        if all(abs(line.wavelength_um - other) > LABEL_GAP * (right - left) for other in named):
+            named.append(line.wavelength_um)
+            axes.text(
+                line.wavelength_um,
+                1.01,
+                line.label,
+                rotation=90,
+                fontsize=6.5,
+                ha="center",
+                va="bottom",
+                transform=axes.get_xaxis_transform(),
+            )

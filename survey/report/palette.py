@@ -1,0 +1,21 @@
+"""Colours of clusters: told apart with any colour vision, the same on every panel."""
+
+from __future__ import annotations
+
+import matplotlib
+from matplotlib.colors import to_hex
+
+SEQUENCE = "petroff10"
+"""Petroff (2021, arXiv:2107.02270): ten colours optimised for accessibility."""
+
+MORE = "viridis"
+"""Ordered like the clusters, for when ten colours are not enough."""
+
+
+def cluster_colors(n: int) -> list[str]:
+    """`n` colours as hexadecimal strings; cluster i has colour i - 1."""
+    sequence = [to_hex(color) for color in matplotlib.color_sequences[SEQUENCE]]
+    if n <= len(sequence):
+        return sequence[:n]
+    ramp = matplotlib.colormaps[MORE]
+    return [to_hex(ramp(i / (n - 1))) for i in range(n)]

@@ -1,0 +1,135 @@
+"""The pictures of a run: two for every galaxy, and one page that shows them all.
+
+Everything is drawn from the committed parts and the published catalog, on the worker right
+after a galaxy is done, or again at any time.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from catalogs import open_catalog
+from catalogs.parts import PartStore, Receipt, safe_name
+from survey.errors import IntegrityError
+from survey.report.galaxy import draw_galaxy
+from survey.report.tree import draw_tree
+
+FOLDER = "report"
+PAGE = "index.html"
+
+PAGE_HEAD = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Spaxel Survey</title>
+<style>
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 1200px; margin: 2em auto; padding: 0 1em }
+img { width: 100%; border: 1px solid #ddd }
+table { border-collapse: collapse } td, th { padding: .1em .8em; text-align: left }
+summary { cursor: pointer; color: #555 }
+.failed { color: #a00 }
+</style>
+"""
+
+
+def draw_galaxy_figures(root: Path, galaxy: str, key: str) -> None:
+    """Draw one galaxy from its part, unless its pictures are of this very part already.
+
+    Parameters
+    ----------
+    root : Path
+        The run directory.
+    galaxy : str
+    key : str
+        Key of its "features" part.
+
+    Raises
+    ------
+    IntegrityError
+        If a part that is needed is missing or damaged.
+    """
+    map_path, tree_path = figure_paths(root, galaxy)
+    if _drawn_for(map_path) == _drawn_for(tree_path) == key:
+        return
+    measured = _part(root, galaxy, "features", key)
+    linked = _part(root, galaxy, "linkage", measured.summary["linkage_key"])
+    profiled = _part(root, galaxy, "profiles", measured.summary["profiles_key"])
+    tables = {
+        name: pd.read_parquet(measured.path / f"{name}.parquet")
+        for name in ("galaxies", "clusters", "spaxels", "spectra")
+    }
+    map_path.parent.mkdir(parents=True, exist_ok=True)
+    row = {str(name): value for name, value in tables["galaxies"].iloc[0].items()}
+    draw_galaxy(row, tables["clusters"], tables["spaxels"], tables["spectra"], map_path, stamp=key)
+    cut = json.loads((profiled.path / "cut.json").read_text(encoding="utf-8"))
+    draw_tree(galaxy, np.load(linked.path / "tree.npy"), cut, tree_path, stamp=key)
+
+
+def draw_all(root: str | Path, *, on_done: Callable[[str], None] = lambda name: None) -> Path:
+    """Draw whatever of the published galaxies is not drawn, and the page; returns its path."""
+    root = Path(root)
+    for row in open_catalog(root).galaxies.to_dict("records"):
+        draw_galaxy_figures(root, row["galaxy"], row["part_key"])
+        on_done(row["galaxy"])
+    return write_page(root)
+
+
+def write_page(root: str | Path) -> Path:
+    """Write the page of a run: every galaxy with its pictures, and what was quarantined."""
+    root = Path(root)
+    catalog = open_catalog(root)
+    galaxies, failures = catalog.galaxies, catalog.quarantine
+    blocks = [
+        PAGE_HEAD,
+        f"<h1>{len(galaxies)} galaxies, {int(galaxies['n_cluster'].sum())} clusters</h1>",
+    ]
+    for row in failures.to_dict("records"):
+        text = html.escape(f"{row['galaxy']}: {row['stage']}: {row['message']}")
+        blocks.append(f"<p class=failed>Quarantined {text}</p>")
+    for row in galaxies.to_dict("records"):
+        map_path, tree_path = (
+            html.escape(path.relative_to(root / FOLDER).as_posix().replace("%", "%25"))
+            for path in figure_paths(root, row["galaxy"])
+        )
+        facts = (
+            f"{row['instrument']} {row['band'] or ''}, z = {row['redshift']:.5g}, "
+            f"{row['n_spaxel']} spaxels, k = {row['n_cluster']} ({row['criterion']})"
+        )
+        blocks.append(
+            f"<h2>{html.escape(row['galaxy'])}</h2><p>{html.escape(facts)}</p>"
+            f'<img src="{map_path}" alt="clusters and median spectra">'
+            f'<details><summary>dendrogram</summary><img src="{tree_path}" alt="tree"></details>'
+        )
+    page = root / FOLDER / PAGE
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text("\n".join(blocks) + "\n", encoding="utf-8")
+    return page
+
+
+def figure_paths(root: Path, galaxy: str) -> tuple[Path, Path]:
+    """Where the map and the dendrogram of a galaxy are."""
+    folder, name = root / FOLDER / "figures", safe_name(galaxy)
+    return folder / f"{name}.png", folder / f"{name}-tree.png"
+
+
+def _drawn_for(path: Path) -> str | None:
+    """The part key a picture was stamped with; None if there is no picture."""
+    if not path.exists():
+        return None
+    with Image.open(path) as image:
+        return image.info.get("Source")
+
+
+def _part(root: Path, galaxy: str, stage: str, key: str) -> Receipt:
+    receipt = PartStore(root).find(galaxy, stage, key)
+    if receipt is None:
+        raise IntegrityError(
+            f"the {stage} part of {galaxy} is not there",
+            file=root,
+            advice="Run the survey again: it computes what is missing.",
+        )
+    return receipt

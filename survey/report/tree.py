@@ -1,0 +1,91 @@
+"""The dendrogram of one galaxy with its cut, and what the criterion said at every k."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import dendrogram
+
+SHOWN_LEAVES = 40
+"""The last merges; below them a dendrogram of thousands of spaxels is a black bar."""
+
+
+def draw_tree(
+    name: str, tree: NDArray[np.float64], cut: Mapping[str, Any], path: Path, *, stamp: str = ""
+) -> None:
+    """Write dendrogram and criterion of one galaxy as PNG.
+
+    Parameters
+    ----------
+    name : str
+        The galaxy.
+    tree : (n - 1, 4) array
+        Linkage, in SciPy's format.
+    cut : mapping
+        `k`, `criterion`, `runner_up`, and `curve`: for every index its values by k, with
+        the ks under "k".
+    path : Path
+        The file to write.
+    stamp : str
+        Kept in the file as its `Source`: what the picture was made from.
+    """
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(12, 4.2), width_ratios=(1.6, 1), layout="constrained"
+    )
+    _draw_dendrogram(left, tree, cut["k"])
+    _draw_criterion(right, cut)
+    figure.suptitle(f"{name}   k = {cut['k']}   criterion: {cut['criterion']}", fontsize=11)
+    figure.savefig(path, dpi=130, metadata={"Source": stamp})
+    plt.close(figure)
+
+
+def _draw_dendrogram(axes: Axes, tree: NDArray[np.float64], k: int) -> None:
+    level = _cut_level(tree[:, 2], k)
+    with plt.rc_context({"lines.linewidth": 0.8}):
+        dendrogram(
+            tree,
+            ax=axes,
+            p=SHOWN_LEAVES,
+            truncate_mode="lastp",
+            color_threshold=level,
+            above_threshold_color="0.6",
+            show_contracted=True,
+            leaf_font_size=6,
+            leaf_rotation=90,
+        )
+    axes.axhline(level, color="black", linestyle="--", linewidth=0.9)
+    axes.set_ylabel("linkage height")
+    axes.set_xlabel("(spaxels below)")
+
+
+def _cut_level(heights: NDArray[np.float64], k: int) -> float:
+    """Half way between the last merge that is made and the first that is not."""
+    if k == 1:
+        return float(heights[-1]) * 1.02
+    return float(heights[-k:][:2].mean())
+
+
+def _draw_criterion(axes: Axes, cut: Mapping[str, Any]) -> None:
+    curve = dict(cut["curve"])
+    ks = curve.pop("k", [])
+    for name, values in curve.items():
+        known = np.array([np.nan if v is None else v for v in values], dtype=float)
+        span = np.nanmax(known) - np.nanmin(known) if np.isfinite(known).any() else 0.0
+        scaled = (known - np.nanmin(known)) / span if span > 0 else known * 0.0
+        axes.plot(ks, scaled, marker="o", markersize=3.5, linewidth=1, label=name)
+    axes.axvline(cut["k"], color="black", linestyle="--", linewidth=0.9, label="chosen")
+    if cut.get("runner_up"):
+        axes.axvline(cut["runner_up"], color="0.6", linestyle=":", linewidth=0.9, label="runner-up")
+    axes.set_xlabel("number of clusters k")
+    axes.set_ylabel("index, scaled to its range")
+    axes.legend(fontsize=7)
