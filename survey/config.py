@@ -55,14 +55,16 @@ class PrepareSettings(_Table):
     """From a stored cube to normalised rest-frame spectra.
 
     `window` is a named rest-frame window of the instrument table, two wavelengths in
-    micron, or "full". Fractions are of the planes or spaxels that could be used.
+    micron, or "full". Fractions are of the planes or spaxels that could be used. Stretches of
+    the spectrum noisier than max_plane_noise times the whole are kept, but not compared.
     """
 
     window: str | WavelengthRange = "full"
     max_bad_spaxel_fraction: float = Field(default=0.5, ge=0, le=1)
     max_bad_plane_fraction: float = Field(default=0.1, ge=0, le=1)
     max_gap_samples: int = Field(default=8, ge=0)
-    snr_min: float = Field(default=3.0, ge=0)
+    max_plane_noise: float = Field(default=5.0, gt=0)
+    snr_min: float = Field(default=2.0, ge=0)
     normalise: Literal["integral", "window", "continuum-removed", "line-masked"] = "integral"
     normalise_window: WavelengthRange | None = None
 
@@ -76,10 +78,12 @@ class PrepareSettings(_Table):
 class DistanceSettings(_Table):
     """Pairwise distances minimised over a spectral shift.
 
-    `shift` is a number of samples (the paper's 6) or a velocity, as in "300 km/s".
+    `shift` is a number of samples (the paper's 6) or a velocity, as in "300 km/s". With
+    noise = "subtract" the distance that noise alone would make is taken off.
     """
 
     shift: int | str = 6
+    noise: Literal["subtract", "keep"] = "subtract"
     engine: Literal["auto", "naive", "gemm", "fft"] = "auto"
     dtype: Literal["auto", "float32", "float64"] = "auto"
 
@@ -184,7 +188,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     # minimised sum of squares, a number of clusters chosen by eye between 5 and 7.
     "gatos": {
         "prepare": {"normalise": "integral"},
-        "distance": {"shift": 6},
+        "distance": {"shift": 6, "noise": "keep"},
         "linkage": {"method": "ward", "ward_input": "distance"},
         "cut": {"criterion": "fixed", "k": 6},
     },

@@ -72,6 +72,7 @@ def describe_clusters(
     *,
     tree: NDArray[np.float64],
     condensed: NDArray[np.floating],
+    compared: NDArray[np.floating],
     relink: Callable[[Any], Any],
     settings: Settings,
 ) -> Clusters:
@@ -85,6 +86,8 @@ def describe_clusters(
     tree : (n - 1, 4) array
     condensed : (n (n - 1) / 2,) array
         Squared distances of the spaxels of `prepared`.
+    compared : (n (n - 1) / 2,) array
+        Those that `tree` was made of, which may be less noise.
     relink : callable
         Makes a tree of a condensed matrix in the way `tree` was made.
     settings : Settings
@@ -93,12 +96,13 @@ def describe_clusters(
     brightness = prepared.flux.mean(axis=1)
     cut = choose_cut(
         tree,
-        condensed,
+        compared,
         settings.cut,
         brightness=brightness,
         relink=relink,
         snr_of_labels=lambda labels: stacked_snr(prepared.flux, labels),
     )
+    # With their noise: the medoid, to which all are aligned, should not be a noisy one.
     medoids = cluster_medoids(condensed, cut.labels)
     shifts = shifts_to_medoids(prepared.spectra, cut.labels, medoids, prepared.max_shift)
     profiles = cluster_profiles(

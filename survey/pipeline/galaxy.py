@@ -25,6 +25,7 @@ from catalogs.parts import PartStore, Receipt, safe_name
 from catalogs.reference import load_lines, named_window, reference_digest, resolving_power
 from survey.clustering.distances import shifted_distances
 from survey.clustering.linkage import linkage_tree
+from survey.clustering.noise_bias import noise_energy, without_noise
 from survey.config import STAGE_SETTINGS, Settings, fingerprint, stage_settings
 from survey.cubes.merge import merge_bands
 from survey.cubes.registry import read_cube
@@ -190,10 +191,12 @@ class Galaxy:
                     threads=settings.engine.threads_per_worker,
                 )
             with self.clock("linkage"):
-                tree = self._relink(distances.condensed)
+                energy = noise_energy(prepared.spectra)
+                tree = self._relink(self._compared(distances.condensed, energy))
 
             def write(folder: Path) -> None:
                 np.save(folder / "condensed.npy", distances.condensed)
+                np.save(folder / "noise_energy.npy", energy)
                 np.save(folder / "tree.npy", tree)
 
             summary = {
@@ -212,11 +215,14 @@ class Galaxy:
         linkage, prepared = self.linkage, self.prepared
         with self._computing("profiles"):
             with self.clock("profiles"):
+                condensed = np.load(linkage.path / "condensed.npy", mmap_mode="r")
+                energy = np.load(linkage.path / "noise_energy.npy")
                 clusters = describe_clusters(
                     self.cube,
                     prepared,
                     tree=np.load(linkage.path / "tree.npy"),
-                    condensed=np.load(linkage.path / "condensed.npy", mmap_mode="r"),
+                    condensed=condensed,
+                    compared=self._compared(condensed, energy),
                     relink=self._relink,
                     settings=self.settings,
                 )
@@ -268,6 +274,11 @@ class Galaxy:
 
             keys = {f"{stage}_key": self.keys[stage] for stage in ("linkage", "profiles")}
             return self._commit("features", write, keys)
+
+    def _compared(self, condensed: Any, energy: Any) -> Any:
+        """The distances that are clustered: less noise, if the settings say so."""
+        subtract = self.settings.distance.noise == "subtract"
+        return without_noise(condensed, energy) if subtract else condensed
 
     def _relink(self, condensed: Any) -> Any:
         method, ward_input = self.settings.linkage.method, self.settings.linkage.ward_input

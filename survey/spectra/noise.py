@@ -31,6 +31,9 @@ SIGMA_PER_CLIPPED_MAD = 1.487282
 MIN_SAMPLES = 5 * LAG
 """A spectrum shorter than this has no noise to speak of."""
 
+STRETCH = 64
+"""Samples over which the noise is taken to be the same: many, so that no line is taken for it."""
+
 _CLIP_ROUNDS = 3
 
 
@@ -63,6 +66,27 @@ def spectral_noise(
         # The rows are sorted: to clip is to count.
         count = (ordered <= limit[:, None]).sum(axis=1)
     return SIGMA_PER_CLIPPED_MAD * leading_median(ordered, count)
+
+
+def local_noise(flux: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Standard deviation of one sample in every stretch of `STRETCH` samples.
+
+    Parameters
+    ----------
+    flux : (n, L) array of float, finite
+
+    Returns
+    -------
+    (n, L) array of float64
+        The same value for all samples of a stretch; the last one takes what is left over.
+    """
+    n, size = flux.shape
+    edges = np.arange(max(size // STRETCH, 1)) * STRETCH
+    lengths = np.diff(np.append(edges, size))
+    per_stretch = np.empty((n, len(edges)))
+    for column, (start, length) in enumerate(zip(edges, lengths, strict=True)):
+        per_stretch[:, column] = spectral_noise(flux[:, start : start + length])
+    return np.repeat(per_stretch, lengths, axis=1)
 
 
 def high_pass(flux: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -32,11 +32,14 @@ class SpectralFrame:
         Range of the integral for ``"window"``; it must hold at least one sample.
     line_mask_um : pairs of (low, high)
         Ranges occupied by known lines.
+    used : (L,) array of bool, optional
+        Samples that count in an integral; all when None.
     """
 
     wavelength_um: NDArray[np.float64]
     window_um: tuple[float, float] | None = None
     line_mask_um: Ranges = ()
+    used: NDArray[np.bool_] | None = None
 
     @property
     def in_lines(self) -> NDArray[np.bool_]:
@@ -50,8 +53,9 @@ class SpectralFrame:
 
     @property
     def widths_um(self) -> NDArray[np.float64]:
-        """(L,) width of every sample."""
-        return cell_widths(self.wavelength_um)
+        """(L,) width of every sample, zero for those that do not count."""
+        widths = cell_widths(self.wavelength_um)
+        return widths if self.used is None else widths * self.used
 
 
 def normalise(

@@ -6,6 +6,7 @@ that suits the shift, empirical noise, the S/N support of the galaxy, normalisat
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,7 @@ from survey.spectra.grid import (
     window_planes,
 )
 from survey.spectra.mask import bad_planes, fill_gaps, longest_gaps
-from survey.spectra.noise import MIN_SAMPLES, spectral_noise
+from survey.spectra.noise import MIN_SAMPLES, local_noise, spectral_noise
 from survey.spectra.normalise import Ranges, SpectralFrame, normalise
 from survey.spectra.robust import masked_median
 
@@ -42,6 +43,7 @@ KEPT = -1
 _MEASURES = ("noise", "snr", "scale", "error_ratio", "filled")
 _BLOCK_SAMPLES = 2**19
 _MIN_COVERAGE = 0.5
+_MAX_JUDGES = 1000
 _MIN_SPAXELS = 2
 
 
@@ -51,8 +53,8 @@ class Prepared:
 
     Parameters
     ----------
-    spectra : (n, L) array
-        Normalised, finite.
+    spectra : (n, M) array
+        Normalised, finite, at the samples that are compared.
     flux : (n, L) array
         The same spectra before normalisation, in the unit of the cube, gaps filled.
     noise : (n,) array
@@ -69,6 +71,8 @@ class Prepared:
         Rows of the input that were kept.
     wavelength_um : (L,) array
         Rest frame.
+    compared : (L,) array of bool
+        Samples that are compared between spaxels: M of them, those not too noisy for it.
     max_shift : int
         Largest spectral shift, in samples of this grid.
     velocity_step_km_s : float
@@ -88,6 +92,7 @@ class Prepared:
     filled: NDArray[np.float64]
     spaxels: NDArray[np.intp]
     wavelength_um: NDArray[np.float64]
+    compared: NDArray[np.bool_]
     max_shift: int
     velocity_step_km_s: float
     dropped_planes: NDArray[np.intp]
@@ -150,38 +155,64 @@ def prepare(
 
     dropped = _dropped_planes(bad, settings)
     grid = _choose_grid(rest_um, dropped, shift_samples, shift_km_s)
-    frame = SpectralFrame(grid.wavelength_um, settings.normalise_window, line_mask_um)
     if settings.normalise == "window":
         window_planes(grid.wavelength_um, settings.normalise_window)  # or it raises
 
     outcome = np.empty(len(flux), dtype=np.int8)
     clean = np.empty((len(flux), len(grid.wavelength_um)), dtype=flux.dtype)
-    spectra = np.empty_like(clean)
     measures, count = [], 0
-    step = max(1, _BLOCK_SAMPLES // len(rest_um))
-    for start in range(0, len(flux), step):
-        rows = slice(start, start + step)
-        block = _prepare_block(flux[rows], error[rows], bad[rows], grid, frame, settings)
+    for rows in _blocks(len(flux), len(rest_um)):
+        block = _clean_block(flux[rows], error[rows], bad[rows], grid, settings)
         outcome[rows] = block.outcome
-        stop = count + len(block.flux)
-        clean[count:stop], spectra[count:stop] = block.flux, block.spectra
+        clean[count : count + len(block.flux)] = block.flux
         measures.append(block.measures)
-        count = stop
+        count += len(block.flux)
+    _refuse_too_few(outcome)
+    clean, measured = clean[:count], np.concatenate(measures)
 
-    if count < _MIN_SPAXELS:
-        raise _too_few_left(outcome)
-    measured = np.concatenate(measures)
+    compared = _quiet_samples(clean, measured["noise"], settings.max_plane_noise)
+    spectra = np.empty((count, np.count_nonzero(compared)), dtype=clean.dtype)
+    accepted = np.empty(count, dtype=bool)
+    frame = SpectralFrame(
+        grid.wavelength_um, settings.normalise_window, line_mask_um, used=compared
+    )
+    for rows in _blocks(count, len(grid.wavelength_um)):
+        normalised, measured["scale"][rows], accepted[rows] = normalise(
+            clean[rows], measured["noise"][rows], frame, settings.normalise
+        )
+        spectra[rows] = normalised[:, compared]
+    outcome[np.flatnonzero(outcome == KEPT)[~accepted]] = _code("no positive integral")
+    _refuse_too_few(outcome)
+    if not accepted.all():
+        spectra, clean, measured = spectra[accepted], clean[accepted], measured[accepted]
     return Prepared(
-        spectra=spectra[:count],
-        flux=clean[:count],
+        spectra=spectra,
+        flux=clean,
         **{name: np.ascontiguousarray(measured[name]) for name in _MEASURES},
         spaxels=np.flatnonzero(outcome == KEPT),
         wavelength_um=grid.wavelength_um,
+        compared=compared,
         max_shift=grid.max_shift,
         velocity_step_km_s=_central_step_km_s(grid.wavelength_um),
         dropped_planes=window.start + np.flatnonzero(dropped),
         outcome=outcome,
     )
+
+
+def _blocks(size: int, samples: int) -> Iterator[slice]:
+    step = max(1, _BLOCK_SAMPLES // samples)
+    yield from (slice(start, min(start + step, size)) for start in range(0, size, step))
+
+
+def _quiet_samples(
+    flux: NDArray[np.floating], noise: NDArray[np.float64], max_noise: float
+) -> NDArray[np.bool_]:
+    """(L,) samples in stretches that are not much noisier than the spectra as a whole."""
+    judges = slice(None, None, max(1, len(flux) // _MAX_JUDGES))
+    relative = local_noise(flux[judges]) / noise[judges, None]
+    quiet = np.median(relative, axis=0) <= max_noise
+    # Noise as flat as it is strong, as in a spectrum of zeros, is no reason to compare nothing.
+    return quiet if np.count_nonzero(quiet) >= MIN_SAMPLES else np.ones_like(quiet)
 
 
 def _dropped_planes(bad: NDArray[np.bool_], settings: PrepareSettings) -> NDArray[np.bool_]:
@@ -233,16 +264,14 @@ class _Block:
 
     outcome: NDArray[np.int8]
     flux: NDArray[np.floating]
-    spectra: NDArray[np.floating]
     measures: NDArray[np.void]
 
 
-def _prepare_block(
+def _clean_block(
     flux: NDArray[np.floating],
     error: NDArray[np.floating],
     bad: NDArray[np.bool_],
     grid: _Grid,
-    frame: SpectralFrame,
     settings: PrepareSettings,
 ) -> _Block:
     bad = bad[:, grid.planes]
@@ -263,12 +292,9 @@ def _prepare_block(
         noise = _noise(flux, measured)
     measures["noise"] = noise
 
-    spectra, measures["scale"], accepted = normalise(flux, noise, frame, settings.normalise)
-    supported = measures["snr"] >= settings.snr_min
-    outcome[rows[~accepted]] = _code("no positive integral")
-    outcome[rows[~supported]] = _code("continuum S/N too low")
-    kept = supported & accepted
-    return _Block(outcome, flux[kept], spectra[kept], measures[kept])
+    kept = measures["snr"] >= settings.snr_min
+    outcome[rows[~kept]] = _code("continuum S/N too low")
+    return _Block(outcome, flux[kept], measures[kept])
 
 
 def _noise(flux: NDArray[np.floating], valid: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -305,10 +331,13 @@ def _count_by_reason(outcome: NDArray[np.int8]) -> dict[str, int]:
     return {reason: int((outcome == code).sum()) for code, reason in enumerate(REASONS)}
 
 
-def _too_few_left(outcome: NDArray[np.int8]) -> DataError:
-    rejected = _count_by_reason(outcome)
-    counts = ", ".join(f"{count} {reason}" for reason, count in rejected.items() if count)
-    return DataError(
+def _refuse_too_few(outcome: NDArray[np.int8]) -> None:
+    if np.count_nonzero(outcome == KEPT) >= _MIN_SPAXELS:
+        return
+    counts = ", ".join(
+        f"{count} {reason}" for reason, count in _count_by_reason(outcome).items() if count
+    )
+    raise DataError(
         "not enough spaxels are left to be clustered",
         expected=f"at least {_MIN_SPAXELS} with few bad planes and enough continuum",
         found=counts,

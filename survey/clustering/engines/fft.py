@@ -27,9 +27,13 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from survey.clustering.engines.products import ProductEngine
 from survey.clustering.lags import Array, lag_range
+
+# Width of a panel: what a product streams from memory are rows of this length.
+PANEL_BYTES = 256
 
 # A channel is written and read back once per pair; that costs as much as these multiplications.
 CHANNEL_OVERHEAD = 10
@@ -42,52 +46,69 @@ class FFTEngine(ProductEngine):
     the spectra themselves, in the precision of the result.
     """
 
-    # One channel of a tile stays in the first-level cache, its products near the second.
     tile_size = 64
 
     def __init__(self, spectra: Array, max_shift: int, dtype: str) -> None:
         super().__init__(spectra, max_shift, dtype)
         size = best_transform_size(self.n_samples, max_shift)
         self._transform = BlockTransform(size, max_shift)
-        self._n_blocks = -(-self.n_samples // self._transform.block)
-        weights = -2.0 * self._common.scale[:, None]
-        self._inverse = (weights * self._transform.inverse).astype(dtype)
         self._forward_block = self._transform.forward_block.astype(dtype)
         self._forward_segment = self._transform.forward_segment.astype(dtype)
-        # The last tile is filled up with zero spectra: tiles are all alike.
-        shape = (self.n_tiles, self._transform.n_channels, self._n_blocks, self.tile_size)
-        self._blocks, self._segments = np.empty(shape, dtype), np.empty(shape, dtype)
+        weights = -2.0 * self._common.scale[:, None]
+        self._inverse = (weights * self._transform.inverse).astype(dtype)
+
+        # The last tile is filled up with zero spectra: all are alike. On the side of the segments
+        # a tile is cut into panels, so that the operands of one product fit the cache.
+        self._n_blocks = -(-self.n_samples // self._transform.block)
+        self._panel = PANEL_BYTES // np.dtype(dtype).itemsize
+        n_panels = self.tile_size // self._panel
+        n_channels = self._transform.n_channels
+        self._blocks = np.empty((self.n_tiles, n_channels, self.tile_size, self._n_blocks), dtype)
+        self._segments = np.empty(
+            (self.n_tiles, n_panels, n_channels, self._n_blocks, self._panel), dtype
+        )
 
     def workspace(self) -> tuple[Array, ...]:
         """See `Engine.workspace`."""
-        n_pairs = self.tile_size**2
+        n_pairs = self.tile_size * self._panel
         # Channels a power of two apart would compete for the same lines of the cache.
         rows = np.empty((self._transform.n_channels, n_pairs + 16), self.dtype)
-        channels = rows[:, :n_pairs].reshape(-1, self.tile_size, self.tile_size)
+        channels = rows[:, :n_pairs].reshape(-1, self.tile_size, self._panel)
         return channels, *super().workspace()
 
     def _store(self, tile: int, residuals: Array) -> None:
-        transform, n_blocks = self._transform, self._n_blocks
-        margin = transform.max_shift
-        length = n_blocks * transform.block + 2 * margin
-        padded = np.zeros((length, self.tile_size), self.dtype)
-        padded[margin : margin + self.n_samples, : len(residuals)] = residuals.T
-        # Overlapping segments of F samples, without a copy: (blocks, F, tile).
-        segments = np.lib.stride_tricks.sliding_window_view(padded, transform.size, axis=0)
-        segments = segments[:: transform.block].transpose(0, 2, 1)
-        blocks = segments[:, margin : margin + transform.block]
-        np.matmul(self._forward_block, blocks, out=self._blocks[tile].transpose(1, 0, 2))
-        np.matmul(self._forward_segment, segments, out=self._segments[tile].transpose(1, 0, 2))
+        transform, margin = self._transform, self.max_shift
+        n_filled = self._n_blocks * transform.block
+        blocks = np.zeros((self.tile_size, n_filled), self.dtype)
+        blocks[: len(residuals), : self.n_samples] = residuals
+        np.matmul(
+            self._forward_block,
+            blocks.reshape(-1, transform.block).T,
+            out=self._blocks[tile].reshape(transform.n_channels, -1),
+        )
+        padded = np.zeros((n_filled + 2 * margin, self.tile_size), self.dtype)
+        padded[margin : margin + n_filled] = blocks.T
+        # All segments of F samples, which overlap, without a copy: (blocks, F, tile).
+        segments = sliding_window_view(padded, transform.size, axis=0)[:: transform.block]
+        segments = segments.transpose(0, 2, 1)
+        for panel, columns in enumerate(self._panels()):
+            out = self._segments[tile, panel].transpose(1, 0, 2)
+            np.matmul(self._forward_segment, segments[..., columns], out=out)
 
     def _products(self, first: int, second: int, workspace: tuple[Array, ...]) -> Array:
         channels, products = workspace
-        np.matmul(self._blocks[first].transpose(0, 2, 1), self._segments[second], out=channels)
-        # One product per spectrum of the first tile: small enough for BLAS to skip its packing.
-        np.matmul(self._inverse, channels.transpose(1, 0, 2), out=products.transpose(1, 0, 2))
-        n_first, n_second = (
-            rows.stop - rows.start for rows in (self.rows(first), self.rows(second))
-        )
-        return products[:, :n_first, :n_second]
+        for panel, columns in enumerate(self._panels()):
+            np.matmul(self._blocks[first], self._segments[second, panel], out=channels)
+            # One small product per spectrum of the first tile, which BLAS does without packing.
+            out = products[..., columns].transpose(1, 0, 2)
+            np.matmul(self._inverse, channels.transpose(1, 0, 2), out=out)
+        rows, columns = self.rows(first), self.rows(second)
+        return products[:, : rows.stop - rows.start, : columns.stop - columns.start]
+
+    def _panels(self) -> list[slice]:
+        """The panels of a tile."""
+        starts = range(0, self.tile_size, self._panel)
+        return [slice(start, start + self._panel) for start in starts]
 
 
 @dataclass(frozen=True)

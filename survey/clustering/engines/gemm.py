@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from math import isqrt
+
 import numpy as np
 
 from survey.clustering.engines.products import ProductEngine
 from survey.clustering.lags import Array, lag_range, overlap
 
+# Lag distances of one tile: a large tile lets BLAS work at full speed, a small one saves memory.
+TILE_VALUES = 512**2
+
 
 class GemmEngine(ProductEngine):
     """Inner products of the overlapping samples by matrix multiplication."""
 
-    # Large enough for BLAS to work at full speed, small enough to share between threads.
-    tile_size = 384
-
     def __init__(self, spectra: Array, max_shift: int, dtype: str) -> None:
         super().__init__(spectra, max_shift, dtype)
         self._residuals = np.empty(spectra.shape, dtype)
+
+    @property
+    def tile_size(self) -> int:
+        """See `Engine.tile_size`: the more lags, the smaller the tile."""
+        return isqrt(TILE_VALUES // self.n_lags)
 
     def _store(self, tile: int, residuals: Array) -> None:
         self._residuals[self.rows(tile)] = residuals
