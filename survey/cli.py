@@ -47,9 +47,7 @@ Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes on th
 def main() -> None:
     """Run the command line; errors of the survey's own family become one line and a code."""
     try:
-        app(standalone_mode=False)
-    except typer.Exit as end:  # raised by --help and by ourselves
-        sys.exit(end.exit_code)
+        code = app(standalone_mode=False)  # what `typer.Exit` was raised with, or None
     except (typer.Abort, KeyboardInterrupt):
         _fail("interrupted; run the same command again to go on", EXIT_RESUMABLE)
     except InfrastructureError as error:
@@ -61,10 +59,11 @@ def main() -> None:
             _fail(error.format_message(), EXIT_USAGE)
         err_console.print_exception()
         sys.exit(EXIT_BUG)
+    sys.exit(code or 0)
 
 
 def _fail(message: str, code: int) -> None:
-    err_console.print(f"[bold red]error:[/] {message}", highlight=False)
+    err_console.print(f"[bold red]error:[/] {message}", highlight=False, soft_wrap=True)
     sys.exit(code)
 
 
@@ -169,7 +168,7 @@ def _execute(plan: Plan, *, quiet: bool) -> tuple[Plan, dict[str, Any]]:
         def tell(report: GalaxyReport) -> None:
             progress.advance(bar)
             if not quiet:
-                progress.console.print(_report_line(report), highlight=False)
+                progress.console.print(_report_line(report), highlight=False, soft_wrap=True)
 
         results = run_survey(
             plan.root, plan.targets, plan.settings, client, draw=draw, on_report=tell

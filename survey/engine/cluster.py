@@ -49,8 +49,10 @@ def connect(settings: EngineSettings) -> Iterator[Client]:
             processes=True,
             host=LOOPBACK,
             memory_limit=settings.memory_limit,
-            dashboard_address=f"{LOOPBACK}:0" if settings.dashboard else None,
-            worker_dashboard_address=None,
+            # Without an address of its own the HTTP server would listen on every interface.
+            dashboard_address=f"{LOOPBACK}:0",
+            scheduler_kwargs={"dashboard": settings.dashboard},
+            worker_dashboard_address=f"{LOOPBACK}:0",
             silence_logs=40,
         ) as cluster,
         Client(cluster) as client,

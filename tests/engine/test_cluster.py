@@ -1,6 +1,6 @@
 import os
-from urllib.parse import urlparse
 
+import psutil
 import pytest
 from distributed import Client
 
@@ -15,10 +15,25 @@ def test_workers_are_processes_of_their_own(client: Client) -> None:
     assert os.getpid() not in pids
 
 
-def test_everything_listens_on_loopback_alone(client: Client) -> None:
-    info = client.scheduler_info(n_workers=-1)
-    addresses = [info["address"], *info["workers"], client.dashboard_link]
-    assert {urlparse(address).hostname for address in addresses} == {"127.0.0.1"}
+@pytest.mark.parametrize("dashboard", [True, False])
+def test_everything_listens_on_loopback_alone(dashboard: bool) -> None:
+    settings = EngineSettings(workers=1, memory_limit="1GiB", dashboard=dashboard)
+    before = _listening()
+    with connect(settings):
+        opened = _listening() - before
+    assert len(opened) >= 3, "scheduler, worker and HTTP"
+    assert {host for host, _ in opened} == {"127.0.0.1"}
+
+
+def _listening() -> set[tuple[str, int]]:
+    """Addresses at which this process and its children accept connections."""
+    me = psutil.Process()
+    return {
+        tuple(connection.laddr)
+        for process in [me, *me.children(recursive=True)]
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
 
 
 def test_workers_compute_with_one_blas_thread(client: Client) -> None:

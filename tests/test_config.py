@@ -1,0 +1,77 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from survey.config import (
+    PRESETS,
+    STAGE_SETTINGS,
+    Settings,
+    build_settings,
+    fingerprint,
+    load_settings,
+    stage_settings,
+)
+from survey.errors import ConfigError
+
+
+def test_all_problems_are_told_at_once():
+    with pytest.raises(ConfigError) as caught:
+        build_settings({"cut": {"kk": 2, "k_max": 1}, "distance": {"shift": "6 miles"}})
+    for words in ("cut.kk", "cut.k_max", "distance.shift", "300 km/s"):
+        assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("[cut\nk = 1", "not a TOML file"), ("[cuts]\nk = 1", "cuts"), ("[cut]\nk = -1", "cut.k")],
+)
+def test_a_bad_file_is_named_with_its_fault(tmp_path, text, words):
+    path = tmp_path / "survey.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=words) as caught:
+        load_settings(path)
+    assert str(path) in str(caught.value)
+
+
+def test_what_the_user_says_stands_above_the_preset():
+    settings = build_settings({"preset": "gatos", "cut": {"k": 7}})
+    assert (settings.cut.criterion, settings.cut.k) == ("fixed", 7)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_are_valid(preset):
+    assert build_settings({"preset": preset}).preset == preset
+
+
+def test_settings_cannot_be_changed():
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().cut.k = 3
+
+
+@pytest.mark.parametrize(
+    ("shift", "velocity"), [(6, None), (0, None), ("300 km/s", 300.0), ("0.5 km/s", 0.5)]
+)
+def test_a_shift_is_samples_or_a_velocity(shift, velocity):
+    assert build_settings({"distance": {"shift": shift}}).distance.shift_km_s == velocity
+
+
+def test_every_table_that_changes_results_belongs_to_one_stage():
+    assigned = [table for tables in STAGE_SETTINGS.values() for table in tables]
+    assert len(assigned) == len(set(assigned))
+    assert set(Settings.model_fields) - set(assigned) == {"preset", "targets", "engine", "report"}
+
+
+@given(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5), max_size=6))
+def test_a_fingerprint_does_not_depend_on_the_order_of_keys(values):
+    assert fingerprint(values) == fingerprint(dict(reversed(values.items())))
+
+
+def test_a_fingerprint_is_the_same_on_every_machine():
+    assert fingerprint({"b": 1, "a": [1.5, "x"]}) == "a279f755d960059e6bb25023f3f2d8a2"
+
+
+def test_settings_of_a_stage_change_with_the_table_they_come_from():
+    changed = build_settings({"cut": {"k": 9}})
+    for stage in STAGE_SETTINGS:
+        same = stage_settings(changed, stage) == stage_settings(Settings(), stage)
+        assert same == (stage != "profiles")
