@@ -34,7 +34,7 @@ class ClusterGeometry:
     offset_arcsec : (k,) array
         Distance of the flux centroid from the photometric centre.
     nuclear : (k,) array of bool
-        True for the cluster that holds most of the spaxels around the photometric centre: for
+        True for the cluster that holds most of the light around the photometric centre: for
         none if no spaxel there was clustered.
     touches_edge : (k,) array of bool
         True where a spaxel of the cluster lies at the edge of the observed field.
@@ -95,7 +95,7 @@ def cluster_geometry(
         flux_centroid_x=flux_x,
         radius_arcsec=np.sqrt(area_arcsec2 / np.pi),
         offset_arcsec=scale_arcsec * np.hypot(flux_y - centre[0], flux_x - centre[1]),
-        nuclear=_holds_most(labels, near),
+        nuclear=_holds_most(labels, near * brightness),
         touches_edge=np.bincount(labels, edge[y, x])[1:] > 0,
     )
 
@@ -141,8 +141,8 @@ def _centroids(
     return np.bincount(labels, weight * y)[1:] / total, np.bincount(labels, weight * x)[1:] / total
 
 
-def _holds_most(labels: NDArray[np.integer], near: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    share = np.bincount(labels, near)[1:]
+def _holds_most(labels: NDArray[np.integer], weight: NDArray[np.floating]) -> NDArray[np.bool_]:
+    share = np.bincount(labels, weight)[1:]
     holds = np.zeros(len(share), dtype=bool)
     holds[np.argmax(share)] = share.max() > 0
     return holds

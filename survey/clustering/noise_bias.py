@@ -4,6 +4,9 @@ Two noisy spectra of one shape are apart by the sum of their noise energies, so 
 spaxels of a galaxy are far from everything and from each other, and a tree sets them apart ring
 by ring before it looks at their shapes. The noise energy of every spectrum can be measured and
 taken off; what is left fluctuates around the distance of the shapes.
+
+On 96 simulated MRS cubes of S/N 4 to 30 the adjusted Rand index with the truth, at the true
+number of clusters, rises from 0.30 to 0.33: at S/N 4 from 0.25 to 0.37, at S/N 30 not at all.
 """
 
 from __future__ import annotations

@@ -158,6 +158,11 @@ def test_only_displacements_by_the_largest_shift_are_at_the_limit(engine, displa
     assert result.at_limit_fraction == fraction
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_pairs_for_which_every_shift_is_as_good_are_not_at_the_limit(engine):
+    assert shifted_distances(np.ones((4, 30)), 3, engine=engine).at_limit_fraction == 0
+
+
 @pytest.mark.parametrize("engine", FAST_ENGINES)
 def test_a_bright_common_continuum_costs_no_precision_in_float32(engine):
     spectra = 1000.0 + random_spectra(80, 300)

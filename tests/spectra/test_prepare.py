@@ -6,7 +6,7 @@ import pytest
 from survey.config import PrepareSettings
 from survey.errors import DataError
 from survey.spectra.grid import cell_widths, velocity_step_km_s
-from survey.spectra.prepare import REASONS, prepare
+from survey.spectra.prepare import KEPT, REASONS, prepare
 
 NGC_7469_Z = 0.016317
 WAVELENGTH_UM = 12.0 + 0.0025 * np.arange(400)
@@ -205,3 +205,44 @@ def test_only_the_star_is_left_of_16_cyg_b(mrs_spectra):
     assert 40 < len(result.spaxels) < 100
     assert np.median(np.hypot(y - y[peak], x - x[peak])) < 6
     assert result.rejected["continuum S/N too low"] > 500
+
+
+def test_a_noisy_stretch_is_kept_but_not_compared():
+    rng = np.random.default_rng(3)
+    wavelength_um = np.linspace(10.0, 12.0, 640)
+    sigma = np.where(wavelength_um > 11.6, 20.0, 1.0)
+    flux = (100 + sigma * rng.normal(size=(80, 640))).astype(np.float32)
+    result = prepare(
+        flux,
+        np.ones_like(flux),
+        np.zeros(flux.shape, dtype=bool),
+        wavelength_um,
+        redshift=0.0,
+        settings=PrepareSettings(),
+    )
+    assert result.flux.shape == (80, 640)
+    assert not result.compared[wavelength_um > 11.65].any()
+    assert result.compared[wavelength_um < 11.55].all()
+    assert result.spectra.shape == (80, result.compared.sum())
+    widths = cell_widths(wavelength_um)[result.compared]
+    np.testing.assert_allclose(result.spectra @ widths, 1.0, rtol=1e-5)
+
+
+def test_every_spaxel_left_out_has_its_reason():
+    rng = np.random.default_rng(4)
+    flux = (50 + rng.normal(size=(40, 300))).astype(np.float32)
+    bad = np.zeros(flux.shape, dtype=bool)
+    bad[0, 100:150] = True
+    flux[1] = rng.normal(size=300)
+    result = prepare(
+        flux,
+        np.ones_like(flux),
+        bad,
+        np.linspace(10.0, 12.0, 300),
+        redshift=0.0,
+        settings=PrepareSettings(max_bad_plane_fraction=0.5),
+    )
+    assert REASONS[result.outcome[0]] == "gap too long"
+    assert REASONS[result.outcome[1]] == "continuum S/N too low"
+    assert (result.outcome[2:] == KEPT).all()
+    assert result.spaxels.tolist() == list(range(2, 40))
