@@ -79,6 +79,7 @@ def shifted_distances(
         How to compute; "auto" takes the one with the least work. The result is the same.
     dtype : {"auto", "float32", "float64"}
         Precision of the arithmetic and of the result; "auto" is float64 up to 5,000 spectra.
+        The squares must be in its range, as they are for normalised spectra.
     threads : int
         Threads to use. Each runs single-threaded BLAS.
 
@@ -132,34 +133,35 @@ def _condense(engine: Engine, threads: int) -> tuple[Array, int]:
         local.workspace = engine.workspace()
         local.strip = np.empty((engine.tile_size, n_spectra), engine.dtype)
 
-    def run(tile: int) -> int:
+    def run(tile: slice) -> int:
         return _strip(engine, tile, local.workspace, local.strip, condensed)
 
     # Longest strips first, which keeps all threads busy to the end.
     with ThreadPoolExecutor(threads, initializer=start) as pool:
-        for _ in pool.map(engine.prepare, range(engine.n_tiles)):
+        for _ in pool.map(engine.prepare, engine.tiles()):
             pass
-        n_at_limit = sum(pool.map(run, range(engine.n_tiles)))
+        n_at_limit = sum(pool.map(run, engine.tiles()))
     return condensed, n_at_limit
 
 
 def _strip(
     engine: Engine,
-    tile: int,
+    tile: slice,
     workspace: tuple[Array, ...],
     strip: Array,
     condensed: Array,
 ) -> int:
     """Distances of the spectra of a tile to all later ones; returns how many are at the limit."""
-    rows = engine.rows(tile)
-    nearest = strip[: rows.stop - rows.start]
+    nearest = strip[: tile.stop - tile.start]
     n_at_limit = 0
-    for other in range(tile, engine.n_tiles):
-        lag_distances = engine.lag_distances(tile, other, workspace)
-        at_limit = _nearest_lag(lag_distances, out=nearest[:, engine.rows(other)])
-        # On the diagonal a pair appears twice: count it once, and no spectrum with itself.
-        n_at_limit += int(np.sum(np.triu(at_limit, 1) if other == tile else at_limit))
-    _write_rows(nearest, rows, condensed)
+    for panel in engine.panels(tile):
+        lag_distances = engine.lag_distances(tile, panel, workspace)
+        at_limit = _nearest_lag(lag_distances, out=nearest[:, panel])
+        if panel.start < tile.stop:
+            # A pair appears twice on the diagonal: count it once, and no spectrum with itself.
+            at_limit = np.triu(at_limit, tile.start - panel.start + 1)
+        n_at_limit += int(np.count_nonzero(at_limit))
+    _write_rows(nearest, tile, condensed)
     return n_at_limit
 
 
@@ -174,11 +176,11 @@ def _nearest_lag(lag_distances: Array, out: Array) -> npt.NDArray[np.bool_]:
     return outer < inner
 
 
-def _write_rows(nearest: Array, rows: slice, condensed: Array) -> None:
+def _write_rows(nearest: Array, tile: slice, condensed: Array) -> None:
     """Put whole rows, right of the diagonal, into their range of the condensed matrix."""
     n_spectra = nearest.shape[1]
-    end = rows.start * (2 * n_spectra - rows.start - 1) // 2
-    for row, distances in enumerate(nearest, rows.start):
+    end = tile.start * (2 * n_spectra - tile.start - 1) // 2
+    for row, distances in enumerate(nearest, tile.start):
         start, end = end, end + n_spectra - row - 1
         # Identical spectra may have come out a rounding error below zero.
         np.maximum(distances[row + 1 :], 0, out=condensed[start:end])

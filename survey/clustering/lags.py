@@ -106,7 +106,7 @@ class CommonSpectrum:
         """
         unscaled = residuals @ self._difference
         unscaled *= 2.0
-        unscaled += np.einsum("ij,ij->i", residuals, residuals)[:, None]
+        unscaled += np.vecdot(residuals, residuals)[:, None]
         if self.max_shift:
             self._remove_edges(unscaled, residuals)
         return unscaled * self.scale + self.self_distance

@@ -63,7 +63,9 @@ def best_shifts(spectra: Array, reference: Array, max_shift: int) -> npt.NDArray
     shifts = np.empty(len(spectra), np.int_)
     for start in range(0, len(spectra), BATCH):
         batch = slice(start, start + BATCH)
-        distances = common.distances(spectra[batch] - reference)
+        residuals = spectra[batch].astype(np.float64)
+        residuals -= reference
+        distances = common.distances(residuals)
         shifts[batch] = lags[smallest_first][np.argmin(distances[:, smallest_first], axis=1)]
     return shifts
 

@@ -1,8 +1,9 @@
-"""The contract of a distance engine: lag distances of one tile of pairs at a time.
+"""The contract of a distance engine: lag distances of a rectangle of pairs at a time.
 
-The spectra are cut into tiles of consecutive rows. An engine prepares every tile once and is
-then asked for the distances between the spectra of two tiles at every lag; the search for the
-nearest lag, the bookkeeping and the threads are the same for all engines and live elsewhere.
+The spectra are cut into tiles of consecutive rows, and a tile into one or more panels. An engine
+prepares every tile once and is then asked for the distances between the spectra of a tile and of
+a panel at every lag; the search for the nearest lag, the bookkeeping and the threads are the same
+for all engines and live elsewhere.
 """
 
 from __future__ import annotations
@@ -33,32 +34,43 @@ class Engine(ABC):
         self.max_shift = max_shift
         self.n_lags = 2 * max_shift + 1
         self.dtype = dtype
-        self.n_tiles = -(-self.n_spectra // self.tile_size)
 
     @property
     @abstractmethod
     def tile_size(self) -> int:
-        """Number of spectra in a tile (the last tile may have fewer)."""
+        """Spectra in a tile; the last tile may have fewer."""
 
-    def rows(self, tile: int) -> slice:
-        """The spectra of a tile."""
-        start = tile * self.tile_size
-        return slice(start, min(start + self.tile_size, self.n_spectra))
+    @property
+    def panel_size(self) -> int:
+        """Spectra in a panel, a divisor of the tile size."""
+        return self.tile_size
 
-    def prepare(self, tile: int) -> None:  # noqa: B027 - an engine may have nothing to prepare
+    def tiles(self) -> list[slice]:
+        """The spectra, tile by tile."""
+        return self._cut(0, self.tile_size)
+
+    def panels(self, tile: slice) -> list[slice]:
+        """The spectra from the beginning of a tile to the last, panel by panel."""
+        return self._cut(tile.start, self.panel_size)
+
+    def _cut(self, start: int, size: int) -> list[slice]:
+        starts = range(start, self.n_spectra, size)
+        return [slice(start, min(start + size, self.n_spectra)) for start in starts]
+
+    def prepare(self, tile: slice) -> None:  # noqa: B027 - an engine may have nothing to prepare
         """Compute what a tile contributes to all its pairs; called once, from any thread."""
 
     def workspace(self) -> tuple[Array, ...]:
-        """Scratch arrays of one thread, reused for every tile; the last receives the result."""
-        return (np.empty((self.n_lags, self.tile_size, self.tile_size), self.dtype),)
+        """Scratch arrays of one thread, reused for all its pairs; the last receives the result."""
+        return (np.empty((self.n_lags, self.tile_size, self.panel_size), self.dtype),)
 
     @abstractmethod
-    def lag_distances(self, first: int, second: int, workspace: tuple[Array, ...]) -> Array:
-        """Scaled squared distances between the spectra of two tiles.
+    def lag_distances(self, tile: slice, panel: slice, workspace: tuple[Array, ...]) -> Array:
+        """Scaled squared distances between the spectra of a tile and those of a panel.
 
         Returns
         -------
-        array (2 S + 1, rows of `first`, rows of `second`)
+        array (2 S + 1, spectra of the tile, spectra of the panel)
             A view of the workspace, overwritten by the next call. Values may be negative by
             rounding.
         """

@@ -1,4 +1,4 @@
-"""All lags at the price of about two: products of short block Fourier transforms.
+"""All lags for the price of two or three: products of short block Fourier transforms.
 
 A spectrum is cut into blocks of n = F - 2 S samples. A block of u_i, padded with zeros to F
 samples, and the F samples of u_j around the same place correlate at the lags -S ... S without
@@ -35,6 +35,10 @@ from survey.clustering.lags import Array, lag_range
 # Width of a panel: what a product streams from memory are rows of this length.
 PANEL_BYTES = 256
 
+# Pairs whose lags are recovered in one product: long enough to amortise the call, short enough
+# for BLAS not to copy its operands first.
+CHUNK = 512
+
 # A channel is written and read back once per pair; that costs as much as these multiplications.
 CHANNEL_OVERHEAD = 10
 
@@ -57,58 +61,60 @@ class FFTEngine(ProductEngine):
         weights = -2.0 * self._common.scale[:, None]
         self._inverse = (weights * self._transform.inverse).astype(dtype)
 
-        # The last tile is filled up with zero spectra: all are alike. On the side of the segments
-        # a tile is cut into panels, so that the operands of one product fit the cache.
         self._n_blocks = -(-self.n_samples // self._transform.block)
-        self._panel = PANEL_BYTES // np.dtype(dtype).itemsize
-        n_panels = self.tile_size // self._panel
         n_channels = self._transform.n_channels
-        self._blocks = np.empty((self.n_tiles, n_channels, self.tile_size, self._n_blocks), dtype)
-        self._segments = np.empty(
-            (self.n_tiles, n_panels, n_channels, self._n_blocks, self._panel), dtype
-        )
+        n_tiles, n_panels = len(self.tiles()), -(-self.n_spectra // self.panel_size)
+        self._blocks = np.empty((n_tiles, n_channels, self.tile_size, self._n_blocks), dtype)
+        self._segments = np.empty((n_panels, n_channels, self._n_blocks, self.panel_size), dtype)
+
+    @property
+    def panel_size(self) -> int:
+        """See `Engine.panel_size`."""
+        return PANEL_BYTES // np.dtype(self.dtype).itemsize
 
     def workspace(self) -> tuple[Array, ...]:
-        """See `Engine.workspace`."""
-        n_pairs = self.tile_size * self._panel
-        # Channels a power of two apart would compete for the same lines of the cache.
-        rows = np.empty((self._transform.n_channels, n_pairs + 16), self.dtype)
-        channels = rows[:, :n_pairs].reshape(-1, self.tile_size, self._panel)
-        return channels, *super().workspace()
+        """See `Engine.workspace`: channels and lags of all pairs, one row each."""
+        n_pairs = self.tile_size * self.panel_size
+        n_rows = self._transform.n_channels, self.n_lags
+        # Rows a power of two apart would compete for the same lines of the cache.
+        return tuple(np.zeros((n, n_pairs + 16), self.dtype)[:, :n_pairs] for n in n_rows)
 
-    def _store(self, tile: int, residuals: Array) -> None:
+    def _store(self, tile: slice, residuals: Array) -> None:
         transform, margin = self._transform, self.max_shift
         n_filled = self._n_blocks * transform.block
+        # The last tile is filled up with zero spectra.
         blocks = np.zeros((self.tile_size, n_filled), self.dtype)
         blocks[: len(residuals), : self.n_samples] = residuals
         np.matmul(
             self._forward_block,
             blocks.reshape(-1, transform.block).T,
-            out=self._blocks[tile].reshape(transform.n_channels, -1),
+            out=self._blocks[tile.start // self.tile_size].reshape(transform.n_channels, -1),
         )
         padded = np.zeros((n_filled + 2 * margin, self.tile_size), self.dtype)
         padded[margin : margin + n_filled] = blocks.T
         # All segments of F samples, which overlap, without a copy: (blocks, F, tile).
         segments = sliding_window_view(padded, transform.size, axis=0)[:: transform.block]
         segments = segments.transpose(0, 2, 1)
-        for panel, columns in enumerate(self._panels()):
-            out = self._segments[tile, panel].transpose(1, 0, 2)
+        for start in range(0, len(residuals), self.panel_size):
+            columns = slice(start, start + self.panel_size)
+            out = self._segments[(tile.start + start) // self.panel_size].transpose(1, 0, 2)
             np.matmul(self._forward_segment, segments[..., columns], out=out)
 
-    def _products(self, first: int, second: int, workspace: tuple[Array, ...]) -> Array:
-        channels, products = workspace
-        for panel, columns in enumerate(self._panels()):
-            np.matmul(self._blocks[first], self._segments[second, panel], out=channels)
-            # One small product per spectrum of the first tile, which BLAS does without packing.
-            out = products[..., columns].transpose(1, 0, 2)
-            np.matmul(self._inverse, channels.transpose(1, 0, 2), out=out)
-        rows, columns = self.rows(first), self.rows(second)
-        return products[:, : rows.stop - rows.start, : columns.stop - columns.start]
-
-    def _panels(self) -> list[slice]:
-        """The panels of a tile."""
-        starts = range(0, self.tile_size, self._panel)
-        return [slice(start, start + self._panel) for start in starts]
+    def _products(self, tile: slice, panel: slice, workspace: tuple[Array, ...]) -> Array:
+        channels, lags = workspace
+        shape = tile.stop - tile.start, panel.stop - panel.start
+        n_pairs = shape[0] * shape[1]
+        blocks = self._blocks[tile.start // self.tile_size, :, : shape[0]]
+        segments = self._segments[panel.start // self.panel_size, ..., : shape[1]]
+        np.matmul(blocks, segments, out=channels[:, :n_pairs].reshape(-1, *shape))
+        # Whole chunks: beyond the last pair they hold numbers of no meaning.
+        chunks = slice(0, -(-n_pairs // CHUNK) * CHUNK)
+        np.matmul(
+            self._inverse,
+            channels[:, chunks].reshape(len(channels), -1, CHUNK).transpose(1, 0, 2),
+            out=lags[:, chunks].reshape(len(lags), -1, CHUNK).transpose(1, 0, 2),
+        )
+        return lags[:, :n_pairs].reshape(-1, *shape)
 
 
 @dataclass(frozen=True)

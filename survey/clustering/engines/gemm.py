@@ -25,11 +25,11 @@ class GemmEngine(ProductEngine):
         """See `Engine.tile_size`: the more lags, the smaller the tile."""
         return isqrt(TILE_VALUES // self.n_lags)
 
-    def _store(self, tile: int, residuals: Array) -> None:
-        self._residuals[self.rows(tile)] = residuals
+    def _store(self, tile: slice, residuals: Array) -> None:
+        self._residuals[tile] = residuals
 
-    def _products(self, first: int, second: int, workspace: tuple[Array, ...]) -> Array:
-        left, right = self._residuals[self.rows(first)], self._residuals[self.rows(second)]
+    def _products(self, tile: slice, panel: slice, workspace: tuple[Array, ...]) -> Array:
+        left, right = self._residuals[tile], self._residuals[panel]
         products = workspace[0][:, : len(left), : len(right)]
         for out, lag, scale in zip(
             products, lag_range(self.max_shift), self._common.scale, strict=True

@@ -16,9 +16,9 @@ class NaiveEngine(Engine):
 
     tile_size = 128
 
-    def lag_distances(self, first: int, second: int, workspace: tuple[Array, ...]) -> Array:
+    def lag_distances(self, tile: slice, panel: slice, workspace: tuple[Array, ...]) -> Array:
         """See `Engine.lag_distances`."""
-        left, right = self.spectra[self.rows(first)], self.spectra[self.rows(second)]
+        left, right = self.spectra[tile], self.spectra[panel]
         distances = workspace[0][:, : len(left), : len(right)]
         scales = overlap_scale(self.max_shift, self.n_samples)
         for out, lag, scale in zip(distances, lag_range(self.max_shift), scales, strict=True):

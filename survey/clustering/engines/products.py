@@ -31,26 +31,25 @@ class ProductEngine(Engine):
         # d_s(i, m) - d_s(m, m) / 2: the same table serves both sides of a pair, lags reversed.
         self._terms = np.empty((self.n_lags, self.n_spectra), dtype)
 
-    def prepare(self, tile: int) -> None:
+    def prepare(self, tile: slice) -> None:
         """See `Engine.prepare`."""
-        rows = self.rows(tile)
-        residuals = self.spectra[rows].astype(np.float64)
+        residuals = self.spectra[tile].astype(np.float64)
         residuals -= self._mean
         terms = self._common.distances(residuals) - 0.5 * self._common.self_distance
-        self._terms[:, rows] = terms.T
+        self._terms[:, tile] = terms.T
         self._store(tile, residuals)
 
-    def lag_distances(self, first: int, second: int, workspace: tuple[Array, ...]) -> Array:
+    def lag_distances(self, tile: slice, panel: slice, workspace: tuple[Array, ...]) -> Array:
         """See `Engine.lag_distances`."""
-        distances = self._products(first, second, workspace)
-        distances += self._terms[:, self.rows(first), None]
-        distances += self._terms[::-1, None, self.rows(second)]
+        distances = self._products(tile, panel, workspace)
+        distances += self._terms[:, tile, None]
+        distances += self._terms[::-1, None, panel]
         return distances
 
     @abstractmethod
-    def _store(self, tile: int, residuals: Array) -> None:
-        """Keep the residuals u of a tile, float64 (rows, L), in the form the products need."""
+    def _store(self, tile: slice, residuals: Array) -> None:
+        """Keep the residuals u of a tile, float64 (spectra, L), in the form the products need."""
 
     @abstractmethod
-    def _products(self, first: int, second: int, workspace: tuple[Array, ...]) -> Array:
-        """-2 w_s <u_i, u_j>_s of all pairs of two tiles (2 S + 1, rows, rows)."""
+    def _products(self, tile: slice, panel: slice, workspace: tuple[Array, ...]) -> Array:
+        """-2 w_s <u_i, u_j>_s between a tile and a panel, in the shape of the lag distances."""
