@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import as_file, files
@@ -34,7 +34,8 @@ class Line:
     """An emission line; the wavelength is in vacuum.
 
     `blend` names neighbours that broad lines reach into; a line that is not `common` gives
-    way to one that is. Potentials are those of the ion that emits, NaN for molecules.
+    way to one that is. `bright` lines are those by which velocities are found. Potentials are
+    those of the ion that emits, NaN for molecules.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Line:
     mrs_band: str = ""
     spread_km_s: float = math.nan
     common: bool = True
+    bright: bool = False
     blend: tuple[str, ...] = ()
     source: str = ""
 
@@ -110,6 +112,21 @@ def load_lines(instrument_set: LineSet | None = None) -> tuple[Line, ...]:
     return tuple(
         line for line in _packaged_lines() if instrument_set is None or line.set == instrument_set
     )
+
+
+def blend_groups(lines: Sequence[Line]) -> tuple[tuple[int, ...], ...]:
+    """Positions of lines that blend with one another, directly or through others between.
+
+    Groups of two and more, each in the order of the lines.
+    """
+    group = {line.name: {line.name} for line in lines}
+    for line in lines:
+        for name in group.keys() & set(line.blend):
+            joined = group[line.name] | group[name]
+            group.update(dict.fromkeys(joined, joined))
+    names = [line.name for line in lines]
+    members = [tuple(i for i, name in enumerate(names) if name in group[mine]) for mine in names]
+    return tuple(places for i, places in enumerate(members) if len(places) > 1 and places[0] == i)
 
 
 @cache
@@ -248,6 +265,7 @@ def _line(row: Row) -> Line:
         mrs_band=str(row["mrs_band"]),
         spread_km_s=float(row["spread"]),
         common=bool(row["common"]),
+        bright=bool(row["bright"]),
         blend=tuple(str(row["blend"]).split()),
         source=str(row["source"]),
     )

@@ -23,14 +23,26 @@ class Integrals:
     """Features integrated above their continua; arrays of shape (M,), NaN where impossible.
 
     `error_propagated` follows from the errors given, independent from sample to sample;
-    `error_scatter` likewise from the scatter of the side samples about the continuum.
-    `continuum` is its level in the middle of the feature, per micron.
+    `scatter` is that of the side samples about the continuum. `continuum` is its level in the
+    middle of the feature, per micron. `kernel` (M, K) holds the weights of the samples that
+    made the flux.
     """
 
     flux: Floats
     error_propagated: Floats
-    error_scatter: Floats
+    scatter: Floats
     continuum: Floats
+    kernel: Floats
+
+    @property
+    def norm(self) -> Floats:
+        """What the noise of independent, equal samples is multiplied by, shape (M,)."""
+        return np.sqrt(_dot(self.kernel, self.kernel))
+
+    @property
+    def error_scatter(self) -> Floats:
+        """Error if the scatter of the side samples were independent noise, shape (M,)."""
+        return self.scatter * self.norm
 
 
 @dataclass(frozen=True)
@@ -75,12 +87,12 @@ def integrate_above_continuum(
         used, scatter = _clipped(offset, flux, sides)
         leverage = _leverage(offset, used)
         kernel = weights - width[:, np.newaxis] * leverage
-        squared = kernel**2
         return Integrals(
             flux=_dot(kernel, flux),
-            error_propagated=np.sqrt(_dot(squared, error**2)),
-            error_scatter=scatter * np.sqrt(squared.sum(axis=1)),
+            error_propagated=np.sqrt(_dot(kernel**2, error**2)),
+            scatter=scatter,
             continuum=_dot(leverage, flux),
+            kernel=kernel,
         )
 
 

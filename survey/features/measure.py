@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,17 +10,12 @@ from numpy.typing import ArrayLike
 
 from catalogs.reference import Band, Line
 from survey.config import FeatureSettings
+from survey.features.background import Background
 from survey.features.continuum import RawFlux
-from survey.features.lines import (
-    Blanks,
-    LineWindows,
-    free_samples,
-    integrate_blanks,
-    integrate_lines,
-    line_windows,
-)
+from survey.features.lines import MeasuredLine, measure_lines
 from survey.features.pah import integrate_band
-from survey.features.spectrum import Bools, Spectrum, observed_spectrum
+from survey.features.spectrum import Spectrum, observed_spectrum
+from survey.features.velocity import VELOCITY_LIMIT_KM_S, PlacedLine, place_lines
 
 
 @dataclass(frozen=True)
@@ -48,6 +43,12 @@ class Measurement:
         into is detected.
     edge : bool
         The continuum or the window is cut by the end of the spectrum or by missing data.
+    fitted : bool
+        A joint fit with its neighbours divided the flux, or gave the limit.
+    displaced : bool
+        Found, and measured, out of place against the velocity of the spectrum.
+    velocity_km_s : float
+        Where the line is against the redshift given, NaN if it is not bright enough to tell.
     """
 
     name: str
@@ -60,6 +61,9 @@ class Measurement:
     continuum: float
     blended: bool = False
     edge: bool = False
+    fitted: bool = False
+    displaced: bool = False
+    velocity_km_s: float = np.nan
 
 
 def measure_features(
@@ -73,8 +77,12 @@ def measure_features(
     settings: FeatureSettings,
     redshift: float,
     resolving_power: ArrayLike | None = None,
+    velocity_km_s: float = 0.0,
+    search_km_s: float = VELOCITY_LIMIT_KM_S,
 ) -> tuple[Measurement, ...]:
     """Measure every line, then every band; those out of range give NaN.
+
+    Bright lines that are significantly out of place are measured where they are, and marked.
 
     Parameters
     ----------
@@ -87,6 +95,10 @@ def measure_features(
         That by which the wavelengths were brought to rest; fluxes are those received.
     resolving_power : float or array (L,), optional
         Wavelength over FWHM of the instrument; two samples per FWHM if not given.
+    velocity_km_s : float
+        Of the spectrum, as from `find_velocity`; everything is measured displaced by it.
+    search_km_s : float
+        How far beyond single lines may be out of place; 0 to leave all where they should be.
 
     Raises
     ------
@@ -100,27 +112,15 @@ def measure_features(
         flux_unit=flux_unit,
         redshift=redshift,
         resolving_power=resolving_power,
+        velocity_km_s=velocity_km_s,
     )
-    free = free_samples(observed, lines)
-    blanks = integrate_blanks(observed, free)
-    windows = line_windows(observed, lines)
-    raw_lines = integrate_lines(observed, windows, free, blanks)
-    raw_bands = _integrate_bands(observed, bands, lines, windows, raw_lines, free, blanks)
-
-    judged = [
-        _judged(observed, line.name, line.wavelength_um, raw, settings)
-        for line, raw in zip(lines, raw_lines, strict=True)
-    ]
-    detected = {item.name for item in judged if item.detected}
+    placed = place_lines(observed, lines, search_km_s)
+    lines = [place.line for place in placed]
+    background = Background.of(observed, lines)
+    measured = measure_lines(background, lines, settings.detection_sigma)
     return (
-        *(
-            replace(item, blended=bool(narrowed or detected.intersection(line.blend)))
-            for item, line, narrowed in zip(judged, lines, windows.narrowed, strict=True)
-        ),
-        *(
-            _judged(observed, band.name, float(np.mean(band.integration_um)), raw, settings)
-            for band, raw in zip(bands, raw_bands, strict=True)
-        ),
+        *_judged_lines(observed, placed, measured, velocity_km_s, settings),
+        *_judged_bands(background, bands, lines, measured, settings),
     )
 
 
@@ -136,34 +136,45 @@ def feature_columns(measurements: Iterable[Measurement]) -> dict[str, float | bo
     return columns
 
 
-def _integrate_bands(
+def _judged_lines(
     spectrum: Spectrum,
+    placed: Sequence[PlacedLine],
+    measured: Sequence[MeasuredLine],
+    velocity_km_s: float,
+    settings: FeatureSettings,
+) -> Iterator[Measurement]:
+    judged = [
+        _judged(spectrum, place.line.name, place.line.wavelength_um, item.raw, settings)
+        for place, item in zip(placed, measured, strict=True)
+    ]
+    detected = {item.name for item in judged if item.detected}
+    for item, place, origin in zip(judged, placed, measured, strict=True):
+        yield replace(
+            item,
+            blended=origin.narrowed or bool(detected.intersection(place.line.blend)),
+            fitted=origin.fitted,
+            displaced=place.displaced,
+            velocity_km_s=velocity_km_s + place.velocity_km_s,
+        )
+
+
+def _judged_bands(
+    background: Background,
     bands: Sequence[Band],
     lines: Sequence[Line],
-    windows: LineWindows,
-    raw_lines: Sequence[RawFlux],
-    free: Bools,
-    blanks: Blanks,
-) -> list[RawFlux]:
-    position = {line.name: index for index, line in enumerate(lines)}
-    # Noise is never taken to be better than independent, nor known worse without blanks.
-    middles = np.array([np.mean(band.integration_um) for band in bands])
-    inflation = np.fmax(blanks.inflation_near(middles), 1.0)
-    return [
-        integrate_band(
-            spectrum,
+    measured: Sequence[MeasuredLine],
+    settings: FeatureSettings,
+) -> Iterator[Measurement]:
+    by_name = {line.name: item for line, item in zip(lines, measured, strict=True)}
+    for band in bands:
+        raw = integrate_band(
+            background,
             band,
-            free,
-            masked_um=[
-                (float(windows.low_um[k]), float(windows.high_um[k]))
-                for k in map(position.get, band.mask)
-                if k is not None
-            ],
-            subtracted=[raw_lines[position[name]] for name in band.subtract if name in position],
-            inflation=float(factor),
+            masked_um=[by_name[name].window_um for name in band.mask if name in by_name],
+            subtracted=[by_name[name].raw for name in band.subtract if name in by_name],
         )
-        for band, factor in zip(bands, inflation, strict=True)
-    ]
+        middle_um = float(np.mean(band.integration_um))
+        yield _judged(background.spectrum, band.name, middle_um, raw, settings)
 
 
 def _judged(

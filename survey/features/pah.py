@@ -2,7 +2,7 @@
 
 Lines that lie inside a band are taken off with the flux measured for them, or interpolated
 across. What limits a band is where its continuum is put: the error is the scatter among the
-four continua through one half of each window, with the noise, inflated as it is for lines,
+four continua through one half of each window, with noise and fringes, reckoned as for lines,
 in quadrature.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from catalogs.reference import Band
+from survey.features.background import Background
 from survey.features.continuum import RawFlux, integrate_above_continuum
 from survey.features.spectrum import Bools, Floats, Spectrum
 
@@ -26,35 +27,30 @@ Range = tuple[float, float]
 
 
 def integrate_band(
-    spectrum: Spectrum,
+    background: Background,
     band: Band,
-    free: Bools,
     *,
     masked_um: Sequence[Range],
     subtracted: Sequence[RawFlux],
-    inflation: float,
 ) -> RawFlux:
     """Integrate one band.
 
     Parameters
     ----------
-    free : bool array (L,)
-        Samples without lines, for the continuum.
     masked_um : sequence of (low, high)
         Line windows to interpolate across.
     subtracted : sequence of RawFlux
         Lines to take off.
-    inflation : float
-        By how much errors of independent samples are too small.
     """
+    spectrum = background.spectrum
     blue, red = band.continuum_blue_um, band.continuum_red_um
     covered = [_covered(spectrum, window) for window in (blue, band.integration_um, red)]
     edge = covered[1] > 0 and min(covered) < 1 - ROUNDING
     if covered[1] < MIN_BAND_COVERED or min(covered) < MIN_WINDOW_COVERED:
         return RawFlux(np.nan, np.nan, np.nan, np.nan, edge)
 
-    near = _within(spectrum, (blue[0], red[1]))
-    sides = [_within(spectrum, a, b) & free for a, b in _continuum_choices(blue, red)]
+    near = np.flatnonzero(_within(spectrum, (blue[0], red[1])))
+    sides = [_within(spectrum, a, b) & background.free for a, b in _continuum_choices(blue, red)]
     rows = (len(sides), 1)
     integrals = integrate_above_continuum(
         np.tile(spectrum.wavelength_um[near], rows),
@@ -66,13 +62,16 @@ def integrate_band(
     # Half a window may hold too few samples for a line through it.
     choices = integrals.flux[1:][np.isfinite(integrals.flux[1:])]
     placement = float(np.std(choices)) if choices.size else 0.0
-    noise = inflation * float(integrals.error_scatter[0])
-    line_flux = sum(line.flux for line in subtracted)
+    # Noise is never taken to be better than independent, nor known worse without blanks.
+    middle = np.array([np.mean(band.integration_um)])
+    inflation = np.fmax(background.blanks.inflation_near(middle), 1.0)[0]
+    fringes = background.fringes.error(spectrum, integrals.kernel[:1], near[np.newaxis])[0]
     line_variance = sum(line.error**2 for line in subtracted)
+    variance = (inflation * integrals.error_scatter[0]) ** 2 + fringes**2 + placement**2
     return RawFlux(
-        flux=float(integrals.flux[0]) - line_flux,
+        flux=float(integrals.flux[0]) - sum(line.flux for line in subtracted),
         error_propagated=float(np.sqrt(integrals.error_propagated[0] ** 2 + line_variance)),
-        error_empirical=float(np.sqrt(noise**2 + placement**2 + line_variance)),
+        error_empirical=float(np.sqrt(variance + line_variance)),
         continuum=float(integrals.continuum[0]),
         edge=edge,
     )

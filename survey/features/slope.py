@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from catalogs.reference import Line
-from survey.features.lines import free_samples
 from survey.features.spectrum import Bools, Floats, Spectrum, observed_spectrum
+from survey.features.windows import free_samples
 
 MIN_SPAN = 1.2
 """Ratio of wavelengths that the windows used must span (12 to 17 micron is 1.4)."""

@@ -10,6 +10,7 @@ the factor (1 + z) between the two frames is put in here, once:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -18,11 +19,15 @@ import numpy as np
 from astropy.constants import c as _LIGHT
 from numpy.typing import ArrayLike, NDArray
 
+from catalogs.reference import Line
 from survey.errors import DataError
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Ints = NDArray[np.intp]
 
+FWHM_PER_SIGMA = float(np.sqrt(8 * np.log(2)))
+MAD_PER_SIGMA = 0.6745
 LIGHT_KM_S = float(_LIGHT.to_value(u.km / u.s))
 
 INTRINSIC_FWHM_KM_S = 250.0
@@ -62,14 +67,23 @@ class Spectrum:
         last = 2 * self.wavelength_um[-1] - middle[-1]
         return np.concatenate([[first], middle, [last]])
 
-    def line_fwhm_at(self, wavelength_um: Floats) -> Floats:
-        """Width in micron expected of lines at these wavelengths."""
-        return np.interp(wavelength_um, self.wavelength_um, self.line_fwhm_um)
+    def line_fwhm_at(
+        self, wavelength_um: Floats, intrinsic_km_s: float = INTRINSIC_FWHM_KM_S
+    ) -> Floats:
+        """Width in micron of lines at these wavelengths, expected or for another motion."""
+        expected = np.interp(wavelength_um, self.wavelength_um, self.line_fwhm_um)
+        motion = (intrinsic_km_s**2 - INTRINSIC_FWHM_KM_S**2) / LIGHT_KM_S**2
+        return np.sqrt(expected**2 + wavelength_um**2 * motion)
 
     def covers(self, wavelength_um: Floats) -> Bools:
         """Whether wavelengths lie between the ends of the spectrum."""
         inside: Bools = (wavelength_um >= self.edges_um[0]) & (wavelength_um <= self.edges_um[-1])
         return inside
+
+    def spaced(self, step_fwhm: float) -> Floats:
+        """Wavelengths in steps of a number of line widths, the first and last left out."""
+        steps = np.cumsum(np.diff(self.edges_um) / (step_fwhm * self.line_fwhm_um))
+        return np.interp(np.arange(1.0, steps[-1]), steps, self.wavelength_um)
 
     def length_um(self, where: Bools, low_um: Floats, high_um: Floats) -> Floats:
         """How much of the ranges low..high is covered by the samples `where`."""
@@ -86,8 +100,11 @@ def observed_spectrum(
     flux_unit: str,
     redshift: float,
     resolving_power: ArrayLike | None,
+    velocity_km_s: float = 0.0,
 ) -> Spectrum:
     """Convert a rest-frame spectrum with its error (both in `flux_unit`).
+
+    A velocity is that of its lines, and is taken out as if the redshift had included it.
 
     Raises
     ------
@@ -98,7 +115,9 @@ def observed_spectrum(
     wavelength = np.asarray(wavelength_um, dtype=np.float64)
     flux, sigma = np.asarray(spectrum, dtype=np.float64), np.asarray(error, dtype=np.float64)
     _check(wavelength, flux, sigma)
-    per_micron = _per_micron(wavelength, flux_unit, redshift)
+    stretch = 1 + velocity_km_s / LIGHT_KM_S
+    wavelength = wavelength / stretch
+    per_micron = _per_micron(wavelength, flux_unit, (1 + redshift) * stretch)
     return Spectrum(
         wavelength_um=wavelength,
         flux=_without_gaps(wavelength, flux) * per_micron,
@@ -123,6 +142,11 @@ def line_flux_unit(flux_unit: str) -> str:
     return str((u.W / u.m**2 / per_area).to_string())
 
 
+def wavelengths_of(lines: Sequence[Line]) -> Floats:
+    """Wavelengths of lines in micron, shape (M,)."""
+    return np.array([line.wavelength_um for line in lines], dtype=np.float64)
+
+
 def _without_gaps(wavelength_um: Floats, values: Floats) -> Floats:
     known = np.isfinite(values)
     if known.all() or not known.any():
@@ -130,9 +154,8 @@ def _without_gaps(wavelength_um: Floats, values: Floats) -> Floats:
     return np.interp(wavelength_um, wavelength_um[known], values[known])
 
 
-def _per_micron(wavelength_um: Floats, flux_unit: str, redshift: float) -> Floats:
+def _per_micron(wavelength_um: Floats, flux_unit: str, stretch: float) -> Floats:
     density, _ = _density_and_area(flux_unit)
-    stretch = 1 + redshift
     if density.is_equivalent(u.W / u.m**2 / u.um):
         factor = density.to(u.W / u.m**2 / u.um)
         return np.full(wavelength_um.shape, factor * stretch)

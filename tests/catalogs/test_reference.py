@@ -9,6 +9,7 @@ from astropy.table import Table
 
 from catalogs.errors import CatalogError
 from catalogs.reference import (
+    blend_groups,
     load_bands,
     load_gatos_sample,
     load_instruments,
@@ -73,6 +74,26 @@ def test_blends_are_mutual_and_close():
             assert line.name in other.blend
             apart = abs(other.wavelength_um / line.wavelength_um - 1) * LIGHT_KM_S
             assert apart < 1200
+
+
+def test_groups_of_blends_are_complete_and_in_order():
+    lines = load_lines()
+    groups = [tuple(lines[place].name for place in group) for group in blend_groups(lines)]
+    assert ("NII_6548", "Halpha_6563", "NII_6583") in groups
+    assert ("NeV_14.32", "ClII_14.37", "NaVI_14.40") in groups
+    assert ("HI_7-6_12.37", "HI_11-8_12.39") in groups
+    grouped = [name for group in groups for name in group]
+    assert len(grouped) == len(set(grouped))
+    assert set(grouped) == {line.name for line in lines if line.blend}
+    # A neighbour that is not in the list groups nothing.
+    assert blend_groups([LINES["NeV_14.32"], LINES["NaVI_14.40"]]) == ()
+
+
+def test_every_channel_has_bright_lines_to_tell_velocities_by():
+    for low, high in map(named_window, ("ch1", "ch2", "ch3", "ch4")):
+        inside = [line for line in load_lines("mir") if low < line.wavelength_um < high]
+        assert sum(line.bright for line in inside) >= 3
+    assert all(line.common for line in load_lines() if line.bright)
 
 
 def test_bands_carry_their_windows_and_profiles():

@@ -23,12 +23,20 @@ def wavelength_um() -> np.ndarray:
 def with_lines(wavelength_um) -> Callable[..., np.ndarray]:
     """Gaussian lines of given flux (W/m2/sr) on a sloping continuum, pixel-integrated, MJy/sr."""
 
-    def build(fluxes: Mapping[str, float], *, galaxy_fwhm_km_s: float = 200.0) -> np.ndarray:
+    def build(
+        fluxes: Mapping[str, float],
+        *,
+        galaxy_fwhm_km_s: float = 200.0,
+        velocities_km_s: Mapping[str, float] | float = 0.0,
+    ) -> np.ndarray:
         step = wavelength_um[1] - wavelength_um[0]
         edges = np.append(wavelength_um - step / 2, wavelength_um[-1] + step / 2)
         spectrum = 20 * (wavelength_um / 14) ** 2
         for line in load_lines("mir"):
-            center = line.wavelength_um
+            velocity = velocities_km_s
+            if isinstance(velocity, Mapping):
+                velocity = velocity.get(line.name, 0.0)
+            center = line.wavelength_um * (1 + velocity / LIGHT_KM_S)
             instrument_km_s = LIGHT_KM_S / (4603 - 128 * center)
             fwhm_um = center * np.hypot(instrument_km_s, galaxy_fwhm_km_s) / LIGHT_KM_S
             cumulative = erf((edges - center) / (fwhm_um / FWHM_PER_SIGMA) / np.sqrt(2)) / 2
@@ -38,6 +46,28 @@ def with_lines(wavelength_um) -> Callable[..., np.ndarray]:
         return spectrum
 
     return build
+
+
+@pytest.fixture(scope="session")
+def observe(wavelength_um) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+    """Add what the instrument does: fringes, noise correlated between neighbouring samples.
+
+    S/N is that per sample of a median continuum, half of its noise being that of photons.
+    The error that goes with the spectrum is too small by a factor, as that of the pipeline.
+    """
+    # Weights (b, 1, b): a correlation of 0.23 between neighbours, as observed.
+    taps = np.array([0.118, 1, 0.118]) / np.sqrt(1 + 2 * 0.118**2)
+
+    def run(spectrum, seed, *, continuum_snr=100.0, fringe=0.01, understated=3.0):
+        rng = np.random.default_rng(seed)
+        median = np.median(spectrum)
+        error = median / continuum_snr * np.sqrt((1 + spectrum / median) / 2)
+        noise = np.convolve(rng.standard_normal(spectrum.size + 2), taps, mode="valid") * error
+        # Period 2.9 per cm: half a millimetre of silicon.
+        phase = 2 * np.pi / (wavelength_um * 2.9e-4) + rng.uniform(0, 2 * np.pi)
+        return spectrum * (1 + fringe * np.sin(phase)) + noise, error / understated
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ from scipy.ndimage import gaussian_filter1d
 
 from catalogs.reference import load_lines
 from survey.config import FeatureSettings
-from survey.features.lines import line_windows
 from survey.features.spectrum import observed_spectrum
+from survey.features.windows import line_windows
 
 TRUTH = {
     "NeII_12.81": 2e-8,
@@ -185,13 +185,6 @@ def test_a_detected_neighbour_flags_the_blend(with_lines, measure):
     assert not alone.blended
     assert beside.blended
     assert beside.flux == pytest.approx(alone.flux, rel=0.01)
-
-
-def test_rare_lines_give_way_to_common_ones(with_lines, measure):
-    found = measure(with_lines({"HI_7-6_12.37": 5e-9}))
-    assert found["HI_7-6_12.37"].flux == pytest.approx(5e-9, rel=0.01)
-    assert np.isnan(found["HI_11-8_12.39"].flux)
-    assert found["HI_11-8_12.39"].blended
 
 
 def test_equal_neighbours_share_the_gap_between_them():

@@ -7,29 +7,65 @@ from astropy.io import fits
 from catalogs.reference import load_bands, load_lines, resolving_power
 from survey.config import FeatureSettings
 from survey.features.measure import measure_features
+from survey.features.velocity import find_velocity
 
 pytestmark = pytest.mark.real_data
 
 
-def _measure(wavelength_um, spectrum, error, *, flux_unit, redshift, instrument="MIRI/MRS"):
+def _arguments(wavelength_um, flux_unit, redshift, instrument):
+    return {
+        "flux_unit": flux_unit,
+        "lines": load_lines("optical" if instrument == "MUSE" else "mir"),
+        "redshift": redshift,
+        "resolving_power": resolving_power(instrument, wavelength_um),
+    }
+
+
+def _velocity(wavelength_um, spectrum, error, *, flux_unit, redshift, instrument="MIRI/MRS"):
+    arguments = _arguments(wavelength_um, flux_unit, redshift, instrument)
+    return find_velocity(wavelength_um / (1 + redshift), spectrum, error, **arguments)
+
+
+def _measure(
+    wavelength_um, spectrum, error, *, flux_unit, redshift, instrument="MIRI/MRS", **options
+):
     found = measure_features(
         wavelength_um / (1 + redshift),
         spectrum,
         error,
-        flux_unit=flux_unit,
-        lines=load_lines("optical" if instrument == "MUSE" else "mir"),
         bands=load_bands(),
         settings=FeatureSettings(),
-        redshift=redshift,
-        resolving_power=resolving_power(instrument, wavelength_um),
+        **_arguments(wavelength_um, flux_unit, redshift, instrument),
+        **options,
     )
     return {item.name: item for item in found}
 
 
-def _vv114(shared_data, band):
+def _vv114_spectrum(shared_data, band):
     table = fits.getdata(shared_data / "mir_spectra" / f"VV114_MIRI_{band}_s1d.fits", 1)
-    columns = (table[name].astype(float) for name in ("wavelength", "flux", "uncertainty"))
-    return _measure(*columns, flux_unit="MJy", redshift=0.0202)
+    return tuple(table[name].astype(float) for name in ("wavelength", "flux", "uncertainty"))
+
+
+def _vv114(shared_data, band, **options):
+    spectrum = _vv114_spectrum(shared_data, band)
+    return _measure(*spectrum, flux_unit="MJy", redshift=0.0202, **options)
+
+
+@pytest.fixture(scope="module")
+def a478(shared_data):
+    """Vacuum wavelengths, flux and variance of the middle of the nebula."""
+    with fits.open(shared_data / "muse" / "A478_minicube.fits.gz") as hdus:
+        flux, variance = (hdus[name].data[:, 10:30, 10:30] for name in ("DATA", "STAT"))
+        header = hdus["DATA"].header
+    plane = np.arange(flux.shape[0]) + 1 - header["CRPIX3"]
+    return 1.000277e-4 * (header["CRVAL3"] + plane * header["CD3_3"]), flux, variance
+
+
+def _median_spectrum(a478, rows=slice(None)):
+    wavelength, flux, variance = a478
+    flux, variance = flux[:, rows], variance[:, rows]
+    error = np.sqrt(np.nanmedian(variance, axis=(1, 2)) / flux[0].size)
+    return wavelength, np.nanmedian(flux, axis=(1, 2)), error
 
 
 def _cube(path):
@@ -78,31 +114,65 @@ def test_sulphur_is_seen_nearly_everywhere_in_ngc7469(shared_data):
     assert np.mean(detected) > 0.97
 
 
-def test_a_star_has_no_emission_lines(shared_data):
-    wavelength, flux, error = _cube(shared_data / "mrs" / "16CygB_Level3_ch4-short_s3d.fits.gz")
-    detected = [
-        line.detected
-        for spaxel in zip(flux[::4], error[::4], strict=True)
-        for line in _measure(wavelength, *spaxel, flux_unit="MJy/sr", redshift=0.0).values()
-        if np.isfinite(line.flux)
-    ]
-    assert len(detected) > 1000
-    assert np.mean(detected) < 0.02
-
-
-def test_nitrogen_doublet_of_a478_has_its_atomic_ratio(shared_data):
-    with fits.open(shared_data / "muse" / "A478_minicube.fits.gz") as hdus:
-        flux, variance = (hdus[name].data[:, 10:30, 10:30] for name in ("DATA", "STAT"))
-        header = hdus["DATA"].header
-    plane = np.arange(flux.shape[0]) + 1 - header["CRPIX3"]
-    vacuum_um = 1.000277e-4 * (header["CRVAL3"] + plane * header["CD3_3"])
+def test_nitrogen_doublet_of_a478_has_its_atomic_ratio(a478):
     found = _measure(
-        vacuum_um,
-        np.nanmedian(flux, axis=(1, 2)),
-        np.sqrt(np.nanmedian(variance, axis=(1, 2))) / 20,
+        *_median_spectrum(a478),
         flux_unit="1e-20 erg / (Angstrom s cm2)",
         redshift=0.086,
         instrument="MUSE",
     )
     assert found["Halpha_6563"].detected
-    assert found["NII_6583"].flux / found["NII_6548"].flux == pytest.approx(3.05, abs=0.3)
+    assert found["NII_6583"].flux / found["NII_6548"].flux == pytest.approx(3.05, abs=0.15)
+
+
+@pytest.mark.parametrize("rows", [slice(0, 10), slice(10, 20), slice(None)])
+def test_a_redshift_that_is_off_does_not_cost_a478_its_lines(a478, rows):
+    muse = {
+        "flux_unit": "1e-20 erg / (Angstrom s cm2)",
+        "redshift": 0.088,
+        "instrument": "MUSE",
+    }
+    spectrum = _median_spectrum(a478, rows)
+    lost = _measure(*spectrum, **muse, search_km_s=0)
+    assert lost["NII_6583"].snr < 0
+    velocity = _velocity(*spectrum, **muse)
+    assert velocity.found
+    assert velocity.n_lines >= 6
+    assert -650 < velocity.velocity_km_s < -550
+    saved = _measure(*spectrum, **muse, velocity_km_s=velocity.velocity_km_s)
+    assert saved["Halpha_6563"].snr > 80
+    assert saved["NII_6583"].flux / saved["NII_6548"].flux == pytest.approx(3.05, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("band", "name", "expected_km_s"),
+    [("ch3_LONG", "H2_S1_17.03", 452), ("ch2_MEDIUM", "H2_S3_9.66", 414)],
+)
+def test_lines_of_vv114_with_a_wrong_wavelength_are_found_and_flagged(
+    shared_data, band, name, expected_km_s
+):
+    lost = _vv114(shared_data, band, search_km_s=0)[name]
+    line = _vv114(shared_data, band)[name]
+    assert lost.snr * lost.error < 0.2 * line.flux
+    assert line.displaced
+    # Centres of Gaussians fitted to these lines by themselves.
+    assert line.velocity_km_s == pytest.approx(expected_km_s, abs=10)
+    assert line.snr > 8
+
+
+def test_the_velocity_of_vv114_is_that_of_its_lines_that_are_right(shared_data):
+    bands = [_vv114_spectrum(shared_data, f"ch3_{band}") for band in ("SHORT", "MEDIUM", "LONG")]
+    starts = [-np.inf, *(band[0][-1] for band in bands[:-1])]
+    beyond = [band[0] > start for band, start in zip(bands, starts, strict=True)]
+    joined = [
+        np.concatenate([band[column][keep] for band, keep in zip(bands, beyond, strict=True)])
+        for column in range(3)
+    ]
+    arguments = {"flux_unit": "MJy", "redshift": 0.0202}
+    velocity = _velocity(*joined, **arguments)
+    assert velocity.found
+    assert abs(velocity.velocity_km_s) < 60
+    found = _measure(*joined, **arguments, velocity_km_s=velocity.velocity_km_s)
+    displaced = [item.name for item in found.values() if item.displaced]
+    assert displaced == ["H2_S1_17.03"]
+    assert found["NeIII_15.56"].velocity_km_s == pytest.approx(67, abs=10)

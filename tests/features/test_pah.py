@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
 
 from catalogs.reference import load_bands
 
@@ -33,6 +34,43 @@ def test_area_above_a_sloping_continuum_is_recovered(bump, measure):
     band = measure(bump, flux_unit=PER_UM)["PAH_12.7"]
     assert band.detected
     assert band.flux == pytest.approx(AREA, rel=1e-3)
+
+
+def _drudes_per_um(wavelength_um):
+    """The 12.7 micron complex, two Drude profiles of unit power in all (W/m2/um)."""
+    total = 0.0
+    for (center, fwhm), power in zip(BAND.drudes, (0.6, 0.4), strict=True):
+        width = fwhm / center
+        detuning = wavelength_um / center - center / wavelength_um
+        # Drude (1900) in f_nu; its integral over frequency is pi/2 c peak width / center.
+        total += power * 2 * center * width / (np.pi * wavelength_um**2) / (detuning**2 + width**2)
+    return total
+
+
+@pytest.mark.parametrize("neon", [0.0, 0.5, 3.0])
+def test_drudes_are_measured_above_their_chord_whatever_neon_does(measure, wavelength_um, neon):
+    assert quad(_drudes_per_um, 1, 1000, points=[12.6], limit=500)[0] == pytest.approx(1, abs=0.01)
+    spectrum = 5 + _drudes_per_um(wavelength_um) + _gaussian(wavelength_um, 12.81355, neon)
+    low, high = BAND.integration_um
+    sides = np.concatenate(
+        [np.linspace(*BAND.continuum_blue_um, 100), np.linspace(*BAND.continuum_red_um, 30)]
+    )
+    # The density of samples is the same on both sides, so that each counts by its width.
+    chord = np.polynomial.Polynomial.fit(sides, _drudes_per_um(sides), 1).integ()
+    expected = quad(_drudes_per_um, low, high)[0] - (chord(high) - chord(low))
+    found = measure(spectrum, flux_unit=PER_UM)
+    assert found["PAH_12.7"].flux == pytest.approx(expected, rel=0.01)
+    assert found["PAH_12.7"].flux == pytest.approx(0.56, abs=0.03)
+    if neon:
+        assert found["NeII_12.81"].flux == pytest.approx(neon, rel=0.01)
+
+
+def test_neon_out_of_place_does_not_count_either(bump, measure, wavelength_um):
+    neon = _gaussian(wavelength_um, 12.81355 * (1 + 500 / 299792.458), 0.2)
+    noise = np.random.default_rng(0).normal(0, 0.02, wavelength_um.size)
+    found = measure(bump + neon + noise, flux_unit=PER_UM)
+    assert found["NeII_12.81"].displaced
+    assert found["PAH_12.7"].flux == pytest.approx(AREA, abs=3 * found["PAH_12.7"].error)
 
 
 def test_neon_on_the_band_does_not_count(bump, measure, wavelength_um):

@@ -1,0 +1,45 @@
+"""What features stand out from: the continuum beside lines, its fringes and its noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from catalogs.reference import Line
+from survey.features.blanks import Blanks, integrate_blanks
+from survey.features.continuum import Integrals
+from survey.features.fringes import Fringes, find_fringes
+from survey.features.spectrum import Bools, Floats, Ints, Spectrum
+from survey.features.windows import free_samples
+
+
+@dataclass(frozen=True)
+class Background:
+    """One spectrum and all that its line-free samples, `free` (L,), tell of it."""
+
+    spectrum: Spectrum
+    free: Bools
+    fringes: Fringes
+    blanks: Blanks
+
+    @classmethod
+    def of(cls, spectrum: Spectrum, lines: Sequence[Line]) -> Background:
+        """Look at the spectrum between the lines."""
+        free = free_samples(spectrum, lines)
+        fringes = find_fringes(spectrum, free)
+        return cls(
+            spectrum=spectrum,
+            free=free,
+            fringes=fringes,
+            blanks=integrate_blanks(fringes.removed_from(spectrum), free),
+        )
+
+    def error_of(self, wavelength_um: Floats, integrals: Integrals, index: Ints) -> Floats:
+        """Error of integrals at these wavelengths, by noise and fringes together.
+
+        `index` (M, K) are the positions in the spectrum of the columns of their kernel.
+        """
+        fringes = self.fringes.error(self.spectrum, integrals.kernel, index)
+        return np.hypot(self.blanks.error_of(wavelength_um, integrals), fringes)

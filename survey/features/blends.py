@@ -1,0 +1,207 @@
+"""Lines that blend, measured together.
+
+Gaussians at their known distances, with one width and one velocity in common, are fitted over
+a straight continuum. Where more than one line turns out to be there, the fit divides the
+flux: each sample above the continuum goes to the lines in the proportion of their profiles,
+and is integrated over their windows as for any other line, so that none is lost or counted
+twice whatever the true profiles are. A line that is alone keeps its whole window, and its
+absent neighbours get the limits of the fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from catalogs.reference import Line, blend_groups
+from survey.features.background import Background
+from survey.features.continuum import RawFlux
+from survey.features.spectrum import (
+    FWHM_PER_SIGMA,
+    INTRINSIC_FWHM_KM_S,
+    LIGHT_KM_S,
+    Bools,
+    Floats,
+    Ints,
+    Spectrum,
+    wavelengths_of,
+)
+from survey.features.windows import REACH_FWHM, full_windows, measurable
+
+FIT_FWHM = 4.0
+"""How far a fit reaches from its lines."""
+
+SPARE_SAMPLES = 4
+"""Samples a fit must have beyond its parameters."""
+
+INTRINSIC_SPREAD_KM_S = 150.0
+SHIFT_SPREAD_KM_S = 50.0
+"""Width and velocity of faint lines, which cannot tell them, stay this close to those expected."""
+
+
+@dataclass(frozen=True)
+class Deblended:
+    """What joint fits say of the lines, by their positions in the list of lines.
+
+    Lines that are not blended, or alone among those they may blend with, are not in it.
+
+    Attributes
+    ----------
+    fluxes : dict of int to RawFlux
+        Fluxes of the fit; not significant for lines without a share.
+    shares : dict of int to array (L,)
+        Part of every sample that belongs to a line, for lines seen together.
+    """
+
+    fluxes: dict[int, RawFlux]
+    shares: dict[int, Floats]
+
+    @property
+    def absent(self) -> set[int]:
+        """Lines that are not seen beside their neighbours."""
+        return self.fluxes.keys() - self.shares.keys()
+
+
+def deblend(background: Background, lines: Sequence[Line], detection_sigma: float) -> Deblended:
+    """Fit every group of blending lines of which two or more were observed."""
+    result = Deblended({}, {})
+    spectrum = background.spectrum
+    observed = measurable(spectrum, full_windows(spectrum, lines))
+    for group in blend_groups(lines):
+        places = np.array([place for place in group if observed[place]], dtype=np.intp)
+        fit = _Group.of(background, [lines[place] for place in places]).fit(detection_sigma)
+        if fit is None:
+            continue
+        snr = fit.flux / fit.error
+        seen = snr >= detection_sigma
+        fluxes = dict(zip(places.tolist(), fit.raw(background), strict=True))
+        if seen.sum() > 1:
+            shares = zip(places[seen].tolist(), fit.shares(spectrum, seen), strict=True)
+            result.shares.update(shares)
+        else:
+            # The best seen line is left to direct integration, as if it had no neighbours.
+            del fluxes[int(places[np.argmax(snr)])]
+        result.fluxes.update(fluxes)
+    return result
+
+
+@dataclass(frozen=True)
+class _JointFit:
+    """n Gaussians over a straight continuum, linear in their fluxes.
+
+    `kernel` (n, K) are the weights of the samples `index` (K,) that give the fluxes; `noise`
+    is that of single samples, `continuum` (n,) the level under each line.
+    """
+
+    center_um: Floats
+    sigma_um: Floats
+    flux: Floats
+    continuum: Floats
+    kernel: Floats
+    index: Ints
+    noise: float
+
+    @property
+    def error(self) -> Floats:
+        return self.noise * np.sqrt(np.sum(self.kernel**2, axis=1))
+
+    def raw(self, background: Background) -> Iterator[RawFlux]:
+        """The fluxes of the fit as they are."""
+        spectrum, index = background.spectrum, np.tile(self.index, (self.flux.size, 1))
+        error = np.hypot(self.error, background.fringes.error(spectrum, self.kernel, index))
+        propagated = np.sqrt(self.kernel**2 @ spectrum.error[self.index] ** 2)
+        columns = np.array([self.flux, propagated, error, self.continuum])
+        for flux, naive, empirical, continuum in columns.T.tolist():
+            yield RawFlux(flux, naive, empirical, continuum, edge=False)
+
+    def shares(self, spectrum: Spectrum, seen: Bools) -> Floats:
+        """Proportions of the profiles of the lines that are seen, shape (seen, L)."""
+        center, sigma = self.center_um[seen, np.newaxis], self.sigma_um[seen, np.newaxis]
+        height = np.log(self.flux[seen, np.newaxis] / sigma)
+        profile = height - ((spectrum.wavelength_um - center) / sigma) ** 2 / 2
+        profile = np.exp(profile - profile.max(axis=0))
+        return profile / profile.sum(axis=0)
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Lines to be fitted together, the samples to do it with, and the noise of those."""
+
+    spectrum: Spectrum
+    lines: Sequence[Line]
+    index: Ints
+    noise: float
+
+    @classmethod
+    def of(cls, background: Background, lines: Sequence[Line]) -> _Group:
+        """Take the samples about the lines, without those in the reach of other lines."""
+        spectrum, center = background.spectrum, wavelengths_of(lines)
+        distance = np.abs(spectrum.wavelength_um - center[:, np.newaxis])
+        distance /= spectrum.line_fwhm_at(center)[:, np.newaxis]
+        nearest = distance.min(axis=0, initial=np.inf)
+        usable = spectrum.good & (background.free | (nearest <= REACH_FWHM))
+        return cls(
+            spectrum=spectrum,
+            lines=lines,
+            index=np.flatnonzero(usable & (nearest <= FIT_FWHM)),
+            noise=float(np.fmax.reduce(background.blanks.noise_near(center), initial=np.nan)),
+        )
+
+    def fit(self, detection_sigma: float) -> _JointFit | None:
+        """Fit the width and velocity expected; if anything is seen, the best ones."""
+        if len(self.lines) < 2 or self.index.size < len(self.lines) + 2 + SPARE_SAMPLES:
+            return None
+        first = self._linear_fit(INTRINSIC_FWHM_KM_S, 0.0)
+        if not first.noise > 0:
+            return None
+        if not np.any(first.flux > detection_sigma * first.error):
+            return first
+
+        def misfit(parameters: Floats) -> Floats:
+            intrinsic, shift = parameters.tolist()
+            basis = np.linalg.qr(self._design(intrinsic, shift)).Q
+            residual = flux - basis @ (basis.T @ flux)
+            expected = (intrinsic - INTRINSIC_FWHM_KM_S) / INTRINSIC_SPREAD_KM_S
+            return np.append(residual / first.noise, [expected, shift / SHIFT_SPREAD_KM_S])
+
+        flux = self.spectrum.flux[self.index]
+        scales = [INTRINSIC_SPREAD_KM_S, SHIFT_SPREAD_KM_S]
+        best = least_squares(misfit, [INTRINSIC_FWHM_KM_S, 0.0], method="lm", x_scale=scales)
+        return self._linear_fit(*best.x.tolist())
+
+    def _linear_fit(self, intrinsic_km_s: float, shift_km_s: float) -> _JointFit:
+        """Fluxes and continuum; the noise is not taken to be below the scatter about them."""
+        center, sigma = self._profiles(intrinsic_km_s, shift_km_s)
+        design = self._design(intrinsic_km_s, shift_km_s)
+        inverse = np.asarray(np.linalg.pinv(design), dtype=np.float64)
+        flux = self.spectrum.flux[self.index]
+        solution = inverse @ flux
+        residual = flux - design @ solution
+        scatter = np.sqrt(residual @ residual / (flux.size - solution.size))
+        count = len(self.lines)
+        return _JointFit(
+            center_um=center,
+            sigma_um=sigma,
+            flux=solution[:count],
+            continuum=solution[count] + solution[count + 1] * (center - center[0]),
+            kernel=inverse[:count],
+            index=self.index,
+            noise=float(np.fmax(self.noise, scatter)),
+        )
+
+    def _design(self, intrinsic_km_s: float, shift_km_s: float) -> Floats:
+        """Columns: a Gaussian of unit area for each line, level and slope of the continuum."""
+        center, sigma = self._profiles(intrinsic_km_s, shift_km_s)
+        wavelength = self.spectrum.wavelength_um[self.index]
+        scaled = (wavelength[:, np.newaxis] - center) / sigma
+        gaussians = np.exp(-(scaled**2) / 2) / (np.sqrt(2 * np.pi) * sigma)
+        return np.column_stack([gaussians, np.ones(wavelength.size), wavelength - center[0]])
+
+    def _profiles(self, intrinsic_km_s: float, shift_km_s: float) -> tuple[Floats, Floats]:
+        """Centres and standard deviations of the lines in micron."""
+        rest = wavelengths_of(self.lines)
+        fwhm = self.spectrum.line_fwhm_at(rest, intrinsic_km_s)
+        return rest * (1 + shift_km_s / LIGHT_KM_S), fwhm / FWHM_PER_SIGMA

@@ -1,0 +1,172 @@
+"""Where lines are integrated, and which samples beside them make the continuum.
+
+Lengths are in units of the FWHM expected of a line (instrument and galaxy in quadrature):
+
+    |--- side ---|  |=== window ===|  |--- side ---|
+   -4          -1.5 -1.25   0   1.25 1.5           4
+
+A Gaussian line of that width has 99.7% of its flux in the window, one half as wide again
+95%. Side samples inside the reach of another catalogued line are left out, and the side
+extends outwards instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from catalogs.reference import Line
+from survey.features.continuum import Integrals, integrate_above_continuum
+from survey.features.spectrum import Bools, Floats, Ints, Spectrum, wavelengths_of
+
+WINDOW_FWHM = 1.25
+REACH_FWHM = 1.5
+SIDE_FWHM = 2.5
+FARTHEST_SIDE_FWHM = 12.0
+"""Beyond this a side sample says nothing of the continuum under the line."""
+
+MIN_HALF_WINDOW_FWHM = 0.5
+"""A window cut closer than this holds too little of its line to be a measurement."""
+
+FEWEST_WANTED = 4
+"""Samples of a side where the spectrum is coarse."""
+
+MIN_SIDE_FRACTION = 1 / 3
+"""Of the samples wanted on a side; with fewer there is no continuum."""
+
+MAX_MISSING = 0.2
+"""Fraction of a window that may be interpolated."""
+
+
+@dataclass(frozen=True)
+class LineWindows:
+    """Integration windows; arrays of shape (M,).
+
+    `narrowed` where a neighbour takes part of the window.
+    """
+
+    center_um: Floats
+    low_um: Floats
+    high_um: Floats
+    narrowed: Bools
+
+    def __getitem__(self, rows: Sequence[int] | Bools) -> LineWindows:
+        return LineWindows(
+            self.center_um[rows], self.low_um[rows], self.high_um[rows], self.narrowed[rows]
+        )
+
+
+@dataclass(frozen=True)
+class WindowIntegrals:
+    """Integrals over M windows, the samples they were made from, and where a side is short.
+
+    `index` (M, K) are positions in the spectrum of the columns of `integrals.kernel`.
+    """
+
+    integrals: Integrals
+    index: Ints
+    short: Bools
+
+
+def full_windows(spectrum: Spectrum, lines: Sequence[Line]) -> LineWindows:
+    """Windows of the lines as if each were alone."""
+    center = wavelengths_of(lines)
+    half = WINDOW_FWHM * spectrum.line_fwhm_at(center)
+    return LineWindows(center, center - half, center + half, np.zeros(center.shape, bool))
+
+
+def line_windows(spectrum: Spectrum, lines: Sequence[Line]) -> LineWindows:
+    """Windows of the lines, divided between neighbours.
+
+    Two lines that are both common, or both rare, share the gap between them equally; a rare
+    line gets what the window of a common one leaves.
+    """
+    full = full_windows(spectrum, lines)
+    center, low, high = full.center_um, full.low_um, full.high_um
+    common = np.array([line.common for line in lines], dtype=bool)
+
+    mine, other = np.s_[:, np.newaxis], np.s_[np.newaxis, :]
+    middle = (center[mine] + center[other]) / 2
+    equal = common[mine] == common[other]
+    yields = ~common[mine] & common[other]
+    above = np.where(equal, middle, np.where(yields, low[other], np.inf))
+    below = np.where(equal, middle, np.where(yields, high[other], -np.inf))
+    upper = np.where(center[other] > center[mine], above, np.inf).min(axis=1, initial=np.inf)
+    lower = np.where(center[other] < center[mine], below, -np.inf).max(axis=1, initial=-np.inf)
+    return LineWindows(
+        center_um=center,
+        low_um=np.maximum(low, lower),
+        high_um=np.minimum(high, upper),
+        narrowed=((upper < high) | (lower > low)) & spectrum.covers(center),
+    )
+
+
+def free_samples(spectrum: Spectrum, lines: Sequence[Line]) -> Bools:
+    """Good samples out of the reach of every line, shape (L,)."""
+    center = wavelengths_of(lines)
+    reach = REACH_FWHM * spectrum.line_fwhm_at(center)
+    first = np.searchsorted(spectrum.wavelength_um, center - reach)
+    last = np.searchsorted(spectrum.wavelength_um, center + reach)
+    free = spectrum.good.copy()
+    for start, stop in zip(first, last, strict=True):
+        free[start:stop] = False
+    return free
+
+
+def measurable(spectrum: Spectrum, windows: LineWindows) -> Bools:
+    """Windows of which enough was observed and enough is left by the neighbours."""
+    center, low, high = windows.center_um, windows.low_um, windows.high_um
+    smaller_half = np.minimum(high - center, center - low)
+    left = smaller_half >= MIN_HALF_WINDOW_FWHM * spectrum.line_fwhm_at(center)
+    covered = spectrum.length_um(spectrum.good, low, high)
+    return left & (covered >= (1 - MAX_MISSING) * (high - low))
+
+
+def integrate_windows(
+    spectrum: Spectrum, windows: LineWindows, free: Bools, shares: Floats | None = None
+) -> WindowIntegrals:
+    """Integrate over all windows at once, each above a straight line through `free` samples.
+
+    Parameters
+    ----------
+    shares : array (M, L), optional
+        What part of every sample belongs to each line; all of it if not given.
+    """
+    wavelength, edges = spectrum.wavelength_um, spectrum.edges_um
+    center = windows.center_um[:, np.newaxis]
+    fwhm = spectrum.line_fwhm_at(windows.center_um)
+    step = np.interp(windows.center_um, wavelength, np.diff(edges))
+    reach = int(np.ceil(np.max(FARTHEST_SIDE_FWHM * fwhm / step, initial=1.0)))
+    index = np.searchsorted(wavelength, center) + np.arange(-reach, reach + 1)
+    inside = (index >= 0) & (index < wavelength.size)
+    index = np.clip(index, 0, wavelength.size - 1)
+
+    x = wavelength[index]
+    distance = np.abs(x - center) / fwhm[:, np.newaxis]
+    usable = inside & free[index] & (distance > REACH_FWHM) & (distance < FARTHEST_SIDE_FWHM)
+    wanted = np.maximum(np.ceil(SIDE_FWHM * fwhm / step), FEWEST_WANTED)
+    sides, short, lost = _nearest_on_both_sides(usable, x > center, wanted)
+    overlap = np.minimum(edges[index + 1], windows.high_um[:, np.newaxis]) - np.maximum(
+        edges[index], windows.low_um[:, np.newaxis]
+    )
+    weights = np.where(inside, np.maximum(overlap, 0.0), 0.0)
+    if shares is not None:
+        weights *= np.take_along_axis(shares, index, axis=1)
+    sides &= ~lost[:, np.newaxis]
+    integrals = integrate_above_continuum(
+        x, spectrum.flux[index], spectrum.error[index], weights, sides
+    )
+    return WindowIntegrals(integrals, index, short)
+
+
+def _nearest_on_both_sides(usable: Bools, red: Bools, wanted: Floats) -> tuple[Bools, Bools, Bools]:
+    """The `wanted` usable samples nearest on each side; rows that lack some; that lack most."""
+    blue_side, red_side = usable & ~red, usable & red
+    blue_rank = np.cumsum(blue_side[:, ::-1], axis=1)[:, ::-1]
+    red_rank = np.cumsum(red_side, axis=1)
+    limit = wanted[:, np.newaxis]
+    sides = (blue_side & (blue_rank <= limit)) | (red_side & (red_rank <= limit))
+    fewest = np.minimum(blue_side.sum(axis=1), red_side.sum(axis=1))
+    return sides, fewest < wanted, fewest < MIN_SIDE_FRACTION * wanted

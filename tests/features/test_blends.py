@@ -1,0 +1,114 @@
+"""Lines that blend: divided truly where both are there, whole where one is alone."""
+
+import numpy as np
+import pytest
+
+from catalogs.reference import load_lines, resolving_power
+from survey.config import FeatureSettings
+from survey.features.measure import measure_features
+
+LIGHT_KM_S = 299792.458
+
+HUMPHREYS = {"HI_7-6_12.37": 4e-9, "HI_11-8_12.39": 1.5e-9}
+NEON = {"NeV_14.32": 8e-9, "ClII_14.37": 3e-9}
+OXYGEN = {"OIV_25.89": 4e-9, "FeII_25.99": 1e-9}
+SULPHUR = {"SII_6716": 3e-7, "SII_6731": 2e-7}
+HYDROGEN = {"NII_6548": 2e-7, "Halpha_6563": 1e-6, "NII_6583": 6e-7}
+
+
+def _measure_blend(truth, seed, *, galaxy_fwhm_km_s=200.0, continuum_snr=100.0):
+    """Lines of given flux (W/m2/sr) above a flat f_lambda of 1e-6 (optical 1e-3) W/m2/um/sr."""
+    optical = any(line.name in truth for line in load_lines("optical"))
+    instrument = "MUSE" if optical else "MIRI/MRS"
+    wavelength = np.arange(0.64, 0.69, 1.25e-4) if optical else np.arange(11.6, 27.5, 0.003)
+    level = 1e-3 if optical else 1e-6
+    power = resolving_power(instrument, wavelength)
+    spectrum = np.full(wavelength.shape, level)
+    for line in load_lines():
+        center = line.wavelength_um
+        instrument_km_s = LIGHT_KM_S / np.interp(center, wavelength, power)
+        sigma = center * np.hypot(instrument_km_s, galaxy_fwhm_km_s) / LIGHT_KM_S / 2.3548
+        gaussian = np.exp(-(((wavelength - center) / sigma) ** 2) / 2)
+        spectrum += truth.get(line.name, 0.0) / sigma / np.sqrt(2 * np.pi) * gaussian
+    noise = np.random.default_rng(seed).normal(0, level / continuum_snr, wavelength.size)
+    found = measure_features(
+        wavelength,
+        spectrum + noise,
+        np.full(wavelength.shape, level / continuum_snr),
+        flux_unit="W / (m2 um sr)",
+        lines=load_lines("optical" if optical else "mir"),
+        bands=(),
+        settings=FeatureSettings(),
+        redshift=0.0,
+        resolving_power=power,
+    )
+    return {item.name: item for item in found}
+
+
+@pytest.mark.parametrize("galaxy_fwhm_km_s", [80.0, 220.0])
+@pytest.mark.parametrize(
+    "truth",
+    [HUMPHREYS, NEON, OXYGEN, SULPHUR, HYDROGEN],
+    ids=["Hu alpha", "[Ne V]", "[O IV]", "[S II]", "H alpha"],
+)
+def test_blended_lines_get_their_own_flux(truth, galaxy_fwhm_km_s):
+    pulls = []
+    for seed in range(12):
+        found = _measure_blend(truth, seed, galaxy_fwhm_km_s=galaxy_fwhm_km_s)
+        for name, flux in truth.items():
+            item = found[name]
+            assert item.detected
+            assert item.fitted
+            assert item.blended
+            pulls.append((item.flux - flux) / item.error)
+    assert 0.6 < np.std(pulls) < 1.4
+    assert abs(np.mean(pulls)) < 0.6
+
+
+def test_the_division_conserves_the_flux():
+    found = _measure_blend(HUMPHREYS, 0, continuum_snr=1000)
+    total = sum(found[name].flux for name in HUMPHREYS)
+    assert total == pytest.approx(sum(HUMPHREYS.values()), rel=0.01)
+
+
+def test_the_ratio_of_nitrogen_lines_is_that_of_the_truth():
+    ratios = []
+    for seed in range(12):
+        found = _measure_blend(HYDROGEN, seed)
+        ratios.append(found["NII_6583"].flux / found["NII_6548"].flux)
+    assert np.mean(ratios) == pytest.approx(3, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("alone", "absent"),
+    [("HI_7-6_12.37", "HI_11-8_12.39"), ("NeV_14.32", "ClII_14.37"), ("OIV_25.89", "FeII_25.99")],
+)
+def test_a_line_alone_keeps_all_its_flux_and_its_neighbour_gets_a_limit(alone, absent):
+    truth = {alone: 8e-9}
+    for seed in range(8):
+        found = _measure_blend(truth, seed)
+        line, neighbour = found[alone], found[absent]
+        assert line.flux == pytest.approx(truth[alone], abs=3.5 * line.error)
+        assert not line.fitted
+        assert not line.blended
+        assert neighbour.limit
+        assert neighbour.fitted
+        assert neighbour.flux == pytest.approx(3 * neighbour.error)
+        assert neighbour.error < 2 * line.error
+
+
+def test_neighbours_of_lines_are_hardly_ever_invented():
+    invented = [
+        found[name].detected
+        for seed in range(30)
+        for found in [_measure_blend({"HI_7-6_12.37": 8e-9, "NeV_14.32": 2e-8}, seed)]
+        for name in ("HI_11-8_12.39", "ClII_14.37", "NaVI_14.40")
+    ]
+    assert np.mean(invented) < 0.05
+
+
+def test_nothing_blends_in_a_spectrum_without_lines():
+    found = _measure_blend({}, 0)
+    names = (*HUMPHREYS, *NEON, *OXYGEN)
+    assert all(found[name].limit for name in names)
+    assert not any(found[name].blended for name in names)

@@ -1,0 +1,75 @@
+"""A star, which has no lines: what is found in it is false."""
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from catalogs.reference import load_bands, load_lines, resolving_power
+from survey.config import FeatureSettings
+from survey.features.measure import measure_features
+from survey.features.velocity import find_velocity
+
+pytestmark = pytest.mark.real_data
+
+SPECTRA = 110
+"""At most, of each kind and band; the errors of all 1,317 spaxels were looked at as well."""
+
+
+@pytest.fixture(scope="module", params=["short", "medium"])
+def star(request, shared_data):
+    """Wavelengths, spectra and errors of the spaxels of 16 Cyg B, brightest first."""
+    path = shared_data / "mrs" / f"16CygB_Level3_ch4-{request.param}_s3d.fits.gz"
+    with fits.open(path) as hdus:
+        flux, error = hdus["SCI"].data.astype(float), hdus["ERR"].data.astype(float)
+        header = hdus["SCI"].header
+    plane = np.arange(flux.shape[0]) + 1 - header["CRPIX3"]
+    good = np.isfinite(flux).mean(axis=0) > 0.9
+    flux, error = flux[:, good].T, error[:, good].T
+    order = np.argsort(-np.nansum(flux, axis=1))
+    return header["CRVAL3"] + plane * header["CDELT3"], flux[order], error[order]
+
+
+def _groups(flux, error, size):
+    """Medians of so many spaxels of similar brightness, and their errors."""
+    if size == 1:
+        return list(zip(flux, error, strict=True))
+    members = np.array_split(np.arange(len(flux)), len(flux) // size)
+    return [
+        (
+            np.nanmedian(flux[spaxels], axis=0),
+            np.nanmedian(error[spaxels], axis=0) / np.sqrt(size),
+        )
+        for spaxels in members
+    ]
+
+
+@pytest.mark.parametrize("size", [1, 10, 40], ids=["spaxels", "groups of 10", "groups of 40"])
+def test_a_star_has_no_emission_lines_and_no_velocity(star, size):
+    wavelength, flux, error = star
+    spectra = _groups(flux, error, size)
+    spectra = spectra[:: -(-len(spectra) // SPECTRA)]
+    arguments = {
+        "flux_unit": "MJy/sr",
+        "lines": load_lines("mir"),
+        "redshift": 0.0,
+        "resolving_power": resolving_power("MIRI/MRS", wavelength),
+    }
+    detected, found, displaced = [], [], []
+    for spectrum in spectra:
+        velocity = find_velocity(wavelength, *spectrum, **arguments)
+        found.append(velocity.found)
+        for item in measure_features(
+            wavelength,
+            *spectrum,
+            bands=load_bands(),
+            settings=FeatureSettings(),
+            velocity_km_s=velocity.velocity_km_s,
+            **arguments,
+        ):
+            displaced.append(item.displaced)
+            if np.isfinite(item.flux):
+                detected.append(item.detected)
+    assert len(detected) >= 5 * len(spectra)
+    assert np.mean(detected) < 0.02
+    assert np.sum(found) <= 1
+    assert np.sum(displaced) <= 1
