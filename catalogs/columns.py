@@ -25,7 +25,10 @@ FLOATS = pa.list_(pa.field("element", FLOAT))
 DOUBLES = pa.list_(pa.field("element", DOUBLE))
 
 LINE_FLUX_UNIT = "W m-2 arcsec-2"
-"""Lines and bands are surface brightnesses: times `area_arcsec2` they are fluxes."""
+"""Lines and bands are surface brightnesses of the median spectrum of a cluster.
+
+Times `mean_over_median` and `area_arcsec2` they are the fluxes of the whole region.
+"""
 
 
 @dataclass(frozen=True)
@@ -142,12 +145,30 @@ CLUSTERS = (
     Column("continuum_snr", DOUBLE, "", "stat.snr;spect.continuum", "S/N of the continuum"),
     Column(
         "shift_km_s", DOUBLE, "km s-1", "spect.dopplerVeloc;stat.median",
-        "Median velocity shift of its spaxels against its medoid",
+        "Median velocity of its spaxels against its medoid, at the median width of a sample",
     ),
     Column(
         "flux", DOUBLE, "", "phot.flux.density.sb;stat.mean",
         "Mean of the median spectrum over wavelength, in the flux_unit of the galaxy",
     ),
+    Column(
+        "mean_over_median", DOUBLE, "", "arith.factor",
+        "Mean over median brightness of its spaxels: times this and area_arcsec2, the surface "
+        "brightness of a line is the flux of the region",
+    ),
+    Column(
+        "velocity_km_s", DOUBLE, "km s-1", "spect.dopplerVeloc",
+        "Velocity of the bright lines against the redshift of the galaxy, 0 if none is found",
+    ),
+    Column(
+        "velocity_err_km_s", DOUBLE, "km s-1", "stat.error;spect.dopplerVeloc",
+        "Standard error of velocity_km_s, the scatter among lines included",
+    ),
+    Column(
+        "velocity_significance", DOUBLE, "", "stat.snr;spect.dopplerVeloc",
+        "Quadratic sum of the S/N of the lines that agree on velocity_km_s",
+    ),
+    Column("velocity_n_line", INT, "", "meta.number", "Number of those lines"),
     Column(
         "slope_alpha", DOUBLE, "", "spect.index;spect.continuum",
         "Spectral index of the mid-infrared continuum between 12 and 17 um",
@@ -165,7 +186,7 @@ FEATURE_FAMILY = (
     ),
     Column(
         "err_{feature}", DOUBLE, LINE_FLUX_UNIT, "stat.error;phot.flux.sb;{ucd}",
-        "Standard error of flux_{feature}, from the scatter of line-free windows",
+        "Standard error of flux_{feature}, from line-free windows and the fringes of the continuum",
     ),
     Column(
         "errprop_{feature}", DOUBLE, LINE_FLUX_UNIT, "stat.error;phot.flux.sb;{ucd}",
@@ -192,7 +213,7 @@ SPAXELS = (
     ),
     Column(
         "shift_km_s", FLOAT, "km s-1", "spect.dopplerVeloc",
-        "The same shift as a velocity, positive for receding",
+        "The same as a velocity, at the median width of a sample; positive for receding",
     ),
     Column("snr", FLOAT, "", "stat.snr;spect.continuum", "Continuum S/N per sample"),
     Column("scale", FLOAT, "", "arith.factor", "Factor its spectrum was divided by"),

@@ -44,6 +44,7 @@ class GalaxyFlag(QualityFlag):
     NO_WCS = 2, "the cube has no celestial coordinates"
     CUT_AT_K_MAX = 3, "the criterion chose the largest number of clusters it was allowed"
     PLANES_DROPPED = 4, "wavelength planes with too many bad spaxels were left out"
+    NUCLEUS_NOT_CLUSTERED = 5, "no spaxel around the photometric centre could be clustered"
 
 
 class ClusterFlag(QualityFlag):
@@ -58,7 +59,9 @@ class ClusterFlag(QualityFlag):
     TOUCHES_EDGE = 2, "reaches the edge of the field of view"
     FEW_SPAXELS = 3, f"fewer than {FEW_SPAXELS_BELOW} spaxels"
     SHIFT_AT_LIMIT = 4, "most of its spaxels have the largest shift allowed"
-    BLENDED_LINE = 5, "at least one measured line is blended with a neighbour"
+    BLENDED_LINE = 5, "at least one detected line is blended with a neighbour"
+    DISPLACED_LINE = 6, "at least one detected line is far from where the other lines put it"
+    NO_VELOCITY = 7, "no velocity could be measured from the lines, and it was taken as zero"
 
 
 class SpaxelFlag(QualityFlag):

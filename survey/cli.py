@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from catalogs.errors import CatalogError
 from survey import __version__
-from survey.errors import ConfigError, InfrastructureError, SurveyError
+from survey.errors import InfrastructureError, SurveyError
 
 if TYPE_CHECKING:
     from survey.pipeline.plan import Plan
@@ -23,6 +24,8 @@ EXIT_QUARANTINED = 64
 EXIT_RESUMABLE = 75
 EXIT_USAGE = 2
 EXIT_BUG = 1
+EXIT_INTERRUPTED_BY_TYPER = 130
+INTERRUPTED = "interrupted; run the same command again to go on"
 
 app = typer.Typer(
     name="survey",
@@ -49,22 +52,31 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)  # what `typer.Exit` was raised with, or None
     except (typer.Abort, KeyboardInterrupt):
-        _fail("interrupted; run the same command again to go on", EXIT_RESUMABLE)
+        _fail(INTERRUPTED, EXIT_RESUMABLE)
     except InfrastructureError as error:
         _fail(str(error), EXIT_RESUMABLE)
     except (SurveyError, CatalogError) as error:
         _fail(str(error), EXIT_USAGE)
+    except OSError as error:
+        _fail(f"{error.filename or 'a file'}: {error.strerror or error}", EXIT_USAGE)
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's usage errors
             _fail(error.format_message(), EXIT_USAGE)
         err_console.print_exception()
         sys.exit(EXIT_BUG)
+    if code == EXIT_INTERRUPTED_BY_TYPER:
+        _fail(INTERRUPTED, EXIT_RESUMABLE)
     sys.exit(code or 0)
 
 
 def _fail(message: str, code: int) -> None:
-    err_console.print(f"[bold red]error:[/] {message}", highlight=False, soft_wrap=True)
+    _print_error(message)
     sys.exit(code)
+
+
+def _print_error(message: object) -> None:
+    text = f"[bold red]error:[/] {escape(str(message))}"
+    err_console.print(text, highlight=False, soft_wrap=True)
 
 
 def _print_version(wanted: bool) -> None:
@@ -110,23 +122,27 @@ def run(
     scheduler: Annotated[
         str | None, typer.Option(help="An existing Dask scheduler, tcp://HOST:PORT.")
     ] = None,
-    dashboard: Annotated[bool, typer.Option(help="Serve Dask's dashboard on loopback.")] = True,
-    figures: Annotated[bool, typer.Option(help="Draw every galaxy.")] = True,
+    dashboard: Annotated[
+        bool | None, typer.Option("--dashboard/--no-dashboard", help="Serve Dask's dashboard.")
+    ] = None,
+    figures: Annotated[
+        bool | None, typer.Option("--figures/--no-figures", help="Draw every galaxy.")
+    ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Process cubes into a catalog; what is done already is not done again."""
     from survey.pipeline.plan import parse_overrides, plan_run
 
-    overrides = parse_overrides(setting or [])
-    if preset is not None:
-        overrides["preset"] = preset
-    engine = {"workers": workers, "scheduler": scheduler}
-    overrides.setdefault("engine", {}).update(
-        {name: value for name, value in engine.items() if value is not None}
-        | {"dashboard": dashboard}
-    )
-    overrides.setdefault("report", {})["figures"] = figures
+    named = {
+        "preset": preset,
+        "engine.workers": workers,
+        "engine.scheduler": scheduler,
+        "engine.dashboard": dashboard,
+        "report.figures": figures,
+    }
+    given = [f"{name}={json.dumps(value)}" for name, value in named.items() if value is not None]
+    overrides = parse_overrides([*(setting or []), *given])
     plan = plan_run(
         inputs, out=out, redshift=redshift, merge_bands=merge_bands, overrides=overrides
     )
@@ -183,12 +199,12 @@ def _execute(plan: Plan, *, quiet: bool) -> tuple[Plan, dict[str, Any]]:
 
 def _report_line(report: Any) -> str:
     colour = {"computed": "green", "reused": "cyan", "quarantined": "red"}[report.outcome]
-    line = f"[{colour}]{report.outcome:<11}[/] {report.galaxy}  {report.seconds:.1f} s"
+    line = f"[{colour}]{report.outcome:<11}[/] {escape(report.galaxy)}  {report.seconds:.1f} s"
     if report.computed:
         line += f"  ({', '.join(report.computed)})"
     if report.failure is not None:
-        line += f"  {report.failure['stage']}: {report.failure['message']}"
-    return "\n".join([line, *(f"            {note}" for note in report.notes)])
+        line += escape(f"  {report.failure['stage']}: {report.failure['message']}")
+    return "\n".join([line, *(f"            {escape(note)}" for note in report.notes)])
 
 
 def _finish_run(plan: Plan, numbers: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
@@ -221,7 +237,8 @@ def status(
     if found.remaining_s and found.state.startswith("running"):
         out_console.print(f"about {found.remaining_s:.0f} s to go")
     for galaxy, message in found.failures.items():
-        out_console.print(f"  [red]quarantined[/] {galaxy}: {message}", highlight=False)
+        text = f"  [red]quarantined[/] {escape(galaxy)}: {escape(message)}"
+        out_console.print(text, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -244,7 +261,7 @@ def inspect(
         try:
             summary, projection = inspect_with_projection(cube, settings, redshift)
         except SurveyError as error:
-            err_console.print(f"[bold red]error:[/] {error}", highlight=False)
+            _print_error(error)
             failed = True
             continue
         if as_json:
@@ -252,7 +269,7 @@ def inspect(
             continue
         out_console.rule(str(cube), align="left")
         for name, value in summary_rows(summary, projection):
-            out_console.print(f"[bold]{name:>18}[/]  {value}", highlight=False)
+            out_console.print(f"[bold]{name:>18}[/]  {escape(value)}", highlight=False)
     if failed:
         raise typer.Exit(EXIT_QUARANTINED)
 
@@ -372,6 +389,3 @@ def catalog_export(
 
     export_table(root, table, path)
     out_console.print(f"wrote {path}", highlight=False)
-
-
-__all__ = ["ConfigError", "app", "main"]

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from survey.errors import ConfigError
 
 WavelengthRange = tuple[float, float]
+WHOLE_WINDOW = "full"
 
 
 class _Table(BaseModel):
@@ -59,7 +60,7 @@ class PrepareSettings(_Table):
     the spectrum noisier than max_plane_noise times the whole are kept, but not compared.
     """
 
-    window: str | WavelengthRange = "full"
+    window: str | WavelengthRange = WHOLE_WINDOW
     max_bad_spaxel_fraction: float = Field(default=0.5, ge=0, le=1)
     max_bad_plane_fraction: float = Field(default=0.1, ge=0, le=1)
     max_gap_samples: int = Field(default=8, ge=0)
@@ -148,8 +149,12 @@ class ProfileSettings(_Table):
 
 
 class FeatureSettings(_Table):
-    """Measurement of lines, bands and the continuum slope in cluster spectra."""
+    """Measurement of lines, bands and the continuum slope in cluster spectra.
 
+    Lines are looked for up to velocity_limit_km_s from where the redshift puts them.
+    """
+
+    velocity_limit_km_s: float = Field(default=700.0, ge=0)
     detection_sigma: float = Field(default=3.0, gt=0)
     upper_limit_sigma: float = Field(default=3.0, gt=0)
 

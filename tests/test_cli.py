@@ -1,6 +1,8 @@
 """The command line, as a user types it."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from survey.config import EngineSettings
+from survey.engine.cluster import connect
 from survey.simulate import simulate_archive
 
 SURVEY = [sys.executable, "-c", "from survey.cli import main; main()"]
@@ -94,17 +98,73 @@ def test_a_catalog_is_listed_described_verified_exported(run, tmp_path):
     ("arguments", "words"),
     [
         (["run", "nothing.toml"], "not found"),
-        (["run", "a.fits", "--set", "cut.kk=1"], "cut.kk"),
-        (["run", "a.fits", "--preset", "magic"], "preset"),
+        (["run", "a.fits"], "a.fits: no such file"),
+        (["run", "{cube}", "--set", "cut.kk=1"], "cut.kk"),
+        (["run", "{cube}", "--set", "cut.k=1", "--set", "cut.k.x=2"], "both as a table"),
+        (["run", "{cube}", "--set", "prepare.window=ch9"], "ch9"),
+        (["run", "{cube}", "--set", "read.reader=foo"], "foo"),
+        (["run", "{cube}", "--set", "engine.memory_limit=much"], "much"),
+        (["run", "{cube}", "--preset", "magic"], "preset"),
+        (["run", "{cube}", "--out", "{cube}"], "exists"),
         (["run"], "inputs"),
         (["status", "nowhere"], "no survey has run"),
         (["catalog", "list", "nowhere"], "nowhere"),
     ],
 )
-def test_wrong_usage_is_one_line_and_exit_code_2(arguments, words, tmp_path):
+def test_wrong_usage_is_one_line_and_exit_code_2(arguments, words, folder, tmp_path):
+    (cube,) = folder.glob("*_s3d.fits")
+    arguments = [argument.format(cube=cube) for argument in arguments]
+    if arguments[0] == "run" and "--out" not in arguments:
+        arguments += ["--out", str(tmp_path / "out")]
     done = survey(*arguments, expect=2)
+    assert not (tmp_path / "out" / "targets.ecsv").exists(), "a mistake leaves nothing behind"
     assert words.lower() in done.stderr.lower()
     assert "Traceback" not in done.stderr
+
+
+def test_the_settings_file_has_the_last_word_where_the_command_line_says_nothing(folder, tmp_path):
+    (cube,) = folder.glob("*_s3d.fits")
+    (tmp_path / "targets.csv").write_text(f"galaxy,files,redshift\nodd [/bold] name,{cube},0.01\n")
+    (tmp_path / "survey.toml").write_text(
+        'targets = "targets.csv"\n[report]\nfigures = false\n[engine]\ndashboard = false\n'
+        '[cut]\ncriterion = "fixed"\nk = 2\n'
+    )
+    done = survey("run", tmp_path / "survey.toml")
+    assert "odd [/bold] name" in done.stderr, "names are not markup"
+    assert "dashboard" not in done.stderr
+    assert not (tmp_path / "run" / "report").exists()
+
+
+def test_an_interrupted_run_says_so_and_goes_on(folder, tmp_path):
+    simulate_archive(tmp_path / "many", 6, size=(12, 12), window=(12.4, 13.2), seed=8)
+    command = [*SURVEY, "run", str(tmp_path / "many" / "survey.toml"), "--workers", "1"]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        for line in process.stderr:
+            if line.startswith("computed"):
+                break
+        # As a terminal does it: the whole group of processes hears of it.
+        os.killpg(process.pid, signal.SIGINT)
+        rest = process.stderr.read()
+        code = process.wait(60)
+    assert code == 75
+    assert "interrupted" in rest
+    assert "Traceback" not in rest
+    done = survey("run", tmp_path / "many" / "survey.toml", "--json")
+    counts = json.loads(done.stdout)
+    assert counts["reused"] >= 1
+    assert counts["reused"] + counts["computed"] == 6
+
+
+def test_an_existing_scheduler_is_used(folder, tmp_path):
+    (cube,) = folder.glob("*_s3d.fits")
+    with connect(EngineSettings(workers=1, memory_limit="2GiB", dashboard=False)) as cluster:
+        done = survey(
+            "run", cube, "--redshift", "0.01", "--out", tmp_path / "out", "--no-figures",
+            "--scheduler", cluster.scheduler.address, "--json",
+        )  # fmt: skip
+    assert json.loads(done.stdout)["computed"] == 1
 
 
 def test_init_writes_files_to_start_from(tmp_path):

@@ -60,6 +60,11 @@ READERS = (
 )
 
 
+def reader_names() -> tuple[str, ...]:
+    """Names of all readers, as in the settings."""
+    return (*(reader.name for reader in READERS), GENERIC)
+
+
 def identify(path: str | Path) -> str:
     """Name of the reader that recognises a file.
 

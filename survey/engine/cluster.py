@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dask
+from dask.utils import parse_bytes
 from distributed import Client, LocalCluster
 
 from survey.config import EngineSettings
@@ -43,21 +46,50 @@ def connect(settings: EngineSettings) -> Iterator[Client]:
         return
     with (
         dask.config.set(SCHEDULING),
-        LocalCluster(
+        _started(settings) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def _started(settings: EngineSettings) -> LocalCluster:
+    limit = settings.memory_limit
+    if limit != "auto":
+        try:
+            parse_bytes(limit)
+        except ValueError:
+            raise ConfigError(
+                "engine.memory_limit is no amount of memory", expected='"4GiB"', found=repr(limit)
+            ) from None
+    with _deaf_to_interrupts():
+        return LocalCluster(
             n_workers=settings.workers,
             threads_per_worker=settings.threads_per_worker,
             processes=True,
             host=LOOPBACK,
-            memory_limit=settings.memory_limit,
+            memory_limit=limit,
             # Without an address of its own the HTTP server would listen on every interface.
             dashboard_address=f"{LOOPBACK}:0",
             scheduler_kwargs={"dashboard": settings.dashboard},
             worker_dashboard_address=f"{LOOPBACK}:0",
             silence_logs=40,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
+        )
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes started meanwhile ignore Ctrl-C, which a terminal sends to all of them.
+
+    It is for the driver to stop them, once it has published what is done.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Only the main thread may touch signals.
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _existing(address: str) -> Client:

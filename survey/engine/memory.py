@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from survey.clustering.distances import MAX_FLOAT64_SPECTRA
+
 PAIR_SECONDS = 70e-9
 PAIR_PLANE_SECONDS = 0.064e-9
 TRANSFORM_SECONDS = 72e-6 / 4563  # per spectrum and plane
 LINKAGE_SECONDS = 2e-8  # per spaxel squared
 REFERENCE_LAGS = 13
 FLOAT64_COST = 1.9
-FLOAT64_UP_TO = 5000  # spaxels; above, distances are computed in float32
 BASE_BYTES = 300 * 2**20  # a worker process with the numerical libraries loaded
 COPIES_OF_SPECTRA = 6  # flux, error, bad, prepared, normalised, transforms
 
@@ -39,7 +40,7 @@ class Projection:
 def project_clustering(n_spaxel: int, n_plane: int, max_shift: int = 6) -> Projection:
     """Project memory (bytes) and time (seconds, one core) from the size of a cube."""
     pairs = n_spaxel * (n_spaxel - 1) // 2
-    double = n_spaxel <= FLOAT64_UP_TO
+    double = n_spaxel <= MAX_FLOAT64_SPECTRA
     item = 8 if double else 4
     lags = (2 * max_shift + 1) / REFERENCE_LAGS
     distance = pairs * (PAIR_SECONDS * lags + PAIR_PLANE_SECONDS * n_plane)

@@ -57,7 +57,8 @@ class Clusters:
     def shifts_km_s(self) -> NDArray[np.float64]:
         """The shifts as velocities, positive for receding from the medoid."""
         # Shifted by s, the medoid matches it s samples further to the blue (see `best_shifts`).
-        return -self.prepared.velocity_step_km_s * self.shifts.astype(np.float64)
+        samples = self.shifts.astype(np.float64)
+        return 0.0 - samples * self.prepared.velocity_step_km_s
 
     @cached_property
     def at_limit(self) -> NDArray[np.bool_]:
@@ -116,7 +117,7 @@ def describe_clusters(
     )
     field = np.zeros((cube.attrs["shape_y"], cube.attrs["shape_x"]), dtype=bool)
     field[cube["y"].values, cube["x"].values] = True
-    center = photometric_centre(brightness, y, x)
+    center = _center(cube, prepared)
     geometry = cluster_geometry(
         cut.labels,
         y,
@@ -129,3 +130,9 @@ def describe_clusters(
     )
     low_snr = profiles.low_snr(settings.profiles.low_snr_factor)
     return Clusters(cube, prepared, cut, shifts, profiles, geometry, center, low_snr)
+
+
+def _center(cube: xr.Dataset, prepared: Prepared) -> tuple[float, float]:
+    """Photometric centre of all spaxels with data: the nucleus may be among those left out."""
+    seen = np.isfinite(prepared.light)
+    return photometric_centre(prepared.light[seen], cube["y"].values[seen], cube["x"].values[seen])

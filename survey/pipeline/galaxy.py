@@ -26,7 +26,7 @@ from catalogs.reference import load_lines, named_window, reference_digest, resol
 from survey.clustering.distances import shifted_distances
 from survey.clustering.linkage import linkage_tree
 from survey.clustering.noise_bias import noise_energy, without_noise
-from survey.config import STAGE_SETTINGS, Settings, fingerprint, stage_settings
+from survey.config import STAGE_SETTINGS, WHOLE_WINDOW, Settings, fingerprint, stage_settings
 from survey.cubes.merge import merge_bands
 from survey.cubes.registry import read_cube
 from survey.cubes.store import open_store, read_block, write_store
@@ -319,6 +319,6 @@ class Galaxy:
 
 
 def _limits(window: str | tuple[float, float]) -> tuple[float, float] | None:
-    if window == "full":
+    if window == WHOLE_WINDOW:
         return None
     return named_window(window) if isinstance(window, str) else window

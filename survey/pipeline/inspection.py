@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from pathlib import Path
 
 from survey.config import Settings
@@ -34,7 +35,7 @@ def summary_rows(summary: CubeSummary, projection: Projection) -> list[tuple[str
     step, velocity = summary.step_um, summary.step_km_s
     return [
         ("instrument", f"{summary.instrument} {summary.band} (reader {summary.reader})"),
-        ("target", f"{summary.target or 'not named'}, redshift {summary.redshift:.6g}"),
+        ("target", f"{summary.target or 'not named'}, {_redshift(summary.redshift)}"),
         ("shape", f"{n_wavelength} planes of {n_y} x {n_x} spaxels"),
         ("unit", summary.flux_unit),
         ("wavelength", f"{low:.5g} to {high:.5g} um, observed, vacuum"),
@@ -58,3 +59,7 @@ def _names(names: tuple[str, ...] | None) -> str:
     if names is None:
         return "unknown without a redshift"
     return ", ".join(names) or "none"
+
+
+def _redshift(redshift: float) -> str:
+    return "redshift unknown" if isnan(redshift) else f"redshift {redshift:.6g}"

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from survey.config import Settings, build_settings, load_settings
+from catalogs.errors import CatalogError
+from catalogs.reference import named_window
+from survey.config import WHOLE_WINDOW, Settings, build_settings, load_settings
+from survey.cubes.registry import reader_names
 from survey.errors import ConfigError
 from survey.pipeline.archive import SETTINGS_FILE, TARGETS_FILE
 from survey.pipeline.targets import Target, read_targets, targets_from_cubes
@@ -44,9 +47,20 @@ def plan_run(
     Raises
     ------
     ConfigError
-        If the inputs are neither, or settings or targets are not valid.
+        If the inputs are neither, or settings or targets are not valid. Nothing is written.
     """
-    overrides = overrides or {}
+    plan = _plan(inputs, out, redshift, merge_bands, overrides or {})
+    _refuse_unknown_names(plan.settings)
+    return plan
+
+
+def _plan(
+    inputs: Sequence[Path],
+    out: Path | None,
+    redshift: float,
+    merge_bands: bool,
+    overrides: dict[str, Any],
+) -> Plan:
     if len(inputs) == 1 and inputs[0].suffix == ".toml":
         file = inputs[0]
         settings = load_settings(file, overrides)
@@ -57,6 +71,9 @@ def plan_run(
         return Plan(root, read_targets(file.parent / settings.targets), settings)
     if any(file.suffix == ".toml" for file in inputs):
         raise ConfigError("give one settings file, or cubes, not both")
+    for file in inputs:
+        if not file.is_file():
+            raise ConfigError("no such file", file=file, expected="FITS cubes or a settings file")
     root = out or Path(RUN_FOLDER)
     added = targets_from_cubes(inputs, redshift=redshift, merge_bands=merge_bands)
     known = read_targets(root / TARGETS_FILE) if (root / TARGETS_FILE).exists() else []
@@ -66,6 +83,19 @@ def plan_run(
     if record.exists() and "preset" not in overrides:
         return Plan(root, targets, load_settings(record, overrides))
     return Plan(root, targets, build_settings(overrides, source="command line"))
+
+
+def _refuse_unknown_names(settings: Settings) -> None:
+    """Names in the settings that mean something only to a table or a list of ours."""
+    window, reader = settings.prepare.window, settings.read.reader
+    if isinstance(window, str) and window != WHOLE_WINDOW:
+        try:
+            named_window(window)
+        except CatalogError as error:
+            raise ConfigError(f"prepare.window: {error}") from None
+    known = ("auto", *reader_names())
+    if reader not in known:
+        raise ConfigError("read.reader: no such reader", expected=", ".join(known), found=reader)
 
 
 def parse_overrides(assignments: Sequence[str]) -> dict[str, Any]:
@@ -91,5 +121,7 @@ def parse_overrides(assignments: Sequence[str]) -> dict[str, Any]:
         place = nested
         for table in tables:
             place = place.setdefault(table, {})
+            if not isinstance(place, dict):
+                raise ConfigError(f"{table!r} is given both as a table and as a value")
         place[key] = value
     return nested

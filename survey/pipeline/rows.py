@@ -27,6 +27,7 @@ from survey.cubes.wcs import sky_position
 from survey.features.measure import feature_columns, measure_features
 from survey.features.slope import continuum_slope
 from survey.features.spectrum import line_flux_unit
+from survey.features.velocity import find_velocity
 from survey.pipeline.clusters import Clusters
 from survey.pipeline.targets import Target
 from survey.spectra.prepare import KEPT, REASONS
@@ -128,6 +129,7 @@ def geometry_rows(galaxy: str, clusters: Clusters) -> pd.DataFrame:
             "continuum_snr": profiles.continuum_snr,
             "shift_km_s": shift,
             "flux": profiles.median.mean(axis=1),
+            "mean_over_median": profiles.mean.mean(axis=1) / profiles.median.mean(axis=1),
             "flags": flags,
         }
     )
@@ -149,6 +151,7 @@ def galaxy_facts(
         GalaxyFlag.NO_WCS: not attrs["celestial_header"],
         GalaxyFlag.CUT_AT_K_MAX: settings.cut.criterion != "fixed" and cut.k == settings.cut.k_max,
         GalaxyFlag.PLANES_DROPPED: len(prepared.dropped_planes) > 0,
+        GalaxyFlag.NUCLEUS_NOT_CLUSTERED: not clusters.geometry.nuclear.any(),
     }
     return {
         "galaxy": target.galaxy,
@@ -208,6 +211,16 @@ def measured_rows(
     ):
         wavelength_um = np.asarray(spectrum["wavelength_um"])
         resolution = resolving_power(facts["instrument"], wavelength_um * (1.0 + redshift))
+        velocity = find_velocity(
+            wavelength_um,
+            spectrum["median"],
+            spectrum["err"],
+            flux_unit=unit,
+            lines=lines,
+            redshift=redshift,
+            resolving_power=resolution,
+            limit_km_s=settings.velocity_limit_km_s,
+        )
         measurements = measure_features(
             wavelength_um,
             spectrum["median"],
@@ -218,6 +231,8 @@ def measured_rows(
             settings=settings,
             redshift=redshift,
             resolving_power=resolution,
+            velocity_km_s=velocity.velocity_km_s,
+            search_km_s=settings.velocity_limit_km_s,
         )
         slope = continuum_slope(
             wavelength_um,
@@ -231,10 +246,25 @@ def measured_rows(
         for name, value in columns.items():
             if name.startswith(("flux_", "err_", "errprop_")):
                 columns[name] = value * factor
-        blended = any(item.blended and item.detected for item in measurements)
         row = {str(name): value for name, value in place.items()} | columns
-        row |= {"slope_alpha": slope.alpha, "slope_alpha_err": slope.error}
-        row["flags"] |= int(ClusterFlag.BLENDED_LINE) if blended else 0
+        row |= {
+            "slope_alpha": slope.alpha,
+            "slope_alpha_err": slope.error,
+            "velocity_km_s": velocity.velocity_km_s,
+            "velocity_err_km_s": velocity.error_km_s,
+            "velocity_significance": velocity.significance,
+            "velocity_n_line": velocity.n_lines,
+        }
+        found = [item for item in measurements if item.detected]
+        row["flags"] |= int(
+            _union(
+                {
+                    ClusterFlag.BLENDED_LINE: any(item.blended for item in found),
+                    ClusterFlag.DISPLACED_LINE: any(item.displaced for item in found),
+                    ClusterFlag.NO_VELOCITY: not velocity.found,
+                }
+            )
+        )
         rows.append(row)
     return rows
 

@@ -18,6 +18,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.patches import Patch
 
 from catalogs.flags import ClusterFlag
@@ -79,9 +80,26 @@ def draw_cluster_map(
         facecolors=lookup[spaxels["cluster"]],
     )
     frame_sky(axes, [drawn])
+    _number_clusters(axes, drawn, spaxels["cluster"].to_numpy())
     if not galaxy["celestial_header"]:
         axes.set_xlabel("offset (arcsec), no celestial coordinates")
         axes.set_ylabel("offset (arcsec)")
+
+
+def _number_clusters(axes: Axes, drawn: PolyCollection, cluster: np.ndarray) -> None:
+    """Write the number of every cluster on its spaxel nearest to the middle of the cluster."""
+    middles = np.array([np.asarray(path.vertices)[:4].mean(axis=0) for path in drawn.get_paths()])
+    for number in range(1, cluster.max() + 1):
+        own = middles[cluster == number]
+        place = own[np.argmin(np.linalg.norm(own - np.median(own, axis=0), axis=1))]
+        axes.annotate(
+            str(number),
+            place,
+            ha="center",
+            va="center",
+            fontsize=8,
+            bbox={"boxstyle": "circle,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.75},
+        )
 
 
 def draw_spectra(
@@ -101,6 +119,7 @@ def draw_spectra(
         handles.append(Patch(color=color, label=_legend_entry(cluster)))
     wavelength = np.asarray(spectra["wavelength_um"].iloc[0])
     axes.set_yscale("log")
+    axes.set_ylim(*_flux_limits(np.stack(spectra["median"].to_list())))
     axes.set_xlim(wavelength[0], wavelength[-1])
     axes.set_xlabel("rest wavelength (µm)")
     axes.set_ylabel(f"median ({galaxy['flux_unit']})")
@@ -109,13 +128,23 @@ def draw_spectra(
     _name_lines(axes, clusters)
 
 
+def _flux_limits(medians: np.ndarray) -> tuple[float, float]:
+    """From below the faintest continuum to above the brightest line, whatever noise does."""
+    positive = np.where(medians > 0, medians, np.nan)
+    if not np.isfinite(positive).any():
+        return 0.1, 1.0
+    faintest = np.nanmin(np.nanpercentile(positive, 2, axis=1))
+    return 0.6 * float(faintest), 1.6 * float(np.nanpercentile(positive, 99.9))
+
+
 def _legend_entry(cluster: Mapping[Hashable, Any]) -> str:
     marks = [
         name
         for flag, name in ((ClusterFlag.NUCLEAR, "nucleus"), (ClusterFlag.LOW_SNR, "low S/N"))
         if cluster["flags"] & flag
     ]
-    detail = ", ".join([f"{cluster['n_spaxel']} spaxels", *marks])
+    count = cluster["n_spaxel"]
+    detail = ", ".join([f"{count} spaxel{'s' if count > 1 else ''}", *marks])
     return f"{cluster['cluster']}: {detail}"
 
 

@@ -8,13 +8,17 @@ from matplotlib.colors import to_hex
 SEQUENCE = "petroff10"
 """Petroff (2021, arXiv:2107.02270): ten colours optimised for accessibility."""
 
+GREYS = ("#94a4a2", "#717581")
+"""Of these; grey is for what was not clustered."""
+
 MORE = "viridis"
-"""Ordered like the clusters, for when ten colours are not enough."""
+"""Ordered like the clusters, for when these are not enough."""
 
 
 def cluster_colors(n: int) -> list[str]:
     """`n` colours as hexadecimal strings; cluster i has colour i - 1."""
     sequence = [to_hex(color) for color in matplotlib.color_sequences[SEQUENCE]]
+    sequence = [color for color in sequence if color not in GREYS]
     if n <= len(sequence):
         return sequence[:n]
     ramp = matplotlib.colormaps[MORE]

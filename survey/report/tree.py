@@ -16,6 +16,8 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import dendrogram
 
+NOTES = {"mean_rank": "mean rank (lowest is chosen)", "stability": "stability (has no vote)"}
+
 SHOWN_LEAVES = 40
 """The last merges; below them a dendrogram of thousands of spaxels is a black bar."""
 
@@ -82,7 +84,7 @@ def _draw_criterion(axes: Axes, cut: Mapping[str, Any]) -> None:
         known = np.array([np.nan if v is None else v for v in values], dtype=float)
         span = np.nanmax(known) - np.nanmin(known) if np.isfinite(known).any() else 0.0
         scaled = (known - np.nanmin(known)) / span if span > 0 else known * 0.0
-        axes.plot(ks, scaled, marker="o", markersize=3.5, linewidth=1, label=name)
+        axes.plot(ks, scaled, marker="o", markersize=3.5, linewidth=1, label=NOTES.get(name, name))
     axes.axvline(cut["k"], color="black", linestyle="--", linewidth=0.9, label="chosen")
     if cut.get("runner_up"):
         axes.axvline(cut["runner_up"], color="0.6", linestyle=":", linewidth=0.9, label="runner-up")

@@ -76,7 +76,9 @@ class Prepared:
     max_shift : int
         Largest spectral shift, in samples of this grid.
     velocity_step_km_s : float
-        Width of a sample at the middle of the grid.
+        Median width of a sample.
+    light : (N,) array
+        Mean flux of every row of the input, clustered or not; NaN for one without data.
     dropped_planes : array of int
         Planes of the input, inside the window, that were left out.
     outcome : (N,) array of int8
@@ -95,6 +97,7 @@ class Prepared:
     compared: NDArray[np.bool_]
     max_shift: int
     velocity_step_km_s: float
+    light: NDArray[np.float64]
     dropped_planes: NDArray[np.intp]
     outcome: NDArray[np.int8]
 
@@ -159,11 +162,13 @@ def prepare(
         window_planes(grid.wavelength_um, settings.normalise_window)  # or it raises
 
     outcome = np.empty(len(flux), dtype=np.int8)
+    light = np.empty(len(flux))
     clean = np.empty((len(flux), len(grid.wavelength_um)), dtype=flux.dtype)
     measures, count = [], 0
     for rows in _blocks(len(flux), len(rest_um)):
         block = _clean_block(flux[rows], error[rows], bad[rows], grid, settings)
         outcome[rows] = block.outcome
+        light[rows] = _mean_light(flux[rows][:, grid.planes], bad[rows][:, grid.planes])
         clean[count : count + len(block.flux)] = block.flux
         measures.append(block.measures)
         count += len(block.flux)
@@ -193,7 +198,8 @@ def prepare(
         wavelength_um=grid.wavelength_um,
         compared=compared,
         max_shift=grid.max_shift,
-        velocity_step_km_s=_central_step_km_s(grid.wavelength_um),
+        velocity_step_km_s=_median_step_km_s(grid.wavelength_um),
+        light=light,
         dropped_planes=window.start + np.flatnonzero(dropped),
         outcome=outcome,
     )
@@ -202,6 +208,12 @@ def prepare(
 def _blocks(size: int, samples: int) -> Iterator[slice]:
     step = max(1, _BLOCK_SAMPLES // samples)
     yield from (slice(start, min(start + step, size)) for start in range(0, size, step))
+
+
+def _mean_light(flux: NDArray[np.floating], bad: NDArray[np.bool_]) -> NDArray[np.float64]:
+    good = ~bad
+    total = np.where(good, flux, 0.0).sum(axis=1, dtype=np.float64)
+    return _ratio(total, good.sum(axis=1).astype(np.float64))
 
 
 def _quiet_samples(
@@ -318,13 +330,14 @@ def _code(reason: str) -> int:
 
 
 def _ratio(value: NDArray[np.floating], noise: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``value / noise``; infinite for no noise, NaN where either is unknown."""
+    """``value / noise``; infinite for a positive value over zero, NaN for zero over zero."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(value / noise, dtype=np.float64)
 
 
-def _central_step_km_s(wavelength_um: NDArray[np.float64]) -> float:
-    return float(velocity_step_km_s(wavelength_um)[len(wavelength_um) // 2])
+def _median_step_km_s(wavelength_um: NDArray[np.float64]) -> float:
+    # The median does not see the gaps that dropped planes leave.
+    return float(np.median(velocity_step_km_s(wavelength_um)))
 
 
 def _count_by_reason(outcome: NDArray[np.int8]) -> dict[str, int]:

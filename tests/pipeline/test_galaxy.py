@@ -16,6 +16,7 @@ from survey.config import Settings, build_settings
 from survey.errors import DataError
 from survey.pipeline.galaxy import STAGES, Galaxy
 from survey.pipeline.targets import Target
+from survey.simulate.write import truth_path
 
 BASE = {"cut": {"criterion": "fixed", "k": 3}}
 
@@ -129,6 +130,18 @@ def test_the_tables_agree_with_each_other(targets, done):
     assert galaxy["peak_memory_bytes"] > 1e8
     stages = [name for name in galaxy.index if name.startswith("seconds_") and "total" not in name]
     assert galaxy["seconds_total"] == pytest.approx(galaxy[stages].sum())
+
+
+def test_receding_spaxels_have_positive_velocities(targets, done):
+    part = Galaxy(targets[0], build_settings(BASE), done).result().path
+    spaxels = pd.read_parquet(part / "spaxels.parquet")
+    with fits.open(truth_path(targets[0].files[0])) as file:
+        velocity = file["VELOCITY"].data
+    truth = velocity[spaxels["y"], spaxels["x"]]
+    largest = spaxels["cluster"] == spaxels.loc[spaxels["cluster"] > 0, "cluster"].mode()[0]
+    usable = largest & np.isfinite(truth)
+    # A sample is 60 km/s wide, about as much as this small field rotates.
+    assert np.corrcoef(spaxels.loc[usable, "shift_km_s"], truth[usable])[0, 1] > 0.4
 
 
 def test_lines_of_the_simulated_galaxy_are_found(targets, done):
