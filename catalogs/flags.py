@@ -59,6 +59,11 @@ class ClusterFlag(QualityFlag):
     FEW_SPAXELS = 3, f"fewer than {FEW_SPAXELS_BELOW} spaxels"
     SHIFT_AT_LIMIT = 4, "most of its spaxels have the largest shift allowed"
     BLENDED_LINE = 5, "at least one measured line is blended with a neighbour"
+    UNCLASSIFIED = 6, "too little was measured, or no label reaches it: it has no class"
+    UNCERTAIN_CLASS = 7, "the margin of its class is within the error"
+    LABEL_OVERRULED = 8, "its class is not that of the region it was labelled by"
+    LABEL_CONFLICT = 9, "regions of different classes claim it: it was not labelled"
+    CLASS_OUTDATED = 10, "it was added or changed after the last classification: it has no class"
 
 
 class SpaxelFlag(QualityFlag):
