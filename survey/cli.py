@@ -89,7 +89,7 @@ def _root(
 
 @app.command()
 def init(folder: Annotated[Path, typer.Argument(help="Where to write.")] = Path()) -> None:
-    """Write a commented survey.toml and a targets table to start from."""
+    """Write a commented survey.toml, a targets table and a table of labels to start from."""
     from survey.pipeline.settings_file import write_template
 
     for path in write_template(folder):

@@ -54,6 +54,9 @@ NUMERIC_LIBRARIES = ("numpy", "scipy", "scikit-learn")
 Tables = dict[str, Any]
 """Rows of tables by name."""
 
+Result = tuple[Tables, dict[str, Any]]
+"""Tables of a classification, and facts for its receipt."""
+
 
 @dataclass(frozen=True)
 class Classified:
@@ -161,17 +164,18 @@ def classify(
         )
         rows = sample_rows(sample.path)
 
-        def compute() -> Tables:
+        def compute() -> Result:
             labelled = check_labels(rows, settings)
             outcome = conclude(labelled, Drawing(cluster, sample.path, settings, on_draws).sums())
             importances = importance_rows(outcome)
             planes = planes_of(names, importances["predictor"].tolist())
-            return {
+            tables = {
                 "classes": trained_rows(rows, outcome),
                 "importances": importances,
                 "scores": score_rows(outcome),
                 "diagrams": contour_rows(labelled.sample, outcome.found.p, outcome.classes, planes),
             }
+            return tables, {"planes": planes}
 
         return survey.publish(
             sample,
@@ -212,14 +216,16 @@ def apply_model_file(
 
         sample = survey.sample([hash_bytes(data)], write)
 
-        def compute() -> Tables:
+        def compute() -> Result:
             p = Drawing(cluster, sample.path, settings, on_draws).applied()
             measured, rows = model_and_sample(sample.path)[1], sample_rows(sample.path)
             found = most_probable(p, measured.informed)
-            return {
+            planes = planes_of(names, ())
+            tables = {
                 "classes": class_rows(rows, found, model.classes),
-                "diagrams": contour_rows(measured, found.p, model.classes, planes_of(names, ())),
+                "diagrams": contour_rows(measured, found.p, model.classes, planes),
             }
+            return tables, {"planes": planes}
 
         return survey.publish(
             sample,
@@ -248,7 +254,7 @@ class _SurveyWide:
     def publish(
         self,
         sample: Receipt,
-        compute: Callable[[], Tables],
+        compute: Callable[[], Result],
         *,
         classes: tuple[str, ...],
         settings: Mapping[str, Any],
@@ -263,14 +269,15 @@ class _SurveyWide:
         if receipt is not None:
             classification = Classification(receipt)
         else:
-            tables = dict.fromkeys(TABLES, ()) | compute()
+            found, more = compute()
+            tables = dict.fromkeys(TABLES, ()) | found
             classification = commit_classification(
                 self.root,
                 key,
                 classes=classes,
                 galaxies={galaxy: part.key for galaxy, part in self.parts.items()},
                 write=lambda folder: _write_tables(folder, tables, classes),
-                summary={**facts, "settings": dict(settings), "sample_key": sample.key},
+                summary={**facts, **more, "settings": dict(settings), "sample_key": sample.key},
             )
         publish_again(self.root, classification)
         return Classified(classification, sample, computed, tuple(notes))
