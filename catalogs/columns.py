@@ -16,11 +16,13 @@ from catalogs.flags import describe_flags
 
 STRING = pa.string()
 BOOL = pa.bool_()
+SHORT = pa.int16()
 INT = pa.int32()
 FLOAT = pa.float32()
 DOUBLE = pa.float64()
 # Parquet calls what a list holds its "element", Arrow by default its "item".
 STRINGS = pa.list_(pa.field("element", STRING))
+INTS = pa.list_(pa.field("element", INT))
 FLOATS = pa.list_(pa.field("element", FLOAT))
 DOUBLES = pa.list_(pa.field("element", DOUBLE))
 
@@ -176,6 +178,20 @@ CLUSTERS = (
     Column(
         "slope_alpha_err", DOUBLE, "", "stat.error;spect.index", "Standard error of slope_alpha"
     ),
+    Column(
+        "label_initial", STRING, "", "src.class",
+        "Class of the regions that cover most of it, given before the classification",
+    ),
+    Column(
+        "label_coverage", DOUBLE, "", "stat.value;arith.ratio",
+        "Largest fraction of its spaxels that regions of one class cover",
+    ),
+    Column("class", STRING, "", "src.class", "Most probable class"),
+    Column("margin", DOUBLE, "", "stat.probability", "Probability of its class less the next"),
+    Column(
+        "reached", DOUBLE, "", "stat.value;arith.ratio",
+        "Fraction of the Monte Carlo draws in which a label arrived",
+    ),
     _flags("clusters"),
 )  # fmt: skip
 
@@ -199,6 +215,39 @@ FEATURE_FAMILY = (
     ),
 )  # fmt: skip
 """Columns that every line and band has; missing where the spectrum does not reach it."""
+
+RATIO_FAMILY = (
+    Column(
+        "log_{ratio}", DOUBLE, "", "phot.flux.sb;arith.ratio",
+        "log10 of {ratio}; missing where both are limits",
+    ),
+    Column(
+        "logerr_{ratio}", DOUBLE, "", "stat.error;phot.flux.sb;arith.ratio",
+        "Standard error of log_{ratio} in dex, missing for limits",
+    ),
+    Column(
+        "loglimit_{ratio}", SHORT, "", "meta.code.qual;arith.ratio",
+        "What log_{ratio} is: 0 measured, 1 an upper limit, 2 a lower limit, 3 neither",
+    ),
+)  # fmt: skip
+"""Columns of every ratio in the named sets of `catalogs/data/ratios.ecsv`."""
+
+CLASS_FAMILY = (
+    Column("p_{class}", DOUBLE, "", "stat.probability", "Probability of class {class}"),
+    Column(
+        "p_{class}_err", DOUBLE, "", "stat.stdev;stat.probability",
+        "Standard deviation of p_{class} over the Monte Carlo draws",
+    ),
+    Column(
+        "p_oob_{class}", DOUBLE, "", "stat.probability",
+        "Probability of class {class} by trees that have not seen the cluster (out of bag)",
+    ),
+    Column(
+        "p_held_out_{class}", DOUBLE, "", "stat.probability",
+        "Probability of class {class} by trees that have not seen its galaxy",
+    ),
+)  # fmt: skip
+"""Columns that `clusters` has for every class of a classification."""
 
 SPAXELS = (
     _GALAXY,
@@ -242,4 +291,71 @@ QUARANTINE = (
     _required("error", STRING, "", "meta.code.error", "Class of the error"),
     _required("message", STRING, "", "meta.note", "What is wrong, and what can be done"),
     Column("content_hash", STRING, "", "meta.checksum", "Hash of the input files' content"),
+)
+
+CLASSES = (
+    _GALAXY,
+    _CLUSTER,
+    *(
+        column
+        for column in CLUSTERS
+        if column.name in ("label_initial", "label_coverage", "class", "margin", "reached", "flags")
+    ),
+)
+"""What a classification finds of every cluster, to be joined into `clusters`."""
+
+IMPORTANCES = (
+    _required("predictor", STRING, "", "meta.id", "Ratio, or slope_alpha"),
+    _required(
+        "importance", DOUBLE, "", "stat.weight",
+        "Share in the decrease of the Gini impurity, mean over the draws",
+    ),
+    Column("importance_std", DOUBLE, "", "stat.stdev", "Standard deviation over the draws"),
+    Column(
+        "permutation", DOUBLE, "", "stat.weight",
+        "Fall of the out-of-bag probability of the right class when its values are shuffled",
+    ),
+    Column("permutation_std", DOUBLE, "", "stat.stdev", "Standard deviation over the draws"),
+)  # fmt: skip
+
+SCORES = (
+    _required(
+        "measured", STRING, "", "meta.id",
+        "How: in-sample, out-of-bag or galaxy-held-out, each more honest than the last",
+    ),
+    _required("class", STRING, "", "src.class", "Class that the clusters were labelled with"),
+    _required("n", INT, "", "meta.number", "Labelled clusters of this class"),
+    Column("recall", DOUBLE, "", "stat.value;arith.ratio", "Fraction of them found in the class"),
+    Column(
+        "balanced_accuracy", DOUBLE, "", "stat.value", "Mean recall of all classes"
+    ),
+    Column("brier", DOUBLE, "", "stat.value", "Brier score of all classes, 0 (best) to 2"),
+    Column(
+        "calibration_error", DOUBLE, "", "stat.error",
+        "Mean distance of probability and fraction, all classes",
+    ),
+    _required(
+        "confusion", INTS, "", "meta.number",
+        "Clusters of this class by the class found, in the order of `classes`",
+    ),
+    _required("classes", STRINGS, "", "src.class", "All classes"),
+    _required(
+        "reliability_p", DOUBLES, "", "stat.probability;stat.mean",
+        "Mean probability of this class in tenths of the probability",
+    ),
+    _required(
+        "reliability_fraction", DOUBLES, "", "stat.value;arith.ratio",
+        "Fraction of the clusters in each tenth that have this class",
+    ),
+    _required("reliability_count", INTS, "", "meta.number", "Clusters in each tenth"),
+)  # fmt: skip
+
+DIAGRAMS = (
+    _required("x_ratio", STRING, "", "meta.id", "Ratio whose logarithm is the horizontal axis"),
+    _required("y_ratio", STRING, "", "meta.id", "Ratio whose logarithm is the vertical axis"),
+    _required("class", STRING, "", "src.class", "Class"),
+    _required("level", DOUBLE, "", "stat.value", "Fraction of the class inside the contour"),
+    _required("ring", INT, "", "meta.id", "Number of the closed line among those of the level"),
+    _required("x", DOUBLES, "", "phot.flux.sb;arith.ratio", "log10 of x_ratio along the line"),
+    _required("y", DOUBLES, "", "phot.flux.sb;arith.ratio", "log10 of y_ratio along the line"),
 )

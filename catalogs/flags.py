@@ -62,6 +62,11 @@ class ClusterFlag(QualityFlag):
     BLENDED_LINE = 5, "at least one detected line is blended with a neighbour"
     DISPLACED_LINE = 6, "at least one detected line is far from where the other lines put it"
     NO_VELOCITY = 7, "no velocity could be measured from the lines, and it was taken as zero"
+    UNCLASSIFIED = 8, "too little was measured, or no label reaches it: it has no class"
+    UNCERTAIN_CLASS = 9, "the margin of its class is within the error"
+    LABEL_OVERRULED = 10, "its class is not that of the region it was labelled by"
+    LABEL_CONFLICT = 11, "regions of different classes claim it: it was not labelled"
+    CLASS_OUTDATED = 12, "it was added or changed after the last classification: it has no class"
 
 
 class SpaxelFlag(QualityFlag):

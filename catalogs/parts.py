@@ -33,6 +33,8 @@ from catalogs.durable import (
     write_json,
 )
 from catalogs.errors import CatalogError
+from catalogs.schema import arrow_schema
+from catalogs.versions import SCHEMA_VERSION
 
 RECEIPT = "receipt.json"
 LONGEST_NAME = 120
@@ -237,6 +239,37 @@ class PartStore:
         except FileNotFoundError:
             return
         shutil.rmtree(moved, ignore_errors=True)
+
+
+def read_part_table(receipt: Receipt, name: str, classes: tuple[str, ...] = ()) -> pa.Table:
+    """One table of a part, its bytes compared with the receipt before they are believed.
+
+    Raises
+    ------
+    CatalogError
+        If it is not there, damaged, or not as declared (with these `classes`).
+    """
+    file = receipt.path / f"{name}.parquet"
+    advice = "Remove the part and run the survey again."
+    stated = {record.path: record.blake2b for record in receipt.files}
+    if file.name not in stated:
+        raise CatalogError(f"the part has no table {name!r}", file=receipt.path, advice=advice)
+    data = file.read_bytes() if file.is_file() else b""
+    if hash_bytes(data) != stated[file.name]:
+        raise CatalogError("the part is damaged", file=file, advice=advice)
+    # Threads cost more than they save on tables of few rows and hundreds of columns.
+    table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
+    schema = arrow_schema(name, classes=classes)
+    if not table.schema.equals(schema):
+        found = (table.schema.metadata or {}).get(b"schema_version", b"none")
+        raise CatalogError(
+            "the part was written with another schema",
+            file=file,
+            expected=f"version {SCHEMA_VERSION}",
+            found=found.decode(),
+            advice=advice,
+        )
+    return table
 
 
 def safe_name(name: str) -> str:

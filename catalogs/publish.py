@@ -22,9 +22,12 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from catalogs import versions
+from catalogs.classification import TABLES as CLASSIFICATION_TABLES
+from catalogs.classification import Classification
 from catalogs.durable import flush, flush_tree, hash_bytes, hash_file, record_files, write_json
 from catalogs.errors import CatalogError
-from catalogs.parts import Receipt
+from catalogs.parts import PartStore, Receipt, read_part_table
+from catalogs.query import open_catalog
 from catalogs.schema import arrow_schema, declared_table, to_arrow
 from catalogs.versions import SCHEMA_VERSION, Manifest
 
@@ -46,6 +49,7 @@ def publish(
     quarantine: Sequence[Mapping[str, Any]] = (),
     *,
     metadata: Mapping[str, str] | None = None,
+    classification: Classification | None = None,
 ) -> Path:
     """Publish the catalog of a run, unless what there is was made from the very same parts.
 
@@ -61,6 +65,8 @@ def publish(
     metadata : mapping of str, optional
         Facts to keep with every table, as the version of the software. Not the time of day:
         a new value makes a new version.
+    classification : Classification, optional
+        Gives the classes of the clusters.
 
     Returns
     -------
@@ -82,13 +88,15 @@ def publish(
         parts=tuple((receipt.galaxy, receipt.stage, receipt.key) for receipt in receipts),
         quarantine=hash_bytes(json.dumps(failures.to_pylist()).encode()),
         metadata=dict(metadata or {}),
+        classification=classification.receipt.key if classification else "",
+        classes=classification.classes if classification else (),
         files=(),
     )
     with _only_publisher(root):
         current = versions.current_version(root)
         if current is not None and versions.is_made_from(current, manifest.inputs):
             return current
-        version = _build(root, receipts, failures, manifest)
+        version = _build(root, receipts, failures, manifest, classification)
         versions.make_current(root, version)
         versions.remove_old_versions(root)
     return version
@@ -123,7 +131,34 @@ def _only_publisher(root: Path) -> Iterator[None]:
         lock.release()
 
 
-def _build(root: Path, receipts: Sequence[Receipt], failures: pa.Table, manifest: Manifest) -> Path:
+def publish_again(root: str | Path, classification: Classification) -> Path:
+    """Publish the galaxies of the current catalog once more, with this classification.
+
+    Raises
+    ------
+    CatalogError
+        If there is no catalog, or `publish` cannot make one.
+    """
+    root = Path(root)
+    current = open_catalog(root)
+    manifest = Manifest.read(current.path)
+    store = PartStore(root)
+    return publish(
+        root,
+        [store.path(*part) for part in manifest.parts],
+        pq.read_table(current.files("quarantine")[0]).to_pylist(),
+        metadata=manifest.metadata,
+        classification=classification,
+    )
+
+
+def _build(
+    root: Path,
+    receipts: Sequence[Receipt],
+    failures: pa.Table,
+    manifest: Manifest,
+    classification: Classification | None,
+) -> Path:
     """Write a complete version under another name, then rename it."""
     version = versions.next_version(root)
     folder = version.parent / ".building"
@@ -131,9 +166,12 @@ def _build(root: Path, receipts: Sequence[Receipt], failures: pa.Table, manifest
         shutil.rmtree(folder)
     folder.mkdir()
     for name in PART_TABLES:
-        tables = (_read_part_table(receipt, name) for receipt in receipts)
-        _write_table(folder, name, tables, manifest.metadata)
-    _write_table(folder, "quarantine", [failures], manifest.metadata)
+        tables = (_sorted_table(receipt, name, classification) for receipt in receipts)
+        _write_table(folder, name, tables, manifest)
+    _write_table(folder, "quarantine", [failures], manifest)
+    for name in CLASSIFICATION_TABLES:
+        found = [classification.table(name)] if classification else []
+        _write_table(folder, name, found, manifest)
     manifest = replace(manifest, version=version.name, files=record_files(folder))
     write_json(folder / versions.MANIFEST, asdict(manifest))
     flush_tree(folder)
@@ -142,36 +180,18 @@ def _build(root: Path, receipts: Sequence[Receipt], failures: pa.Table, manifest
     return version
 
 
-def _read_part_table(receipt: Receipt, name: str) -> pa.Table:
-    """One table of a part, its bytes compared with the receipt before they are believed."""
-    file = receipt.path / f"{name}.parquet"
-    advice = "Remove the part and run the survey again."
-    stated = {record.path: record.blake2b for record in receipt.files}
-    if file.name not in stated:
-        raise CatalogError(f"the part has no table {name!r}", file=receipt.path, advice=advice)
-    data = file.read_bytes() if file.is_file() else b""
-    if hash_bytes(data) != stated[file.name]:
-        raise CatalogError("the part is damaged", file=file, advice=advice)
-    # Threads cost more than they save on tables of few rows and hundreds of columns.
-    table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
-    schema = arrow_schema(name)
-    if not table.schema.equals(schema):
-        found = (table.schema.metadata or {}).get(b"schema_version", b"none")
-        raise CatalogError(
-            "the part was written with another schema",
-            file=file,
-            expected=f"version {SCHEMA_VERSION}",
-            found=found.decode(),
-            advice=advice,
-        )
-    return table.sort_by([(column, "ascending") for column in declared_table(name).key])
+def _sorted_table(receipt: Receipt, name: str, classification: Classification | None) -> pa.Table:
+    """One table of a galaxy in the order of its key."""
+    key = [(column, "ascending") for column in declared_table(name).key]
+    table = read_part_table(receipt, name).sort_by(key)
+    if classification is not None and name == "clusters":
+        return classification.join(table, receipt)
+    return table
 
 
-def _write_table(
-    folder: Path, name: str, tables: Iterable[pa.Table], metadata: Mapping[str, str]
-) -> None:
+def _write_table(folder: Path, name: str, tables: Iterable[pa.Table], manifest: Manifest) -> None:
     """Write one table of the catalog: a file, or for a large one a folder of files."""
-    schema = arrow_schema(name, metadata)
+    schema = arrow_schema(name, manifest.metadata, manifest.classes)
     groups = _row_groups(tables, schema)
     if not declared_table(name).large:
         _write_files([folder / f"{name}.parquet"], schema, groups, math.inf)

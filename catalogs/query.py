@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from catalogs.errors import CatalogError
-from catalogs.versions import MANIFEST, current_version
+from catalogs.versions import MANIFEST, Manifest, current_version
 
 if TYPE_CHECKING:
     import dask.dataframe
@@ -87,6 +87,26 @@ class Catalog:
     def quarantine(self) -> pd.DataFrame:
         """One row per galaxy that could not be processed."""
         return self._read("quarantine")
+
+    @cached_property
+    def importances(self) -> pd.DataFrame:
+        """One row per ratio: how much it tells of the classes. Empty if not classified."""
+        return self._read("importances")
+
+    @cached_property
+    def scores(self) -> pd.DataFrame:
+        """One row per class and way of measuring: how often the classes are right."""
+        return self._read("scores")
+
+    @cached_property
+    def diagrams(self) -> pd.DataFrame:
+        """One row per contour of a class in a plane of two log ratios."""
+        return self._read("diagrams")
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, as in the columns `p_<class>`; none if not classified."""
+        return Manifest.read(self.path).classes
 
     def spaxels(self, galaxy: str | None = None, columns: list[str] | None = None) -> pd.DataFrame:
         """One row per spaxel: of one galaxy, or of all (which may be large: see `dask`)."""

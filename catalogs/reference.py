@@ -132,7 +132,7 @@ def blend_groups(lines: Sequence[Line]) -> tuple[tuple[int, ...], ...]:
 @cache
 def load_bands() -> tuple[Band, ...]:
     """Catalogued PAH bands, in order of wavelength."""
-    with as_file(_data("pah_bands.ecsv")) as path:
+    with as_file(packaged_file("pah_bands.ecsv")) as path:
         return read_bands(path)
 
 
@@ -145,8 +145,8 @@ def load_instruments() -> Mapping[str, Instrument]:
 @cache
 def load_gatos_sample() -> tuple[SampleGalaxy, ...]:
     """The fifteen galaxies of the GATOS clustering paper."""
-    with as_file(_data("gatos_sample.ecsv")) as path:
-        return tuple(_rows(path, _sample_galaxy))
+    with as_file(packaged_file("gatos_sample.ecsv")) as path:
+        return tuple(read_rows(path, _sample_galaxy))
 
 
 def named_window(name: str) -> Range:
@@ -212,7 +212,7 @@ def read_lines(path: str | Path) -> tuple[Line, ...]:
         If it cannot be read, a name occurs twice, a wavelength is not positive, or a blend
         names a line that is not there.
     """
-    lines = tuple(sorted(_rows(path, _line), key=lambda line: line.wavelength_um))
+    lines = tuple(sorted(read_rows(path, _line), key=lambda line: line.wavelength_um))
     names = _unique_names(lines, path)
     for line in lines:
         if not line.wavelength_um > 0:
@@ -230,7 +230,7 @@ def read_bands(path: str | Path) -> tuple[Band, ...]:
         If it cannot be read, a name occurs twice, windows are out of order, or it subtracts
         or masks a line that is not catalogued.
     """
-    bands = tuple(_rows(path, _band))
+    bands = tuple(read_rows(path, _band))
     _unique_names(bands, path)
     lines = {line.name for line in load_lines()}
     for band in bands:
@@ -250,7 +250,7 @@ def read_bands(path: str | Path) -> tuple[Band, ...]:
 
 @cache
 def _packaged_lines() -> tuple[Line, ...]:
-    with as_file(_data("lines.ecsv")) as path:
+    with as_file(packaged_file("lines.ecsv")) as path:
         return read_lines(path)
 
 
@@ -321,8 +321,14 @@ def _polynomial(coefficients: Polynomial, x: NDArray[np.float64]) -> NDArray[np.
     return np.asarray(np.polynomial.polynomial.polyval(x, coefficients), dtype=np.float64)
 
 
-def _rows(path: str | Path, parse: Callable[[Row], T]) -> list[T]:
-    """Every row of an ECSV table, parsed."""
+def read_rows(path: str | Path, parse: Callable[[Row], T]) -> list[T]:
+    """Every row of an ECSV table, parsed; missing text is empty.
+
+    Raises
+    ------
+    CatalogError
+        If it cannot be read, or lacks a column.
+    """
     try:
         table = Table.read(path, format="ascii.ecsv")
         for name in table.colnames:
@@ -336,13 +342,14 @@ def _rows(path: str | Path, parse: Callable[[Row], T]) -> list[T]:
         raise CatalogError(f"cannot be read as an ECSV table ({error})", file=path) from None
 
 
-def _data(name: str) -> Any:
+def packaged_file(name: str) -> Any:
+    """A file of `catalogs/data`, wherever the package is installed."""
     return files("catalogs") / "data" / name
 
 
 @cache
 def _toml(name: str) -> dict[str, Any]:
-    return tomllib.loads(_data(name).read_text(encoding="utf-8"))
+    return tomllib.loads(packaged_file(name).read_text(encoding="utf-8"))
 
 
 def _named(section: str, name: str) -> Any:

@@ -2,7 +2,8 @@
 
 The columns themselves are declared in `catalogs.columns`. The measurements of lines and bands
 are one family of columns repeated for every feature of `catalogs.reference`, whether a galaxy
-covers it or not, so that all galaxies of a survey share one schema.
+covers it or not, so that all galaxies of a survey share one schema; ratios are another. Only
+the columns of classes are not the same in all surveys: which classes there are, is a setting.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pyarrow as pa
 
 from catalogs import columns as declared
 from catalogs.columns import Column
+from catalogs.diagnostics import ratio_names
 from catalogs.errors import CatalogError
 from catalogs.fields import describe_fields
 from catalogs.reference import load_bands, load_lines
@@ -40,14 +42,19 @@ class TableDeclaration:
     large: bool = False
 
     @property
+    def by_galaxy(self) -> bool:
+        """Whether its rows belong to galaxies, and not to the whole survey."""
+        return self.key[0] == "galaxy"
+
+    @property
     def stable_columns(self) -> list[str]:
         """Names of the columns that are the same whenever the result is."""
         return [column.name for column in self.columns if not column.volatile]
 
 
 @cache
-def declared_tables() -> dict[str, TableDeclaration]:
-    """All tables of the catalog by name."""
+def declared_tables(classes: tuple[str, ...] = ()) -> dict[str, TableDeclaration]:
+    """All tables of the catalog by name; `classes` are those of the run's classification."""
     tables = (
         TableDeclaration(
             name="galaxies",
@@ -59,7 +66,12 @@ def declared_tables() -> dict[str, TableDeclaration]:
             name="clusters",
             description="One row per cluster: geometry, brightness, every line and band",
             key=("galaxy", "cluster"),
-            columns=declared.CLUSTERS + tuple(_feature_columns()),
+            columns=(
+                *declared.CLUSTERS,
+                *_feature_columns(),
+                *_ratio_columns(),
+                *_class_columns(classes),
+            ),
         ),
         TableDeclaration(
             name="spaxels",
@@ -81,8 +93,37 @@ def declared_tables() -> dict[str, TableDeclaration]:
             key=("galaxy",),
             columns=declared.QUARANTINE,
         ),
+        TableDeclaration(
+            name="importances",
+            description="One row per ratio: how much it tells of the classes",
+            key=("predictor",),
+            columns=declared.IMPORTANCES,
+        ),
+        TableDeclaration(
+            name="scores",
+            description="One row per class and way of measuring: how often the classes are right",
+            key=("measured", "class"),
+            columns=declared.SCORES,
+        ),
+        TableDeclaration(
+            name="diagrams",
+            description="One row per contour: where a class lies in a plane of two ratios",
+            key=("x_ratio", "y_ratio", "class", "level", "ring"),
+            columns=declared.DIAGRAMS,
+        ),
     )
     return {table.name: table for table in tables}
+
+
+@cache
+def _class_table(classes: tuple[str, ...]) -> TableDeclaration:
+    """What a classification finds, which is published as columns of `clusters`."""
+    return TableDeclaration(
+        name="classes",
+        description="One row per cluster: its class",
+        key=("galaxy", "cluster"),
+        columns=(*declared.CLASSES, *_class_columns(classes)),
+    )
 
 
 def _feature_columns() -> Iterable[Column]:
@@ -91,31 +132,48 @@ def _feature_columns() -> Iterable[Column]:
     ]
     bands = [(band.name, band.label, "em.IR") for band in load_bands()]
     for name, label, ucd in lines + bands:
-        words = {"feature": name, "label": label, "ucd": ucd}
-        for template in declared.FEATURE_FAMILY:
-            yield replace(
-                template,
-                name=template.name.format(**words),
-                ucd=template.ucd.format(**words),
-                description=template.description.format(**words),
-            )
+        yield from _family(declared.FEATURE_FAMILY, feature=name, label=label, ucd=ucd)
 
 
-def declared_table(name: str) -> TableDeclaration:
-    """The declaration of one table.
+def _ratio_columns() -> Iterable[Column]:
+    for name in ratio_names():
+        yield from _family(declared.RATIO_FAMILY, ratio=name)
+
+
+def _class_columns(classes: Sequence[str]) -> Iterable[Column]:
+    for name in classes:
+        yield from _family(declared.CLASS_FAMILY, **{"class": name})
+
+
+def _family(templates: Iterable[Column], **words: str) -> Iterable[Column]:
+    for template in templates:
+        yield replace(
+            template,
+            name=template.name.format(**words),
+            ucd=template.ucd.format(**words),
+            description=template.description.format(**words),
+        )
+
+
+def declared_table(name: str, classes: tuple[str, ...] = ()) -> TableDeclaration:
+    """The declaration of one table, or of `classes`, which is joined into `clusters`.
 
     Raises
     ------
     CatalogError
         If there is no such table.
     """
-    tables = declared_tables()
+    tables = declared_tables(classes)
+    if name == "classes":
+        return _class_table(classes)
     if name not in tables:
         raise CatalogError(f"the catalog has no table {name!r}", expected=" or ".join(tables))
     return tables[name]
 
 
-def arrow_schema(name: str, metadata: Mapping[str, str] | None = None) -> pa.Schema:
+def arrow_schema(
+    name: str, metadata: Mapping[str, str] | None = None, classes: tuple[str, ...] = ()
+) -> pa.Schema:
     """Arrow schema of a table, with unit, UCD and description in the metadata of each field.
 
     Parameters
@@ -124,17 +182,19 @@ def arrow_schema(name: str, metadata: Mapping[str, str] | None = None) -> pa.Sch
         Name of the table.
     metadata : mapping of str, optional
         Metadata of the table besides its name, description and schema version.
+    classes : tuple of str
+        Those of the run's classification.
     """
-    table = declared_table(name)
+    table = declared_table(name, classes)
     about = {"table": name, "description": table.description, "schema_version": SCHEMA_VERSION}
-    return _fields(name).with_metadata(about | dict(metadata or {}))
+    return _fields(name, classes).with_metadata(about | dict(metadata or {}))
 
 
 @cache
-def _fields(name: str) -> pa.Schema:
+def _fields(name: str, classes: tuple[str, ...]) -> pa.Schema:
     return pa.schema(
         pa.field(column.name, column.type, not column.required, _field_metadata(column))
-        for column in declared_table(name).columns
+        for column in declared_table(name, classes).columns
     )
 
 
@@ -149,7 +209,9 @@ def describe(name: str) -> str:
 
 
 def to_arrow(
-    name: str, data: Mapping[str, Any] | pd.DataFrame | Sequence[Mapping[str, Any]]
+    name: str,
+    data: Mapping[str, Any] | pd.DataFrame | Sequence[Mapping[str, Any]],
+    classes: tuple[str, ...] = (),
 ) -> pa.Table:
     """Make an Arrow table that is exactly as declared, or say why that cannot be.
 
@@ -161,6 +223,8 @@ def to_arrow(
         Columns by name (a string or number stands for a whole column), a pandas frame, or a
         row per mapping. Columns that are not required may be left out. NaN is stored as a
         missing value, except inside spectra, and a missing boolean as False.
+    classes : tuple of str
+        Those of the run's classification.
 
     Returns
     -------
@@ -173,13 +237,13 @@ def to_arrow(
         For a column that is not declared, a required one that is missing or has missing
         values, columns of different lengths, and values that do not fit the type.
     """
-    table = declared_table(name)
+    table = declared_table(name, classes)
     columns, n_rows = _as_columns(data)
     _refuse_undeclared(table, columns)
     arrays = [
         _as_array(table, column, columns.get(column.name), n_rows) for column in table.columns
     ]
-    return pa.Table.from_arrays(arrays, schema=arrow_schema(name))
+    return pa.Table.from_arrays(arrays, schema=arrow_schema(name, classes=classes))
 
 
 def _as_columns(

@@ -77,8 +77,9 @@ def _wrong_files(catalog: Catalog) -> str | None:
 
 
 def _wrong_schema(catalog: Catalog) -> str | None:
+    classes = Manifest.read(catalog.path).classes
     for table in declared_tables():
-        declared = arrow_schema(table)
+        declared = arrow_schema(table, classes=classes)
         for file in catalog.files(table):
             found = pq.read_schema(file)
             if found.names != declared.names:
@@ -100,7 +101,7 @@ def _repeated_keys(catalog: Catalog) -> str | None:
 
 
 def _wrong_order(catalog: Catalog) -> str | None:
-    for table in declared_tables():
+    for table in (name for name, declaration in declared_tables().items() if declaration.by_galaxy):
         last = ""
         for frame in _row_groups(catalog, table, ("galaxy",)):
             galaxies = frame["galaxy"]

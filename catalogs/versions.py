@@ -17,7 +17,7 @@ from typing import Any
 from catalogs.durable import FileRecord, find_damage, flush
 from catalogs.errors import CatalogError
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 """Raised whenever the name, the type or the meaning of a column changes."""
 
 LINK = "catalog"
@@ -43,6 +43,10 @@ class Manifest:
         Hash of the rows of the table `quarantine`.
     metadata : dict of str
         Facts given by the publisher.
+    classification : str
+        Key of the classification whose classes are in the table `clusters`; empty for none.
+    classes : tuple of str
+        Names of these classes.
     files : tuple of FileRecord
         All files of the version besides the manifest.
     """
@@ -52,6 +56,8 @@ class Manifest:
     parts: tuple[tuple[str, ...], ...]
     quarantine: str
     metadata: dict[str, str]
+    classification: str
+    classes: tuple[str, ...]
     files: tuple[FileRecord, ...]
 
     @classmethod
@@ -67,6 +73,7 @@ class Manifest:
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
             content["parts"] = tuple(tuple(part) for part in content["parts"])
+            content["classes"] = tuple(content["classes"])
             content["files"] = tuple(FileRecord(**record) for record in content["files"])
             return cls(**content)
         except FileNotFoundError:
@@ -77,7 +84,13 @@ class Manifest:
     @property
     def inputs(self) -> tuple[Any, ...]:
         """All that the content of the version follows from."""
-        return self.schema_version, self.parts, self.quarantine, self.metadata
+        return (
+            self.schema_version,
+            self.parts,
+            self.quarantine,
+            self.metadata,
+            self.classification,
+        )
 
 
 def current_version(root: Path) -> Path | None:

@@ -18,6 +18,8 @@ from survey import __version__
 from survey.errors import InfrastructureError, SurveyError
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from survey.pipeline.plan import Plan
 
 EXIT_QUARANTINED = 64
@@ -99,7 +101,7 @@ def _root(
 
 @app.command()
 def init(folder: Annotated[Path, typer.Argument(help="Where to write.")] = Path()) -> None:
-    """Write a commented survey.toml and a targets table to start from."""
+    """Write a commented survey.toml, a targets table and a table of labels to start from."""
     from survey.pipeline.settings_file import write_template
 
     for path in write_template(folder):
@@ -149,33 +151,32 @@ def run(
     _finish_run(*_execute(plan, quiet=quiet or as_json), as_json=as_json, quiet=quiet)
 
 
-def _execute(plan: Plan, *, quiet: bool) -> tuple[Plan, dict[str, Any]]:
-    """Run a plan with a progress bar; returns it with the numbers to print."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
+def _progress(what: str, *, quiet: bool) -> Progress:
+    """A bar that counts `what`."""
+    from rich import progress
+
+    return progress.Progress(
+        progress.TextColumn(what),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(),
+        progress.TimeRemainingColumn(),
+        console=err_console,
+        disable=quiet,
     )
 
+
+def _execute(plan: Plan, *, quiet: bool) -> tuple[Plan, dict[str, Any]]:
+    """Run a plan with a progress bar; returns it with the numbers to print."""
     from survey.engine.cluster import connect
     from survey.pipeline.archive import run_survey
     from survey.pipeline.task import GalaxyReport
     from survey.report.run import draw_galaxy_figures, write_page
 
-    columns = (
-        TextColumn("galaxies"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
     draw = draw_galaxy_figures if plan.settings.report.figures else None
     with (
         connect(plan.settings.engine) as client,
-        Progress(*columns, console=err_console, disable=quiet) as progress,
+        _progress("galaxies", quiet=quiet) as progress,
     ):
         if client.dashboard_link and plan.settings.engine.dashboard and not quiet:
             err_console.print(f"Dask dashboard: {client.dashboard_link}", highlight=False)
@@ -218,6 +219,46 @@ def _finish_run(plan: Plan, numbers: dict[str, Any], *, as_json: bool, quiet: bo
             out_console.print(f"figures: {places['report']}/index.html", highlight=False)
     if numbers["quarantined"]:
         raise typer.Exit(EXIT_QUARANTINED)
+
+
+@app.command()
+def classify(
+    root: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    labels: Annotated[
+        Path | None, typer.Option(help="Regions of known class: DS9 (.reg) or a table (.ecsv).")
+    ] = None,
+    model: Annotated[Path | None, typer.Option(help="Apply this trained model instead.")] = None,
+    save_model: Annotated[Path | None, typer.Option(help="Write a model (.skops).")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="As in classes.draws=200. Repeatable.")
+    ] = None,
+    workers: Workers = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="An existing Dask scheduler, tcp://HOST:PORT.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Tell the classes of all clusters, from labels or by a model, and publish them."""
+    from survey.engine.cluster import connect
+    from survey.pipeline.classify import classify_run
+    from survey.pipeline.plan import parse_overrides, plan_classification
+    from survey.report.run import write_page
+
+    overrides = parse_overrides(setting or [])
+    engine = {"workers": workers, "scheduler": scheduler}
+    overrides.setdefault("engine", {}).update({k: v for k, v in engine.items() if v is not None})
+    settings = plan_classification(root, labels=labels, model=model, overrides=overrides)
+    with connect(settings.engine) as client, _progress("draws", quiet=quiet) as progress:
+        bar = progress.add_task("draws", total=settings.classes.draws * (2 if save_model else 1))
+        done = classify_run(
+            root, settings, client, model=model, save_as=save_model,
+            on_draws=lambda n: progress.advance(bar, n),
+        )  # fmt: skip
+    page = write_page(root)
+    if not quiet:
+        for line in done.summary():
+            out_console.print(line, highlight=False)
+        out_console.print(f"report: {page}", highlight=False)
 
 
 @app.command()

@@ -166,6 +166,43 @@ class StoreSettings(_Table):
     shard_chunks: int = Field(default=8, ge=1)
 
 
+class ClassSettings(_Table):
+    """Classification of the clusters of the whole survey (`survey classify`).
+
+    `labels` is a DS9 region file or an ECSV table; a class claims a cluster of which it covers
+    more than min_fraction. `ratios` names a set of `catalogs/data/ratios.ecsv`; the continuum
+    slope joins it with use_slope. Labels are spread over a graph of nearest `neighbours`
+    (kernel = "knn") or by distance (kernel = "rbf", gamma), giving up the share `alpha` to
+    neighbours. Each of the `draws` grows `trees`, each from at most rows_per_tree clusters.
+    """
+
+    classes: tuple[str, ...] = ("AGN", "SF", "other")
+    labels: str | None = None
+    min_fraction: float = Field(default=0.5, ge=0, lt=1)
+    ratios: str = "ch3"
+    use_slope: bool = True
+    draws: int = Field(default=1000, ge=1)
+    seed: int = Field(default=0, ge=0)
+    kernel: Literal["knn", "rbf"] = "knn"
+    neighbours: int = Field(default=7, ge=1)
+    gamma: float | None = Field(default=None, gt=0)
+    alpha: float = Field(default=0.2, gt=0, lt=1)
+    trees: int = Field(default=100, ge=1)
+    rows_per_tree: int = Field(default=4096, ge=2)
+
+    @field_validator("classes")
+    @classmethod
+    def _classes_make_columns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        # Letters and digits alone: p_<class>_err and p_oob_<class> then cannot be confused.
+        if len(set(value)) != len(value) or len(value) < 2 or not all(map(_is_plain, value)):
+            raise ValueError("classes are two or more different names of letters and digits")
+        return value
+
+
+def _is_plain(name: str) -> bool:
+    return name.isascii() and name.isalnum()
+
+
 class EngineSettings(_Table):
     """Where the work runs, and what stays on disk. None of this changes a result.
 
@@ -213,6 +250,7 @@ class Settings(_Table):
     profiles: ProfileSettings = ProfileSettings()
     features: FeatureSettings = FeatureSettings()
     store: StoreSettings = StoreSettings()
+    classes: ClassSettings = ClassSettings()
     engine: EngineSettings = EngineSettings()
     report: ReportSettings = ReportSettings()
 

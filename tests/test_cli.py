@@ -109,6 +109,7 @@ def test_a_catalog_is_listed_described_verified_exported(run, tmp_path):
         (["run"], "inputs"),
         (["status", "nowhere"], "no survey has run"),
         (["catalog", "list", "nowhere"], "nowhere"),
+        (["classify", "nowhere"], "no survey has run"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(arguments, words, folder, tmp_path):
@@ -170,6 +171,12 @@ def test_an_existing_scheduler_is_used(folder, tmp_path):
 def test_init_writes_files_to_start_from(tmp_path):
     survey("init", tmp_path / "new")
     assert "[distance]" in (tmp_path / "new" / "survey.toml").read_text()
+
+
+def test_a_classification_needs_labels_and_says_so(run):
+    done = survey("classify", run, "--workers", "1", expect=2)
+    assert "--labels FILE" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_report_draws_again(run):

@@ -55,10 +55,17 @@ def test_a_shift_is_samples_or_a_velocity(shift, velocity):
     assert build_settings({"distance": {"shift": shift}}).distance.shift_km_s == velocity
 
 
-def test_every_table_that_changes_results_belongs_to_one_stage():
+def test_every_table_that_changes_a_galaxy_belongs_to_one_stage():
     assigned = [table for tables in STAGE_SETTINGS.values() for table in tables]
     assert len(assigned) == len(set(assigned))
-    assert set(Settings.model_fields) - set(assigned) == {"preset", "targets", "engine", "report"}
+    of_no_galaxy = {"preset", "targets", "classes", "engine", "report"}
+    assert set(Settings.model_fields) - set(assigned) == of_no_galaxy
+
+
+@pytest.mark.parametrize("classes", [["AGN"], ["AGN", "AGN"], ["AGN", "oob_AGN"], ["AGN", "S F"]])
+def test_classes_that_cannot_be_columns_are_refused(classes):
+    with pytest.raises(ConfigError, match=r"classes\.classes"):
+        build_settings({"classes": {"classes": classes}})
 
 
 @given(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5), max_size=6))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survey.classes.arrays import UNLABELLED, Floats, Labels
+from survey.classes.places import PlaceLabel, same_name
 from survey.classes.regions import LabelRegion
 from survey.errors import ConfigError
 
@@ -44,6 +45,8 @@ def label_clusters(
     regions: Sequence[LabelRegion],
     classes: Sequence[str],
     min_fraction: float,
+    places: Sequence[PlaceLabel] = (),
+    nuclear: int = 0,
 ) -> RegionLabels:
     """Label the clusters of one galaxy by the positions of its spaxels.
 
@@ -55,23 +58,31 @@ def label_clusters(
         Positions of the spaxels (ICRS).
     min_fraction : float
         A class claims a cluster of which it covers more than this.
+    places : sequence of PlaceLabel
+        Labels without coordinates.
+    nuclear : int
+        Cluster of the nucleus, 0 for none.
 
     Raises
     ------
     ConfigError
-        If a region has a class that is not one of `classes`.
+        If a region or place has a class that is not one of `classes`.
     """
-    strange = sorted({region.class_name for region in regions} - set(classes))
+    given = {region.class_name for region in regions} | {place.class_name for place in places}
+    strange = sorted(given - set(classes))
     if strange:
         raise ConfigError(
-            "regions have classes that the settings do not know",
+            "labels have classes that the settings do not know",
             expected=", ".join(classes),
             found=", ".join(strange),
         )
     inside = np.zeros((len(cluster), len(classes)), dtype=bool)
     for region in regions:
-        if region.galaxy in ("", galaxy):
+        if not region.galaxy or same_name(region.galaxy, galaxy):
             inside[:, classes.index(region.class_name)] |= region.contains(ra_deg, dec_deg)
+    for place in places:
+        if same_name(place.galaxy, galaxy):
+            inside[:, classes.index(place.class_name)] |= place.contains(cluster, nuclear)
 
     clustered = cluster > 0
     clusters, position = np.unique(cluster[clustered], return_inverse=True)

@@ -12,7 +12,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntFlag
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -103,21 +102,14 @@ def log_ratios(fluxes: FeatureFluxes, ratios: Sequence[Ratio]) -> LogRatios:
 def parse_ratios(rows: Iterable[tuple[str, str]]) -> tuple[Ratio, ...]:
     """Ratios from (numerator, denominator) as the table of ratios writes them.
 
-    `A+B` is the sum of two features. Without a denominator, every pair of the features that
-    the numerator lists is meant, separated by spaces; the earlier one is divided by the later.
+    `A+B` is the sum of two features.
 
     Raises
     ------
     ConfigError
         If there are none, a ratio occurs twice, or a feature is divided by itself.
     """
-    ratios: list[Ratio] = []
-    for numerator, denominator in rows:
-        if denominator:
-            ratios.append(Ratio(_term(numerator), _term(denominator)))
-        else:
-            pairs = combinations(numerator.split(), 2)
-            ratios += [Ratio(_term(first), _term(second)) for first, second in pairs]
+    ratios = [Ratio(_term(numerator), _term(denominator)) for numerator, denominator in rows]
     _check_ratios(ratios)
     return tuple(ratios)
 

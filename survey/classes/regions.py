@@ -67,7 +67,8 @@ def parse_regions(text: str, format: str) -> tuple[LabelRegion, ...]:
     DS9 circles, ellipses, boxes and polygons in sky coordinates give their class as text,
     `circle(...) # text={AGN}`, or as their first tag. A table has the columns `class`, `ra`
     and `dec` (degrees), and any of `radius` (arcsec), `polygon` (corners as "ra dec ra dec
-    ...", instead of the former three), `galaxy` and `reference`.
+    ...", instead of the former three), `galaxy` and `reference`. Rows with a `place` or a
+    `type` are not regions (see `survey.classes.places`).
 
     Raises
     ------
@@ -93,8 +94,9 @@ def _from_table(text: str) -> Iterator[LabelRegion]:
     for name in table.colnames:
         # ECSV has no empty string: astropy reads one as a masked value.
         table[name] = np.ma.filled(table[name], "" if table[name].dtype.kind in "OU" else math.nan)
-    for row in table:
-        yield _from_row(dict(row))
+    for row in map(dict, table):
+        if not (row.get("place") or row.get("type")):
+            yield _from_row(row)
 
 
 def _from_row(row: dict[str, Any]) -> LabelRegion:

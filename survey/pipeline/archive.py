@@ -16,6 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from catalogs import SCHEMA_VERSION, open_catalog
+from catalogs.classification import current_classification
 from catalogs.errors import CatalogError
 from catalogs.parts import PartStore
 from catalogs.publish import publish
@@ -94,8 +95,9 @@ def run_survey(
     root = Path(root).resolve()
     if not targets:
         raise ConfigError("the survey has no targets")
-    with _exclusive(root):
-        _describe_run(root, targets, settings)
+    with exclusive(root):
+        write_targets(targets, root / TARGETS_FILE)
+        describe_run(root, settings)
         PartStore(root).sweep_inflight()
         ledger, results = Ledger(root), Results()
         ledger.begin(len(targets))
@@ -143,7 +145,13 @@ class _GrowingCatalog:
         if not final and len(results.parts) <= self.published:
             return
         start = time.monotonic()
-        publish(self.root, results.parts, results.failures, metadata=self.metadata)
+        publish(
+            self.root,
+            results.parts,
+            results.failures,
+            metadata=self.metadata,
+            classification=current_classification(self.root),
+        )
         self.published = len(results.parts)
         now = time.monotonic()
         self.next_time = now + max(PUBLISH_EVERY_S, (now - start) / PUBLISH_SHARE)
@@ -157,12 +165,12 @@ def _catalog_size(root: Path) -> int:
 
 
 def _results_settings(settings: Settings) -> dict[str, Any]:
-    return settings.model_dump(mode="json", exclude={"engine", "report", "targets"})
+    return settings.model_dump(mode="json", exclude={"engine", "report", "targets", "classes"})
 
 
-def _describe_run(root: Path, targets: Sequence[Target], settings: Settings) -> None:
+def describe_run(root: Path, settings: Settings) -> None:
+    """Record the settings of a run in its directory."""
     resolved = settings.model_copy(update={"targets": TARGETS_FILE})
-    write_targets(targets, root / TARGETS_FILE)
     write_settings(
         resolved,
         root / SETTINGS_FILE,
@@ -175,7 +183,14 @@ def _describe_run(root: Path, targets: Sequence[Target], settings: Settings) -> 
 
 
 @contextmanager
-def _exclusive(root: Path) -> Iterator[None]:
+def exclusive(root: Path) -> Iterator[None]:
+    """Work alone in a run directory.
+
+    Raises
+    ------
+    ConfigError
+        If another process is at work in it.
+    """
     root.mkdir(parents=True, exist_ok=True)
     lock = FileLock(root / ".lock", timeout=0)
     try:

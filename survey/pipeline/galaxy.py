@@ -34,6 +34,7 @@ from survey.errors import DataError, IntegrityError
 from survey.features.lines import line_ranges
 from survey.pipeline.clusters import describe_clusters
 from survey.pipeline.products import write_cut, write_reconstruction
+from survey.pipeline.ratios import with_ratios
 from survey.pipeline.rows import (
     galaxy_facts,
     geometry_rows,
@@ -268,7 +269,7 @@ class Galaxy:
 
             def write(folder: Path) -> None:
                 write_table(folder, "galaxies", [galaxy])
-                write_table(folder, "clusters", clusters)
+                write_table(folder, "clusters", with_ratios(clusters))
                 for name in ("spaxels", "spectra"):
                     shutil.copyfile(profiles.path / f"{name}.parquet", folder / f"{name}.parquet")
 

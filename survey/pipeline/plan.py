@@ -68,7 +68,9 @@ def _plan(
             raise ConfigError('the settings name no targets table (targets = "...")', file=file)
         is_record = (file.parent / "parts").is_dir()
         root = out or (file.parent if is_record else file.parent / RUN_FOLDER)
-        return Plan(root, read_targets(file.parent / settings.targets), settings)
+        return Plan(
+            root, read_targets(file.parent / settings.targets), _with_labels(settings, file.parent)
+        )
     if any(file.suffix == ".toml" for file in inputs):
         raise ConfigError("give one settings file, or cubes, not both")
     for file in inputs:
@@ -83,6 +85,53 @@ def _plan(
     if record.exists() and "preset" not in overrides:
         return Plan(root, targets, load_settings(record, overrides))
     return Plan(root, targets, build_settings(overrides, source="command line"))
+
+
+def plan_classification(
+    root: Path,
+    *,
+    labels: Path | None = None,
+    model: Path | None = None,
+    overrides: dict[str, Any] | None = None,
+) -> Settings:
+    """Settings of a run for its classification; `labels` take precedence over theirs.
+
+    Raises
+    ------
+    ConfigError
+        If nothing ran in `root`, both labels and a model are given, or a setting that is not of
+        the classification is to be changed.
+    """
+    overrides = overrides or {}
+    if labels is not None and model is not None:
+        raise ConfigError("a model is applied without labels: give one of the two")
+    if foreign := sorted(set(overrides) - {"classes", "engine"}):
+        raise ConfigError(
+            "these settings are not of the classification",
+            expected="classes or engine",
+            found=", ".join(foreign),
+            advice="Change them with `survey run`.",
+        )
+    record = root / SETTINGS_FILE
+    if not record.exists():
+        raise ConfigError("no survey has run in this directory", file=root)
+    if labels is not None:
+        overrides = {
+            **overrides,
+            "classes": {**overrides.get("classes", {}), "labels": str(labels)},
+        }
+        return _with_labels(load_settings(record, overrides), Path.cwd())
+    return _with_labels(load_settings(record, overrides), root)
+
+
+def _with_labels(settings: Settings, folder: Path) -> Settings:
+    """The settings with the path of the labels, which is relative to `folder`, absolute."""
+    if settings.classes.labels is None:
+        return settings
+    path = str((folder / settings.classes.labels).resolve())
+    return settings.model_copy(
+        update={"classes": settings.classes.model_copy(update={"labels": path})}
+    )
 
 
 def _refuse_unknown_names(settings: Settings) -> None:

@@ -42,9 +42,9 @@ REJECTION_FLAGS = {
 """The bit for every reason that `prepare` has to leave a spaxel out."""
 
 
-def write_table(folder: Path, name: str, rows: Any) -> None:
+def write_table(folder: Path, name: str, rows: Any, classes: tuple[str, ...] = ()) -> None:
     """Write rows as `<name>.parquet` with the declared schema."""
-    pq.write_table(to_arrow(name, rows), folder / f"{name}.parquet", compression="zstd")
+    pq.write_table(to_arrow(name, rows, classes), folder / f"{name}.parquet", compression="zstd")
 
 
 def spaxel_rows(galaxy: str, clusters: Clusters) -> pd.DataFrame:

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from catalogs import open_catalog
 from catalogs.parts import PartStore, Receipt, safe_name
 from survey.errors import IntegrityError
+from survey.report.classes import class_section
 from survey.report.galaxy import draw_galaxy
+from survey.report.stamp import drawn_for
 from survey.report.tree import draw_tree
 
 FOLDER = "report"
@@ -53,7 +54,7 @@ def draw_galaxy_figures(root: Path, galaxy: str, key: str) -> None:
         If a part that is needed is missing or damaged.
     """
     map_path, tree_path = figure_paths(root, galaxy)
-    if _drawn_for(map_path) == _drawn_for(tree_path) == key:
+    if drawn_for(map_path) == drawn_for(tree_path) == key:
         return
     measured = _part(root, galaxy, "features", key)
     linked = _part(root, galaxy, "linkage", measured.summary["linkage_key"])
@@ -87,6 +88,7 @@ def write_page(root: str | Path) -> Path:
         PAGE_HEAD,
         f"<h1>{len(galaxies)} galaxies, {int(galaxies['n_cluster'].sum())} clusters</h1>",
     ]
+    blocks += class_section(root, catalog, root / FOLDER)
     for row in failures.to_dict("records"):
         text = html.escape(f"{row['galaxy']}: {row['stage']}: {row['message']}")
         blocks.append(f"<p class=failed>Quarantined {text}</p>")
@@ -114,14 +116,6 @@ def figure_paths(root: Path, galaxy: str) -> tuple[Path, Path]:
     """Where the map and the dendrogram of a galaxy are."""
     folder, name = root / FOLDER / "figures", safe_name(galaxy)
     return folder / f"{name}.png", folder / f"{name}-tree.png"
-
-
-def _drawn_for(path: Path) -> str | None:
-    """The part key a picture was stamped with; None if there is no picture."""
-    if not path.exists():
-        return None
-    with Image.open(path) as image:
-        return image.info.get("Source")
 
 
 def _part(root: Path, galaxy: str, stage: str, key: str) -> Receipt:

@@ -4,11 +4,11 @@ Mean log fluxes relative to [Ne II] are rounded from the component spectra of th
 galaxies; galaxies differ from one another, and clusters within them.
 """
 
-from pathlib import Path
+from itertools import combinations
 
 import numpy as np
-from astropy.table import Table
 
+from catalogs.diagnostics import load_ratios
 from survey.classes.arrays import UNLABELLED
 from survey.classes.ratios import FeatureFluxes, Ratio, parse_ratios
 from survey.classes.sample import LabelledSample, Sample
@@ -38,16 +38,12 @@ MEANS = np.array(
 )
 SLOPES = np.array([1.2, 2.0, 1.4])
 NE_II_FLUX = 1e-18
-ALL_RATIOS = parse_ratios([(" ".join(FEATURES), "")])
-RATIO_TABLE = Path(__file__).parents[2] / "catalogs/data/ratios.ecsv"
+ALL_RATIOS = parse_ratios(combinations(FEATURES, 2))
 
 
 def packaged_set(name: str) -> tuple[Ratio, ...]:
     """A named set of the packaged table of ratios."""
-    table = Table.read(RATIO_TABLE, format="ascii.ecsv")
-    rows = table[table["set"] == name]
-    columns = (np.ma.filled(rows[column], "") for column in ("numerator", "denominator"))
-    return parse_ratios((str(above), str(below)) for above, below in zip(*columns, strict=True))
+    return parse_ratios(load_ratios(name))
 
 
 def simulated_sample(

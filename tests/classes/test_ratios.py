@@ -2,11 +2,11 @@ from itertools import product
 
 import numpy as np
 import pytest
-from astropy.table import Table
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from catalogs.diagnostics import ratio_sets
 from catalogs.reference import load_bands, load_lines, named_window
 from survey.classes.ratios import (
     FeatureFluxes,
@@ -18,7 +18,7 @@ from survey.classes.ratios import (
     parse_ratios,
 )
 from survey.errors import ConfigError, DataError
-from tests.classes.simulated import RATIO_TABLE, packaged_set
+from tests.classes.simulated import packaged_set
 
 positive_fluxes = arrays(np.float64, (4, 3), elements=st.floats(1e-22, 1e-12))
 limits = arrays(np.bool_, (4, 3))
@@ -110,8 +110,8 @@ def test_packaged_ratios_are_of_catalogued_features_within_their_channel(name: s
 
 def test_every_packaged_ratio_is_of_catalogued_features() -> None:
     known = {line.name for line in load_lines()} | {band.name for band in load_bands()}
-    for name in set(Table.read(RATIO_TABLE, format="ascii.ecsv")["set"]):
-        assert set(features_of(packaged_set(str(name)))) <= known
+    for name in ratio_sets():
+        assert set(features_of(packaged_set(name))) <= known
 
 
 def test_the_subsets_contain_the_ratios_of_the_papers_diagrams() -> None:

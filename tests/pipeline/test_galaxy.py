@@ -52,6 +52,7 @@ def test_nothing_is_computed_twice(targets, run):
     [
         ({"engine": {"workers": 7, "threads_per_worker": 2}}, []),
         ({"report": {"figures": False}}, []),
+        ({"classes": {"ratios": "ch4", "draws": 3}}, []),
         ({"features": {"detection_sigma": 5.0}}, ["features"]),
         ({"cut": {"criterion": "fixed", "k": 4}}, ["profiles", "features"]),
         ({"profiles": {"nuclear_radius_arcsec": 0.8}}, ["profiles", "features"]),

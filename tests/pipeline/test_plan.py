@@ -4,6 +4,7 @@ import pytest
 
 from survey.config import Settings, load_settings
 from survey.errors import ConfigError
+from survey.pipeline.labels import read_labels
 from survey.pipeline.plan import parse_overrides, plan_run
 from survey.pipeline.settings_file import write_settings, write_template
 from survey.pipeline.targets import write_targets
@@ -78,7 +79,25 @@ def test_settings_written_are_read_back(tmp_path):
 
 def test_the_template_is_valid_and_never_overwrites(tmp_path):
     written = write_template(tmp_path)
-    assert {path.name for path in written} == {"survey.toml", "targets.csv"}
+    assert {path.name for path in written} == {"survey.toml", "targets.csv", "labels.ecsv"}
     plan = plan_run([tmp_path / "survey.toml"])
     assert plan.targets[0].galaxy == "NGC 7469"
     assert write_template(tmp_path) == []
+
+
+def test_labels_are_relative_to_the_settings_that_name_them(tmp_path):
+    write_template(tmp_path)
+    text = (tmp_path / "survey.toml").read_text()
+    (tmp_path / "survey.toml").write_text(
+        text.replace("[classes]", '[classes]\nlabels = "labels.ecsv"')
+    )
+    plan = plan_run([tmp_path / "survey.toml"])
+    assert plan.settings.classes.labels == str((tmp_path / "labels.ecsv").resolve())
+
+
+def test_the_template_of_labels_has_the_papers_sample_and_needs_no_coordinates(tmp_path):
+    write_template(tmp_path)
+    labels = read_labels(tmp_path / "labels.ecsv")
+    assert len({place.galaxy for place in labels.places}) == 15
+    assert labels.regions == ()
+    assert labels.strangers(["NGC7469"]).count("NGC 7469") == 0

@@ -1,0 +1,300 @@
+"""The classification of a survey: once for all galaxies, when they are in the catalog.
+
+Two parts are committed, each named by the key of all it depends on: the sample, with its
+labels or with a model, and the classes. Asking again with nothing changed computes nothing.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from catalogs import SCHEMA_VERSION, open_catalog
+from catalogs.classification import (
+    STAGE,
+    SURVEY_WIDE,
+    TABLES,
+    Classification,
+    commit_classification,
+)
+from catalogs.durable import hash_bytes
+from catalogs.parts import PartStore, Receipt
+from catalogs.publish import publish_again
+from survey.classes.outcome import conclude, most_probable
+from survey.config import ClassSettings, Settings, fingerprint
+from survey.engine.cluster import Cluster
+from survey.errors import ConfigError
+from survey.pipeline.archive import describe_run, exclusive
+from survey.pipeline.class_tables import (
+    class_rows,
+    contour_rows,
+    importance_rows,
+    planes_of,
+    score_rows,
+    trained_rows,
+)
+from survey.pipeline.draws import MODEL_FILE, Drawing, model_and_sample
+from survey.pipeline.label_check import check_labels, label_notes
+from survey.pipeline.labels import read_labels
+from survey.pipeline.models import read_model, save_model
+from survey.pipeline.ratios import named_ratios
+from survey.pipeline.rows import write_table
+from survey.pipeline.sample import parts_of, sample_rows, write_sample
+
+SAMPLE_STAGE = "sample"
+CODE_VERSION = {SAMPLE_STAGE: 1, STAGE: 1}
+"""Raised when the code changes its results."""
+
+NUMERIC_LIBRARIES = ("numpy", "scipy", "scikit-learn")
+
+Tables = dict[str, Any]
+"""Rows of tables by name."""
+
+Result = tuple[Tables, dict[str, Any]]
+"""Tables of a classification, and facts for its receipt."""
+
+
+@dataclass(frozen=True)
+class Classified:
+    """A classification that is published.
+
+    `sample` is the part that it was made of, `computed` whether it had to be, and `notes`
+    what else is worth telling.
+    """
+
+    classification: Classification
+    sample: Receipt
+    computed: bool
+    notes: tuple[str, ...] = ()
+
+    def summary(self) -> list[str]:
+        """What was found, in a few lines for people."""
+        names = self.classification.table("classes")["class"].to_pylist()
+        counts = ", ".join(f"{names.count(name)} {name}" for name in self.classification.classes)
+        state = "computed" if self.computed else "nothing has changed"
+        lines = [f"{len(names)} clusters: {counts}, {names.count(None)} without class ({state})"]
+        scores = {
+            row["measured"]: row["balanced_accuracy"]
+            for row in self.classification.table("scores").to_pylist()
+        }
+        lines += [f"balanced accuracy, {how}: {_number(value)}" for how, value in scores.items()]
+        return [*lines, *(f"note: {note}" for note in self.notes)]
+
+
+def classify_run(
+    root: str | Path,
+    settings: Settings,
+    cluster: Cluster,
+    *,
+    model: Path | None = None,
+    save_as: Path | None = None,
+    on_draws: Callable[[int], None] = lambda n: None,
+) -> Classified:
+    """Classify a run by its labels, or by a model, and record with which settings.
+
+    Parameters
+    ----------
+    root : str or Path
+        The run directory.
+    settings : Settings
+    cluster : Cluster
+    model : Path, optional
+        A trained model to be applied; no labels are needed then.
+    save_as : Path, optional
+        Where to write the model that these labels make.
+    on_draws : callable
+        Told of every number of draws that is done.
+    """
+    if model is not None and save_as is not None:
+        raise ConfigError("a model that is applied is not trained: there is none to save")
+    if model is not None:
+        return apply_model_file(root, model, settings.classes, cluster, on_draws=on_draws)
+    done = classify(root, settings.classes, cluster, on_draws=on_draws)
+    if save_as is not None:
+        save_model(
+            save_as, done.sample.path, done.classification, settings.classes, cluster,
+            on_draws=on_draws,
+        )  # fmt: skip
+    describe_run(Path(root), settings)
+    return done
+
+
+def classify(
+    root: str | Path,
+    settings: ClassSettings,
+    cluster: Cluster,
+    *,
+    on_draws: Callable[[int], None] = lambda n: None,
+) -> Classified:
+    """Classify the clusters of a run from labels, and publish their classes.
+
+    Parameters
+    ----------
+    root : str or Path
+        The run directory.
+    settings : ClassSettings
+        Of which `labels` has to be given.
+    cluster : Cluster
+    on_draws : callable
+        Told of every number of draws that is done.
+
+    Raises
+    ------
+    ConfigError
+        If there are no labels, or the directory is in use.
+    DataError
+        If labels or measurements are too few to tell classes apart.
+    """
+    if settings.labels is None:
+        raise ConfigError(
+            "the survey has no labels to start from",
+            expected="a DS9 region file or a table of labels",
+            advice="Give --labels FILE; `survey init` writes a table to start from.",
+        )
+    labels, ratios = read_labels(settings.labels), named_ratios(settings.ratios)
+    names = [ratio.name for ratio in ratios]
+    with _working_in(root) as survey:
+        sample = survey.sample(
+            [labels.content_hash, settings.classes, settings.min_fraction, names],
+            lambda folder: write_sample(folder, survey.parts, ratios, labels, settings),
+        )
+        rows = sample_rows(sample.path)
+
+        def compute() -> Result:
+            labelled = check_labels(rows, settings)
+            outcome = conclude(labelled, Drawing(cluster, sample.path, settings, on_draws).sums())
+            importances = importance_rows(outcome)
+            planes = planes_of(names, importances["predictor"].tolist())
+            tables = {
+                "classes": trained_rows(rows, outcome),
+                "importances": importances,
+                "scores": score_rows(outcome),
+                "diagrams": contour_rows(labelled.sample, outcome.found.p, outcome.classes, planes),
+            }
+            return tables, {"planes": planes}
+
+        return survey.publish(
+            sample,
+            compute,
+            classes=settings.classes,
+            settings=settings.model_dump(mode="json", exclude={"labels"}),
+            facts={"labels": labels.path.name, "ratios": names},
+            notes=label_notes(labels, rows),
+        )
+
+
+def apply_model_file(
+    root: str | Path,
+    file: str | Path,
+    settings: ClassSettings,
+    cluster: Cluster,
+    *,
+    on_draws: Callable[[int], None] = lambda n: None,
+) -> Classified:
+    """Classify the clusters of a run by a trained model, and publish their classes.
+
+    Of the settings, only `draws` and `seed` count.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file, or the directory is in use.
+    DataError
+        If it is not a model, or does not fit what was measured.
+    """
+    data, model = read_model(file)
+    names = [ratio.name for ratio in model.ratios]
+    with _working_in(root) as survey:
+
+        def write(folder: Path) -> None:
+            write_sample(folder, survey.parts, model.ratios, None, settings)
+            (folder / MODEL_FILE).write_bytes(data)
+
+        sample = survey.sample([hash_bytes(data)], write)
+
+        def compute() -> Result:
+            p = Drawing(cluster, sample.path, settings, on_draws).applied()
+            measured, rows = model_and_sample(sample.path)[1], sample_rows(sample.path)
+            found = most_probable(p, measured.informed)
+            planes = planes_of(names, ())
+            tables = {
+                "classes": class_rows(rows, found, model.classes),
+                "diagrams": contour_rows(measured, found.p, model.classes, planes),
+            }
+            return tables, {"planes": planes}
+
+        return survey.publish(
+            sample,
+            compute,
+            classes=model.classes,
+            settings={"draws": settings.draws, "seed": settings.seed},
+            facts={"model": Path(file).name, "ratios": names},
+        )
+
+
+class _SurveyWide:
+    """The parts of a run that are of all galaxies together."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.store = PartStore(root)
+        self.parts = parts_of(open_catalog(root), self.store)
+
+    def sample(self, given: Sequence[Any], write: Callable[[Path], None]) -> Receipt:
+        """The part with the clusters, and what was `given` about them."""
+        parts = {galaxy: part.key for galaxy, part in self.parts.items()}
+        key = fingerprint(parts, given, CODE_VERSION[SAMPLE_STAGE], SCHEMA_VERSION)
+        found = self.store.find(SURVEY_WIDE, SAMPLE_STAGE, key, full=True)
+        return found or self.store.commit(SURVEY_WIDE, SAMPLE_STAGE, key, write)
+
+    def publish(
+        self,
+        sample: Receipt,
+        compute: Callable[[], Result],
+        *,
+        classes: tuple[str, ...],
+        settings: Mapping[str, Any],
+        facts: Mapping[str, Any],
+        notes: Sequence[str] = (),
+    ) -> Classified:
+        """Publish the classes that follow from a sample and settings, computed if need be."""
+        versions = [importlib.metadata.version(name) for name in NUMERIC_LIBRARIES]
+        key = fingerprint(sample.key, settings, CODE_VERSION[STAGE], versions)
+        receipt = self.store.find(SURVEY_WIDE, STAGE, key, full=True)
+        computed = receipt is None
+        if receipt is not None:
+            classification = Classification(receipt)
+        else:
+            found, more = compute()
+            tables = dict.fromkeys(TABLES, ()) | found
+            classification = commit_classification(
+                self.root,
+                key,
+                classes=classes,
+                galaxies={galaxy: part.key for galaxy, part in self.parts.items()},
+                write=lambda folder: _write_tables(folder, tables, classes),
+                summary={**facts, **more, "settings": dict(settings), "sample_key": sample.key},
+            )
+        publish_again(self.root, classification)
+        return Classified(classification, sample, computed, tuple(notes))
+
+
+def _number(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.3f}"
+
+
+@contextmanager
+def _working_in(root: str | Path) -> Iterator[_SurveyWide]:
+    root = Path(root).resolve()
+    open_catalog(root)  # before a folder is made of a name that was mistyped
+    with exclusive(root):
+        yield _SurveyWide(root)
+
+
+def _write_tables(folder: Path, tables: Tables, classes: tuple[str, ...]) -> None:
+    for name, rows in tables.items():
+        write_table(folder, name, rows, classes)

@@ -1,0 +1,61 @@
+"""Ratios of the catalog: of which lines and bands, and their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from numpy.typing import NDArray
+
+from catalogs.diagnostics import load_ratios, ratio_sets
+from survey.classes.ratios import (
+    FeatureFluxes,
+    Ratio,
+    features_of,
+    fluxes_from_columns,
+    log_ratios,
+    parse_ratios,
+)
+
+FLUX_COLUMNS = {"flux": float("nan"), "err": float("nan"), "snr": float("nan"), "limit": False}
+"""Columns of a feature that ratios need, with their values where it was not measured."""
+
+
+def named_ratios(name: str) -> tuple[Ratio, ...]:
+    """A named set of the packaged table of ratios."""
+    return parse_ratios(load_ratios(name))
+
+
+def all_ratios() -> tuple[Ratio, ...]:
+    """The ratios of all sets, each once: those of the catalog."""
+    return parse_ratios(
+        dict.fromkeys(ratio for ratios in ratio_sets().values() for ratio in ratios)
+    )
+
+
+def flux_columns(features: Sequence[str]) -> list[str]:
+    """Names of the columns that `fluxes_of` reads."""
+    return [f"{prefix}_{feature}" for prefix in FLUX_COLUMNS for feature in features]
+
+
+def fluxes_of(rows: pd.DataFrame, features: Sequence[str]) -> FeatureFluxes:
+    """Fluxes from rows of the table `clusters`, some columns of which may be missing."""
+    missing = {f"{p}_{f}": value for p, value in FLUX_COLUMNS.items() for f in features}
+    full = rows.reindex(columns=list(missing)).astype(float).fillna(missing)
+    return fluxes_from_columns({str(name): full[name] for name in full}, features)
+
+
+def with_ratios(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of the table `clusters` with the columns of all ratios, from those of fluxes."""
+    ratios = all_ratios()
+    found = log_ratios(fluxes_of(pd.DataFrame(list(rows)), features_of(ratios)), ratios)
+    columns: dict[str, NDArray[Any]] = {}
+    for number, name in enumerate(found.names):
+        columns[f"log_{name}"] = found.value[:, number]
+        columns[f"logerr_{name}"] = found.error[:, number]
+        columns[f"loglimit_{name}"] = found.limit[:, number]
+    return [
+        {**row, **{name: values[number] for name, values in columns.items()}}
+        for number, row in enumerate(rows)
+    ]

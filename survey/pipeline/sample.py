@@ -1,0 +1,81 @@
+"""The sample of a classification: what all its tasks need, written once and read once a worker.
+
+Clusters of all galaxies with the fluxes of some lines, and the labels they start from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from catalogs.parts import PartStore, Receipt
+from catalogs.query import Catalog
+from catalogs.versions import Manifest
+from survey.classes.arrays import UNLABELLED, Labels
+from survey.classes.ratios import Ratio, features_of
+from survey.classes.sample import Sample
+from survey.config import ClassSettings
+from survey.pipeline.labels import LabelFile, label_rows
+from survey.pipeline.ratios import flux_columns, fluxes_of
+
+SAMPLE_FILE = "sample.parquet"
+GALAXY_COLUMNS = ["galaxy", "cluster", "nuclear", "slope_alpha", "slope_alpha_err"]
+
+
+def parts_of(catalog: Catalog, store: PartStore) -> dict[str, Receipt]:
+    """The parts of the galaxies of a catalog, by galaxy."""
+    manifest = Manifest.read(catalog.path)
+    return {galaxy: Receipt.read(store.path(galaxy, *part)) for galaxy, *part in manifest.parts}
+
+
+def write_sample(
+    folder: Path,
+    parts: Mapping[str, Receipt],
+    ratios: Sequence[Ratio],
+    labels: LabelFile | None,
+    settings: ClassSettings,
+) -> None:
+    """Collect the clusters of all galaxies, with their labels, into a file in `folder`."""
+    columns = GALAXY_COLUMNS + flux_columns(features_of(ratios))
+    frames = []
+    for part in parts.values():
+        clusters = pd.read_parquet(part.path / "clusters.parquet", columns=columns)
+        clusters = clusters.sort_values("cluster", ignore_index=True)
+        if labels is not None:
+            spaxels = pd.read_parquet(
+                part.path / "spaxels.parquet", columns=["cluster", "ra", "dec"]
+            )
+            found = label_rows(labels, clusters, spaxels, settings)
+            clusters = clusters.join(found.reset_index(drop=True))
+        frames.append(clusters)
+    pd.concat(frames, ignore_index=True).to_parquet(folder / SAMPLE_FILE)
+
+
+@lru_cache(maxsize=1)
+def sample_rows(folder: Path) -> pd.DataFrame:
+    """The rows of the file that `write_sample` wrote."""
+    return pd.read_parquet(folder / SAMPLE_FILE)
+
+
+def sample_of(rows: pd.DataFrame, ratios: Sequence[Ratio], *, use_slope: bool) -> Sample:
+    """The sample as it is classified. A slope that was nowhere measured is no predictor."""
+    slope = rows["slope_alpha"].to_numpy(float)
+    with_slope = use_slope and bool(np.isfinite(slope).any())
+    return Sample(
+        galaxy=pd.factorize(rows["galaxy"])[0],
+        fluxes=fluxes_of(rows, features_of(ratios)),
+        ratios=tuple(ratios),
+        slope=slope if with_slope else None,
+        slope_error=rows["slope_alpha_err"].to_numpy(float) if with_slope else None,
+    )
+
+
+def labels_of(rows: pd.DataFrame) -> Labels:
+    """Initial labels (N,) of the rows."""
+    if "label" not in rows:
+        return np.full(len(rows), UNLABELLED, dtype=np.int32)
+    return rows["label"].to_numpy(np.int32)

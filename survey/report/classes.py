@@ -1,0 +1,70 @@
+"""The part of the page that shows a classification."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+
+from catalogs.classification import Classification, current_classification
+from catalogs.query import Catalog
+from survey.report.planes import draw_planes
+from survey.report.scores import draw_importances, draw_scores
+from survey.report.stamp import drawn_for
+
+CAPTIONS = {
+    "planes": "Clusters in planes of two log ratios, coloured by the probabilities of their "
+    "classes; arrows are limits. Contours enclose fractions of a class.",
+    "importances": "What the forests tell the classes by: mean and standard deviation over the "
+    "draws.",
+    "scores": "Labels against classes found, and fractions against probabilities. Only what is "
+    "measured with the galaxy held out says how well a new galaxy would do.",
+}
+
+
+def class_section(root: Path, catalog: Catalog, folder: Path) -> list[str]:
+    """Draw the classification of a catalog, if it has one, and return its HTML.
+
+    Pictures that are of this very classification already are left alone.
+
+    Parameters
+    ----------
+    root : Path
+        The run directory.
+    catalog : Catalog
+    folder : Path
+        Of the page; the pictures are written below it.
+    """
+    classification = current_classification(root)
+    if classification is None:
+        return []
+    pictures = folder / "classes"
+    pictures.mkdir(parents=True, exist_ok=True)
+    if drawn_for(pictures / "planes.png") != classification.receipt.key:
+        _draw(catalog, classification, pictures)
+    blocks = [f"<h1>Classes</h1><p>{html.escape(_counts(catalog))}</p>"]
+    for name, caption in CAPTIONS.items():
+        if (pictures / f"{name}.png").exists():
+            blocks.append(
+                f'<p>{html.escape(caption)}</p><img src="classes/{name}.png" alt="{name}">'
+            )
+    return blocks
+
+
+def _draw(catalog: Catalog, classification: Classification, folder: Path) -> None:
+    for old in folder.glob("*.png"):
+        old.unlink()
+    stamp = classification.receipt.key
+    if len(catalog.scores):  # a model that was applied has none of its own
+        draw_importances(catalog.importances, folder / "importances.png", stamp=stamp)
+        draw_scores(catalog.scores, folder / "scores.png", stamp=stamp)
+    planes = [tuple(plane) for plane in classification.receipt.summary["planes"]]
+    draw_planes(
+        catalog.clusters, catalog.diagrams, catalog.classes, planes, folder / "planes.png",
+        stamp=stamp,
+    )  # fmt: skip
+
+
+def _counts(catalog: Catalog) -> str:
+    counts = catalog.clusters["class"].value_counts().reindex(catalog.classes, fill_value=0)
+    found = ", ".join(f"{count} {name}" for name, count in counts.items())
+    return f"{found}, {int(catalog.clusters['class'].isna().sum())} without class"

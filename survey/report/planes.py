@@ -1,0 +1,182 @@
+"""Planes of two log ratios with the clusters of a survey and the contours of their classes.
+
+After figures 4 and 5 of Hermosa Munoz et al. The colour of a cluster is the mixture of those
+of the classes in the proportions of their probabilities; limits are arrows. Optical planes
+have the published demarcation lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from catalogs.diagnostics import load_demarcations
+from catalogs.reference import load_bands, load_lines
+from survey.classes.demarcations import Demarcation
+from survey.classes.ratios import Limit
+from survey.report.palette import cluster_colors
+
+UNCLASSIFIED_COLOR = "#bbbbbb"
+ARROW_INCHES = 0.22
+COLUMNS = 2
+MARGIN = 0.08
+LineStyle = Literal["-", "--", ":", "-."]
+LINE_STYLES: tuple[LineStyle, ...] = ("-", "--", ":", "-.")
+
+
+def draw_planes(
+    clusters: pd.DataFrame,
+    contours: pd.DataFrame,
+    classes: Sequence[str],
+    planes: Sequence[tuple[str, str]],
+    path: Path,
+    *,
+    stamp: str = "",
+) -> None:
+    """Write the planes of a classification as one PNG.
+
+    Parameters
+    ----------
+    clusters, contours : DataFrame
+        The tables `clusters` and `diagrams`.
+    classes : sequence of str
+    planes : sequence of (x, y)
+        Names of ratios.
+    path : Path
+        The file to write.
+    stamp : str
+        Kept in the file as its `Source`: what the picture was made from.
+    """
+    rows = -(-len(planes) // COLUMNS)
+    figure, grid = plt.subplots(
+        rows, COLUMNS, figsize=(12, 4.9 * rows), squeeze=False, layout="constrained"
+    )
+    for axes, plane in zip(grid.flat, planes, strict=False):
+        draw_plane(axes, clusters, contours, classes, plane)
+    for axes in grid.flat[len(planes) :]:
+        axes.set_axis_off()
+    grid.flat[0].legend(handles=_legend(classes, contours), fontsize=8, loc="best")
+    figure.savefig(path, dpi=130, metadata={"Source": stamp})
+    plt.close(figure)
+
+
+def draw_plane(
+    axes: Axes,
+    clusters: pd.DataFrame,
+    contours: pd.DataFrame,
+    classes: Sequence[str],
+    plane: tuple[str, str],
+) -> None:
+    """Draw the clusters, contours and demarcation lines of one plane."""
+    x_name, y_name = plane
+    x, y = (clusters[f"log_{name}"].to_numpy(float) for name in plane)
+    known = np.isfinite(x) & np.isfinite(y)
+    limits = [clusters[f"loglimit_{name}"].fillna(0).to_numpy(int)[known] for name in plane]
+    colors = mixed_colors(clusters, classes)[known]
+    x, y = x[known], y[known]
+    _draw_contours(axes, contours, classes, plane)
+    xerr, yerr = (clusters[f"logerr_{name}"].to_numpy(float)[known] for name in plane)
+    axes.errorbar(x, y, yerr, xerr, fmt="none", ecolor="0.6", elinewidth=0.6, zorder=2)
+    is_limit = (limits[0] | limits[1]) > 0
+    axes.scatter(x[~is_limit], y[~is_limit], c=colors[~is_limit], s=42, edgecolors="black",
+                 linewidths=0.5, zorder=3)  # fmt: skip
+    axes.scatter(x[is_limit], y[is_limit], c=colors[is_limit], s=14, zorder=3)
+    _draw_arrows(axes, x, y, limits, colors)
+    _frame(axes, x, y)
+    _draw_demarcations(axes, plane)
+    axes.set_xlabel(f"log {ratio_label(x_name)}")
+    axes.set_ylabel(f"log {ratio_label(y_name)}")
+
+
+def mixed_colors(clusters: pd.DataFrame, classes: Sequence[str]) -> NDArray[np.float64]:
+    """RGB colours (N, 3) of clusters by the probabilities of their classes."""
+    palette = np.array([to_rgb(color) for color in cluster_colors(len(classes))])
+    p = clusters[[f"p_{name}" for name in classes]].to_numpy(float)
+    without = np.isnan(p).any(axis=1, keepdims=True)
+    return np.where(without, to_rgb(UNCLASSIFIED_COLOR), np.clip(np.nan_to_num(p) @ palette, 0, 1))
+
+
+def ratio_label(name: str) -> str:
+    """A ratio as people write it, `[Ne III] / [Ne II]`."""
+    labels = {line.name: line.label for line in load_lines()}
+    labels |= {band.name: band.label for band in load_bands()}
+    return " / ".join(
+        " + ".join(labels.get(feature, feature) for feature in term.split("+"))
+        for term in name.split("/")
+    )
+
+
+def _draw_contours(
+    axes: Axes, contours: pd.DataFrame, classes: Sequence[str], plane: tuple[str, str]
+) -> None:
+    here = contours[(contours["x_ratio"] == plane[0]) & (contours["y_ratio"] == plane[1])]
+    color = dict(zip(classes, cluster_colors(len(classes)), strict=True))
+    style = _styles(contours)
+    for row in here.to_dict("records"):
+        axes.plot(row["x"], row["y"], color=color[row["class"]], linestyle=style[row["level"]],
+                  linewidth=1.1, alpha=0.8, zorder=1)  # fmt: skip
+
+
+def _styles(contours: pd.DataFrame) -> dict[float, LineStyle]:
+    levels = sorted(contours["level"].unique())
+    return {level: LINE_STYLES[i % len(LINE_STYLES)] for i, level in enumerate(levels)}
+
+
+def _draw_arrows(
+    axes: Axes,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    limits: Sequence[NDArray[np.int_]],
+    colors: NDArray[np.float64],
+) -> None:
+    """An arrow to smaller values for an upper limit, to larger ones for a lower limit."""
+    along_x, along_y = (
+        np.where(limit == Limit.UPPER, -1.0, limit == Limit.LOWER) for limit in limits
+    )
+    for u, v in ((along_x, 0 * along_y), (0 * along_x, along_y)):
+        arrow = (u != 0) | (v != 0)
+        axes.quiver(
+            x[arrow], y[arrow], u[arrow], v[arrow],
+            color=colors[arrow], units="inches", scale=1 / ARROW_INCHES, width=0.015, zorder=2,
+        )  # fmt: skip
+
+
+def _frame(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
+    """Limits that hold the clusters; contours may reach beyond."""
+    for values, set_limits in ((x, axes.set_xlim), (y, axes.set_ylim)):
+        if len(values):
+            margin = MARGIN * (np.ptp(values) or 1.0)
+            set_limits(values.min() - 2 * margin, values.max() + 2 * margin)
+
+
+def _draw_demarcations(axes: Axes, plane: tuple[str, str]) -> None:
+    left, right = axes.get_xlim()
+    x = np.linspace(left, right, 400)
+    for row in load_demarcations():
+        if (row["x"], row["y"]) == plane:
+            axes.plot(x, Demarcation(**row)(x), color="black", linewidth=1, label=row["name"])
+
+
+def _legend(classes: Sequence[str], contours: pd.DataFrame) -> list[Line2D]:
+    dots = [
+        Line2D([], [], marker="o", linestyle="", color=color, markeredgecolor="black", label=name)
+        for name, color in zip(classes, cluster_colors(len(classes)), strict=True)
+    ]
+    lines = [
+        Line2D([], [], color="0.4", linestyle=style, label=f"{level:.0%} of a class")
+        for level, style in _styles(contours).items()
+    ]
+    return dots + lines
