@@ -265,7 +265,7 @@ def test_a_part_of_another_schema_is_never_published(tmp_path):
             pq.write_table(pa.table({"galaxy": ["NGC 1"]}), folder / f"{name}.parquet")
 
     part = PartStore(tmp_path).commit("NGC 1", "features", "k", write).path
-    with pytest.raises(CatalogError, match="another schema; expected version .; found none"):
+    with pytest.raises(CatalogError, match=r"another schema; expected version .; found none"):
         publish(tmp_path, [part])
 
 
