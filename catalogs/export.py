@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
 from astropy.io.votable import from_table
+from astropy.io.votable.exceptions import W03
 from astropy.table import Column, QTable, Table
 
 from catalogs.errors import CatalogError
@@ -54,7 +56,10 @@ def export_table(
 
 
 def _write_votable(table: QTable, path: Path) -> None:
-    votable = from_table(Table(table), table_id=table.meta["table"])
+    with warnings.catch_warnings():
+        # Names with a slash, as those of ratios, get an ID without: that is as it should be.
+        warnings.simplefilter("ignore", W03)
+        votable = from_table(Table(table), table_id=table.meta["table"])
     only = votable.get_first_table()
     only.description = table.meta["description"]
     for field in only.fields:

@@ -60,9 +60,10 @@ def draw_planes(
     stamp : str
         Kept in the file as its `Source`: what the picture was made from.
     """
-    rows = -(-len(planes) // COLUMNS)
+    columns = min(COLUMNS, len(planes))
+    rows = -(-len(planes) // columns)
     figure, grid = plt.subplots(
-        rows, COLUMNS, figsize=(12, 4.9 * rows), squeeze=False, layout="constrained"
+        rows, columns, figsize=(6 * columns, 4.9 * rows), squeeze=False, layout="constrained"
     )
     for axes, plane in zip(grid.flat, planes, strict=False):
         draw_plane(axes, clusters, contours, classes, plane)

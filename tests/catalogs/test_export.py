@@ -6,7 +6,7 @@ from astropy.io import fits
 from astropy.io.votable import parse_single_table, validate
 from astropy.table import Table
 
-from catalogs import CatalogError, open_catalog
+from catalogs import SCHEMA_VERSION, CatalogError, open_catalog
 from catalogs.export import export_table
 from catalogs.publish import publish
 from catalogs.schema import declared_tables
@@ -17,7 +17,9 @@ TABLES = sorted(declared_tables())
 @pytest.mark.parametrize("suffix", [".vot", ".fits"])
 @pytest.mark.parametrize("table", TABLES)
 def test_exported_tables_hold_the_same_values(run, tmp_path, table, suffix):
-    written = Table.read(export_table(run, table, tmp_path / f"{table}{suffix}"))
+    # A VOTable has names, and IDs, which may not have a slash.
+    options = {"use_names_over_ids": True} if suffix == ".vot" else {}
+    written = Table.read(export_table(run, table, tmp_path / f"{table}{suffix}"), **options)
     original = Table(open_catalog(run).qtable(table))
     assert written.colnames == original.colnames
     for name in original.colnames:
@@ -64,7 +66,7 @@ def test_fits_headers_carry_ucds_and_descriptions_in_ascii(run, tmp_path):
     assert header[f"TUCD{number}"] == "phot.flux.sb;em.line"
     assert header[f"TCOMM{number}"].startswith("Surface brightness of H alpha")
     assert header["EXTNAME"] == "clusters"
-    assert "schema_version: 1" in str(header["COMMENT"])
+    assert f"schema_version: {SCHEMA_VERSION}" in str(header["COMMENT"])
 
 
 def test_one_galaxy_can_be_exported_alone(run, tmp_path):

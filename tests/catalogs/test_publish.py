@@ -13,7 +13,7 @@ import pytest
 from filelock import FileLock
 
 import catalogs.publish
-from catalogs import CatalogError, open_catalog, versions
+from catalogs import SCHEMA_VERSION, CatalogError, open_catalog, versions
 from catalogs.parts import PartStore
 from catalogs.publish import publish
 from catalogs.schema import declared_tables
@@ -80,7 +80,7 @@ def test_columns_with_a_dot_in_their_name_can_be_chosen_and_filtered(run):
 def test_facts_of_the_publisher_are_in_every_table(run):
     schema = pq.read_schema(run / "catalog/clusters.parquet")
     assert schema.metadata[b"survey_version"] == b"0"
-    assert schema.metadata[b"schema_version"] == b"1"
+    assert schema.metadata[b"schema_version"] == SCHEMA_VERSION.encode()
 
 
 def test_a_survey_without_results_has_empty_tables(tmp_path):
@@ -159,13 +159,13 @@ def test_parts_are_not_all_in_memory_at_once(tmp_path, make_part, monkeypatch):
     parts = [make_part(f"NGC {number:02d}", edit=enlarge) for number in range(6)]
     monkeypatch.setattr(catalogs.publish, "ROW_GROUP_BYTES", 1)
     allocated = []
-    read = catalogs.publish._read_part_table
+    read = catalogs.publish.read_part_table
 
     def read_and_measure(receipt, name):
         allocated.append(pa.total_allocated_bytes())
         return read(receipt, name)
 
-    monkeypatch.setattr(catalogs.publish, "_read_part_table", read_and_measure)
+    monkeypatch.setattr(catalogs.publish, "read_part_table", read_and_measure)
     before = pa.total_allocated_bytes()
     publish(tmp_path, parts)
     one_part = 2 * 20_000 * (8 + 3 * 4)
@@ -265,7 +265,7 @@ def test_a_part_of_another_schema_is_never_published(tmp_path):
             pq.write_table(pa.table({"galaxy": ["NGC 1"]}), folder / f"{name}.parquet")
 
     part = PartStore(tmp_path).commit("NGC 1", "features", "k", write).path
-    with pytest.raises(CatalogError, match="another schema; expected version 1; found none"):
+    with pytest.raises(CatalogError, match=r"another schema; expected version .; found none"):
         publish(tmp_path, [part])
 
 

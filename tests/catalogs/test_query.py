@@ -24,8 +24,11 @@ def test_frames_have_one_row_per_galaxy_and_per_cluster(catalog):
     assert catalog.quarantine["message"].tolist() == ["all NaN"]
     assert catalog.row_counts() == {
         "clusters": 6,
+        "diagrams": 0,
         "galaxies": 3,
+        "importances": 0,
         "quarantine": 1,
+        "scores": 0,
         "spaxels": 36,
         "spectra": 6,
     }
