@@ -73,11 +73,12 @@ class FFTEngine(ProductEngine):
         return PANEL_BYTES // np.dtype(self.dtype).itemsize
 
     def workspace(self) -> tuple[Array, ...]:
-        """See `Engine.workspace`: channels and lags of all pairs, one row each."""
+        """See `Engine.workspace`: the channels of all pairs, then their lags."""
         n_pairs = self.tile_size * self.panel_size
-        n_rows = self._transform.n_channels, self.n_lags
         # Rows a power of two apart would compete for the same lines of the cache.
-        return tuple(np.zeros((n, n_pairs + 16), self.dtype)[:, :n_pairs] for n in n_rows)
+        channels = np.zeros((self._transform.n_channels, n_pairs + 16), self.dtype)[:, :n_pairs]
+        lags = np.empty((self.n_lags, n_pairs), self.dtype)
+        return channels, lags
 
     def _store(self, tile: slice, residuals: Array) -> None:
         transform, margin = self._transform, self.max_shift
