@@ -4,10 +4,10 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test lint types pytest bench clean
+.PHONY: help demo test lint types pytest bench bench-truth clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:\t/' | expand -t 13
 
 demo: $(VENV)/.installed  ## simulate four galaxies, run them, show the catalog (about 3 minutes)
 	$(BIN)/survey demo demo
@@ -26,6 +26,9 @@ pytest: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev  ## speed and memory, as ratios measured in one run
 	$(BIN)/python tests/benchmarks/run.py
+
+bench-truth: $(VENV)/.installed-dev  ## classes of simulated surveys against the truth (about 10 minutes)
+	$(BIN)/python tests/benchmarks/bench_truth.py
 
 clean:  ## remove the virtual environment and the demo
 	rm -rf $(VENV) demo

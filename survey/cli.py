@@ -329,7 +329,12 @@ def report(
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder for the cubes.")],
-    galaxies: Annotated[int, typer.Option(min=1, help="How many.")] = 4,
+    archive: Annotated[
+        str, typer.Option(help="demo, or gatos-like (the paper's sample).")
+    ] = "demo",
+    galaxies: Annotated[
+        int | None, typer.Option(min=1, help="How many; by default as many as the archive has.")
+    ] = None,
     seed: Seed = 0,
     size: Annotated[int, typer.Option(min=8, help="Spaxels along a side.")] = 24,
     window: Annotated[str, typer.Option(help="ch3, ch3-short, ch3-medium or ch3-long.")] = "ch3",
@@ -338,25 +343,33 @@ def simulate(
     quiet: Quiet = False,
 ) -> None:
     """Write MIRI/MRS cubes of galaxies whose truth is known, with a survey.toml to run them."""
-    _simulate(out, galaxies, seed=seed, size=size, window=window, snr=snr, workers=workers or 1,
-              quiet=quiet)  # fmt: skip
-    if not quiet:
-        out_console.print(f"run them with: survey run {out / 'survey.toml'}", highlight=False)
+    _simulate(out, archive, galaxies, seed=seed, size=size, window=window, snr=snr,
+              workers=workers or 1, quiet=quiet)  # fmt: skip
+    if quiet:
+        return
+    out_console.print(f"run them with: survey run {out / 'survey.toml'}", highlight=False)
+    if (labels := out / "labels.ecsv").exists():
+        out_console.print(
+            f"then classify: survey classify {out / 'run'} --labels {labels}", highlight=False
+        )
 
 
 def _simulate(
-    out: Path, galaxies: int, *, seed: int, size: int, window: str, snr: float, workers: int,
-    quiet: bool,
+    out: Path, archive: str, galaxies: int | None, *, seed: int, size: int, window: str,
+    snr: float, workers: int, quiet: bool,
 ) -> None:  # fmt: skip
     from rich.progress import Progress
 
     from survey.simulate.archive import simulate_archive
+    from survey.simulate.designs import load_design
 
+    total = galaxies or len(load_design(archive).members)
     with Progress(console=err_console, disable=quiet) as progress:
-        bar = progress.add_task("simulating", total=galaxies)
+        bar = progress.add_task("simulating", total=total)
         simulate_archive(
             out,
-            galaxies,
+            total,
+            archive=archive,
             seed=seed,
             size=(size, size),
             window=window,
@@ -377,7 +390,8 @@ def demo(
 
     from survey.pipeline.plan import plan_run
 
-    _simulate(out, 4, seed=seed, size=24, window="ch3", snr=30.0, workers=workers or 1, quiet=False)
+    _simulate(out, "demo", None, seed=seed, size=24, window="ch3", snr=30.0, workers=workers or 1,
+              quiet=False)  # fmt: skip
     plan = plan_run([out / "survey.toml"], overrides={"engine": {"workers": workers}})
     plan, numbers = _execute(plan, quiet=False)
     file = plan.root / "catalog" / "clusters.parquet"

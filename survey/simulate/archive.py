@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
@@ -13,11 +13,12 @@ from astropy.table import Column, Table
 
 from survey.errors import ConfigError
 from survey.simulate.cube import simulate_galaxy
+from survey.simulate.designs import Member, load_design
 from survey.simulate.galaxy import GalaxyModel
+from survey.simulate.labels import label_regions
 from survey.simulate.observation import CHANNEL, MULTIPLE_BANDS, Observation
-from survey.simulate.recipes import RECIPES, draw_galaxy
-
-DEMO_RECIPES = ("seyfert", "starburst", "liner", "composite")
+from survey.simulate.recipes import draw_galaxy
+from survey.simulate.write import truth_path
 
 SETTINGS = """\
 # Settings of a simulated archive. Run it with: survey run survey.toml
@@ -37,20 +38,38 @@ criterion = "auto"
 """
 
 
+@dataclass(frozen=True)
+class Plan:
+    """One galaxy, decided but not yet simulated; `labelled` is whether its classes are told."""
+
+    model: GalaxyModel
+    observation: Observation
+    path: Path
+    seed: int
+    labelled: bool
+
+    def simulate(self) -> Path:
+        """Write the cube and its truth; returns the path of the cube."""
+        return simulate_galaxy(self.model, self.path, self.seed, observation=self.observation)
+
+
 def simulate_archive(
     out: str | Path,
-    n_galaxies: int = 4,
+    n_galaxies: int | None = None,
     *,
+    archive: str = "demo",
     seed: int = 0,
     size: tuple[int, int] = (24, 24),
     window: str | tuple[float, float] = f"ch{CHANNEL}",
     snr: float = 30.0,
     fringe_amplitude: float = 0.0,
-    recipes: Sequence[str] = DEMO_RECIPES,
     workers: int = 1,
     on_done: Callable[[Path], None] | None = None,
 ) -> list[Path]:
     """Write galaxies SIM-001, SIM-002 ... with their truth, a targets table and settings.
+
+    Where the archive has galaxies that are labelled, `labels.ecsv` has the regions on the sky
+    in which one true class gives most of their light.
 
     A galaxy depends on `seed` and its own number only: not on how many there are, nor on
     the number of workers.
@@ -59,7 +78,10 @@ def simulate_archive(
     ----------
     out : path
         Folder to write into; files of the same names are replaced.
-    n_galaxies : int
+    n_galaxies : int, optional
+        As many as the archive has, unless given.
+    archive : str
+        One of `archives.toml`.
     seed : int
     size : (ny, nx)
         Spaxels of each cube.
@@ -69,8 +91,6 @@ def simulate_archive(
         Continuum S/N per sample, median of each field.
     fringe_amplitude : float
         Relative amplitude of fringes.
-    recipes : sequence of str
-        Kinds of galaxy, taken in turn; names of `recipes.RECIPES`.
     workers : int
         Processes.
     on_done : callable, optional
@@ -84,44 +104,56 @@ def simulate_archive(
     Raises
     ------
     ConfigError
-        If a number makes no sense or a recipe is unknown.
+        If a number makes no sense or there is no such archive.
     """
-    _check(n_galaxies, seed, recipes, workers)
     out = Path(out)
     observation = Observation(shape=size, window=window, snr=snr, fringe_amplitude=fringe_amplitude)
-    plans = [
-        _plan(number, recipes[(number - 1) % len(recipes)], seed, observation, out)
-        for number in range(1, n_galaxies + 1)
-    ]
+    _check("number of workers", workers, 1)
+    plans = plan_archive(out, n_galaxies, archive=archive, seed=seed, observation=observation)
     cubes = []
     for path in _simulate(plans, workers):
         cubes.append(path)
         if on_done is not None:
             on_done(path)
     _write_targets(out / "targets.ecsv", plans)
+    labelled = {plan.model.name: truth_path(plan.path) for plan in plans if plan.labelled}
+    labels = out / "labels.ecsv"
+    labels.unlink(missing_ok=True)  # of another archive, it would be wrong
+    if labelled:
+        label_regions(labelled).write(labels, format="ascii.ecsv")
     (out / "survey.toml").write_text(SETTINGS, encoding="utf-8")
     return cubes
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """One galaxy, decided but not yet simulated."""
+def plan_archive(
+    out: Path,
+    n_galaxies: int | None = None,
+    *,
+    archive: str,
+    seed: int,
+    observation: Observation,
+) -> list[Plan]:
+    """The galaxies of an archive and how each is observed; see `simulate_archive`."""
+    design = load_design(archive)
+    count = len(design.members) if n_galaxies is None else n_galaxies
+    _check("number of galaxies", count, 1)
+    _check("seed", seed, 0)
+    return [
+        _plan(number, member, design.diverse, seed, observation, out)
+        for number, member in enumerate(design.take(count), start=1)
+    ]
 
-    model: GalaxyModel
-    observation: Observation
-    path: Path
-    seed: int
 
-    def simulate(self) -> Path:
-        return simulate_galaxy(self.model, self.path, self.seed, observation=self.observation)
-
-
-def _plan(number: int, recipe: str, seed: int, observation: Observation, out: Path) -> _Plan:
+def _plan(
+    number: int, member: Member, diverse: bool, seed: int, observation: Observation, out: Path
+) -> Plan:
     draws, noise = np.random.SeedSequence(seed, spawn_key=(number,)).spawn(2)
     rng = np.random.default_rng(draws)
     name = f"SIM-{number:03d}"
     field_arcsec = min(observation.shape) * observation.spaxel_arcsec
-    model = draw_galaxy(name, recipe, rng, field_arcsec=field_arcsec)
+    model = draw_galaxy(name, member.kind, rng, field_arcsec=field_arcsec, diverse=diverse)
+    if member.redshift is not None:
+        model = replace(model, redshift=member.redshift)
     observation = replace(
         observation,
         position_angle_deg=rng.uniform(0, 360),
@@ -132,19 +164,19 @@ def _plan(number: int, recipe: str, seed: int, observation: Observation, out: Pa
     if observation.band != MULTIPLE_BANDS:
         band += f"-{observation.band.lower()}"
     path = out / f"{name}_{band}_s3d.fits"
-    return _Plan(model, observation, path, int(noise.generate_state(1)[0]))
+    return Plan(model, observation, path, int(noise.generate_state(1)[0]), member.labelled)
 
 
-def _simulate(plans: list[_Plan], workers: int) -> Iterator[Path]:
+def _simulate(plans: list[Plan], workers: int) -> Iterator[Path]:
     if workers == 1:
-        yield from map(_Plan.simulate, plans)
+        yield from map(Plan.simulate, plans)
         return
     # Forking a process that already runs threads (BLAS, a progress bar) can deadlock.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_Plan.simulate, plans)
+        yield from pool.map(Plan.simulate, plans)
 
 
-def _write_targets(path: Path, plans: list[_Plan]) -> None:
+def _write_targets(path: Path, plans: list[Plan]) -> None:
     models = [plan.model for plan in plans]
     table = Table(
         {
@@ -158,18 +190,6 @@ def _write_targets(path: Path, plans: list[_Plan]) -> None:
     table.write(path, format="ascii.ecsv", overwrite=True)
 
 
-def _check(n_galaxies: int, seed: int, recipes: Sequence[str], workers: int) -> None:
-    for name, value, least in (
-        ("number of galaxies", n_galaxies, 1),
-        ("seed", seed, 0),
-        ("number of workers", workers, 1),
-    ):
-        if value < least:
-            raise ConfigError(f"impossible {name}", expected=f"{least} or more", found=str(value))
-    unknown = sorted(set(recipes) - set(RECIPES))
-    if unknown or not recipes:
-        raise ConfigError(
-            "unknown kind of galaxy",
-            expected=f"some of {', '.join(RECIPES)}",
-            found=", ".join(unknown) or "none",
-        )
+def _check(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise ConfigError(f"impossible {name}", expected=f"{least} or more", found=str(value))

@@ -27,6 +27,7 @@ class Region(IntEnum):
     DISC = 2
     CLUMP = 3
     CONE = 4
+    JET = 5
 
 
 @dataclass(frozen=True)

@@ -26,11 +26,21 @@ SPEED_OF_LIGHT_UM_S = SPEED_OF_LIGHT_KM_S * 1e9
 MJY_IN_W_M2_HZ = 1e-20
 _PLANCK_UM_K = 14_387.769  # h c / k
 
+HARD_EV = 35.0
+"""Ions that take more than this to be made are made by one and the same hard radiation."""
+
+BAND_SCATTER_DEX = 0.08
+"""Of the PAH bands relative to the 12.7 micron complex, among regions of one kind."""
+
+SIGNED = frozenset({"power_law_index"})
+"""Quantities drawn evenly; all others are positive, and drawn evenly in the logarithm."""
+
 
 @dataclass(frozen=True)
 class Drude:
     """One profile of a PAH band; `power` is relative to the 12.7 micron complex."""
 
+    band: str
     centre_um: float
     fwhm_um: float
     power: float
@@ -38,11 +48,30 @@ class Drude:
 
 @dataclass(frozen=True)
 class EmissionLine:
-    """One line; `ratio` is its flux relative to [Ne II] 12.81."""
+    """One line; `ratio` is its flux relative to [Ne II] 12.81.
+
+    `potential_ev` is the energy that makes the ion, NaN for molecules.
+    """
 
     name: str
     wavelength_um: float
     ratio: float
+    potential_ev: float
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a quantity is in most regions of a kind; `name` is a line, or a field of `Spectrum`."""
+
+    name: str
+    low: float
+    high: float
+
+    def at(self, place: float) -> float:
+        """The value at a place between 0 and 1."""
+        if self.name in SIGNED:
+            return self.low + place * (self.high - self.low)
+        return float(self.low * (self.high / self.low) ** place)
 
 
 @dataclass(frozen=True)
@@ -50,6 +79,7 @@ class Spectrum:
     """The spectrum of one kind of region, as described in `components.toml`."""
 
     name: str
+    class_name: str
     power_law_index: float
     dust_fraction: float
     dust_temperature_k: float
@@ -57,6 +87,7 @@ class Spectrum:
     neon_ew_um: float
     pah_ew_um: float
     lines: tuple[EmissionLine, ...]
+    ranges: tuple[Range, ...]
     drudes: tuple[Drude, ...]
     pivot_um: float
     reference_um: float
@@ -103,6 +134,26 @@ class Spectrum:
             pah_ew_um=self.pah_ew_um * factors[-1],
         )
 
+    def anywhere(self, rng: np.random.Generator) -> Spectrum:
+        """The same kind of region anywhere in its ranges.
+
+        All ions of high potential take the same place in theirs: regions differ first of all
+        in the hardness of what ionises them.
+        """
+        hardness = rng.uniform()
+        hard = {line.name for line in self.lines if line.potential_ev > HARD_EV}
+        values: dict[str, Any] = {
+            item.name: item.at(hardness if item.name in hard else rng.uniform())
+            for item in self.ranges
+        }
+        factors = {
+            band: 10 ** rng.normal(0.0, BAND_SCATTER_DEX)
+            for band in dict.fromkeys(drude.band for drude in self.drudes)
+        }
+        lines = tuple(replace(x, ratio=values.pop(x.name, x.ratio)) for x in self.lines)
+        drudes = tuple(replace(x, power=x.power * factors[x.band]) for x in self.drudes)
+        return replace(self, lines=lines, drudes=drudes, **values)
+
     def _black_body(self, rest_um: Array) -> Array:
         exponent = _PLANCK_UM_K / (rest_um * self.dust_temperature_k)
         return rest_um ** -(3 + self.dust_emissivity) / np.expm1(exponent)
@@ -134,9 +185,9 @@ def load_spectrum(name: str) -> Spectrum:
             found=repr(name),
         )
     values = dict(table["spectrum"][name])
-    wavelengths = {line.name: line.wavelength_um for line in load_lines("mir")}
-    ratios = values.pop("lines")
-    unknown = sorted(set(ratios) - set(wavelengths))
+    catalogued = {line.name: line for line in load_lines("mir")}
+    ratios, ranges, class_name = (values.pop(key) for key in ("lines", "range", "class"))
+    unknown = sorted(set(ratios) - set(catalogued))
     if unknown:
         raise ConfigError(
             "lines without a catalogued wavelength",
@@ -146,10 +197,15 @@ def load_spectrum(name: str) -> Spectrum:
         )
     return Spectrum(
         name=name,
-        lines=tuple(EmissionLine(line, wavelengths[line], ratios[line]) for line in ratios),
+        class_name=class_name,
+        lines=tuple(
+            EmissionLine(line, catalogued[line].wavelength_um, ratio, catalogued[line].ip_lower_ev)
+            for line, ratio in ratios.items()
+        ),
+        ranges=tuple(Range(item, low, high) for item, (low, high) in ranges.items()),
         drudes=_drudes(table["band_power"]),
         pivot_um=table["pivot_um"],
-        reference_um=wavelengths[table["reference_line"]],
+        reference_um=catalogued[table["reference_line"]].wavelength_um,
         **values,
     )
 
@@ -181,7 +237,7 @@ def line_profile(edges_um: Array, centre_um: Array, sigma_um: Array) -> Array:
 
 def _drudes(powers: dict[str, list[float]]) -> tuple[Drude, ...]:
     return tuple(
-        Drude(centre_um, fwhm_um, power)
+        Drude(band.name, centre_um, fwhm_um, power)
         for band in load_bands()
         if band.name in powers
         for (centre_um, fwhm_um), power in zip(band.drudes, powers[band.name], strict=True)

@@ -141,6 +141,7 @@ def _components(scene: Scene, flux: Array) -> QTable:
             "kind": [type(layer.component).__name__ for layer in layers],
             "region": np.array([layer.component.region for layer in layers], dtype=np.int16),
             "spectrum": [layer.spectrum.name for layer in layers],
+            "class": [layer.spectrum.class_name for layer in layers],
             "flux_share": flux.sum(axis=(1, 2)) / flux.sum(),
         }
     )

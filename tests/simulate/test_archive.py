@@ -2,12 +2,18 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from typer.testing import CliRunner
 
+from catalogs.reference import load_gatos_sample
+from survey.classes.regions import parse_regions
+from survey.cli import app
 from survey.config import load_settings
 from survey.errors import ConfigError
 from survey.simulate import simulate_archive
+from survey.simulate.designs import load_design
 from survey.simulate.galaxy import Region
 from survey.simulate.recipes import RECIPES, draw_galaxy
+from survey.simulate.spectra import load_toml
 from survey.simulate.write import truth_path
 
 SMALL = {"size": (10, 12), "window": (12.7, 13.1), "seed": 5}
@@ -40,6 +46,7 @@ def test_an_archive_has_cubes_truth_targets_and_settings(archive):
 
     settings = load_settings(out / "survey.toml")
     assert (out / settings.targets).is_file()
+    assert not (out / "labels.ecsv").exists()
 
 
 def test_a_galaxy_does_not_depend_on_the_number_of_galaxies(archive, tmp_path):
@@ -64,18 +71,77 @@ def test_kinds_of_galaxy_look_different(archive):
     assert {Region.AGN, Region.CLUMP} <= composite
 
 
+def test_the_gatos_like_archive_has_the_sample_of_the_paper():
+    members = load_design("gatos-like").members
+    names = [row["like"] for row in load_toml("archives.toml")["gatos-like"]["galaxies"]]
+    assert names == [galaxy.galaxy for galaxy in load_gatos_sample()]
+    for galaxy, member in zip(load_gatos_sample(), members, strict=True):
+        assert galaxy.distance_mpc == pytest.approx(member.redshift * 299_792 / 70, rel=1e-3)
+        named = {"Starburst": "starburst", "LINER": "liner"}
+        expected = next((k for t, k in named.items() if galaxy.type.startswith(t)), "seyfert")
+        assert expected in member.kind or (expected == "seyfert" and member.kind == "composite")
+    assert sum(member.labelled for member in members) == len(members) // 2
+
+
+@pytest.fixture(scope="module")
+def gatos_like(tmp_path_factory):
+    out = tmp_path_factory.mktemp("gatos-like")
+    return out, simulate_archive(out, archive="gatos-like", **SMALL)
+
+
+def test_half_of_the_gatos_like_galaxies_have_labels_of_all_classes(gatos_like):
+    out, cubes = gatos_like
+    members = load_design("gatos-like").members
+    assert len(cubes) == len(members) == 15
+    regions = parse_regions((out / "labels.ecsv").read_text(), "ecsv")
+    assert {region.galaxy for region in regions} == {
+        f"SIM-{number:03d}" for number, member in enumerate(members, start=1) if member.labelled
+    }
+    assert {region.class_name for region in regions} == {"AGN", "SF", "other"}
+    targets = Table.read(out / "targets.ecsv")
+    assert list(targets["redshift"]) == [member.redshift for member in members]
+
+
+def test_a_gatos_like_galaxy_with_a_jet_has_shocked_gas_of_its_own_class(gatos_like):
+    truth = truth_path(gatos_like[1][12])
+    with fits.open(truth) as hdus:
+        components = hdus["COMPONENTS"].data
+        jet = components["region"] == Region.JET
+        assert list(components["class"][jet]) == ["other"]
+        assert list(components["spectrum"][jet]) == ["shock"]
+        assert set(components["class"][~jet]) == {"AGN", "SF"}
+        assert Region.JET in hdus["TRUTH_MAP"].data
+
+
+def test_labels_of_another_archive_are_not_left_behind(tmp_path):
+    (tmp_path / "labels.ecsv").write_text("stale")
+    simulate_archive(tmp_path, 1, **SMALL)
+    assert not (tmp_path / "labels.ecsv").exists()
+
+
+def test_the_command_simulates_an_archive_by_name(tmp_path):
+    arguments = ["simulate", str(tmp_path), "--archive", "gatos-like", "--galaxies", "2"]
+    small = ["--size", "8", "--window", "ch3-short"]
+    done = CliRunner().invoke(app, arguments + small)
+    assert done.exit_code == 0, done.output
+    assert "survey classify" in done.output
+    assert len(Table.read(tmp_path / "targets.ecsv")) == 2
+    assert (tmp_path / "labels.ecsv").is_file()
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recipe_is_seeded(recipe):
-    one, same, other = (
-        draw_galaxy("X", recipe, np.random.default_rng(seed), field_arcsec=5.0)
-        for seed in (1, 1, 2)
-    )
-    assert one == same != other
-    assert 0 < one.redshift < 0.05
+    for diverse in (False, True):
+        one, same, other = (
+            draw_galaxy("X", recipe, np.random.default_rng(s), field_arcsec=5.0, diverse=diverse)
+            for s in (1, 1, 2)
+        )
+        assert one == same != other
+        assert 0 < one.redshift < 0.05
 
 
 @pytest.mark.parametrize(
-    "mistake", [{"n_galaxies": 0}, {"seed": -1}, {"workers": 0}, {"recipes": ("quasar",)}]
+    "mistake", [{"n_galaxies": 0}, {"seed": -1}, {"workers": 0}, {"archive": "quasars"}]
 )
 def test_an_impossible_archive_is_refused(mistake, tmp_path):
     with pytest.raises(ConfigError, match="expected"):

@@ -72,6 +72,42 @@ def test_variation_is_seeded_and_leaves_the_reference_line_alone():
     assert one.neon_ew_um != spectrum.neon_ew_um
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_ranges_hold_the_typical_value_and_are_of_what_the_spectrum_has(kind):
+    spectrum = load_spectrum(kind)
+    ratios = {line.name: line.ratio for line in spectrum.lines}
+    for item in spectrum.ranges:
+        typical = ratios[item.name] if item.name in ratios else getattr(spectrum, item.name)
+        assert item.low < typical < item.high, item.name
+        assert item.at(0) == pytest.approx(item.low)
+        assert item.at(1) == pytest.approx(item.high)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_spectrum_drawn_anywhere_fills_its_ranges_and_leaves_none(kind):
+    spectrum = load_spectrum(kind)
+    drawn = [spectrum.anywhere(np.random.default_rng(seed)) for seed in range(60)]
+    for item in spectrum.ranges:
+        values = [
+            {**vars(one), **{line.name: line.ratio for line in one.lines}}[item.name]
+            for one in drawn
+        ]
+        assert item.low <= min(values) < item.at(0.2)
+        assert item.at(0.8) < max(values) <= item.high
+
+
+def test_ions_of_high_potential_rise_together_and_others_do_not():
+    spectrum = load_spectrum("seyfert")
+    drawn = [spectrum.anywhere(np.random.default_rng(seed)) for seed in range(60)]
+
+    def logs(name):
+        return np.log([line.ratio for one in drawn for line in one.lines if line.name == name])
+
+    neon = logs("NeIII_15.56")
+    assert np.corrcoef(neon, logs("NeV_14.32"))[0, 1] == pytest.approx(1)
+    assert abs(np.corrcoef(neon, logs("H2_S1_17.03"))[0, 1]) < 0.4
+
+
 def test_an_unknown_spectrum_is_refused_with_the_known_ones():
     with pytest.raises(ConfigError, match="seyfert, liner"):
         load_spectrum("quasar")
