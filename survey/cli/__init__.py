@@ -1,0 +1,9 @@
+"""The command line: it parses, calls one function, and prints.
+
+Each module holds the commands of one subject and registers them with the application.
+"""
+
+from survey.cli import catalog, classes, cubes, runs, simulated
+from survey.cli.app import app, main
+
+__all__ = ["app", "catalog", "classes", "cubes", "main", "runs", "simulated"]

@@ -1,0 +1,108 @@
+"""What all commands share: the application, consoles, options, exit codes, error messages."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from catalogs.errors import CatalogError
+from survey import __version__
+from survey.errors import InfrastructureError, SurveyError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+EXIT_QUARANTINED = 64
+EXIT_RESUMABLE = 75
+EXIT_USAGE = 2
+EXIT_BUG = 1
+EXIT_INTERRUPTED_BY_TYPER = 130
+INTERRUPTED = "interrupted; run the same command again to go on"
+
+app = typer.Typer(
+    name="survey",
+    help="Clusters of similar spectra in archives of integral-field cubes.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    add_completion=False,
+)
+
+out_console = Console()
+err_console = Console(stderr=True)
+
+Redshift = Annotated[float, typer.Option(help="Redshift; by default that of the header.")]
+Seed = Annotated[int, typer.Option(help="Seed of the random numbers.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes on this machine.")]
+
+
+def main() -> None:
+    """Run the command line; errors of the survey's own family become one line and a code."""
+    try:
+        code = app(standalone_mode=False)  # what `typer.Exit` was raised with, or None
+    except (typer.Abort, KeyboardInterrupt):
+        fail(INTERRUPTED, EXIT_RESUMABLE)
+    except InfrastructureError as error:
+        fail(str(error), EXIT_RESUMABLE)
+    except (SurveyError, CatalogError) as error:
+        fail(str(error), EXIT_USAGE)
+    except OSError as error:
+        fail(f"{error.filename or 'a file'}: {error.strerror or error}", EXIT_USAGE)
+    except Exception as error:
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's usage errors
+            fail(error.format_message(), EXIT_USAGE)
+        err_console.print_exception()
+        sys.exit(EXIT_BUG)
+    if code == EXIT_INTERRUPTED_BY_TYPER:
+        fail(INTERRUPTED, EXIT_RESUMABLE)
+    sys.exit(code or 0)
+
+
+def fail(message: str, code: int) -> None:
+    """Print an error and end with an exit code."""
+    print_error(message)
+    sys.exit(code)
+
+
+def print_error(message: object) -> None:
+    """Print a message as an error, whatever brackets it holds."""
+    text = f"[bold red]error:[/] {escape(str(message))}"
+    err_console.print(text, highlight=False, soft_wrap=True)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        out_console.print(f"spaxel-survey {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+def progress_bar(what: str, *, quiet: bool) -> Progress:
+    """A bar that counts `what`."""
+    from rich import progress
+
+    return progress.Progress(
+        progress.TextColumn(what),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(),
+        progress.TimeRemainingColumn(),
+        console=err_console,
+        disable=quiet,
+    )

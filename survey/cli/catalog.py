@@ -1,0 +1,56 @@
+"""A published catalog: list, describe, verify, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from survey.cli.app import EXIT_BUG, app, out_console
+
+catalog_app = typer.Typer(help="Look at, check and export a catalog.", no_args_is_help=True)
+app.add_typer(catalog_app, name="catalog")
+
+
+@catalog_app.command("list")
+def catalog_list(root: Annotated[Path, typer.Argument(metavar="RUN")]) -> None:
+    """The tables of a catalog and how many rows they have."""
+    from catalogs import open_catalog
+
+    for name, rows in open_catalog(root).row_counts().items():
+        out_console.print(f"{name:<12} {rows:>10,} rows", highlight=False)
+
+
+@catalog_app.command("describe")
+def catalog_describe(table: Annotated[str, typer.Argument()]) -> None:
+    """Every column of a table: type, unit, UCD, meaning."""
+    from catalogs.schema import describe
+
+    print(describe(table))
+
+
+@catalog_app.command("verify")
+def catalog_verify(root: Annotated[Path, typer.Argument(metavar="RUN")]) -> None:
+    """Check the integrity of a published catalog."""
+    from catalogs.verify import verify
+
+    checks = verify(root)
+    for check in checks:
+        mark = "[green]ok[/]  " if check.ok else "[red]FAIL[/]"
+        out_console.print(f"{mark} {check.check}  {check.detail}", highlight=False)
+    if not all(check.ok for check in checks):
+        raise typer.Exit(EXIT_BUG)
+
+
+@catalog_app.command("export")
+def catalog_export(
+    root: Annotated[Path, typer.Argument(metavar="RUN")],
+    table: Annotated[str, typer.Argument(help="clusters, galaxies, ...")],
+    path: Annotated[Path, typer.Argument(help="A .vot or .fits file.")],
+) -> None:
+    """Write a table as VOTable or FITS, with units and UCDs."""
+    from catalogs.export import export_table
+
+    export_table(root, table, path)
+    out_console.print(f"wrote {path}", highlight=False)

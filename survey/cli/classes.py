@@ -1,0 +1,50 @@
+"""The classes of the clusters of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from survey.cli.app import Quiet, Workers, app, out_console, progress_bar
+
+
+@app.command()
+def classify(
+    root: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    labels: Annotated[
+        Path | None, typer.Option(help="Regions of known class: DS9 (.reg) or a table (.ecsv).")
+    ] = None,
+    model: Annotated[Path | None, typer.Option(help="Apply this trained model instead.")] = None,
+    save_model: Annotated[Path | None, typer.Option(help="Write a model (.skops).")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="As in classes.draws=200. Repeatable.")
+    ] = None,
+    workers: Workers = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="An existing Dask scheduler, tcp://HOST:PORT.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Tell the classes of all clusters, from labels or by a model, and publish them."""
+    from survey.engine.cluster import connect
+    from survey.pipeline.classify import classify_run
+    from survey.pipeline.plan import parse_overrides, plan_classification
+    from survey.report.run import write_page
+
+    overrides = parse_overrides(setting or [])
+    engine = {"workers": workers, "scheduler": scheduler}
+    overrides.setdefault("engine", {}).update({k: v for k, v in engine.items() if v is not None})
+    settings = plan_classification(root, labels=labels, model=model, overrides=overrides)
+    with connect(settings.engine) as client, progress_bar("draws", quiet=quiet) as progress:
+        bar = progress.add_task("draws", total=settings.classes.draws * (2 if save_model else 1))
+        done = classify_run(
+            root, settings, client, model=model, save_as=save_model,
+            on_draws=lambda n: progress.advance(bar, n),
+        )  # fmt: skip
+    page = write_page(root)
+    if not quiet:
+        for line in done.summary():
+            out_console.print(line, highlight=False)
+        out_console.print(f"report: {page}", highlight=False)

@@ -1,0 +1,48 @@
+"""Single cubes: look at one before a survey."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from survey.cli.app import EXIT_QUARANTINED, AsJson, Redshift, app, out_console, print_error
+from survey.errors import SurveyError
+
+
+@app.command()
+def inspect(
+    cubes: Annotated[list[Path], typer.Argument(help="FITS cubes.")],
+    redshift: Redshift = math.nan,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="Settings of the reader. Repeatable.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What a cube is, which lines it covers, and what clustering it will cost."""
+    from survey.config import build_settings
+    from survey.pipeline.inspection import inspect_with_projection, summary_rows
+    from survey.pipeline.plan import parse_overrides
+
+    settings = build_settings(parse_overrides(setting or []), source="command line")
+    failed = False
+    for cube in cubes:
+        try:
+            summary, projection = inspect_with_projection(cube, settings, redshift)
+        except SurveyError as error:
+            print_error(error)
+            failed = True
+            continue
+        if as_json:
+            print(json.dumps(asdict(summary) | {"projection": asdict(projection)}, default=str))
+            continue
+        out_console.rule(str(cube), align="left")
+        for name, value in summary_rows(summary, projection):
+            out_console.print(f"[bold]{name:>18}[/]  {escape(value)}", highlight=False)
+    if failed:
+        raise typer.Exit(EXIT_QUARANTINED)

@@ -1,0 +1,167 @@
+"""A survey of many galaxies: start it, run it, see how it stands, draw it."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from survey.cli.app import (
+    EXIT_QUARANTINED,
+    AsJson,
+    Quiet,
+    Redshift,
+    Workers,
+    app,
+    err_console,
+    out_console,
+    progress_bar,
+)
+
+if TYPE_CHECKING:
+    from survey.pipeline.plan import Plan
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="Where to write.")] = Path()) -> None:
+    """Write a commented survey.toml, a targets table and a table of labels to start from."""
+    from survey.pipeline.settings_file import write_template
+
+    for path in write_template(folder):
+        out_console.print(f"wrote {path}", highlight=False)
+
+
+@app.command()
+def run(
+    inputs: Annotated[list[Path], typer.Argument(help="One SURVEY.toml, or FITS cubes.")],
+    out: Annotated[Path | None, typer.Option(help="The run directory.")] = None,
+    redshift: Redshift = math.nan,
+    merge_bands: Annotated[
+        bool, typer.Option("--merge-bands", help="Join the sub-bands of each target.")
+    ] = False,
+    preset: Annotated[str | None, typer.Option(help="default, or gatos (the paper's).")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="Any setting, as in cut.k=6. Repeatable.")
+    ] = None,
+    workers: Workers = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="An existing Dask scheduler, tcp://HOST:PORT.")
+    ] = None,
+    dashboard: Annotated[
+        bool | None, typer.Option("--dashboard/--no-dashboard", help="Serve Dask's dashboard.")
+    ] = None,
+    figures: Annotated[
+        bool | None, typer.Option("--figures/--no-figures", help="Draw every galaxy.")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Process cubes into a catalog; what is done already is not done again."""
+    from survey.pipeline.plan import parse_overrides, plan_run
+
+    named = {
+        "preset": preset,
+        "engine.workers": workers,
+        "engine.scheduler": scheduler,
+        "engine.dashboard": dashboard,
+        "report.figures": figures,
+    }
+    given = [f"{name}={json.dumps(value)}" for name, value in named.items() if value is not None]
+    overrides = parse_overrides([*(setting or []), *given])
+    plan = plan_run(
+        inputs, out=out, redshift=redshift, merge_bands=merge_bands, overrides=overrides
+    )
+    finish_run(*execute(plan, quiet=quiet or as_json), as_json=as_json, quiet=quiet)
+
+
+def execute(plan: Plan, *, quiet: bool) -> tuple[Plan, dict[str, Any]]:
+    """Run a plan with a progress bar; returns it with the numbers to print."""
+    from survey.engine.cluster import connect
+    from survey.pipeline.archive import run_survey
+    from survey.pipeline.task import GalaxyReport
+    from survey.report.run import draw_galaxy_figures, write_page
+
+    draw = draw_galaxy_figures if plan.settings.report.figures else None
+    with (
+        connect(plan.settings.engine) as client,
+        progress_bar("galaxies", quiet=quiet) as progress,
+    ):
+        if client.dashboard_link and plan.settings.engine.dashboard and not quiet:
+            err_console.print(f"Dask dashboard: {client.dashboard_link}", highlight=False)
+        bar = progress.add_task("galaxies", total=len(plan.targets))
+
+        def tell(report: GalaxyReport) -> None:
+            progress.advance(bar)
+            if not quiet:
+                progress.console.print(_report_line(report), highlight=False, soft_wrap=True)
+
+        results = run_survey(
+            plan.root, plan.targets, plan.settings, client, draw=draw, on_report=tell
+        )
+    if draw is not None:
+        write_page(plan.root)
+    numbers: dict[str, Any] = {
+        outcome: results.count(outcome) for outcome in ("computed", "reused", "quarantined")
+    }
+    return plan, numbers
+
+
+def _report_line(report: Any) -> str:
+    colour = {"computed": "green", "reused": "cyan", "quarantined": "red"}[report.outcome]
+    line = f"[{colour}]{report.outcome:<11}[/] {escape(report.galaxy)}  {report.seconds:.1f} s"
+    if report.computed:
+        line += f"  ({', '.join(report.computed)})"
+    if report.failure is not None:
+        line += escape(f"  {report.failure['stage']}: {report.failure['message']}")
+    return "\n".join([line, *(f"            {escape(note)}" for note in report.notes)])
+
+
+def finish_run(plan: Plan, numbers: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
+    """Print what became of a run; quarantined galaxies make an exit code of their own."""
+    places = {"catalog": str(plan.root / "catalog"), "report": str(plan.root / "report")}
+    if as_json:
+        print(json.dumps(numbers | places))
+    elif not quiet:
+        counts = ", ".join(f"{count} {outcome}" for outcome, count in numbers.items())
+        out_console.print(f"{counts}; catalog in {places['catalog']}", highlight=False)
+        if plan.settings.report.figures:
+            out_console.print(f"figures: {places['report']}/index.html", highlight=False)
+    if numbers["quarantined"]:
+        raise typer.Exit(EXIT_QUARANTINED)
+
+
+@app.command()
+def status(
+    root: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    as_json: AsJson = False,
+) -> None:
+    """Where a run stands: what is done, what failed, how long it will take."""
+    from survey.pipeline.ledger import read_status
+
+    found = read_status(root)
+    if as_json:
+        print(json.dumps(asdict(found) | {"remaining_s": found.remaining_s}))
+        return
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in found.outcomes.items())
+    out_console.print(f"{found.state}: {found.n_done} of {found.n_galaxies} galaxies ({counts})")
+    if found.remaining_s and found.state.startswith("running"):
+        out_console.print(f"about {found.remaining_s:.0f} s to go")
+    for galaxy, message in found.failures.items():
+        text = f"  [red]quarantined[/] {escape(galaxy)}: {escape(message)}"
+        out_console.print(text, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def report(
+    root: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+) -> None:
+    """Draw the galaxies of a run again, and the page that shows them."""
+    from survey.report.run import draw_all
+
+    page = draw_all(root, on_done=lambda name: err_console.print(name, highlight=False))
+    out_console.print(f"wrote {page}", highlight=False)
