@@ -67,7 +67,9 @@ def draw_galaxy_figures(root: Path, galaxy: str, key: str) -> None:
     row = {str(name): value for name, value in tables["galaxies"].iloc[0].items()}
     draw_galaxy(row, tables["clusters"], tables["spaxels"], tables["spectra"], map_path, stamp=key)
     cut = json.loads((profiled.path / "cut.json").read_text(encoding="utf-8"))
-    draw_tree(galaxy, np.load(linked.path / "tree.npy"), cut, tree_path, stamp=key)
+    leaves = tables["spaxels"]["cluster"].to_numpy()
+    tree = np.load(linked.path / "tree.npy")
+    draw_tree(galaxy, tree, leaves[leaves > 0], cut, tree_path, stamp=key)
 
 
 def draw_all(root: str | Path, *, on_done: Callable[[str], None] = lambda name: None) -> Path:

@@ -16,14 +16,24 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import dendrogram
 
+from survey.report.palette import cluster_colors
+
 NOTES = {"mean_rank": "mean rank (lowest is chosen)", "stability": "stability (has no vote)"}
 
 SHOWN_LEAVES = 40
 """The last merges; below them a dendrogram of thousands of spaxels is a black bar."""
 
+ABOVE_CUT = "#999999"
+
 
 def draw_tree(
-    name: str, tree: NDArray[np.float64], cut: Mapping[str, Any], path: Path, *, stamp: str = ""
+    name: str,
+    tree: NDArray[np.float64],
+    labels: NDArray[np.integer],
+    cut: Mapping[str, Any],
+    path: Path,
+    *,
+    stamp: str = "",
 ) -> None:
     """Write dendrogram and criterion of one galaxy as PNG.
 
@@ -33,6 +43,8 @@ def draw_tree(
         The galaxy.
     tree : (n - 1, 4) array
         Linkage, in SciPy's format.
+    labels : (n,) array of int
+        The cluster of every leaf, from 1; its branch has that cluster's colour.
     cut : mapping
         `k`, `criterion`, `runner_up`, and `curve`: for every index its values by k, with
         the ks under "k".
@@ -44,23 +56,25 @@ def draw_tree(
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(12, 4.2), width_ratios=(1.6, 1), layout="constrained"
     )
-    _draw_dendrogram(left, tree, cut["k"])
+    _draw_dendrogram(left, tree, labels, cut["k"])
     _draw_criterion(right, cut)
     figure.suptitle(f"{name}   k = {cut['k']}   criterion: {cut['criterion']}", fontsize=11)
     figure.savefig(path, dpi=130, metadata={"Source": stamp})
     plt.close(figure)
 
 
-def _draw_dendrogram(axes: Axes, tree: NDArray[np.float64], k: int) -> None:
+def _draw_dendrogram(
+    axes: Axes, tree: NDArray[np.float64], labels: NDArray[np.integer], k: int
+) -> None:
     level = _cut_level(tree[:, 2], k)
+    colors = branch_colors(tree, labels, k)
     with plt.rc_context({"lines.linewidth": 0.8}):
         dendrogram(
             tree,
             ax=axes,
             p=SHOWN_LEAVES,
             truncate_mode="lastp",
-            color_threshold=level,
-            above_threshold_color="0.6",
+            link_color_func=lambda node: colors[node - len(labels)],
             show_contracted=True,
             leaf_font_size=6,
             leaf_rotation=90,
@@ -68,6 +82,18 @@ def _draw_dendrogram(axes: Axes, tree: NDArray[np.float64], k: int) -> None:
     axes.axhline(level, color="black", linestyle="--", linewidth=0.9)
     axes.set_ylabel("linkage height")
     axes.set_xlabel("(spaxels below)")
+
+
+def branch_colors(tree: NDArray[np.float64], labels: NDArray[np.integer], k: int) -> list[str]:
+    """For every merge the colour of the cluster it is part of; those above the cut are grey."""
+    palette = cluster_colors(int(labels.max()))
+    below = np.concatenate([labels, np.zeros(len(tree), dtype=labels.dtype)])
+    colors = []
+    for merge, left in enumerate(tree[:, 0].astype(int)):
+        below[len(labels) + merge] = below[left]
+        in_cluster = merge < len(tree) - (k - 1)
+        colors.append(palette[below[left] - 1] if in_cluster else ABOVE_CUT)
+    return colors
 
 
 def _cut_level(heights: NDArray[np.float64], k: int) -> float:

@@ -14,7 +14,7 @@ from astropy.io.fits import Header
 from astropy.wcs import WCS
 from matplotlib.colors import to_hex
 from PIL import Image
-from scipy.cluster.hierarchy import linkage
+from scipy.cluster.hierarchy import fcluster, linkage
 
 from catalogs.parts import Receipt
 from catalogs.reference import load_bands
@@ -23,7 +23,7 @@ from survey.report.galaxy import BACKGROUND, draw_cluster_map, draw_spectra
 from survey.report.palette import cluster_colors
 from survey.report.run import draw_all, draw_galaxy_figures, figure_paths
 from survey.report.sky import draw_spaxels, frame_sky, offset_matrix
-from survey.report.tree import draw_tree
+from survey.report.tree import ABOVE_CUT, branch_colors, draw_tree
 
 
 @pytest.fixture
@@ -114,9 +114,22 @@ def test_the_spectra_are_drawn_with_lines_named_and_bands_shaded(axes, tables):
 def test_the_dendrogram_is_cut_into_k(tmp_path, k):
     tree = linkage(np.random.default_rng(0).normal(size=(60, 3)), "ward")
     cut = {"k": k, "criterion": "fixed", "runner_up": None, "curve": {}}
-    draw_tree("a galaxy", tree, cut, tmp_path / "tree.png")
+    labels = fcluster(tree, k, "maxclust")
+    draw_tree("a galaxy", tree, labels, cut, tmp_path / "tree.png")
     with Image.open(tmp_path / "tree.png") as image:
         assert image.size[0] > 1000
+
+
+def test_branches_have_the_colours_of_their_clusters():
+    tree = linkage(np.random.default_rng(0).normal(size=(60, 3)), "ward")
+    labels = fcluster(tree, 4, "maxclust")
+    colors = branch_colors(tree, labels, 4)
+    palette = cluster_colors(4)
+    assert set(colors[-3:]) == {ABOVE_CUT}
+    for color, merge in zip(colors[:-3], tree[:-3], strict=True):
+        for child in merge[:2].astype(int):
+            own = palette[labels[child] - 1] if child < 60 else colors[child - 60]
+            assert own == color
 
 
 def test_pictures_are_drawn_once_per_result(finished):
