@@ -116,4 +116,4 @@ def _draw_criterion(axes: Axes, cut: Mapping[str, Any]) -> None:
         axes.axvline(cut["runner_up"], color="0.6", linestyle=":", linewidth=0.9, label="runner-up")
     axes.set_xlabel("number of clusters k")
     axes.set_ylabel("index, scaled to its range")
-    axes.legend(fontsize=7)
+    axes.legend(fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.16))
