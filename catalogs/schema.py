@@ -305,7 +305,7 @@ def _convert(values: Any, kind: pa.DataType, n_rows: int, where: str) -> pa.Arra
     try:
         if pa.types.is_list(kind):
             return _convert_lists(values, kind)
-        if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        if pa.types.is_integer(kind):
             values = _as_numpy(values)
         return pa.array(values, kind, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError) as error:

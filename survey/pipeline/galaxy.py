@@ -11,7 +11,7 @@ import importlib.metadata
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,7 @@ class Galaxy:
                 facts[stage],
                 stage_settings(self.settings, stage),
                 CODE_VERSION[stage],
-                [importlib.metadata.version(name) for name in NUMERIC_LIBRARIES[stage]],
+                [_version(name) for name in NUMERIC_LIBRARIES[stage]],
             )
         return keys
 
@@ -317,6 +317,12 @@ class Galaxy:
         with self._at(stage):
             yield
             self.computed.append(stage)
+
+
+@cache
+def _version(library: str) -> str:
+    # Looked up in files of the installation each time, by hundreds of lines of parsing.
+    return importlib.metadata.version(library)
 
 
 def _limits(window: str | tuple[float, float]) -> tuple[float, float] | None:
