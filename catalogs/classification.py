@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 
 from catalogs.errors import CatalogError
 from catalogs.flags import ClusterFlag
-from catalogs.parts import PartStore, Receipt, read_part_table
+from catalogs.part_tables import read_part_table
+from catalogs.parts import PartStore, Receipt
 from catalogs.schema import arrow_schema
 from catalogs.versions import SCHEMA_VERSION, Manifest, current_version
 

@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import ipc
 
 from catalogs.durable import (
     FileRecord,
@@ -33,11 +34,15 @@ from catalogs.durable import (
     write_json,
 )
 from catalogs.errors import CatalogError
-from catalogs.schema import arrow_schema
-from catalogs.versions import SCHEMA_VERSION
 
 RECEIPT = "receipt.json"
 LONGEST_NAME = 120
+
+READABLE: dict[str, Callable[[Path], Any]] = {
+    "*.arrow": lambda file: ipc.open_file(file.read_bytes()),
+    "*.parquet": pq.read_metadata,
+}
+"""How to see, by its footer, that a file of a part was written to its end."""
 
 
 class DamagedPartWarning(UserWarning):
@@ -241,37 +246,6 @@ class PartStore:
         shutil.rmtree(moved, ignore_errors=True)
 
 
-def read_part_table(receipt: Receipt, name: str, classes: tuple[str, ...] = ()) -> pa.Table:
-    """One table of a part, its bytes compared with the receipt before they are believed.
-
-    Raises
-    ------
-    CatalogError
-        If it is not there, damaged, or not as declared (with these `classes`).
-    """
-    file = receipt.path / f"{name}.parquet"
-    advice = "Remove the part and run the survey again."
-    stated = {record.path: record.blake2b for record in receipt.files}
-    if file.name not in stated:
-        raise CatalogError(f"the part has no table {name!r}", file=receipt.path, advice=advice)
-    data = file.read_bytes() if file.is_file() else b""
-    if hash_bytes(data) != stated[file.name]:
-        raise CatalogError("the part is damaged", file=file, advice=advice)
-    # Threads cost more than they save on tables of few rows and hundreds of columns.
-    table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
-    schema = arrow_schema(name, classes=classes)
-    if not table.schema.equals(schema):
-        found = (table.schema.metadata or {}).get(b"schema_version", b"none")
-        raise CatalogError(
-            "the part was written with another schema",
-            file=file,
-            expected=f"version {SCHEMA_VERSION}",
-            found=found.decode(),
-            advice=advice,
-        )
-    return table
-
-
 def safe_name(name: str) -> str:
     """A name of a folder that stands for `name` and for no other.
 
@@ -296,14 +270,15 @@ def safe_name(name: str) -> str:
 
 
 def _refuse_unreadable(folder: Path) -> None:
-    """A Parquet file whose writer was not closed has no footer, and nobody can read it."""
-    for file in folder.rglob("*.parquet"):
-        try:
-            pq.read_metadata(file)
-        except (OSError, pa.ArrowException) as error:
-            raise CatalogError(
-                f"a file just written cannot be read back ({error})", file=file
-            ) from None
+    """A file whose writer was not closed has no footer, and nobody can read it."""
+    for pattern, read in READABLE.items():
+        for file in folder.rglob(pattern):
+            try:
+                read(file)
+            except (OSError, pa.ArrowException) as error:
+                raise CatalogError(
+                    f"a file just written cannot be read back ({error})", file=file
+                ) from None
 
 
 def _host() -> str:

@@ -26,7 +26,8 @@ from catalogs.classification import TABLES as CLASSIFICATION_TABLES
 from catalogs.classification import Classification
 from catalogs.durable import flush, flush_tree, hash_bytes, hash_file, record_files, write_json
 from catalogs.errors import CatalogError
-from catalogs.parts import PartStore, Receipt, read_part_table
+from catalogs.part_tables import read_part_table
+from catalogs.parts import PartStore, Receipt
 from catalogs.query import open_catalog
 from catalogs.schema import arrow_schema, declared_table, to_arrow
 from catalogs.versions import SCHEMA_VERSION, Manifest

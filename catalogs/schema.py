@@ -212,6 +212,8 @@ def to_arrow(
     name: str,
     data: Mapping[str, Any] | pd.DataFrame | Sequence[Mapping[str, Any]],
     classes: tuple[str, ...] = (),
+    *,
+    partial: bool = False,
 ) -> pa.Table:
     """Make an Arrow table that is exactly as declared, or say why that cannot be.
 
@@ -225,6 +227,8 @@ def to_arrow(
         missing value, except inside spectra, and a missing boolean as False.
     classes : tuple of str
         Those of the run's classification.
+    partial : bool
+        Leave out the columns that `data` does not have, instead of filling them with nothing.
 
     Returns
     -------
@@ -240,10 +244,12 @@ def to_arrow(
     table = declared_table(name, classes)
     columns, n_rows = _as_columns(data)
     _refuse_undeclared(table, columns)
-    arrays = [
-        _as_array(table, column, columns.get(column.name), n_rows) for column in table.columns
-    ]
-    return pa.Table.from_arrays(arrays, schema=arrow_schema(name, classes=classes))
+    schema = arrow_schema(name, classes=classes)
+    kept = [column for column in table.columns if column.name in columns or not partial]
+    if partial:
+        schema = pa.schema([schema.field(column.name) for column in kept], schema.metadata)
+    arrays = [_as_array(table, column, columns.get(column.name), n_rows) for column in kept]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _as_columns(
@@ -299,7 +305,7 @@ def _convert(values: Any, kind: pa.DataType, n_rows: int, where: str) -> pa.Arra
     try:
         if pa.types.is_list(kind):
             return _convert_lists(values, kind)
-        if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        if pa.types.is_integer(kind):
             values = _as_numpy(values)
         return pa.array(values, kind, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError) as error:

@@ -146,11 +146,11 @@ def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
 
 
 def _write_arrays(dataset: xr.Dataset, folder: Path, chunk_spaxels: int, shard_chunks: int) -> None:
-    group = zarr.create_group(folder)
     _, shape_y, shape_x = dataset["flux"].shape
-    group.attrs.update(
-        {name: _json_value(value) for name, value in dataset.attrs.items()}
-        | {"shape_y": shape_y, "shape_x": shape_x}
+    attributes = {name: _json_value(value) for name, value in dataset.attrs.items()}
+    # Set at once: `attrs.update` would write the file anew for every one of them.
+    group = zarr.create_group(
+        folder, attributes=attributes | {"shape_y": shape_y, "shape_x": shape_x}
     )
     y, x = np.nonzero(~dataset["bad"].values.all(axis=0))
     wavelength = dataset["wavelength"].values

@@ -11,16 +11,16 @@ import importlib.metadata
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from catalogs import SCHEMA_VERSION
 from catalogs.durable import hash_bytes, hash_file
+from catalogs.part_tables import copy_part_table, read_part_table
 from catalogs.parts import PartStore, Receipt, safe_name
 from catalogs.reference import load_lines, named_window, reference_digest, resolving_power
 from survey.clustering.distances import shifted_distances
@@ -49,7 +49,7 @@ from survey.spectra.prepare import Prepared, prepare
 
 STAGES = tuple(STAGE_SETTINGS)
 
-CODE_VERSION = {"convert": 1, "linkage": 1, "profiles": 1, "features": 1}
+CODE_VERSION = {"convert": 1, "linkage": 1, "profiles": 2, "features": 1}
 """Raised when a stage's code changes its results: what it made before is then made again."""
 
 NUMERIC_LIBRARIES = {
@@ -115,7 +115,7 @@ class Galaxy:
                 facts[stage],
                 stage_settings(self.settings, stage),
                 CODE_VERSION[stage],
-                [importlib.metadata.version(name) for name in NUMERIC_LIBRARIES[stage]],
+                [_version(name) for name in NUMERIC_LIBRARIES[stage]],
             )
         return keys
 
@@ -232,7 +232,7 @@ class Galaxy:
             def write(folder: Path) -> None:
                 write_table(folder, "spaxels", spaxel_rows(galaxy, clusters))
                 write_table(folder, "spectra", spectrum_rows(galaxy, clusters))
-                write_table(folder, "clusters", geometry_rows(galaxy, clusters))
+                write_table(folder, "clusters", geometry_rows(galaxy, clusters), partial=True)
                 write_cut(folder / "cut.json", clusters.cut)
                 if self.settings.profiles.reconstruct:
                     write_reconstruction(folder / "reconstruction.fits", clusters)
@@ -253,8 +253,8 @@ class Galaxy:
         with self._computing("features"):
             with self.clock("features"):
                 clusters = measured_rows(
-                    pd.read_parquet(profiles.path / "clusters.parquet"),
-                    pd.read_parquet(profiles.path / "spectra.parquet"),
+                    read_part_table(profiles, "clusters", partial=True).to_pandas(),
+                    read_part_table(profiles, "spectra").to_pandas(),
                     facts,
                     self.settings.features,
                 )
@@ -271,7 +271,7 @@ class Galaxy:
                 write_table(folder, "galaxies", [galaxy])
                 write_table(folder, "clusters", with_ratios(clusters))
                 for name in ("spaxels", "spectra"):
-                    shutil.copyfile(profiles.path / f"{name}.parquet", folder / f"{name}.parquet")
+                    copy_part_table(profiles, name, folder)
 
             keys = {f"{stage}_key": self.keys[stage] for stage in ("linkage", "profiles")}
             return self._commit("features", write, keys)
@@ -317,6 +317,12 @@ class Galaxy:
         with self._at(stage):
             yield
             self.computed.append(stage)
+
+
+@cache
+def _version(library: str) -> str:
+    # Looked up in files of the installation each time, by hundreds of lines of parsing.
+    return importlib.metadata.version(library)
 
 
 def _limits(window: str | tuple[float, float]) -> tuple[float, float] | None:

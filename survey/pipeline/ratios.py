@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
@@ -41,15 +42,21 @@ def flux_columns(features: Sequence[str]) -> list[str]:
 
 def fluxes_of(rows: pd.DataFrame, features: Sequence[str]) -> FeatureFluxes:
     """Fluxes from rows of the table `clusters`, some columns of which may be missing."""
-    missing = {f"{p}_{f}": value for p, value in FLUX_COLUMNS.items() for f in features}
-    full = rows.reindex(columns=list(missing)).astype(float).fillna(missing)
-    return fluxes_from_columns({str(name): full[name] for name in full}, features)
+    columns = {}
+    for prefix, missing in FLUX_COLUMNS.items():
+        for name in (f"{prefix}_{feature}" for feature in features):
+            values = rows[name].to_numpy(float, na_value=np.nan) if name in rows else np.nan
+            values = np.broadcast_to(values, len(rows))
+            columns[name] = np.where(np.isnan(values), missing, values)
+    return fluxes_from_columns(columns, features)
 
 
 def with_ratios(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Rows of the table `clusters` with the columns of all ratios, from those of fluxes."""
     ratios = all_ratios()
-    found = log_ratios(fluxes_of(pd.DataFrame(list(rows)), features_of(ratios)), ratios)
+    features = features_of(ratios)
+    fluxes = {name: [row.get(name) for row in rows] for name in flux_columns(features)}
+    found = log_ratios(fluxes_of(pd.DataFrame(fluxes), features), ratios)
     columns: dict[str, NDArray[Any]] = {}
     for number, name in enumerate(found.names):
         columns[f"log_{name}"] = found.value[:, number]

@@ -10,7 +10,6 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from catalogs.columns import LINE_FLUX_UNIT
 from catalogs.flags import (
@@ -20,6 +19,7 @@ from catalogs.flags import (
     GalaxyFlag,
     SpaxelFlag,
 )
+from catalogs.part_tables import write_part_table
 from catalogs.reference import load_bands, load_lines, resolving_power, slope_windows
 from catalogs.schema import to_arrow
 from survey.config import FeatureSettings, Settings
@@ -42,9 +42,11 @@ REJECTION_FLAGS = {
 """The bit for every reason that `prepare` has to leave a spaxel out."""
 
 
-def write_table(folder: Path, name: str, rows: Any, classes: tuple[str, ...] = ()) -> None:
-    """Write rows as `<name>.parquet` with the declared schema."""
-    pq.write_table(to_arrow(name, rows, classes), folder / f"{name}.parquet", compression="zstd")
+def write_table(
+    folder: Path, name: str, rows: Any, classes: tuple[str, ...] = (), *, partial: bool = False
+) -> None:
+    """Write rows as a table of a part, as declared; `partial` leaves out columns not given."""
+    write_part_table(folder, name, to_arrow(name, rows, classes, partial=partial))
 
 
 def spaxel_rows(galaxy: str, clusters: Clusters) -> pd.DataFrame:

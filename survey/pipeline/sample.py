@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from catalogs.part_tables import read_part_table
 from catalogs.parts import PartStore, Receipt
 from catalogs.query import Catalog
 from catalogs.versions import Manifest
@@ -43,13 +44,11 @@ def write_sample(
     columns = GALAXY_COLUMNS + flux_columns(features_of(ratios))
     frames = []
     for part in parts.values():
-        clusters = pd.read_parquet(part.path / "clusters.parquet", columns=columns)
+        clusters = read_part_table(part, "clusters").select(columns).to_pandas()
         clusters = clusters.sort_values("cluster", ignore_index=True)
         if labels is not None:
-            spaxels = pd.read_parquet(
-                part.path / "spaxels.parquet", columns=["cluster", "ra", "dec"]
-            )
-            found = label_rows(labels, clusters, spaxels, settings)
+            spaxels = read_part_table(part, "spaxels").select(["cluster", "ra", "dec"])
+            found = label_rows(labels, clusters, spaxels.to_pandas(), settings)
             clusters = clusters.join(found.reset_index(drop=True))
         frames.append(clusters)
     pd.concat(frames, ignore_index=True).to_parquet(folder / SAMPLE_FILE)

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from catalogs import open_catalog
+from catalogs.part_tables import read_part_table
 from catalogs.parts import PartStore, Receipt, safe_name
 from survey.errors import IntegrityError
 from survey.report.classes import class_section
@@ -60,7 +60,7 @@ def draw_galaxy_figures(root: Path, galaxy: str, key: str) -> None:
     linked = _part(root, galaxy, "linkage", measured.summary["linkage_key"])
     profiled = _part(root, galaxy, "profiles", measured.summary["profiles_key"])
     tables = {
-        name: pd.read_parquet(measured.path / f"{name}.parquet")
+        name: read_part_table(measured, name).to_pandas()
         for name in ("galaxies", "clusters", "spaxels", "spectra")
     }
     map_path.parent.mkdir(parents=True, exist_ok=True)

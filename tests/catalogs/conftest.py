@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from astropy.wcs import WCS
 
+from catalogs.part_tables import write_part_table
 from catalogs.parts import PartStore, Receipt
 from catalogs.publish import publish
 from catalogs.schema import to_arrow
@@ -98,7 +98,7 @@ def part_tables(celestial_header: str) -> Callable[..., dict[str, Any]]:
 def write_tables() -> Callable[[Path, dict[str, Any]], None]:
     def write(folder: Path, tables: dict[str, Any]) -> None:
         for name, rows in tables.items():
-            pq.write_table(to_arrow(name, rows), folder / f"{name}.parquet")
+            write_part_table(folder, name, to_arrow(name, rows))
 
     return write
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
 from catalogs import CatalogError, open_catalog
@@ -13,6 +12,7 @@ from catalogs.classification import (
     current_classification,
 )
 from catalogs.flags import ClusterFlag
+from catalogs.part_tables import write_part_table
 from catalogs.parts import Receipt
 from catalogs.publish import publish, publish_again
 from catalogs.schema import to_arrow
@@ -36,9 +36,9 @@ def classified(root: Path, parts: list[Path], key: str = "c1") -> Classification
     rows = [row for receipt in receipts for row in rows_of(receipt.galaxy)]
 
     def write(folder: Path) -> None:
-        pq.write_table(to_arrow("classes", rows, CLASSES), folder / "classes.parquet")
+        write_part_table(folder, "classes", to_arrow("classes", rows, CLASSES))
         for name in TABLES:
-            pq.write_table(to_arrow(name, []), folder / f"{name}.parquet")
+            write_part_table(folder, name, to_arrow(name, []))
 
     keys = {receipt.galaxy: receipt.key for receipt in receipts}
     return commit_classification(root, key, classes=CLASSES, galaxies=keys, write=write, summary={})
@@ -95,7 +95,7 @@ def test_publishing_again_changes_classes_and_nothing_else(tmp_path, parts):
 def test_a_damaged_classification_is_none(tmp_path, parts):
     classification = classified(tmp_path, parts)
     publish(tmp_path, parts, classification=classification)
-    (classification.receipt.path / "classes.parquet").write_bytes(b"")
+    (classification.receipt.path / "classes.arrow").write_bytes(b"")
     with pytest.warns(UserWarning, match="discarded"):
         assert current_classification(tmp_path) is None
 

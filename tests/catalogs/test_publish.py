@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
+from pyarrow import ipc
 
 import catalogs.publish
 from catalogs import SCHEMA_VERSION, CatalogError, open_catalog, versions
@@ -251,18 +252,21 @@ def test_two_parts_of_one_galaxy_are_an_error(tmp_path, make_part):
 def test_a_damaged_part_is_never_published(run, make_part):
     before = content(run)
     part = make_part("NGC 4")
-    data = bytearray((part / "spaxels.parquet").read_bytes())
+    data = bytearray((part / "spaxels.arrow").read_bytes())
     data[100] ^= 1
-    (part / "spaxels.parquet").write_bytes(data)
-    with pytest.raises(CatalogError, match=r"spaxels\.parquet: the part is damaged"):
+    (part / "spaxels.arrow").write_bytes(data)
+    with pytest.raises(CatalogError, match=r"spaxels\.arrow: the part is damaged"):
         publish(run, [part])
     assert content(run) == before
 
 
 def test_a_part_of_another_schema_is_never_published(tmp_path):
+    table = pa.table({"galaxy": ["NGC 1"]})
+
     def write(folder):
         for name in ("galaxies", "clusters", "spaxels", "spectra"):
-            pq.write_table(pa.table({"galaxy": ["NGC 1"]}), folder / f"{name}.parquet")
+            with ipc.new_file(folder / f"{name}.arrow", table.schema) as writer:
+                writer.write_table(table)
 
     part = PartStore(tmp_path).commit("NGC 1", "features", "k", write).path
     with pytest.raises(CatalogError, match=r"another schema; expected version .; found none"):

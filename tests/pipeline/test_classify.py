@@ -150,7 +150,7 @@ def test_galaxies_added_later_have_no_class_until_the_next_time(run, four, setti
 
 
 def test_a_damaged_classification_is_dropped_and_made_again(run, four, settings, cluster):
-    (victim,) = run.glob("parts/whole%20survey/classes-*/classes.parquet")
+    (victim,) = run.glob("parts/whole%20survey/classes-*/classes.arrow")
     victim.write_bytes(victim.read_bytes()[:-10])
     with pytest.warns(UserWarning, match="discarded"):
         run_survey(run, four[:3], settings, cluster)

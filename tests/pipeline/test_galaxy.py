@@ -106,7 +106,7 @@ def test_the_result_does_not_depend_on_threads(targets, tmp_path, settings):
         tuned = build_settings(BASE | {"engine": {"threads_per_worker": threads}})
         parts.append(Galaxy(targets[0], tuned, tmp_path / str(threads)).result().path)
     for table in ("clusters", "spaxels", "spectra"):
-        first, second = (pd.read_parquet(part / f"{table}.parquet") for part in parts)
+        first, second = (pd.read_feather(part / f"{table}.arrow") for part in parts)
         pd.testing.assert_frame_equal(first, second)
 
 
@@ -118,9 +118,9 @@ def test_an_unknown_redshift_is_an_error_that_says_what_to_do(targets, tmp_path,
 
 def test_the_tables_agree_with_each_other(targets, done):
     part = Galaxy(targets[0], build_settings(BASE), done).result().path
-    galaxy = pd.read_parquet(part / "galaxies.parquet").iloc[0]
+    galaxy = pd.read_feather(part / "galaxies.arrow").iloc[0]
     clusters, spaxels, spectra = (
-        pd.read_parquet(part / f"{name}.parquet") for name in ("clusters", "spaxels", "spectra")
+        pd.read_feather(part / f"{name}.arrow") for name in ("clusters", "spaxels", "spectra")
     )
     clustered = spaxels[spaxels["cluster"] > 0]
     assert clusters["n_spaxel"].tolist() == clustered.groupby("cluster").size().tolist()
@@ -135,7 +135,7 @@ def test_the_tables_agree_with_each_other(targets, done):
 
 def test_receding_spaxels_have_positive_velocities(targets, done):
     part = Galaxy(targets[0], build_settings(BASE), done).result().path
-    spaxels = pd.read_parquet(part / "spaxels.parquet")
+    spaxels = pd.read_feather(part / "spaxels.arrow")
     with fits.open(truth_path(targets[0].files[0])) as file:
         velocity = file["VELOCITY"].data
     truth = velocity[spaxels["y"], spaxels["x"]]
@@ -147,7 +147,7 @@ def test_receding_spaxels_have_positive_velocities(targets, done):
 
 def test_lines_of_the_simulated_galaxy_are_found(targets, done):
     part = Galaxy(targets[0], build_settings(BASE), done).result().path
-    clusters = pd.read_parquet(part / "clusters.parquet")
+    clusters = pd.read_feather(part / "clusters.arrow")
     assert (~clusters["limit_NeII_12.81"]).all()
     assert (clusters["snr_NeII_12.81"] > 10).all()
     assert clusters["flux_SIII_18.71"].isna().all(), "out of range is missing, not zero"
@@ -182,8 +182,8 @@ def test_bands_of_ngc_7469_become_one_galaxy(shared_data, tmp_path):
     files = tuple(sorted((shared_data / "mrs").glob("NGC7469*.fits.gz")))
     galaxy = Galaxy(Target("NGC 7469", files, 0.016317), Settings(), tmp_path)
     part = galaxy.result().path
-    row = pd.read_parquet(part / "galaxies.parquet").iloc[0]
-    clusters = pd.read_parquet(part / "clusters.parquet")
+    row = pd.read_feather(part / "galaxies.arrow").iloc[0]
+    clusters = pd.read_feather(part / "clusters.arrow")
     assert row["band"] == "ch4"
     factors = {entry["band"]: entry["factor"] for entry in json.loads(row["merge_factors"])}
     assert set(factors) == {"ch4-medium", "ch4-long"}, "relative to the first"

@@ -37,7 +37,7 @@ def axes():
 def tables(finished: tuple[Path, Receipt]) -> dict[str, pd.DataFrame]:
     _, receipt = finished
     names = ("galaxies", "clusters", "spaxels", "spectra")
-    return {name: pd.read_parquet(receipt.path / f"{name}.parquet") for name in names}
+    return {name: pd.read_feather(receipt.path / f"{name}.arrow") for name in names}
 
 
 @pytest.mark.parametrize("n", [1, 6, 10, 11, 40])
