@@ -206,6 +206,8 @@ def _is_plain(name: str) -> bool:
 class EngineSettings(_Table):
     """Where the work runs, and what stays on disk. None of this changes a result.
 
+    `cluster` is a file as in `deploy/`, which then has the say on workers and their memory;
+    `scheduler` is the address of a Dask scheduler; without either, `workers` run here.
     `keep_stores = false` drops a galaxy's converted cube once its part is committed.
     """
 
@@ -213,6 +215,7 @@ class EngineSettings(_Table):
     threads_per_worker: int = Field(default=1, ge=1)
     memory_limit: str = "auto"
     scheduler: str | None = None
+    cluster: str | None = None
     in_flight_per_worker: int = Field(default=3, ge=1)
     dashboard: bool = True
     keep_stores: bool = True

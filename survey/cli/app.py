@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -11,7 +12,7 @@ from rich.markup import escape
 
 from catalogs.errors import CatalogError
 from survey import __version__
-from survey.errors import InfrastructureError, SurveyError
+from survey.errors import ConfigError, InfrastructureError, SurveyError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -38,6 +39,10 @@ Redshift = Annotated[float, typer.Option(help="Redshift; by default that of the 
 Seed = Annotated[int, typer.Option(help="Seed of the random numbers.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Scheduler = Annotated[str | None, typer.Option(help="An existing Dask scheduler, tcp://HOST:PORT.")]
+ClusterFile = Annotated[
+    Path | None, typer.Option("--cluster", help="A file that says where to run, as in deploy/.")
+]
 Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes on this machine.")]
 
 
@@ -73,6 +78,36 @@ def print_error(message: object) -> None:
     """Print a message as an error, whatever brackets it holds."""
     text = f"[bold red]error:[/] {escape(str(message))}"
     err_console.print(text, highlight=False, soft_wrap=True)
+
+
+def print_warning(message: str) -> None:
+    """Print something that does not stop the work."""
+    text = f"[bold yellow]warning:[/] {escape(message)}"
+    err_console.print(text, highlight=False, soft_wrap=True)
+
+
+def engine_overrides(
+    workers: int | None, scheduler: str | None, cluster: Path | None
+) -> dict[str, Any]:
+    """Settings of the engine that follow from the options of a command line.
+
+    Raises
+    ------
+    ConfigError
+        If a cluster file is given together with what it is to say.
+    """
+    if cluster is not None and (workers is not None or scheduler is not None):
+        raise ConfigError(
+            "--cluster stands alone",
+            expected="the number of workers, or the address, in the cluster file",
+            found=f"--workers {workers}" if workers is not None else f"--scheduler {scheduler}",
+        )
+    given = {
+        "workers": workers,
+        "scheduler": scheduler,
+        "cluster": None if cluster is None else str(cluster.resolve()),
+    }
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _print_version(wanted: bool) -> None:

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from survey.cli.app import Quiet, Workers, app, out_console, progress_bar
+from survey.cli.app import (
+    ClusterFile,
+    Quiet,
+    Scheduler,
+    Workers,
+    app,
+    engine_overrides,
+    out_console,
+    print_warning,
+    progress_bar,
+)
 
 
 @app.command()
@@ -22,25 +32,26 @@ def classify(
         list[str] | None, typer.Option("--set", help="As in classes.draws=200. Repeatable.")
     ] = None,
     workers: Workers = None,
-    scheduler: Annotated[
-        str | None, typer.Option(help="An existing Dask scheduler, tcp://HOST:PORT.")
-    ] = None,
+    scheduler: Scheduler = None,
+    cluster: ClusterFile = None,
     quiet: Quiet = False,
 ) -> None:
     """Tell the classes of all clusters, from labels or by a model, and publish them."""
-    from survey.engine.cluster import connect
+    from survey.engine.cluster import LazyCluster
     from survey.pipeline.classify import classify_run
     from survey.pipeline.plan import parse_overrides, plan_classification
     from survey.report.run import write_page
 
     overrides = parse_overrides(setting or [])
-    engine = {"workers": workers, "scheduler": scheduler}
-    overrides.setdefault("engine", {}).update({k: v for k, v in engine.items() if v is not None})
+    overrides.setdefault("engine", {}).update(engine_overrides(workers, scheduler, cluster))
     settings = plan_classification(root, labels=labels, model=model, overrides=overrides)
-    with connect(settings.engine) as client, progress_bar("draws", quiet=quiet) as progress:
+    with (
+        LazyCluster(settings.engine, warn=print_warning) as lazy,
+        progress_bar("draws", quiet=quiet) as progress,
+    ):
         bar = progress.add_task("draws", total=settings.classes.draws * (2 if save_model else 1))
         done = classify_run(
-            root, settings, client, model=model, save_as=save_model,
+            root, settings, lazy, model=model, save_as=save_model,
             on_draws=lambda n: progress.advance(bar, n),
         )  # fmt: skip
     page = write_page(root)

@@ -14,12 +14,16 @@ from rich.markup import escape
 from survey.cli.app import (
     EXIT_QUARANTINED,
     AsJson,
+    ClusterFile,
     Quiet,
     Redshift,
+    Scheduler,
     Workers,
     app,
+    engine_overrides,
     err_console,
     out_console,
+    print_warning,
     progress_bar,
 )
 
@@ -49,9 +53,8 @@ def run(
         list[str] | None, typer.Option("--set", help="Any setting, as in cut.k=6. Repeatable.")
     ] = None,
     workers: Workers = None,
-    scheduler: Annotated[
-        str | None, typer.Option(help="An existing Dask scheduler, tcp://HOST:PORT.")
-    ] = None,
+    scheduler: Scheduler = None,
+    cluster: ClusterFile = None,
     dashboard: Annotated[
         bool | None, typer.Option("--dashboard/--no-dashboard", help="Serve Dask's dashboard.")
     ] = None,
@@ -66,13 +69,12 @@ def run(
 
     named = {
         "preset": preset,
-        "engine.workers": workers,
-        "engine.scheduler": scheduler,
         "engine.dashboard": dashboard,
         "report.figures": figures,
     }
     given = [f"{name}={json.dumps(value)}" for name, value in named.items() if value is not None]
     overrides = parse_overrides([*(setting or []), *given])
+    overrides.setdefault("engine", {}).update(engine_overrides(workers, scheduler, cluster))
     plan = plan_run(
         inputs, out=out, redshift=redshift, merge_bands=merge_bands, overrides=overrides
     )
@@ -81,18 +83,21 @@ def run(
 
 def execute(plan: Plan, *, quiet: bool) -> tuple[Plan, dict[str, Any]]:
     """Run a plan with a progress bar; returns it with the numbers to print."""
-    from survey.engine.cluster import connect
+    from survey.engine.cluster import LazyCluster
     from survey.pipeline.archive import run_survey
     from survey.pipeline.task import GalaxyReport
     from survey.report.run import draw_galaxy_figures, write_page
 
     draw = draw_galaxy_figures if plan.settings.report.figures else None
-    with (
-        connect(plan.settings.engine) as client,
-        progress_bar("galaxies", quiet=quiet) as progress,
-    ):
+
+    def show_dashboard(client: Any) -> None:
         if client.dashboard_link and plan.settings.engine.dashboard and not quiet:
             err_console.print(f"Dask dashboard: {client.dashboard_link}", highlight=False)
+
+    with (
+        LazyCluster(plan.settings.engine, on_start=show_dashboard, warn=print_warning) as cluster,
+        progress_bar("galaxies", quiet=quiet) as progress,
+    ):
         bar = progress.add_task("galaxies", total=len(plan.targets))
 
         def tell(report: GalaxyReport) -> None:
@@ -101,7 +106,7 @@ def execute(plan: Plan, *, quiet: bool) -> tuple[Plan, dict[str, Any]]:
                 progress.console.print(_report_line(report), highlight=False, soft_wrap=True)
 
         results = run_survey(
-            plan.root, plan.targets, plan.settings, client, draw=draw, on_report=tell
+            plan.root, plan.targets, plan.settings, cluster, draw=draw, on_report=tell
         )
     if draw is not None:
         write_page(plan.root)

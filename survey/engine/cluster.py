@@ -1,116 +1,140 @@
-"""Where the work runs: processes on this machine, or a scheduler that is already there."""
+"""Where the work runs: a client of whatever cluster the settings ask for."""
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
+from weakref import WeakKeyDictionary
 
 import dask
-from dask.utils import parse_bytes
-from distributed import Client, LocalCluster
+from distributed import Client
 
 from survey.config import EngineSettings
-from survey.errors import ConfigError
+from survey.engine.clusters.base import SCHEDULING, ClusterTable, Warn
+from survey.engine.clusters.local import LocalTable
+from survey.engine.environment import check_environments
+from survey.engine.joining import welcome_workers
+from survey.engine.monitor import watched
+from survey.engine.settings import cluster_of
 
-Cluster = Client
-"""What higher floors hold of a cluster, without knowing whose it is."""
+logger = logging.getLogger(__name__)
 
-LOOPBACK = "127.0.0.1"
-CONNECT_TIMEOUT = "20s"
-
-SCHEDULING = {
-    # One death of a worker is enough: its tasks come back to us as suspects and are tried
-    # again one at a time (see `submit`), so that the guilty one takes no innocent with it.
-    "distributed.scheduler.allowed-failures": 0,
-}
+_tables: WeakKeyDictionary[Client, ClusterTable] = WeakKeyDictionary()
 
 
-@contextmanager
-def connect(settings: EngineSettings) -> Iterator[Client]:
-    """A client of the cluster that `settings` describe, closed at the end.
+class LazyCluster:
+    """A cluster that starts when it is first used, and ends with the block it is opened in.
 
-    Without a scheduler address a cluster of worker processes is started; it, its workers and
-    its dashboard listen on the loopback interface alone. Every worker process computes with
-    one BLAS thread, which the Dask nannies see to.
+    Parameters
+    ----------
+    settings : EngineSettings
+        What cluster it is; looked at now, so that mistakes are found before anything is done.
+    on_start : callable
+        Told of the client once the cluster is there.
+    warn : callable
+        Told in one line what goes wrong without stopping the work: a worker that stands still
+        or was refused, jobs that end in vain.
 
     Raises
     ------
     ConfigError
-        If nobody answers at `settings.scheduler`.
+        If the settings make no sense.
     """
-    if settings.scheduler is not None:
-        with _existing(settings.scheduler) as client:
-            yield client
-        return
-    with (
-        dask.config.set(SCHEDULING),
-        _started(settings) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        *,
+        on_start: Callable[[Client], None] = lambda client: None,
+        warn: Warn = logger.warning,
+    ) -> None:
+        self.table = cluster_of(settings)
+        if not settings.dashboard:
+            self.table = self.table.model_copy(update={"dashboard": False})
+        self.on_start = on_start
+        self.warn = warn
+        self._stack = ExitStack()
+        self._client: Client | None = None
+
+    @property
+    def client(self) -> Client:
+        """A client of the cluster, which is started now if it is not running.
+
+        Every worker process computes with one BLAS thread, which the Dask nannies see to.
+
+        Raises
+        ------
+        ConfigError
+            If the cluster cannot be had, or runs other software than this process.
+        InfrastructureError
+            If its workers do not come.
+        """
+        if self._client is None:
+            with ExitStack() as stack:
+                client = self._open(stack)
+                self._stack = stack.pop_all()
+            self._client = client
+            self.on_start(client)
+        return self._client
+
+    def _open(self, stack: ExitStack) -> Client:
+        stack.enter_context(dask.config.set(SCHEDULING))
+        client = stack.enter_context(self.table.open(self.warn))
+        if not isinstance(self.table, LocalTable):
+            check_environments(client)
+        welcome_workers(client, self.warn)
+        stack.enter_context(watched(client, self.table, self.warn))
+        _tables[client] = self.table
+        return client
+
+    def __enter__(self) -> LazyCluster:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._client = None
+        self._stack.close()
 
 
-def _started(settings: EngineSettings) -> LocalCluster:
-    limit = settings.memory_limit
-    if limit != "auto":
-        try:
-            parse_bytes(limit)
-        except ValueError:
-            raise ConfigError(
-                "engine.memory_limit is no amount of memory", expected='"4GiB"', found=repr(limit)
-            ) from None
-    with _deaf_to_interrupts():
-        return LocalCluster(
-            n_workers=settings.workers,
-            threads_per_worker=settings.threads_per_worker,
-            processes=True,
-            host=LOOPBACK,
-            memory_limit=limit,
-            # Without an address of its own the HTTP server would listen on every interface.
-            dashboard_address=f"{LOOPBACK}:0",
-            scheduler_kwargs={"dashboard": settings.dashboard},
-            worker_dashboard_address=f"{LOOPBACK}:0",
-            silence_logs=40,
-        )
+Cluster = Client | LazyCluster
+"""What higher floors hold of a cluster, without knowing whose it is or whether it runs yet."""
+
+
+def started(cluster: Cluster) -> Client:
+    """The client of a cluster, which is started if it does not run yet."""
+    return cluster.client if isinstance(cluster, LazyCluster) else cluster
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Processes started meanwhile ignore Ctrl-C, which a terminal sends to all of them.
+def connect(settings: EngineSettings) -> Iterator[Client]:
+    """A client of the cluster that `settings` describe, started now and closed at the end.
 
-    It is for the driver to stop them, once it has published what is done.
+    Raises
+    ------
+    ConfigError
+        If the settings make no sense, or the cluster cannot be had.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Only the main thread may touch signals.
-        return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
+    with LazyCluster(settings) as cluster:
+        yield cluster.client
 
 
-def _existing(address: str) -> Client:
-    try:
-        return Client(address, timeout=CONNECT_TIMEOUT)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise ConfigError(
-            f"no Dask scheduler answers at {address}",
-            expected='an address like "tcp://host:8786"',
-            found=f"{type(error).__name__}: {error}",
-            advice="Start one with `dask scheduler`, or leave the address out to work here.",
-        ) from error
-
-
-def worker_memory_bytes(client: Client) -> int | None:
+def worker_memory_bytes(cluster: Cluster) -> int | None:
     """The smallest memory limit among the workers, or None where there is no limit."""
+    client = started(cluster)
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     limits = [worker["memory_limit"] for worker in workers if worker.get("memory_limit")]
-    return min(limits, default=None)
+    expected = _tables[client].expected_memory_bytes if client in _tables else None
+    return min(limits, default=expected)
 
 
-def slots(client: Client) -> int:
-    """How many tasks the cluster can run at once."""
-    return max(1, sum(client.nthreads().values()))
+def slots(cluster: Cluster) -> int:
+    """How many tasks the cluster can run at once, with the workers that are still to come."""
+    client = started(cluster)
+    expected = _tables[client].expected_slots if client in _tables else 0
+    return max(1, sum(client.nthreads().values()), expected)

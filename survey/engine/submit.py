@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
+from uuid import uuid4
 
 from dask.typing import Key
 from distributed import Client, Future, KilledWorker, as_completed
@@ -79,7 +80,8 @@ def _windowed(
 
     def launch() -> None:
         for task in islice(waiting, 1):
-            future = client.submit(function, task.argument, pure=False)
+            key = (function.__name__, task.name, uuid4().hex)  # shown on the dashboard
+            future = client.submit(function, task.argument, key=key, pure=False)
             flying[future.key] = task
             ended.add(future)
 

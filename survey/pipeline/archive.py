@@ -22,9 +22,10 @@ from catalogs.parts import PartStore
 from catalogs.publish import publish
 from survey import __version__
 from survey.config import Settings, fingerprint
-from survey.engine.cluster import Cluster, slots
+from survey.engine.cluster import Cluster, slots, started
 from survey.engine.submit import Task, run_tasks
 from survey.errors import ConfigError
+from survey.pipeline.finished import reports_of_finished
 from survey.pipeline.ledger import Ledger
 from survey.pipeline.settings_file import write_settings
 from survey.pipeline.targets import Target, write_targets
@@ -102,19 +103,14 @@ def run_survey(
         ledger, results = Ledger(root), Results()
         ledger.begin(len(targets))
         tasks = [
-            Task(target.galaxy, GalaxyTask(target, settings, root, draw))
+            GalaxyTask(target, settings, root, draw)
             for target in sorted(targets, key=_size, reverse=True)
         ]
-        in_flight = slots(cluster) * settings.engine.in_flight_per_worker
         catalog = _GrowingCatalog(root, settings)
         outcome = "interrupted"
         try:
-            for ended in run_tasks(cluster, process_galaxy, tasks, in_flight=in_flight):
-                name = ended.task.name
-                report = ended.result or GalaxyReport(
-                    name, 0.0, failure=failure_row(name, "engine", _error(ended.error))
-                )
-                results.reports[name] = report
+            for report in _reports(tasks, cluster):
+                results.reports[report.galaxy] = report
                 ledger.galaxy(report)
                 on_report(report)
                 catalog.maybe_publish(results)
@@ -123,6 +119,20 @@ def run_survey(
             catalog.publish(results, final=outcome == "complete")
             ledger.end(outcome)
     return results
+
+
+def _reports(tasks: Sequence[GalaxyTask], cluster: Cluster) -> Iterator[GalaxyReport]:
+    """What became of every galaxy, in the order in which they end."""
+    if (reports := reports_of_finished(tasks)) is not None:
+        yield from reports  # The cluster, if it is a lazy one, is not even started.
+        return
+    in_flight = slots(cluster) * tasks[0].settings.engine.in_flight_per_worker
+    named = [Task(task.target.galaxy, task) for task in tasks]
+    for ended in run_tasks(started(cluster), process_galaxy, named, in_flight=in_flight):
+        name = ended.task.name
+        yield ended.result or GalaxyReport(
+            name, 0.0, failure=failure_row(name, "engine", _error(ended.error))
+        )
 
 
 class _GrowingCatalog:

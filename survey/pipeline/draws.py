@@ -22,7 +22,7 @@ from survey.classes.modelfile import load_model
 from survey.classes.montecarlo import DrawSums, run_draws
 from survey.classes.sample import LabelledSample, Method, Sample
 from survey.config import ClassSettings
-from survey.engine.cluster import Cluster, slots
+from survey.engine.cluster import Cluster, slots, started
 from survey.engine.submit import Task, run_tasks
 from survey.pipeline.ratios import named_ratios
 from survey.pipeline.sample import labels_of, sample_of, sample_rows
@@ -94,7 +94,7 @@ class Drawing:
             for stop in [min(start + step, n)]
         ]
         in_flight = 2 * slots(self.cluster)
-        for ended in run_tasks(self.cluster, function, tasks, in_flight=in_flight):
+        for ended in run_tasks(started(self.cluster), function, tasks, in_flight=in_flight):
             if ended.error is not None:
                 raise ended.error
             numbers = ended.task.argument.numbers

@@ -1,0 +1,36 @@
+"""Workers that join a running cluster, as a job that replaces another, or a pod.
+
+They come at any time after the environments were compared. One with other software than the
+driver leaves again before it has touched a galaxy.
+"""
+
+from __future__ import annotations
+
+from distributed import Client, Worker, WorkerPlugin
+
+from survey.engine.clusters.base import Warn
+from survey.engine.environment import Environment, differences, environment
+from survey.engine.preload import MEMORY, memory_of
+
+TOPIC = "survey-refused"
+
+
+class Joining(WorkerPlugin):
+    """Runs on every worker, also on those that come later."""
+
+    def __init__(self, expected: Environment) -> None:
+        self.expected = expected
+
+    async def setup(self, worker: Worker) -> None:
+        """Leave again if the software differs; else declare the memory, if no preload did."""
+        if fault := differences(self.expected, environment()):
+            worker.log_event(TOPIC, f"worker {worker.contact_address} was refused: {fault}")
+            worker.loop.add_callback(worker.close, reason="other software than the driver")
+        elif MEMORY not in worker.state.total_resources:
+            await worker.set_resources(**{MEMORY: memory_of(worker)})
+
+
+def welcome_workers(client: Client, warn: Warn) -> None:
+    """Look at every worker of a cluster, now and later, before it gets work."""
+    client.subscribe_topic(TOPIC, lambda event: warn(event[1]))
+    client.register_plugin(Joining(environment()), name="spaxel-survey")

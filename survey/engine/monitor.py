@@ -1,0 +1,190 @@
+"""A run that stands still is noticed: which galaxies, on which workers, since when.
+
+Dask itself ends a worker that no longer answers. It does not see one that answers and works at
+nothing: a disk that is full or does not come back, a file system that hangs. Nothing is known of
+such a worker but that its galaxies stay the same and its processor idles.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dask.utils import format_bytes
+from distributed import Client
+from distributed.comm.addressing import get_address_host
+
+from survey.engine.clusters.base import ClusterTable, Warn, WatchSettings
+from survey.engine.periodic import every
+
+IDLE_CPU_PERCENT = 10.0
+"""Below it a worker does nothing but answer."""
+
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class WorkerView:
+    """A worker as the scheduler knows it; `executing` maps its tasks to seconds so far."""
+
+    address: str
+    name: str
+    http: str
+    status: str
+    silent_s: float
+    cpu_percent: float
+    memory_bytes: int
+    executing: dict[str, float]
+
+    def describe(self) -> str:
+        """One line for people."""
+        galaxies = ", ".join(f"{key} since {s / 60:.0f} min" for key, s in self.executing.items())
+        return (
+            f"{self.address} ({self.name}): {self.status}, {self.cpu_percent:.0f}% CPU, "
+            f"{format_bytes(self.memory_bytes)}, heard of {self.silent_s:.0f} s ago: "
+            f"{galaxies or 'nothing'}"
+        )
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All workers, and how many tasks no worker has begun."""
+
+    http: str
+    workers: tuple[WorkerView, ...]
+    waiting: int
+
+    @property
+    def unfinished(self) -> frozenset[str]:
+        """Tasks that are under way, and how many wait."""
+        executing = {key for worker in self.workers for key in worker.executing}
+        return frozenset(executing | ({f"{self.waiting} waiting"} if self.waiting else set()))
+
+
+def look(dask_scheduler: Any) -> Snapshot:
+    """Where all tasks are; runs on the scheduler."""
+    now = time.time()
+    workers = tuple(
+        WorkerView(
+            address=worker.address,
+            name=str(worker.name),
+            http=f"{worker.host}:{worker.services.get('dashboard')}",
+            status=worker.status.name,
+            silent_s=now - worker.last_seen,
+            cpu_percent=worker.metrics.get("cpu", 0.0),
+            memory_bytes=worker.metrics.get("memory", 0),
+            executing={task_name(task.key): s for task, s in worker.executing.items()},
+        )
+        for worker in dask_scheduler.workers.values()
+    )
+    states = ("waiting", "no-worker", "queued", "processing")
+    unfinished = sum(task.state in states for task in dask_scheduler.tasks.values())
+    under_way = sum(len(worker.executing) for worker in workers)
+    host = get_address_host(dask_scheduler.address)
+    http = f"{host}:{dask_scheduler.http_server.port}"
+    return Snapshot(http, workers, max(0, unfinished - under_way))
+
+
+def task_name(key: Any) -> str:
+    """The name of a task for people: that of the galaxy, if its key is ours (see `submit`)."""
+    return str(key[1]) if isinstance(key, tuple) and len(key) > 1 else str(key)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What to tell people, and the address of the worker that stands still, if one does."""
+
+    message: str
+    asleep: str | None = None
+
+
+class Watchdog:
+    """Compares snapshots and finds what stands still.
+
+    A finding is repeated when it has lasted as long again, not at every look.
+    """
+
+    def __init__(self, settings: WatchSettings) -> None:
+        self.settings = settings
+        self._states: dict[str, tuple[frozenset[str], float]] = {}
+        self._told: dict[str, float] = {}
+
+    def findings(self, snapshot: Snapshot, now: float) -> list[Finding]:
+        """What there is to say after a look at time `now` (seconds, monotonic)."""
+        found = []
+        for worker in snapshot.workers:
+            silent = worker.silent_s > self.settings.silent_s
+            if silent and self._is_due(f"silence of {worker.address}", now):
+                found.append(Finding(f"a worker is silent: {worker.describe()}"))
+            idle = worker.cpu_percent < IDLE_CPU_PERCENT
+            state = frozenset(worker.executing) if idle else frozenset()
+            if self._stands_still(worker.address, state, now):
+                text = f"a worker stands still: {worker.describe()}"
+                found.append(Finding(text, asleep=worker.address))
+        if self._stands_still("all", snapshot.unfinished, now):
+            found.append(Finding(_describe_all(snapshot, self.settings.stalled_s)))
+        return found
+
+    def _stands_still(self, subject: str, state: frozenset[str], now: float) -> bool:
+        """Whether a subject has been in one state for too long, and it is time to say so.
+
+        The empty state is that of a subject that has nothing to do, or does it.
+        """
+        before, since = self._states.get(subject, (frozenset(), now))
+        since = since if state and state == before else now
+        self._states[subject] = (state, since)
+        return now - since >= self.settings.stalled_s and self._is_due(subject, now)
+
+    def _is_due(self, subject: str, now: float) -> bool:
+        if now - self._told.get(subject, -math.inf) < self.settings.stalled_s:
+            return False
+        self._told[subject] = now
+        return True
+
+
+def _describe_all(snapshot: Snapshot, seconds: float) -> str:
+    lines = [
+        f"nothing has ended for {seconds / 60:.0f} min: {snapshot.waiting} tasks wait, "
+        f"{len(snapshot.workers)} workers are there"
+    ]
+    lines += [worker.describe() for worker in snapshot.workers[:SHOWN]]
+    if len(snapshot.workers) > SHOWN:
+        lines.append(f"... and {len(snapshot.workers) - SHOWN} more")
+    return "\n  ".join(lines)
+
+
+@contextmanager
+def watched(client: Client, table: ClusterTable, warn: Warn) -> Iterator[None]:
+    """Look after a cluster while the block runs."""
+    watchdog = Watchdog(table.watch)
+
+    def go_round() -> None:
+        snapshot = client.run_on_scheduler(look)
+        if table.metrics_targets is not None:
+            write_targets(snapshot, table.metrics_targets)
+        for finding in watchdog.findings(snapshot, time.monotonic()):
+            warn(finding.message)
+            if finding.asleep is not None and table.watch.action == "restart":
+                client.restart_workers([finding.asleep], raise_for_error=False)
+
+    if table.metrics_targets is not None:
+        write_targets(client.run_on_scheduler(look), table.metrics_targets)
+    with every(table.watch.every_s, go_round):
+        yield
+
+
+def write_targets(snapshot: Snapshot, path: Path) -> None:
+    """Write where Prometheus finds the metrics of the scheduler and the workers (`file_sd`)."""
+    groups = [
+        {"targets": [snapshot.http], "labels": {"job": "dask-scheduler"}},
+        {"targets": [w.http for w in snapshot.workers], "labels": {"job": "dask-worker"}},
+    ]
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_text(json.dumps(groups, indent=1), encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,37 @@
+"""Something done again and again beside the work, in a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+LAST_ROUND_S = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def every(seconds: float, function: Callable[[], None]) -> Iterator[None]:
+    """Call a function every so many seconds until the block is left.
+
+    What it raises is logged and never stops the work: it only looks after it.
+    """
+    over = threading.Event()
+
+    def go_on() -> None:
+        while not over.wait(seconds):
+            try:
+                function()
+            except Exception as error:
+                if not over.is_set():
+                    logger.warning("%s failed: %s: %s", function, type(error).__name__, error)
+
+    thread = threading.Thread(target=go_on, name=f"every {seconds:g} s", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(timeout=LAST_ROUND_S)
