@@ -17,7 +17,7 @@ import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -115,17 +115,61 @@ def read_block(path: str | Path, spaxels: slice) -> Block:
     IntegrityError
         If the store is incomplete or any chunk of the block is damaged.
     """
+    flux, error, bad = (table[spaxels] for table in stored_spectra(path))
+    return flux, error, bad
+
+
+@dataclass(frozen=True)
+class StoredRows:
+    """The flux, error or mask of the stored spaxels, read where it is indexed.
+
+    Indices are a slice of spaxels, and one of wavelengths if wanted. Damage of a chunk is an
+    `IntegrityError` when it is read.
+    """
+
+    path: Path
+    array: zarr.Array[Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Spaxels and wavelengths."""
+        return self.array.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the samples."""
+        return np.dtype(self.array.dtype)
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        with _damage_as_integrity_error(self.path):
+            return np.asarray(self.array[key])
+
+
+def stored_spectra(path: str | Path) -> tuple[StoredRows, StoredRows, StoredRows]:
+    """Flux, error and mask of a store, of which only what is asked for is read.
+
+    Raises
+    ------
+    IntegrityError
+        If the store is incomplete or its metadata are damaged.
+    """
     path = Path(path)
     _check(path)
-    try:
+    with _damage_as_integrity_error(path):
         group = zarr.open_group(path, mode="r", use_consolidated=False)
-        flux, error, bad = (np.asarray(_array(group, name)[spaxels]) for name in SPECTRA)
+        flux, error, bad = (StoredRows(path, _array(group, name)) for name in SPECTRA)
+    return flux, error, bad
+
+
+@contextmanager
+def _damage_as_integrity_error(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError:
         raise
     except Exception as failure:
         # A codec reports damage in whatever way it comes upon it.
         raise _damaged(path, f"a chunk cannot be read ({failure})") from failure
-    return flux, error, bad
 
 
 def verify_store(path: str | Path) -> None:

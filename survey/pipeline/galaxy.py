@@ -196,7 +196,7 @@ class Galaxy:
         with self._computing("linkage"):
             with self.clock("distances"):
                 distances = shifted_distances(
-                    prepared.spectra,
+                    prepared.spectra[:],
                     prepared.max_shift,
                     engine=settings.distance.engine,
                     dtype=settings.distance.dtype,
