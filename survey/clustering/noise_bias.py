@@ -15,26 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survey.spectra.noise import local_noise
+from survey.spectra.rows import Rows, row_blocks
 
 _BLOCK_SAMPLES = 2**21
 
 
-def noise_energy(spectra: NDArray[np.floating]) -> NDArray[np.float64]:
+def noise_energy(spectra: Rows) -> NDArray[np.float64]:
     """Expected square of the noise, summed over the samples of every spectrum.
 
     Parameters
     ----------
-    spectra : (n, L) array of float, finite
+    spectra : (n, L) table of float, finite
 
     Returns
     -------
     (n,) array of float64
         In the square of the unit of the spectra.
     """
-    energy = np.empty(len(spectra))
-    step = max(1, _BLOCK_SAMPLES // spectra.shape[1])
-    for start in range(0, len(spectra), step):
-        rows = slice(start, start + step)
+    energy = np.empty(spectra.shape[0])
+    for rows in row_blocks(spectra.shape, _BLOCK_SAMPLES):
         energy[rows] = np.square(local_noise(spectra[rows])).sum(axis=1)
     return energy
 

@@ -19,8 +19,10 @@ from survey.clustering.covariance import SharedNoise
 from survey.clustering.shifts import align, best_shifts
 from survey.spectra.noise import LAG, high_pass, spectral_noise
 from survey.spectra.robust import masked_median
+from survey.spectra.rows import Rows, row_blocks
 
 _BLOCK_SAMPLES = 2**21
+_READ_SAMPLES = 2**24
 _MIN_MEMBERS = 8
 
 
@@ -77,7 +79,7 @@ class ClusterProfiles:
 
 
 def cluster_profiles(
-    flux: NDArray[np.floating],
+    flux: Rows,
     labels: NDArray[np.integer],
     shifts: NDArray[np.integer],
     *,
@@ -90,8 +92,8 @@ def cluster_profiles(
 
     Parameters
     ----------
-    flux : (n, L) array of float, finite
-        Rest-frame spectra before normalisation.
+    flux : (n, L) table of float, finite
+        Rest-frame spectra before normalisation; it has to be indexed by columns, too.
     labels : (n,) array of int
         1..k, none empty.
     shifts : (n,) array of int
@@ -102,15 +104,17 @@ def cluster_profiles(
         Positions in the image.
     """
     members = [np.flatnonzero(labels == label) for label in range(1, labels.max() + 1)]
-    spectra = np.empty((4, len(members), flux.shape[1]))
-    shared = SharedNoise(y, x, flux.shape[1])
+    n_spaxel, n_sample = flux.shape
+    spectra = np.empty((4, len(members), n_sample))
+    shared = SharedNoise(y, x, n_sample)
     margin = int(np.abs(shifts).max(initial=0)) + LAG
 
-    for inner, outer in _wavelength_blocks(len(flux), flux.shape[1], margin):
+    for inner, outer in _wavelength_blocks(n_spaxel, n_sample, margin):
         part = slice(inner.start - outer.start, inner.stop - outer.start)
-        residuals = np.full((len(flux), inner.stop - inner.start), np.nan)
+        block = flux[:, outer]
+        residuals = np.full((n_spaxel, inner.stop - inner.start), np.nan)
         for c, rows in enumerate(members):
-            aligned = align(flux[rows, outer].astype(np.float64), shifts[rows])
+            aligned = align(block[rows].astype(np.float64), shifts[rows])
             averages = _average(aligned, scale[rows], noise[rows])
             spectra[:, c, inner] = averages[:, part]
             # The residuals of a few spaxels about their own median are too small.
@@ -154,27 +158,32 @@ def cluster_medoids(
 
 
 def shifts_to_medoids(
-    spectra: NDArray[np.floating],
+    spectra: Rows,
     labels: NDArray[np.integer],
     medoids: NDArray[np.integer],
     max_shift: int,
 ) -> NDArray[np.intp]:
     """Shift (n,) of every spaxel against the medoid of its cluster, see `best_shifts`."""
-    shifts = np.zeros(len(spectra), dtype=np.intp)
-    for label, medoid in enumerate(medoids, start=1):
-        rows = np.flatnonzero(labels == label)
-        shifts[rows] = best_shifts(spectra[rows], spectra[medoid], max_shift)
+    shifts = np.zeros(spectra.shape[0], dtype=np.intp)
+    references = spectra[np.asarray(medoids)]
+    for block in row_blocks(spectra.shape, _READ_SAMPLES):
+        read = spectra[block]
+        for label, reference in enumerate(references, start=1):
+            rows = np.flatnonzero(labels[block] == label)
+            if len(rows):
+                shifts[block.start + rows] = best_shifts(read[rows], reference, max_shift)
     return shifts
 
 
-def stacked_snr(flux: NDArray[np.floating], labels: NDArray[np.integer]) -> NDArray[np.float64]:
+def stacked_snr(flux: Rows, labels: NDArray[np.integer]) -> NDArray[np.float64]:
     """Continuum S/N (k,) of one sample of the mean spectrum of every cluster 1..k.
 
     Cheap, for trying many partitions: the spaxels are not aligned.
     """
     k = int(labels.max())
     membership = (labels == np.arange(1, k + 1)[:, None]).astype(flux.dtype)
-    stacked = membership @ flux / membership.sum(axis=1, keepdims=True)
+    total = sum(membership[:, rows] @ flux[rows] for rows in row_blocks(flux.shape, _READ_SAMPLES))
+    stacked = total / membership.sum(axis=1, keepdims=True)
     noise = spectral_noise(stacked)
     return np.median(stacked, axis=1) / np.maximum(noise, np.finfo(np.float64).tiny)
 

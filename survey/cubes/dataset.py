@@ -10,17 +10,19 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from survey.cubes.units import flux_unit as canonical_flux_unit
+from survey.cubes.voxels import Image, elementwise, for_dataset
 from survey.cubes.wcs import celestial_header, header_text, sky_position
 from survey.cubes.wcs import spaxel_area_arcsec2 as area_on_sky
 from survey.errors import DataError
 
 CUBE_DIMS = ("wavelength", "y", "x")
+SLAB_VOXELS = 1 << 24
 
 
 def build_cube(
-    flux: NDArray[np.floating],
-    error: NDArray[np.floating] | None,
-    bad: NDArray[np.bool_] | None,
+    flux: Image,
+    error: Image | None,
+    bad: Image | None,
     wavelength_um: NDArray[np.float64],
     *,
     header: fits.Header,
@@ -38,11 +40,12 @@ def build_cube(
 
     Parameters
     ----------
-    flux : ndarray, shape (wavelength, y, x)
-        Flux density or surface brightness, kept as it is.
-    error : ndarray of the same shape, or None
+    flux : Voxels or ndarray, shape (wavelength, y, x)
+        Flux density or surface brightness, kept as it is. Voxels are read once here, a few
+        planes at a time, and then only where the dataset is indexed.
+    error : Voxels or ndarray of the same shape, or None
         One standard deviation; None where the instrument gives none (NaN in the result).
-    bad : ndarray of bool, shape (wavelength, y, x) or (y, x), or None
+    bad : Voxels or ndarray of bool, shape (wavelength, y, x) or (y, x), or None
         What the data quality flags refuse. Values that are not finite are added.
     wavelength_um : ndarray, shape (wavelength,)
         Vacuum, observed frame.
@@ -64,8 +67,9 @@ def build_cube(
     Returns
     -------
     xarray.Dataset
-        `flux` and `error` (float32), `bad` (bool) over (wavelength, y, x), with the
-        attributes listed above, `celestial_header` and `header` (text).
+        `flux` and `error` (float32), `bad` (bool) over (wavelength, y, x), `n_bad` over
+        (y, x), the number of bad planes, with the attributes listed above, `celestial_header`
+        and `header` (text).
 
     Raises
     ------
@@ -73,13 +77,14 @@ def build_cube(
         If shapes disagree, wavelengths do not increase, the unit is not one of flux, no value
         is usable, or the area of a spaxel is unknown.
     """
-    flux = np.asarray(flux, dtype=np.float32)
-    error = np.full(flux.shape, np.nan, np.float32) if error is None else error
-    bad = np.zeros(flux.shape, bool) if bad is None else bad
+    flux = elementwise(np.asarray, flux, dtype=np.float32)
+    error = np.broadcast_to(np.float32(np.nan), flux.shape) if error is None else error
+    bad = np.broadcast_to(False, flux.shape) if bad is None else bad
     _check_shapes(flux, error, bad, wavelength_um, file)
     _check_wavelengths(wavelength_um, file)
-    bad = bad | ~np.isfinite(flux)
-    if bad.all():
+    bad = elementwise(lambda bad, flux: bad | ~np.isfinite(flux), bad, flux, dtype=bool)
+    n_bad = _bad_planes_per_spaxel(bad)
+    if n_bad.min() == flux.shape[0]:
         raise DataError("no usable value in the cube: all are NaN or flagged", file=file)
 
     celestial = celestial_header(header, file=file)
@@ -96,9 +101,10 @@ def build_cube(
 
     return xr.Dataset(
         {
-            "flux": (CUBE_DIMS, flux),
-            "error": (CUBE_DIMS, np.asarray(error, dtype=np.float32)),
-            "bad": (CUBE_DIMS, bad),
+            "flux": (CUBE_DIMS, for_dataset(flux)),
+            "error": (CUBE_DIMS, for_dataset(elementwise(np.asarray, error, dtype=np.float32))),
+            "bad": (CUBE_DIMS, for_dataset(bad)),
+            "n_bad": (CUBE_DIMS[1:], n_bad),
         },
         coords={"wavelength": ("wavelength", np.asarray(wavelength_um, dtype=np.float64))},
         attrs={
@@ -128,10 +134,20 @@ def sigma_from_inverse_variance(weight: NDArray[np.floating]) -> NDArray[np.floa
     return np.reciprocal(sigma, out=sigma)
 
 
+def _bad_planes_per_spaxel(bad: Image) -> NDArray[np.int32]:
+    n_plane, n_y, n_x = bad.shape
+    step = max(1, SLAB_VOXELS // (n_y * n_x))
+    n_bad = np.zeros((n_y, n_x), np.int32)
+    for start in range(0, n_plane, step):
+        planes = slice(start, min(start + step, n_plane))
+        n_bad += bad[planes, :, :].sum(axis=0, dtype=np.int32)
+    return n_bad
+
+
 def _check_shapes(
-    flux: NDArray[np.floating],
-    error: NDArray[np.floating],
-    bad: NDArray[np.bool_],
+    flux: Image,
+    error: Image,
+    bad: Image,
     wavelength_um: NDArray[np.float64],
     file: str | Path,
 ) -> None:

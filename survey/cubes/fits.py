@@ -2,36 +2,44 @@
 
 astropy only warns when a file is too short, a compressed file may be cut without notice, and a
 memory-mapped file that shrinks kills the process. So the size that the headers imply is
-compared with the size of the file before anything is allocated, compressed files are read to
-their own checksum first, and arrays are read in slabs into native byte order.
+compared with the size of the file before anything is allocated, and images are read by pieces
+into native byte order. A compressed file can only be read from its beginning: it is unpacked
+once, to its own checksum, into memory if it is small and else into a temporary file.
 """
 
 from __future__ import annotations
 
 import gzip
+import shutil
+import tempfile
 import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import DTypeLike, NDArray
 
+from survey.cubes.voxels import Key, Voxels
 from survey.errors import DataError
 
 SLAB_BYTES = 64 << 20
+UNPACKED_IN_MEMORY_BYTES = 256 << 20
+"""Above this size a compressed file is unpacked into a temporary file."""
 
 
 class FitsFile:
     """An open FITS file; made by `open_fits`. All its errors name the file."""
 
-    def __init__(self, path: Path, hdus: fits.HDUList) -> None:
+    def __init__(self, path: Path, hdus: fits.HDUList, content: IO[bytes]) -> None:
         self.path = path
         self._hdus = hdus
+        self._content = content
 
     @property
     def primary(self) -> fits.Header:
@@ -67,7 +75,14 @@ class FitsFile:
     def array(
         self, extension: str | int, dtype: DTypeLike | None = None, *, ndim: tuple[int, ...] = (3,)
     ) -> NDArray[Any]:
-        """The image of an extension, in native byte order.
+        """The whole image of an extension; see `image`."""
+        image = self.image(extension, dtype, ndim=ndim)
+        return image[(slice(None),) * image.ndim]
+
+    def image(
+        self, extension: str | int, dtype: DTypeLike | None = None, *, ndim: tuple[int, ...] = (3,)
+    ) -> Voxels:
+        """The image of an extension in native byte order, read where it is indexed.
 
         Parameters
         ----------
@@ -93,7 +108,10 @@ class FitsFile:
                 found=f"shape {shape}" if hdu.is_image else "a table",
             )
         self._check_datasum(extension, hdu)
-        return _read_slabs(hdu, dtype)
+        if dtype is None:
+            dtype = hdu.section[(slice(0, 1),) * len(shape)].dtype.newbyteorder("=")
+        dtype = np.dtype(dtype)
+        return Voxels(shape, dtype, lambda key: _read_slabs(hdu.section, shape, key, dtype))
 
     def column(self, extension: str | int, name: str) -> NDArray[np.float64]:
         """A column of a table extension, flattened."""
@@ -122,7 +140,7 @@ class FitsFile:
         # Programs that cut cubes out of cubes copy one header into several extensions: a sum
         # that two of them share was not computed from either.
         shared = [other for other in self._hdus if other.header.get("DATASUM") == datasum]
-        if datasum and len(shared) == 1 and not hdu.verify_datasum():
+        if datasum and len(shared) == 1 and not self._datasum_agrees(hdu, str(datasum)):
             raise DataError(
                 f"the data of extension {extension} do not have the checksum in their header",
                 file=self.path,
@@ -130,12 +148,26 @@ class FitsFile:
                 advice="Fetch the file again; if it was edited on purpose, remove DATASUM from it",
             )
 
+    def _datasum_agrees(self, hdu: Any, datasum: str) -> bool:
+        if not isinstance(hdu, fits.PrimaryHDU | fits.ImageHDU):
+            return bool(hdu.verify_datasum())  # reads all of it, which for a table is little
+        place = hdu.fileinfo()
+        self._content.seek(place["datLoc"])
+        return str(_datasum(self._content, place["datSpan"])) == datasum.strip()
+
 
 @contextmanager
-def open_fits(path: str | Path) -> Iterator[FitsFile]:
+def open_fits(path: str | Path, *, scratch: Path | None = None) -> Iterator[FitsFile]:
     """Open a FITS file, plain or compressed by gzip, and check that it is complete.
 
     Damage that only shows while the file is being used is reported the same way.
+
+    Parameters
+    ----------
+    path : str or Path
+    scratch : Path, optional
+        Where a large compressed file is unpacked, for as long as it is open; the system's
+        place for temporary files if not given.
 
     Raises
     ------
@@ -143,10 +175,11 @@ def open_fits(path: str | Path) -> Iterator[FitsFile]:
         If there is no such file, it is not FITS, or it is truncated or corrupt.
     """
     path = Path(path)
-    with _damage_as_data_error(path):
-        content_bytes = _content_bytes(path)
+    with _damage_as_data_error(path), _content(path, scratch) as content:
+        content_bytes = content.seek(0, 2)
+        content.seek(0)
         with _stumbling_as_data_error(path):
-            hdus = fits.open(path, memmap=False)
+            hdus = fits.open(content, memmap=False)
         with hdus:
             with _stumbling_as_data_error(path):
                 needed_bytes = _read_headers(hdus)
@@ -158,17 +191,24 @@ def open_fits(path: str | Path) -> Iterator[FitsFile]:
                     found=f"{content_bytes} bytes",
                     advice="Fetch the file again",
                 )
-            yield FitsFile(path, hdus)
+            yield FitsFile(path, hdus, content)
 
 
-def _content_bytes(path: Path) -> int:
-    """Number of bytes of FITS in a file; a compressed file is read to its end for that."""
+@contextmanager
+def _content(path: Path, scratch: Path | None) -> Iterator[IO[bytes]]:
+    """The bytes of FITS in a file, which can be read from anywhere."""
     with path.open("rb") as file:
         compressed = file.read(2) == b"\x1f\x8b"
-    if not compressed:
-        return path.stat().st_size
-    with gzip.open(path) as file:
-        return sum(iter(lambda: len(file.read(1 << 20)), 0))
+        if not compressed:
+            yield file
+            return
+    if scratch is not None:
+        scratch.mkdir(parents=True, exist_ok=True)
+    place = None if scratch is None else str(scratch)
+    with tempfile.SpooledTemporaryFile(UNPACKED_IN_MEMORY_BYTES, dir=place) as unpacked:
+        with gzip.open(path) as packed:
+            shutil.copyfileobj(packed, unpacked, 1 << 20)
+        yield unpacked
 
 
 def _read_headers(hdus: fits.HDUList) -> int:
@@ -185,18 +225,35 @@ def _end_of_data(hdu: Any) -> int:
     return place["datLoc"] + min(place["datSpan"], hdu.size)
 
 
-def _read_slabs(hdu: Any, dtype: DTypeLike | None) -> NDArray[Any]:
-    """Read an image piece by piece: its big-endian form is never in memory as a whole.
-
-    Pieces are read once and in order, because going back in a compressed file starts it anew.
-    """
-    rows = max(1, SLAB_BYTES * hdu.shape[0] // max(1, hdu.size))
-    slab = hdu.section[:rows]
-    data = np.empty(hdu.shape, slab.dtype.newbyteorder("=") if dtype is None else dtype)
-    data[:rows] = slab
-    for start in range(rows, hdu.shape[0], rows):
-        data[start : start + rows] = hdu.section[start : start + rows]
+def _read_slabs(
+    section: Any, shape: tuple[int, ...], key: Key, dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    """Read a part of an image slab by slab: its big-endian form is never in memory as a whole."""
+    first, *others = key
+    if not isinstance(first, slice):
+        return np.asarray(section[key], dtype)
+    planes = range(*first.indices(shape[0]))
+    step = max(1, SLAB_BYTES // (dtype.itemsize * prod(shape[1:])))
+    data = np.empty(0, dtype)
+    for start in range(0, len(planes), step):
+        part = planes[start : start + step]
+        slab = section[(slice(part.start, part.stop, part.step), *others)]
+        if start == 0:
+            data = np.empty((len(planes), *slab.shape[1:]), dtype)
+        data[start : start + step] = slab
     return data
+
+
+def _datasum(content: IO[bytes], size: int) -> int:
+    """The checksum of the FITS standard (appendix J): ones' complement sum of 32-bit words."""
+    total = 0
+    while size > 0 and (piece := content.read(min(size, SLAB_BYTES))):
+        size -= len(piece)
+        words = np.frombuffer(piece.ljust(-(-len(piece) // 4) * 4, b"\0"), ">u4")
+        total += int(words.sum(dtype=np.uint64))
+    while total >> 32:
+        total = (total & 0xFFFFFFFF) + (total >> 32)
+    return total
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,27 +16,34 @@ WAVELENGTH_TABLE = "WCS-TABLE"
 
 def write_cube(
     path: Path,
-    cubes: Mapping[str, NDArray[np.float32]],
+    cubes: Mapping[str, Iterable[NDArray[np.float32]]],
     *,
+    shape: tuple[int, int, int],
     wavelength_um: NDArray[np.float64],
     celestial_header: str,
     flux_unit: str,
 ) -> None:
     """Write cubes of one shape (wavelength, y, x), each as an extension of its name.
 
+    A cube is given as blocks of its planes, one after the other, and written as they come.
     The wavelengths, which may have gaps, are given as JWST cubes give theirs: tabulated in
     an extension (FITS paper III), which the third axis refers to.
     """
     celestial = read_header(celestial_header) if celestial_header else fits.Header()
-    hdus: list[fits.hdu.base.ExtensionHDU] = [fits.PrimaryHDU()]
-    for name, cube in cubes.items():
-        header = celestial.copy()
+    fits.HDUList([fits.PrimaryHDU()]).writeto(path, overwrite=True)
+    for name, blocks in cubes.items():
+        header = fits.Header({"XTENSION": "IMAGE", "BITPIX": -32, "NAXIS": 3})
+        header.update({f"NAXIS{axis}": size for axis, size in enumerate(reversed(shape), 1)})
+        header.update({"PCOUNT": 0, "GCOUNT": 1, "EXTNAME": name})
+        header.update(celestial)
         header["WCSAXES"] = 3
         header["CTYPE3"], header["CUNIT3"] = "WAVE-TAB", "um"
         header["CRPIX3"], header["CRVAL3"], header["CDELT3"] = 1.0, 1.0, 1.0
         header["PS3_0"], header["PS3_1"] = WAVELENGTH_TABLE, "wavelength"
         header["BUNIT"] = flux_unit
-        hdus.append(fits.ImageHDU(cube, header=header, name=name))
+        with fits.StreamingHDU(path, header) as hdu:
+            for block in blocks:
+                hdu.write(block)
     column = fits.Column(
         name="wavelength",
         format=f"{wavelength_um.size}D",
@@ -44,5 +51,6 @@ def write_cube(
         unit="um",
         array=wavelength_um.reshape(1, -1, 1),
     )
-    hdus.append(fits.BinTableHDU.from_columns([column], name=WAVELENGTH_TABLE))
-    fits.HDUList(hdus).writeto(path, overwrite=True)
+    table = fits.BinTableHDU.from_columns([column], name=WAVELENGTH_TABLE)
+    with fits.open(path, mode="append") as hdus:
+        hdus.append(table)

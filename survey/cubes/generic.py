@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from survey.config import GenericReaderSettings
 from survey.cubes.dataset import build_cube, sigma_from_inverse_variance, sigma_from_variance
 from survey.cubes.fits import FitsFile
+from survey.cubes.voxels import Image, elementwise
 from survey.cubes.wavelength import wavelength_axis_um
 
 _TO_SIGMA: dict[str, Callable[[NDArray[np.floating]], NDArray[np.floating]]] = {
@@ -29,9 +30,9 @@ def read_generic(fits_file: FitsFile, settings: GenericReaderSettings) -> xr.Dat
     """
     header = fits_file.header(settings.flux)
     return build_cube(
-        fits_file.array(settings.flux, np.float32),
+        fits_file.image(settings.flux, np.float32),
         _error(fits_file, settings),
-        None if settings.mask is None else fits_file.array(settings.mask, ndim=(2, 3)) != 0,
+        _mask(fits_file, settings),
         wavelength_axis_um(
             fits_file,
             settings.flux,
@@ -48,7 +49,15 @@ def read_generic(fits_file: FitsFile, settings: GenericReaderSettings) -> xr.Dat
     )
 
 
-def _error(fits_file: FitsFile, settings: GenericReaderSettings) -> NDArray[np.floating] | None:
+def _error(fits_file: FitsFile, settings: GenericReaderSettings) -> Image | None:
     if settings.error is None:
         return None
-    return _TO_SIGMA[settings.error_is](fits_file.array(settings.error))
+    given = fits_file.image(settings.error)
+    return elementwise(_TO_SIGMA[settings.error_is], given, dtype=np.float32)
+
+
+def _mask(fits_file: FitsFile, settings: GenericReaderSettings) -> Image | None:
+    if settings.mask is None:
+        return None
+    given = fits_file.image(settings.mask, ndim=(2, 3))
+    return elementwise(lambda mask: mask != 0, given, dtype=bool)

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from math import isnan, sqrt
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 from astropy import constants
 
 from catalogs.reference import load_bands, load_lines
 from survey.config import ReadSettings
-from survey.cubes.registry import read_cube
+from survey.cubes.registry import open_cube
 
 SPEED_OF_LIGHT_KM_S = float(constants.c.to_value("km/s"))
 
@@ -54,23 +55,27 @@ class CubeSummary:
 def inspect_cube(
     path: str | Path, settings: ReadSettings, redshift: float = float("nan")
 ) -> CubeSummary:
-    """Read a cube and summarise it.
+    """Read a cube, a few planes at a time, and summarise it.
 
     Raises
     ------
     DataError
         If it cannot be read.
     """
-    cube = read_cube(path, settings, redshift=redshift)
-    wavelength_um, bad, attrs = cube["wavelength"].values, cube["bad"].values, cube.attrs
-    n_wavelength, n_y, n_x = bad.shape
+    with open_cube(path, settings, redshift=redshift) as cube:
+        return _summary(Path(path), cube)
+
+
+def _summary(path: Path, cube: xr.Dataset) -> CubeSummary:
+    wavelength_um, n_bad, attrs = cube["wavelength"].values, cube["n_bad"].values, cube.attrs
+    n_wavelength, n_y, n_x = cube["flux"].shape
     range_um = (float(wavelength_um[0]), float(wavelength_um[-1]))
     step_um = (
         float(wavelength_um[1] - wavelength_um[0]),
         float(wavelength_um[-1] - wavelength_um[-2]),
     )
     return CubeSummary(
-        path=Path(path),
+        path=path,
         reader=attrs["reader"],
         instrument=attrs["instrument"],
         band=attrs["band"],
@@ -85,8 +90,8 @@ def inspect_cube(
             SPEED_OF_LIGHT_KM_S * step_um[1] / range_um[1],
         ),
         spaxel_arcsec=sqrt(attrs["spaxel_area_arcsec2"]),
-        bad_fraction=float(bad.mean()),
-        n_spaxel=int((~bad.all(axis=0)).sum()),
+        bad_fraction=float(n_bad.sum(dtype=np.int64) / cube["bad"].size),
+        n_spaxel=int((n_bad < n_wavelength).sum()),
         lines=_lines_inside(cube),
         bands=_bands_inside(cube),
     )

@@ -14,7 +14,7 @@ def read_irs(fits_file: FitsFile) -> xr.Dataset:
     """Read a CUBISM cube; its errors are unknown (NaN)."""
     header = fits_file.primary
     return build_cube(
-        fits_file.array("PRIMARY", np.float32),
+        fits_file.image("PRIMARY", np.float32),
         None,
         None,
         wavelength_axis_um(fits_file, "PRIMARY"),

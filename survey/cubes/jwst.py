@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from survey.cubes.dataset import build_cube
 from survey.cubes.fits import FitsFile
+from survey.cubes.voxels import elementwise
 from survey.cubes.wavelength import to_micron, wavelength_axis_um
 
 DO_NOT_USE = 1
@@ -23,9 +24,9 @@ def read_jwst(fits_file: FitsFile) -> xr.Dataset:
     primary, science = fits_file.primary, fits_file.header("SCI")
     instrument = str(primary.get("INSTRUME", "")).strip()
     return build_cube(
-        fits_file.array("SCI", np.float32),
-        fits_file.array("ERR", np.float32),
-        (fits_file.array("DQ") & DO_NOT_USE) != 0,
+        fits_file.image("SCI", np.float32),
+        fits_file.image("ERR", np.float32),
+        elementwise(lambda dq: (dq & DO_NOT_USE) != 0, fits_file.image("DQ"), dtype=bool),
         _wavelength_um(fits_file),
         header=science,
         flux_unit=science.get("BUNIT", ""),

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from survey.cubes.dataset import build_cube, sigma_from_inverse_variance
 from survey.cubes.fits import FitsFile
+from survey.cubes.voxels import elementwise
 from survey.cubes.wavelength import to_micron
 
 DONOTUSE = 1024
@@ -18,12 +20,11 @@ DONOTUSE = 1024
 def read_manga(fits_file: FitsFile) -> xr.Dataset:
     """Read a LOGCUBE; spaxels outside the hexagon of fibres have no weight and are bad."""
     primary, science = fits_file.primary, fits_file.header("FLUX")
-    weight = fits_file.array("IVAR", np.float32)
-    flagged = (fits_file.array("MASK") & DONOTUSE) != 0
+    weight = fits_file.image("IVAR", np.float32)
     return build_cube(
-        fits_file.array("FLUX", np.float32),
-        sigma_from_inverse_variance(weight),
-        flagged | ~(weight > 0),
+        fits_file.image("FLUX", np.float32),
+        elementwise(sigma_from_inverse_variance, weight, dtype=np.float32),
+        elementwise(_unusable, fits_file.image("MASK"), weight, dtype=bool),
         to_micron(fits_file.array("WAVE", ndim=(1,)), "Angstrom", file=fits_file.path),
         header=science,
         flux_unit=science.get("BUNIT", ""),
@@ -34,3 +35,7 @@ def read_manga(fits_file: FitsFile) -> xr.Dataset:
         dec_deg=fits_file.number("PRIMARY", "OBJDEC", np.nan),
         file=fits_file.path,
     )
+
+
+def _unusable(mask: NDArray[np.integer], weight: NDArray[np.floating]) -> NDArray[np.bool_]:
+    return ((mask & DONOTUSE) != 0) | ~(weight > 0)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
@@ -98,8 +99,23 @@ def read_cube(
     *,
     redshift: float = float("nan"),
     target: str = "",
+    scratch: Path | None = None,
 ) -> xr.Dataset:
-    """Read one FITS cube.
+    """Read one FITS cube into memory; see `open_cube`."""
+    with open_cube(path, settings, redshift=redshift, target=target, scratch=scratch) as cube:
+        return cube.load()
+
+
+@contextmanager
+def open_cube(
+    path: str | Path,
+    settings: ReadSettings,
+    *,
+    redshift: float = float("nan"),
+    target: str = "",
+    scratch: Path | None = None,
+) -> Iterator[xr.Dataset]:
+    """Open one FITS cube, of which only those voxels are read that are asked for.
 
     Parameters
     ----------
@@ -110,9 +126,11 @@ def read_cube(
         "auto", a file that no reader recognises goes to the generic one if it was set up.
     redshift, target : float, str
         Stand above what the header says, if given.
+    scratch : Path, optional
+        Where a large compressed file may be unpacked meanwhile.
 
-    Returns
-    -------
+    Yields
+    ------
     xarray.Dataset
         See `survey.cubes.dataset.build_cube`; `reader` is the name of the reader.
 
@@ -123,14 +141,14 @@ def read_cube(
     ConfigError
         If there is no reader of the name in the settings.
     """
-    with open_fits(path) as fits_file:
+    with open_fits(path, scratch=scratch) as fits_file:
         reader = _choose(fits_file, settings)
         cube = reader.read(fits_file).assign_attrs(reader=reader.name)
-    if not isnan(redshift):
-        cube.attrs["redshift"] = float(redshift)
-    if target:
-        cube.attrs["target"] = target
-    return cube
+        if not isnan(redshift):
+            cube.attrs["redshift"] = float(redshift)
+        if target:
+            cube.attrs["target"] = target
+        yield cube
 
 
 def _choose(fits_file: FitsFile, settings: ReadSettings) -> Reader:

@@ -7,6 +7,7 @@ import xarray as xr
 
 from survey.cubes.dataset import build_cube, sigma_from_variance
 from survey.cubes.fits import FitsFile
+from survey.cubes.voxels import elementwise
 from survey.cubes.wavelength import wavelength_axis_um
 
 _ARMS = {"BL": "blue", "RD": "red"}
@@ -16,8 +17,8 @@ def read_sami(fits_file: FitsFile) -> xr.Dataset:
     """Read one arm of a SAMI cube, with position and redshift of the input catalogue."""
     header = fits_file.primary
     return build_cube(
-        fits_file.array("PRIMARY", np.float32),
-        sigma_from_variance(fits_file.array("VARIANCE")),
+        fits_file.image("PRIMARY", np.float32),
+        elementwise(sigma_from_variance, fits_file.image("VARIANCE"), dtype=np.float32),
         None,
         wavelength_axis_um(fits_file, "PRIMARY"),
         header=header,

@@ -17,7 +17,7 @@ import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,9 @@ MANIFEST = "manifest.json"
 SPECTRA = {"flux": np.nan, "error": np.nan, "bad": True}
 """The arrays over (spaxel, wavelength), each with the fill value of what was never written."""
 
+BAND_BYTES = 64 << 20
+"""Rows of the image that are read at once while a store is written, as bytes of flux."""
+
 Block = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]
 
 
@@ -55,8 +58,8 @@ def write_store(
     Parameters
     ----------
     dataset : xarray.Dataset
-        A cube as of `survey.cubes.dataset.build_cube`. Spaxels that are bad in every plane
-        are left out.
+        A cube as of `survey.cubes.dataset.build_cube`, of which a few rows of spaxels are
+        read at a time. Spaxels that are bad in every plane are left out.
     path : str or Path
         Folder of the store. It is written under a hidden name beside it and renamed.
     chunk_spaxels : int
@@ -112,17 +115,61 @@ def read_block(path: str | Path, spaxels: slice) -> Block:
     IntegrityError
         If the store is incomplete or any chunk of the block is damaged.
     """
+    flux, error, bad = (table[spaxels] for table in stored_spectra(path))
+    return flux, error, bad
+
+
+@dataclass(frozen=True)
+class StoredRows:
+    """The flux, error or mask of the stored spaxels, read where it is indexed.
+
+    Indices are a slice of spaxels, and one of wavelengths if wanted. Damage of a chunk is an
+    `IntegrityError` when it is read.
+    """
+
+    path: Path
+    array: zarr.Array[Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Spaxels and wavelengths."""
+        return self.array.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the samples."""
+        return np.dtype(self.array.dtype)
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        with _damage_as_integrity_error(self.path):
+            return np.asarray(self.array[key])
+
+
+def stored_spectra(path: str | Path) -> tuple[StoredRows, StoredRows, StoredRows]:
+    """Flux, error and mask of a store, of which only what is asked for is read.
+
+    Raises
+    ------
+    IntegrityError
+        If the store is incomplete or its metadata are damaged.
+    """
     path = Path(path)
     _check(path)
-    try:
+    with _damage_as_integrity_error(path):
         group = zarr.open_group(path, mode="r", use_consolidated=False)
-        flux, error, bad = (np.asarray(_array(group, name)[spaxels]) for name in SPECTRA)
+        flux, error, bad = (StoredRows(path, _array(group, name)) for name in SPECTRA)
+    return flux, error, bad
+
+
+@contextmanager
+def _damage_as_integrity_error(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError:
         raise
     except Exception as failure:
         # A codec reports damage in whatever way it comes upon it.
         raise _damaged(path, f"a chunk cannot be read ({failure})") from failure
-    return flux, error, bad
 
 
 def verify_store(path: str | Path) -> None:
@@ -146,13 +193,13 @@ def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
 
 
 def _write_arrays(dataset: xr.Dataset, folder: Path, chunk_spaxels: int, shard_chunks: int) -> None:
-    _, shape_y, shape_x = dataset["flux"].shape
+    n_plane, shape_y, shape_x = dataset["flux"].shape
     attributes = {name: _json_value(value) for name, value in dataset.attrs.items()}
     # Set at once: `attrs.update` would write the file anew for every one of them.
     group = zarr.create_group(
         folder, attributes=attributes | {"shape_y": shape_y, "shape_x": shape_x}
     )
-    y, x = np.nonzero(~dataset["bad"].values.all(axis=0))
+    y, x = np.nonzero(dataset["n_bad"].values < n_plane)
     wavelength = dataset["wavelength"].values
     for name, values in {"wavelength": wavelength, "y": y, "x": x}.items():
         dim = "wavelength" if name == "wavelength" else "spaxel"
@@ -162,11 +209,10 @@ def _write_arrays(dataset: xr.Dataset, folder: Path, chunk_spaxels: int, shard_c
     chunk = min(chunk_spaxels, y.size)
     shard = chunk * min(shard_chunks, -(-y.size // chunk))
     for name, fill_value in SPECTRA.items():
-        cube = dataset[name].values
         array = group.create_array(
             name,
             shape=(y.size, wavelength.size),
-            dtype=cube.dtype,
+            dtype=dataset[name].dtype,
             chunks=(chunk, wavelength.size),
             shards=(shard, wavelength.size),
             compressors=(BloscCodec(cname="lz4", clevel=1, shuffle="shuffle"), Crc32cCodec()),
@@ -175,9 +221,33 @@ def _write_arrays(dataset: xr.Dataset, folder: Path, chunk_spaxels: int, shard_c
             config={"write_empty_chunks": True},
             dimension_names=("spaxel", "wavelength"),
         )
-        for start in range(0, y.size, shard):
-            part = slice(start, start + shard)
-            array[part] = np.ascontiguousarray(cube[:, y[part], x[part]].T)
+        _write_whole_shards(array, _bands_of_spectra(dataset[name], y, x), shard)
+
+
+def _bands_of_spectra(
+    cube: xr.DataArray, y: NDArray[np.intp], x: NDArray[np.intp]
+) -> Iterator[NDArray[Any]]:
+    """Spectra of the spaxels (y, x), in their order, from a few rows of the image at a time."""
+    n_plane, n_y, n_x = cube.shape
+    step = max(1, BAND_BYTES // (4 * n_plane * n_x))
+    for start in range(0, n_y, step):
+        band = cube[:, start : start + step].values
+        inside = slice(*np.searchsorted(y, [start, start + step]))
+        yield np.ascontiguousarray(band[:, y[inside] - start, x[inside]].T)
+
+
+def _write_whole_shards(array: zarr.Array[Any], blocks: Iterator[NDArray[Any]], shard: int) -> None:
+    """Write blocks of rows one after the other, every shard in one go."""
+    start, waiting = 0, []
+    for block in blocks:
+        waiting.append(block)
+        if sum(map(len, waiting)) >= shard:
+            rows = np.concatenate(waiting)
+            whole = len(rows) - len(rows) % shard
+            array[start : start + whole] = rows[:whole]
+            start, waiting = start + whole, [rows[whole:].copy()]
+    if start < array.shape[0]:
+        array[start:] = np.concatenate(waiting)
 
 
 def _json_value(value: Any) -> Any:

@@ -94,7 +94,7 @@ def describe_clusters(
     settings : Settings
     """
     y, x = (cube[axis].values[prepared.spaxels] for axis in "yx")
-    brightness = prepared.flux.mean(axis=1)
+    brightness = prepared.brightness
     cut = choose_cut(
         tree,
         compared,

@@ -28,7 +28,7 @@ from survey.clustering.linkage import linkage_tree
 from survey.clustering.noise_bias import noise_energy, without_noise
 from survey.config import STAGE_SETTINGS, WHOLE_WINDOW, Settings, fingerprint, stage_settings
 from survey.cubes.merge import merge_bands
-from survey.cubes.registry import read_cube
+from survey.cubes.registry import open_cube, read_cube
 from survey.cubes.store import open_store, read_block, write_store
 from survey.errors import DataError, IntegrityError
 from survey.features.lines import line_ranges
@@ -46,6 +46,9 @@ from survey.pipeline.rows import (
 from survey.pipeline.stopwatch import Stopwatch, peak_memory_bytes, reset_peak_memory
 from survey.pipeline.targets import Target
 from survey.spectra.prepare import Prepared, prepare
+
+SCRATCH = ".scratch"
+"""Folder of a run for what is only needed while a galaxy is being computed."""
 
 STAGES = tuple(STAGE_SETTINGS)
 
@@ -138,10 +141,18 @@ class Galaxy:
             except IntegrityError:
                 self.drop_store()
         with self._computing("convert"), self.clock("read"):
-            cubes = [read_cube(file, self.settings.read) for file in self.target.files]
-            cube = cubes[0] if len(cubes) == 1 else merge_bands(cubes)
-            write_store(cube, self.store_path, **self.settings.store.model_dump())
+            self._convert()
         return open_store(self.store_path)
+
+    def _convert(self) -> None:
+        layout, read = self.settings.store.model_dump(), self.settings.read
+        scratch = self.root / SCRATCH
+        if len(self.target.files) == 1:
+            with open_cube(self.target.files[0], read, scratch=scratch) as cube:
+                write_store(cube, self.store_path, **layout)
+            return
+        cubes = [read_cube(file, read, scratch=scratch) for file in self.target.files]
+        write_store(merge_bands(cubes), self.store_path, **layout)
 
     @cached_property
     def redshift(self) -> float:
@@ -185,7 +196,7 @@ class Galaxy:
         with self._computing("linkage"):
             with self.clock("distances"):
                 distances = shifted_distances(
-                    prepared.spectra,
+                    prepared.spectra[:],
                     prepared.max_shift,
                     engine=settings.distance.engine,
                     dtype=settings.distance.dtype,

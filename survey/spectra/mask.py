@@ -9,11 +9,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from survey.spectra.rows import Rows, blocks_of
+
 USEFUL_SPAXEL_FRACTION = 0.5
 """A spaxel has a say about planes when this fraction of the planes with any data is good in it."""
 
 
-def bad_planes(bad: NDArray[np.bool_], max_bad_spaxel_fraction: float) -> NDArray[np.bool_]:
+def bad_planes(bad: Rows, max_bad_spaxel_fraction: float) -> NDArray[np.bool_]:
     """Planes bad in more than a fraction of the useful spaxels.
 
     Blank corners and the ragged border of the field are in no state to condemn a plane: only
@@ -21,7 +23,8 @@ def bad_planes(bad: NDArray[np.bool_], max_bad_spaxel_fraction: float) -> NDArra
 
     Parameters
     ----------
-    bad : (n, L) array of bool
+    bad : (n, L) table of bool
+        Read twice, block by block.
     max_bad_spaxel_fraction : float
         Between 0 and 1.
 
@@ -30,14 +33,19 @@ def bad_planes(bad: NDArray[np.bool_], max_bad_spaxel_fraction: float) -> NDArra
     (L,) array of bool
         All True when no spaxel is useful.
     """
-    has_data = ~bad.all(axis=0)
+    has_data = np.zeros(bad.shape[1], dtype=bool)
+    for block in blocks_of(bad):
+        has_data |= ~block.all(axis=0)
     allowed = (1.0 - USEFUL_SPAXEL_FRACTION) * has_data.sum()
-    # A plane without data is bad in every spaxel: subtract it instead of copying the rest.
-    useful = bad.sum(axis=1) - (~has_data).sum() <= allowed
-    useful &= has_data.any()
-    if not useful.any():
+    n_bad, n_useful = np.zeros(bad.shape[1], dtype=np.int64), 0
+    for block in blocks_of(bad):
+        # A plane without data is bad in every spaxel: subtract it instead of copying the rest.
+        useful = block.sum(axis=1) - (~has_data).sum() <= allowed
+        n_bad += block.sum(axis=0, where=useful[:, None])
+        n_useful += int(useful.sum())
+    if not has_data.any() or not n_useful:
         return np.ones(bad.shape[1], dtype=bool)
-    return bad.mean(axis=0, where=useful[:, None]) > max_bad_spaxel_fraction
+    return n_bad / n_useful > max_bad_spaxel_fraction
 
 
 def longest_gaps(bad: NDArray[np.bool_]) -> NDArray[np.int32]:

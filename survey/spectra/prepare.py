@@ -1,13 +1,17 @@
 """From the spectra of a cube, as observed, to normalised rest-frame spectra without gaps.
 
 This is the stage before the distances: window, bad planes, bad spaxels, short gaps, a grid
-that suits the shift, empirical noise, the S/N support of the galaxy, normalisation.
+that suits the shift, empirical noise, the S/N support of the galaxy, normalisation. What is
+read and what is made are tables of rows (`survey.spectra.rows`), of which only a few blocks
+are in memory at a time unless the tables themselves are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +31,15 @@ from survey.spectra.mask import bad_planes, fill_gaps, longest_gaps
 from survey.spectra.noise import MIN_SAMPLES, local_noise, spectral_noise
 from survey.spectra.normalise import Ranges, SpectralFrame, normalise
 from survey.spectra.robust import masked_median
+from survey.spectra.rows import (
+    Allocate,
+    Rows,
+    blocks_of,
+    in_memory,
+    keep_rows,
+    row_blocks,
+    with_columns,
+)
 
 REASONS = (
     "no data",
@@ -53,9 +66,9 @@ class Prepared:
 
     Parameters
     ----------
-    spectra : (n, M) array
+    spectra : (n, M) table
         Normalised, finite, at the samples that are compared.
-    flux : (n, L) array
+    flux : (n, L) table
         The same spectra before normalisation, in the unit of the cube, gaps filled.
     noise : (n,) array
         Empirical standard deviation of one sample of `flux`.
@@ -85,8 +98,8 @@ class Prepared:
         For every row of the input `KEPT`, or why it was left out: a place in `REASONS`.
     """
 
-    spectra: NDArray[np.floating]
-    flux: NDArray[np.floating]
+    spectra: Rows
+    flux: Rows
     noise: NDArray[np.float64]
     snr: NDArray[np.float64]
     scale: NDArray[np.float64]
@@ -101,6 +114,11 @@ class Prepared:
     dropped_planes: NDArray[np.intp]
     outcome: NDArray[np.int8]
 
+    @cached_property
+    def brightness(self) -> NDArray[np.floating]:
+        """(n,) mean of `flux` over the samples."""
+        return np.concatenate([block.mean(axis=1) for block in blocks_of(self.flux)])
+
     @property
     def rejected(self) -> dict[str, int]:
         """How many spaxels were left out, by reason."""
@@ -108,9 +126,9 @@ class Prepared:
 
 
 def prepare(
-    flux: NDArray[np.floating],
-    error: NDArray[np.floating],
-    bad: NDArray[np.bool_],
+    flux: Rows,
+    error: Rows,
+    bad: Rows,
     wavelength_um: NDArray[np.float64],
     *,
     redshift: float,
@@ -119,17 +137,18 @@ def prepare(
     shift_samples: int = 0,
     shift_km_s: float | None = None,
     line_mask_um: Ranges = (),
+    allocate: Allocate = in_memory,
 ) -> Prepared:
     """Prepare the spectra of one cube.
 
-    The memory needed besides the input is that of the two arrays returned, and a few blocks
-    of spaxels.
+    The memory needed besides the input is that of the two tables returned, where `allocate`
+    makes them in memory, and a few blocks of spaxels.
 
     Parameters
     ----------
-    flux, error : (N, P) array of float
+    flux, error : (N, P) table of float
         Spaxels by planes, any unit; error is one sigma.
-    bad : (N, P) array of bool
+    bad : (N, P) table of bool
         True where flux may not be used.
     wavelength_um : (P,) array
         Observed frame, vacuum, increasing.
@@ -145,6 +164,8 @@ def prepare(
         the median velocity step of the cube, and the shift rounded to samples of it.
     line_mask_um : pairs of (low, high)
         Rest-frame ranges of known lines, for the normalisations that need them.
+    allocate : callable
+        Makes room for the tables "flux" and "spectra"; in memory by default.
 
     Raises
     ------
@@ -154,45 +175,46 @@ def prepare(
     """
     rest_um = rest_wavelength(wavelength_um, redshift)
     window = window_planes(rest_um, window_um)
-    flux, error, bad, rest_um = flux[:, window], error[:, window], bad[:, window], rest_um[window]
+    flux, error, bad = (with_columns(table, window) for table in (flux, error, bad))
+    rest_um = rest_um[window]
 
     dropped = _dropped_planes(bad, settings)
     grid = _choose_grid(rest_um, dropped, shift_samples, shift_km_s)
     if settings.normalise == "window":
         window_planes(grid.wavelength_um, settings.normalise_window)  # or it raises
 
-    outcome = np.empty(len(flux), dtype=np.int8)
-    light = np.empty(len(flux))
-    clean = np.empty((len(flux), len(grid.wavelength_um)), dtype=flux.dtype)
+    n_spaxel, n_sample = flux.shape[0], len(grid.wavelength_um)
+    outcome = np.empty(n_spaxel, dtype=np.int8)
+    light = np.empty(n_spaxel)
+    clean = allocate("flux", (n_spaxel, n_sample), flux.dtype)
     measures, count = [], 0
-    for rows in _blocks(len(flux), len(rest_um)):
-        block = _clean_block(flux[rows], error[rows], bad[rows], grid, settings)
+    for rows, (block_flux, block_error, block_bad) in _blocks((flux, error, bad)):
+        block = _clean_block(block_flux, block_error, block_bad, grid, settings)
         outcome[rows] = block.outcome
-        light[rows] = _mean_light(flux[rows][:, grid.planes], bad[rows][:, grid.planes])
+        light[rows] = _mean_light(block_flux[:, grid.planes], block_bad[:, grid.planes])
         clean[count : count + len(block.flux)] = block.flux
         measures.append(block.measures)
         count += len(block.flux)
     _refuse_too_few(outcome)
-    clean, measured = clean[:count], np.concatenate(measures)
+    measured = np.concatenate(measures)
 
     compared = _quiet_samples(clean, measured["noise"], settings.max_plane_noise)
-    spectra = np.empty((count, np.count_nonzero(compared)), dtype=clean.dtype)
+    spectra = allocate("spectra", (count, int(compared.sum())), flux.dtype)
     accepted = np.empty(count, dtype=bool)
     frame = SpectralFrame(
         grid.wavelength_um, settings.normalise_window, line_mask_um, used=compared
     )
-    for rows in _blocks(count, len(grid.wavelength_um)):
+    for rows, (block_flux,) in _blocks((clean,), count):
         normalised, measured["scale"][rows], accepted[rows] = normalise(
-            clean[rows], measured["noise"][rows], frame, settings.normalise
+            block_flux, measured["noise"][rows], frame, settings.normalise
         )
         spectra[rows] = normalised[:, compared]
     outcome[np.flatnonzero(outcome == KEPT)[~accepted]] = _code("no positive integral")
     _refuse_too_few(outcome)
-    if not accepted.all():
-        spectra, clean, measured = spectra[accepted], clean[accepted], measured[accepted]
+    measured = measured[accepted]
     return Prepared(
-        spectra=spectra,
-        flux=clean,
+        spectra=keep_rows(spectra, accepted),
+        flux=keep_rows(clean, accepted),
         **{name: np.ascontiguousarray(measured[name]) for name in _MEASURES},
         spaxels=np.flatnonzero(outcome == KEPT),
         wavelength_um=grid.wavelength_um,
@@ -205,9 +227,19 @@ def prepare(
     )
 
 
-def _blocks(size: int, samples: int) -> Iterator[slice]:
-    step = max(1, _BLOCK_SAMPLES // samples)
-    yield from (slice(start, min(start + step, size)) for start in range(0, size, step))
+def _blocks(
+    tables: tuple[Rows, ...], count: int | None = None
+) -> Iterator[tuple[slice, tuple[NDArray[Any], ...]]]:
+    """The first `count` rows of tables, block by block, each with the place of its rows.
+
+    What is read at once is larger than a block, which has to fit a cache.
+    """
+    n_sample = tables[0].shape[1]
+    for piece in row_blocks((tables[0].shape[0] if count is None else count, n_sample)):
+        read = [table[piece] for table in tables]
+        for rows in row_blocks(read[0].shape, _BLOCK_SAMPLES):
+            place = slice(piece.start + rows.start, piece.start + rows.stop)
+            yield place, tuple(table[rows] for table in read)
 
 
 def _mean_light(flux: NDArray[np.floating], bad: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -216,18 +248,16 @@ def _mean_light(flux: NDArray[np.floating], bad: NDArray[np.bool_]) -> NDArray[n
     return _ratio(total, good.sum(axis=1).astype(np.float64))
 
 
-def _quiet_samples(
-    flux: NDArray[np.floating], noise: NDArray[np.float64], max_noise: float
-) -> NDArray[np.bool_]:
+def _quiet_samples(flux: Rows, noise: NDArray[np.float64], max_noise: float) -> NDArray[np.bool_]:
     """(L,) samples in stretches that are not much noisier than the spectra as a whole."""
-    judges = slice(None, None, max(1, len(flux) // _MAX_JUDGES))
+    judges = np.arange(0, len(noise), max(1, len(noise) // _MAX_JUDGES))
     relative = local_noise(flux[judges]) / noise[judges, None]
     quiet = np.median(relative, axis=0) <= max_noise
     # Noise as flat as it is strong, as in a spectrum of zeros, is no reason to compare nothing.
     return quiet if np.count_nonzero(quiet) >= MIN_SAMPLES else np.ones_like(quiet)
 
 
-def _dropped_planes(bad: NDArray[np.bool_], settings: PrepareSettings) -> NDArray[np.bool_]:
+def _dropped_planes(bad: Rows, settings: PrepareSettings) -> NDArray[np.bool_]:
     dropped = bad_planes(bad, settings.max_bad_spaxel_fraction)
     remaining = np.count_nonzero(~dropped)
     if remaining < MIN_SAMPLES:

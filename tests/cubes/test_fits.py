@@ -31,6 +31,24 @@ def test_a_compressed_file_reads_like_the_plain_one(s3d, write):
         np.testing.assert_array_equal(plain.array("SCI"), packed.array("SCI"))
 
 
+def test_a_large_compressed_file_is_unpacked_beside_the_run_and_leaves_nothing(
+    s3d, write, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("survey.cubes.fits.UNPACKED_IN_MEMORY_BYTES", 1000)
+    scratch = tmp_path / "run" / ".scratch"
+    with open_fits(write(s3d, "cube.fits.gz"), scratch=scratch) as packed:
+        np.testing.assert_array_equal(packed.array("SCI"), s3d["SCI"].data)
+    assert list(scratch.iterdir()) == []
+
+
+@given(part=st.tuples(*(st.tuples(st.integers(0, n - 1), st.integers(1, n)) for n in (20, 6, 5))))
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_piece_of_an_image_reads_like_a_piece_of_all(s3d, write, part):
+    key = tuple(slice(start, start + length) for start, length in part)
+    with open_fits(write(s3d)) as file:
+        np.testing.assert_array_equal(file.image("SCI")[key], s3d["SCI"].data[key])
+
+
 def test_tile_compressed_images_are_not_taken_for_truncated(s3d, write):
     tiled = fits.CompImageHDU(s3d["SCI"].data[:, :4], name="SCI", compression_type="GZIP_1")
     with open_fits(write(fits.HDUList([fits.PrimaryHDU(), tiled]))) as file:

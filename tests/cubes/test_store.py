@@ -1,15 +1,19 @@
 import errno
 import shutil
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from astropy.io import fits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from survey.config import ReadSettings
 from survey.cubes import store
+from survey.cubes.registry import open_cube, read_cube
 from survey.cubes.store import MANIFEST, SPECTRA, open_store, read_block, verify_store, write_store
 from survey.errors import IntegrityError, ResourceError
 
@@ -37,7 +41,8 @@ def pristine(tmp_path_factory):
         {
             name: (("wavelength", "y", "x"), values)
             for name, values in {"flux": flux, "error": flux**2, "bad": flux > 2}.items()
-        },
+        }
+        | {"n_bad": (("y", "x"), (flux > 2).sum(axis=0))},
         coords={"wavelength": np.linspace(5, 6, 9)},
         attrs={"band": "ch1", "redshift": float("nan")},
     )
@@ -61,6 +66,45 @@ def test_a_store_gives_back_the_spectra_it_was_given(cube, path):
     for found, name in ((flux, "flux"), (error, "error"), (bad, "bad")):
         np.testing.assert_array_equal(found, cube[name].values[:, y, x].T)
         assert found.dtype == cube[name].dtype
+
+
+def test_a_store_streamed_from_a_file_is_that_of_the_cube_in_memory(
+    s3d, write, tmp_path, monkeypatch
+):
+    file = write(s3d)
+    write_store(read_cube(file, ReadSettings()), tmp_path / "whole.zarr", **LAYOUT)
+    monkeypatch.setattr(store, "BAND_BYTES", 1)
+    with open_cube(file, ReadSettings()) as cube:
+        write_store(cube, tmp_path / "streamed.zarr", **LAYOUT)
+    whole, streamed = (
+        (tmp_path / name / MANIFEST).read_text() for name in ("whole.zarr", "streamed.zarr")
+    )
+    assert whole == streamed
+
+
+def test_no_cube_is_in_memory_while_its_store_is_written(tmp_path, sky_header, monkeypatch):
+    flux = np.random.default_rng(0).normal(10.0, 1.0, (300, 60, 90)).astype(np.float32)
+    header = sky_header()
+    header.update(CTYPE3="WAVE", CUNIT3="um", CRVAL3=5.0, CDELT3=0.001, CRPIX3=1.0, BUNIT="MJy/sr")
+    primary = fits.PrimaryHDU()
+    primary.header["INSTRUME"] = "MUSE"
+    names = {"DATA": flux, "STAT": flux**2}
+    hdus = [fits.ImageHDU(values, header, name=name) for name, values in names.items()]
+    fits.HDUList([primary, *hdus]).writeto(tmp_path / "cube.fits")
+    for module, name in (
+        ("store", "BAND_BYTES"),
+        ("fits", "SLAB_BYTES"),
+        ("dataset", "SLAB_VOXELS"),
+    ):
+        monkeypatch.setattr(f"survey.cubes.{module}.{name}", 1 << 19)
+    with open_cube(tmp_path / "cube.fits", ReadSettings()) as cube:
+        # Once to load what is loaded on first use.
+        write_store(cube, tmp_path / "cube.zarr", chunk_spaxels=64, shard_chunks=4)
+        tracemalloc.start()
+        write_store(cube, tmp_path / "cube.zarr", chunk_spaxels=64, shard_chunks=4)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 0.7 * flux.nbytes, "flux and error together are twice that"
 
 
 def test_spaxels_without_any_data_are_not_stored(cube, path):

@@ -1,0 +1,89 @@
+"""Voxels that are computed where they are indexed, so that no cube has to be in memory whole.
+
+Readers say what the voxels of a cube are, as functions of the images in its file. Whoever takes
+a piece of the dataset made of them reads that piece and no more, as long as the file is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+Key = tuple[Any, ...]
+"""One integer or slice for every axis."""
+
+
+@dataclass(frozen=True)
+class Voxels:
+    """An array that is read piece by piece.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    dtype : numpy.dtype
+    read : callable
+        Gives the piece that a `Key` selects.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    read: Callable[[Key], NDArray[Any]]
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def __getitem__(self, key: Key) -> NDArray[Any]:
+        return np.asarray(self.read(key), dtype=self.dtype)
+
+
+Image = Voxels | NDArray[Any]
+
+
+def elementwise(function: Callable[..., NDArray[Any]], *images: Image, dtype: DTypeLike) -> Image:
+    """A function of images, voxel by voxel; computed at once if all are arrays.
+
+    Parameters
+    ----------
+    function : callable
+        Of as many arrays as there are images.
+    images : Voxels or ndarray
+        Of one shape, or without its first axis: those hold for all planes.
+    dtype : dtype
+        Of the result.
+    """
+    if not any(isinstance(image, Voxels) for image in images):
+        return np.asarray(function(*images), dtype=dtype)
+    shape = max((image.shape for image in images), key=len)
+
+    def read(key: Key) -> NDArray[Any]:
+        return function(*(image[key[-image.ndim :]] for image in images))
+
+    return Voxels(shape, np.dtype(dtype), read)
+
+
+def for_dataset(image: Image) -> Any:
+    """What to give xarray for it: an array as it is, voxels to be read later."""
+    if isinstance(image, Voxels):
+        return indexing.LazilyIndexedArray(_Backend(image))
+    return image
+
+
+class _Backend(BackendArray):
+    """The form in which xarray takes arrays that are not in memory."""
+
+    def __init__(self, voxels: Voxels) -> None:
+        self.voxels = voxels
+        self.shape, self.dtype = voxels.shape, voxels.dtype
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.BASIC, self.voxels.__getitem__
+        )

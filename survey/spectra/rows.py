@@ -1,0 +1,97 @@
+"""Tables of spectra, a spaxel a row, that may be too large for memory.
+
+An array is such a table. So is anything else that hands out copies of whole rows where it is
+indexed by a slice or by row numbers: the arrays of a Zarr store, or rows in a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+READ_SAMPLES = 2**22
+"""Samples that are read at once from a table: about 40 MB of flux, error and mask."""
+
+
+class Rows(Protocol):
+    """A table (n, L) of which parts can be read.
+
+    Indices are a slice without a step, or an array of row numbers, and, for some tables, a
+    slice of columns besides.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the samples."""
+
+    def __getitem__(self, key: Any, /) -> NDArray[Any]: ...
+
+
+class WritableRows(Rows, Protocol):
+    """A table that can be written, a slice of rows at a time."""
+
+    def __setitem__(self, key: Any, values: Any, /) -> None: ...
+
+    def keep(self, kept: NDArray[np.bool_]) -> Rows:
+        """See `keep_rows`."""
+
+
+Allocate = Callable[[str, tuple[int, ...], np.dtype[Any]], WritableRows | NDArray[Any]]
+"""Makes room for a table of a name, a shape and a type."""
+
+
+def in_memory(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Room for a table in memory."""
+    return np.empty(shape, dtype)
+
+
+def row_blocks(shape: tuple[int, ...], samples: int = READ_SAMPLES) -> Iterator[slice]:
+    """Consecutive rows, about so many samples at a time."""
+    step = max(1, samples // max(1, shape[1]))
+    yield from (slice(i, min(i + step, shape[0])) for i in range(0, shape[0], step))
+
+
+def blocks_of(rows: Rows, samples: int = READ_SAMPLES) -> Iterator[NDArray[Any]]:
+    """The table block by block."""
+    return (rows[block] for block in row_blocks(rows.shape, samples))
+
+
+def with_columns(rows: Rows, columns: slice) -> Rows:
+    """The table with only some consecutive columns, nothing copied."""
+    return rows[:, columns] if isinstance(rows, np.ndarray) else _Columns(rows, columns)
+
+
+def keep_rows(rows: WritableRows | NDArray[Any], kept: NDArray[np.bool_]) -> Rows:
+    """The first ``len(kept)`` rows of a table, and of those the ones that are `kept`.
+
+    A table that is not in memory is changed in place.
+    """
+    if not isinstance(rows, np.ndarray):
+        return rows.keep(kept)
+    rows = rows[: len(kept)]
+    return rows if kept.all() else rows[kept]
+
+
+@dataclass(frozen=True)
+class _Columns:
+    rows: Rows
+    columns: slice
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.rows.shape[0], len(range(*self.columns.indices(self.rows.shape[1])))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.rows.dtype
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        return self.rows[key, self.columns]
