@@ -350,7 +350,14 @@ SCORES = (
     _required("reliability_count", INTS, "", "meta.number", "Clusters in each tenth"),
 )  # fmt: skip
 
+OF_SAMPLE, OF_MODEL = "sample", "model"
+
 DIAGRAMS = (
+    _required(
+        "origin", STRING, "", "meta.code",
+        f"Whose contour: of the clusters of this survey ({OF_SAMPLE}), or of those that the "
+        f"model which classified them was trained on ({OF_MODEL})",
+    ),
     _required("x_ratio", STRING, "", "meta.id", "Ratio whose logarithm is the horizontal axis"),
     _required("y_ratio", STRING, "", "meta.id", "Ratio whose logarithm is the vertical axis"),
     _required("class", STRING, "", "src.class", "Class"),
@@ -358,4 +365,4 @@ DIAGRAMS = (
     _required("ring", INT, "", "meta.id", "Number of the closed line among those of the level"),
     _required("x", DOUBLES, "", "phot.flux.sb;arith.ratio", "log10 of x_ratio along the line"),
     _required("y", DOUBLES, "", "phot.flux.sb;arith.ratio", "log10 of y_ratio along the line"),
-)
+)  # fmt: skip

@@ -108,7 +108,7 @@ def declared_tables(classes: tuple[str, ...] = ()) -> dict[str, TableDeclaration
         TableDeclaration(
             name="diagrams",
             description="One row per contour: where a class lies in a plane of two ratios",
-            key=("x_ratio", "y_ratio", "class", "level", "ring"),
+            key=("origin", "x_ratio", "y_ratio", "class", "level", "ring"),
             columns=declared.DIAGRAMS,
         ),
     )
