@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from catalogs.flags import describe_flags
+from catalogs.flags import FEATURES, describe_flags
 
 STRING = pa.string()
 BOOL = pa.bool_()
@@ -213,8 +213,21 @@ FEATURE_FAMILY = (
         "limit_{feature}", BOOL, "", "meta.code.qual;phot.flux.sb;{ucd}",
         "Whether flux_{feature} is an upper limit",
     ),
+    Column(
+        "quality_{feature}", SHORT, "", "meta.code.qual;phot.flux.sb;{ucd}",
+        f"Quality bits of flux_{{feature}}: {describe_flags(FEATURES)}",
+    ),
 )  # fmt: skip
 """Columns that every line and band has; missing where the spectrum does not reach it."""
+
+BRIGHT_LINE_FAMILY = (
+    Column(
+        "velocity_{feature}", DOUBLE, "km s-1", "spect.dopplerVeloc;{ucd}",
+        "Velocity of {label} alone against the redshift of the galaxy, missing where it is too "
+        "faint to tell",
+    ),
+)  # fmt: skip
+"""Columns of the lines that are looked for one by one, besides those of all features."""
 
 RATIO_FAMILY = (
     Column(
