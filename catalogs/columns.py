@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from catalogs.flags import describe_flags
+from catalogs.flags import FEATURES, describe_flags
 
 STRING = pa.string()
 BOOL = pa.bool_()
@@ -213,8 +213,21 @@ FEATURE_FAMILY = (
         "limit_{feature}", BOOL, "", "meta.code.qual;phot.flux.sb;{ucd}",
         "Whether flux_{feature} is an upper limit",
     ),
+    Column(
+        "quality_{feature}", SHORT, "", "meta.code.qual;phot.flux.sb;{ucd}",
+        f"Quality bits of flux_{{feature}}: {describe_flags(FEATURES)}",
+    ),
 )  # fmt: skip
 """Columns that every line and band has; missing where the spectrum does not reach it."""
+
+BRIGHT_LINE_FAMILY = (
+    Column(
+        "velocity_{feature}", DOUBLE, "km s-1", "spect.dopplerVeloc;{ucd}",
+        "Velocity of {label} alone against the redshift of the galaxy, missing where it is too "
+        "faint to tell",
+    ),
+)  # fmt: skip
+"""Columns of the lines that are looked for one by one, besides those of all features."""
 
 RATIO_FAMILY = (
     Column(
@@ -350,7 +363,14 @@ SCORES = (
     _required("reliability_count", INTS, "", "meta.number", "Clusters in each tenth"),
 )  # fmt: skip
 
+OF_SAMPLE, OF_MODEL = "sample", "model"
+
 DIAGRAMS = (
+    _required(
+        "origin", STRING, "", "meta.code",
+        f"Whose contour: of the clusters of this survey ({OF_SAMPLE}), or of those that the "
+        f"model which classified them was trained on ({OF_MODEL})",
+    ),
     _required("x_ratio", STRING, "", "meta.id", "Ratio whose logarithm is the horizontal axis"),
     _required("y_ratio", STRING, "", "meta.id", "Ratio whose logarithm is the vertical axis"),
     _required("class", STRING, "", "src.class", "Class"),
@@ -358,4 +378,4 @@ DIAGRAMS = (
     _required("ring", INT, "", "meta.id", "Number of the closed line among those of the level"),
     _required("x", DOUBLES, "", "phot.flux.sb;arith.ratio", "log10 of x_ratio along the line"),
     _required("y", DOUBLES, "", "phot.flux.sb;arith.ratio", "log10 of y_ratio along the line"),
-)
+)  # fmt: skip

@@ -1,6 +1,7 @@
 """Quality bits: the one place where a bit gets its number, its name and its meaning.
 
-Each table that has a `flags` column has one enumeration here. Code sets and tests bits by
+Each table that has a `flags` column has one enumeration here, and the `quality_` columns of
+lines and bands another. Code sets and tests bits by
 name (``ClusterFlag.NUCLEAR``); `flag_names` turns the integers of a catalog back into names;
 the documentation of the columns is written from the same declarations.
 """
@@ -69,6 +70,15 @@ class ClusterFlag(QualityFlag):
     CLASS_OUTDATED = 12, "it was added or changed after the last classification: it has no class"
 
 
+class FeatureFlag(QualityFlag):
+    """Bits of the columns `quality_<feature>` of the table `clusters`."""
+
+    BLENDED = 0, "a neighbour takes part of its window, or one that broad lines reach into is there"
+    FITTED = 1, "a joint fit with its neighbours divided the flux, or gave the limit"
+    DISPLACED = 2, "found, and measured, out of place against the velocity of the spectrum"
+    EDGE = 3, "its continuum or window is cut by the end of the spectrum or by missing data"
+
+
 class SpaxelFlag(QualityFlag):
     """Bits of the table `spaxels`."""
 
@@ -78,12 +88,16 @@ class SpaxelFlag(QualityFlag):
     SHIFT_AT_LIMIT = 3, "its shift against the cluster's medoid is the largest allowed"
 
 
+FEATURES = "features"
+"""Stands for a table: the `quality_` columns of lines and bands."""
+
 FLAGS: dict[str, type[QualityFlag]] = {
     "galaxies": GalaxyFlag,
     "clusters": ClusterFlag,
     "spaxels": SpaxelFlag,
+    FEATURES: FeatureFlag,
 }
-"""The enumeration of every table that has a `flags` column."""
+"""The enumeration of every table that has a `flags` column, and that of features."""
 
 
 def flag_names(table: str, value: int) -> list[str]:
@@ -92,9 +106,9 @@ def flag_names(table: str, value: int) -> list[str]:
     Parameters
     ----------
     table : str
-        Name of a table of the catalog, as in `FLAGS`.
+        Name of a table of the catalog, or "features", as in `FLAGS`.
     value : int
-        An entry of the table's `flags` column.
+        An entry of the table's `flags` column, or of a column `quality_<feature>`.
 
     Raises
     ------

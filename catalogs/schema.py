@@ -108,7 +108,7 @@ def declared_tables(classes: tuple[str, ...] = ()) -> dict[str, TableDeclaration
         TableDeclaration(
             name="diagrams",
             description="One row per contour: where a class lies in a plane of two ratios",
-            key=("x_ratio", "y_ratio", "class", "level", "ring"),
+            key=("origin", "x_ratio", "y_ratio", "class", "level", "ring"),
             columns=declared.DIAGRAMS,
         ),
     )
@@ -127,12 +127,14 @@ def _class_table(classes: tuple[str, ...]) -> TableDeclaration:
 
 
 def _feature_columns() -> Iterable[Column]:
-    lines = [
-        (line.name, f"{line.label} {line.wavelength_um:g} um", "em.line") for line in load_lines()
-    ]
-    bands = [(band.name, band.label, "em.IR") for band in load_bands()]
-    for name, label, ucd in lines + bands:
-        yield from _family(declared.FEATURE_FAMILY, feature=name, label=label, ucd=ucd)
+    for line in load_lines():
+        label = f"{line.label} {line.wavelength_um:g} um"
+        family = declared.FEATURE_FAMILY + declared.BRIGHT_LINE_FAMILY * line.bright
+        yield from _family(family, feature=line.name, label=label, ucd="em.line")
+    for band in load_bands():
+        yield from _family(
+            declared.FEATURE_FAMILY, feature=band.name, label=band.label, ucd="em.IR"
+        )
 
 
 def _ratio_columns() -> Iterable[Column]:

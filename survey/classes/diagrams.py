@@ -17,6 +17,8 @@ import numpy as np
 from scipy.signal import fftconvolve
 
 from survey.classes.arrays import Floats
+from survey.classes.ratios import log_ratios
+from survey.classes.sample import Sample
 
 LEVELS = (0.5, 0.6, 0.75, 0.9)
 """Of the contours of the paper's diagrams."""
@@ -41,6 +43,34 @@ class Contour:
     level: float
     x: Floats
     y: Floats
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """The plane of two log ratios, by their names, with the contours of the classes in it."""
+
+    x: str
+    y: str
+    contours: tuple[Contour, ...]
+
+
+def class_diagrams(
+    sample: Sample,
+    probabilities: Floats,
+    classes: Sequence[str],
+    planes: Sequence[tuple[str, str]],
+) -> tuple[Diagram, ...]:
+    """Diagrams of a classified sample in planes (x, y) of two of its ratios.
+
+    `probabilities` (N, C) are NaN where not classified.
+    """
+    ratios = log_ratios(sample.fluxes, sample.ratios)
+    measured = np.where(ratios.limit == 0, ratios.value, np.nan)
+    column = dict(zip(ratios.names, measured.T, strict=True))
+    return tuple(
+        Diagram(x, y, tuple(class_contours(column[x], column[y], probabilities, classes)))
+        for x, y in planes
+    )
 
 
 def class_contours(

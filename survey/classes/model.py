@@ -6,7 +6,7 @@ sample are in it; those of the clusters it is applied to are drawn when it is ap
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -14,6 +14,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from survey.classes.diagrams import Diagram
 from survey.classes.draw import draw_generator, make_draw, scaling_of
 from survey.classes.exact import ExactSum
 from survey.classes.flat import FlatForest, flatten
@@ -42,13 +43,17 @@ class ModelCard:
 
 @dataclass(frozen=True)
 class Model:
-    """A classifier of clusters, applied to samples with its ratios (and slope, if any)."""
+    """A classifier of clusters, applied to samples with its ratios (and slope, if any).
+
+    `diagrams` show where the classes of the training sample lie, for others to be drawn upon.
+    """
 
     card: ModelCard
     classes: tuple[str, ...]
     ratios: tuple[Ratio, ...]
     scaling: Scaling
     forest: FlatForest
+    diagrams: tuple[Diagram, ...]
 
     @property
     def uses_slope(self) -> bool:
@@ -69,7 +74,9 @@ def grow_model_forest(
     return flatten(trees)
 
 
-def make_model(labelled: LabelledSample, forest: FlatForest, card: ModelCard) -> Model:
+def make_model(
+    labelled: LabelledSample, forest: FlatForest, diagrams: Sequence[Diagram], card: ModelCard
+) -> Model:
     """Make a model of a forest whose trees are in the order of their draws."""
     return Model(
         card=card,
@@ -77,6 +84,7 @@ def make_model(labelled: LabelledSample, forest: FlatForest, card: ModelCard) ->
         ratios=labelled.sample.ratios,
         scaling=scaling_of(labelled),
         forest=forest,
+        diagrams=tuple(diagrams),
     )
 
 

@@ -11,20 +11,22 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from skops import io as skops_io
 
+from survey.classes.arrays import Floats
+from survey.classes.diagrams import Contour, Diagram
 from survey.classes.flat import forest_arrays, forest_from_arrays
 from survey.classes.model import Model, ModelCard
 from survey.classes.ratios import parse_ratios
 from survey.classes.sample import SLOPE, Scaling
 from survey.errors import ConfigError, DataError
 
-MODEL_SCHEMA = 1
+MODEL_SCHEMA = 2
 """Version of what a file holds; others are refused."""
 
 ALLOWED_NODES = {"DictNode", "ListNode", "JsonNode", "NdArrayNode", "TypeNode"}
@@ -39,11 +41,13 @@ def dump_model(model: Model) -> bytes:
         "classes": model.classes,
         "ratios": [ratio.name.split("/") for ratio in model.ratios],
         "slope": model.uses_slope,
+        "diagrams": [_without_points(diagram) for diagram in model.diagrams],
     }
     content = {
         "model": json.dumps(description, indent=1),
         "center": model.scaling.center,
         "scatter": model.scaling.scatter,
+        "points": _points(model.diagrams),
         **forest_arrays(model.forest),
     }
     return bytes(skops_io.dumps(content, compression=zipfile.ZIP_DEFLATED))
@@ -88,6 +92,48 @@ def _model(description: dict[str, Any], content: dict[str, Any]) -> Model:
         ratios=ratios,
         scaling=Scaling(predictors, center, scatter),
         forest=forest_from_arrays(content, n_predictors=len(predictors), n_classes=len(classes)),
+        diagrams=_diagrams(description["diagrams"], content["points"], predictors, classes),
+    )
+
+
+def _without_points(diagram: Diagram) -> dict[str, Any]:
+    """What a diagram is; the points of its contours are kept together with all others."""
+    contours = [
+        {"class": contour.class_name, "level": contour.level, "points": len(contour.x)}
+        for contour in diagram.contours
+    ]
+    return {"x": diagram.x, "y": diagram.y, "contours": contours}
+
+
+def _points(diagrams: Sequence[Diagram]) -> Floats:
+    """The points (2, M) of all contours, one after the other."""
+    lines = [np.stack([c.x, c.y]) for diagram in diagrams for c in diagram.contours]
+    return np.concatenate([np.empty((2, 0)), *lines], axis=1)
+
+
+def _diagrams(
+    descriptions: list[dict[str, Any]],
+    points: Any,
+    predictors: Sequence[str],
+    classes: Sequence[str],
+) -> tuple[Diagram, ...]:
+    points = np.asarray(points, np.float64)
+    counts = [int(c["points"]) for found in descriptions for c in found["contours"]]
+    named = {c["class"] for found in descriptions for c in found["contours"]}
+    ratios = {found[axis] for found in descriptions for axis in ("x", "y")}
+    fits = points.shape == (2, sum(counts)) and min(counts, default=1) > 0
+    if not (fits and np.isfinite(points).all()):
+        raise ValueError("the points do not fit the contours")
+    if not (named <= set(classes) and ratios <= set(predictors)):
+        raise ValueError("the diagrams are of other classes or ratios")
+    lines = iter(np.split(points, np.cumsum(counts)[:-1], axis=1))
+    return tuple(
+        Diagram(
+            found["x"],
+            found["y"],
+            tuple(Contour(c["class"], float(c["level"]), *next(lines)) for c in found["contours"]),
+        )
+        for found in descriptions
     )
 
 

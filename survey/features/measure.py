@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from catalogs.flags import FeatureFlag
 from catalogs.reference import Band, Line
 from survey.config import FeatureSettings
 from survey.features.background import Background
@@ -64,6 +65,17 @@ class Measurement:
     fitted: bool = False
     displaced: bool = False
     velocity_km_s: float = np.nan
+
+    @property
+    def quality(self) -> int:
+        """Its quality bits, as in the catalog."""
+        holds = {
+            FeatureFlag.BLENDED: self.blended,
+            FeatureFlag.FITTED: self.fitted,
+            FeatureFlag.DISPLACED: self.displaced,
+            FeatureFlag.EDGE: self.edge,
+        }
+        return sum(int(flag) for flag, is_set in holds.items() if is_set)
 
 
 def measure_features(
@@ -125,7 +137,7 @@ def measure_features(
 
 
 def feature_columns(measurements: Iterable[Measurement]) -> dict[str, float | bool]:
-    """Catalog columns of one spectrum: flux, adopted and propagated error, S/N, limit flag."""
+    """Catalog columns of one spectrum: flux, both errors, S/N, limit flag, quality, velocity."""
     columns: dict[str, float | bool] = {}
     for item in measurements:
         columns[f"flux_{item.name}"] = item.flux
@@ -133,6 +145,9 @@ def feature_columns(measurements: Iterable[Measurement]) -> dict[str, float | bo
         columns[f"errprop_{item.name}"] = item.error_propagated
         columns[f"snr_{item.name}"] = item.snr
         columns[f"limit_{item.name}"] = item.limit
+        columns[f"quality_{item.name}"] = item.quality
+        if np.isfinite(item.velocity_km_s):
+            columns[f"velocity_{item.name}"] = item.velocity_km_s
     return columns
 
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from catalogs.classification import Classification
+from catalogs.columns import OF_SAMPLE
 from catalogs.diagnostics import load_demarcations
 from catalogs.flags import ClusterFlag
-from survey.classes.arrays import UNLABELLED, Floats
-from survey.classes.diagrams import class_contours
+from survey.classes.arrays import UNLABELLED
+from survey.classes.diagrams import Contour, Diagram
 from survey.classes.outcome import Classes, Outcome
-from survey.classes.ratios import log_ratios
-from survey.classes.sample import Sample
 from survey.classes.scores import Score
 
 N_PLANES = 4
@@ -96,24 +96,37 @@ def _score_row(score: Score, k: int) -> dict[str, Any]:
     }
 
 
-def contour_rows(
-    sample: Sample, p: Floats, classes: Sequence[str], planes: Sequence[tuple[str, str]]
-) -> list[dict[str, Any]]:
-    """The table `diagrams`: contours of the classes in planes of two ratios (x, y)."""
-    ratios = log_ratios(sample.fluxes, sample.ratios)
-    measured = np.where(ratios.limit == 0, ratios.value, np.nan)
-    column = dict(zip(ratios.names, measured.T, strict=True))
+def diagram_rows(diagrams: Sequence[Diagram], origin: str) -> list[dict[str, Any]]:
+    """Rows of the table `diagrams`, whose `origin` is that of the contours."""
     rows = []
-    for x, y in planes:
+    for diagram in diagrams:
         rings: dict[tuple[str, float], int] = {}
-        for contour in class_contours(column[x], column[y], p, classes):
+        for contour in diagram.contours:
             place = contour.class_name, contour.level
             rings[place] = rings.get(place, 0) + 1
             rows.append(
-                {"x_ratio": x, "y_ratio": y, "class": contour.class_name, "level": contour.level}
-                | {"ring": rings[place], "x": contour.x.tolist(), "y": contour.y.tolist()}
+                {"origin": origin, "x_ratio": diagram.x, "y_ratio": diagram.y}
+                | {"class": contour.class_name, "level": contour.level, "ring": rings[place]}
+                | {"x": contour.x.tolist(), "y": contour.y.tolist()}
             )
     return rows
+
+
+def diagrams_of(classification: Classification) -> tuple[Diagram, ...]:
+    """The diagrams that `diagram_rows` made rows of, for the clusters of the sample itself."""
+    rows = classification.table("diagrams").to_pylist()
+    return tuple(
+        Diagram(
+            x,
+            y,
+            tuple(
+                Contour(row["class"], row["level"], np.array(row["x"]), np.array(row["y"]))
+                for row in rows
+                if (row["origin"], row["x_ratio"], row["y_ratio"]) == (OF_SAMPLE, x, y)
+            ),
+        )
+        for x, y in classification.receipt.summary["planes"]
+    )
 
 
 def planes_of(ratios: Sequence[str], by_importance: Sequence[str]) -> tuple[tuple[str, str], ...]:

@@ -21,9 +21,11 @@ from catalogs.classification import (
     Classification,
     commit_classification,
 )
+from catalogs.columns import OF_MODEL, OF_SAMPLE
 from catalogs.durable import hash_bytes
 from catalogs.parts import PartStore, Receipt
 from catalogs.publish import publish_again
+from survey.classes.diagrams import class_diagrams
 from survey.classes.outcome import conclude, most_probable
 from survey.config import ClassSettings, Settings, fingerprint
 from survey.engine.cluster import Cluster
@@ -31,7 +33,7 @@ from survey.errors import ConfigError
 from survey.pipeline.archive import describe_run, exclusive
 from survey.pipeline.class_tables import (
     class_rows,
-    contour_rows,
+    diagram_rows,
     importance_rows,
     planes_of,
     score_rows,
@@ -46,7 +48,7 @@ from survey.pipeline.rows import write_table
 from survey.pipeline.sample import parts_of, sample_rows, write_sample
 
 SAMPLE_STAGE = "sample"
-CODE_VERSION = {SAMPLE_STAGE: 1, STAGE: 1}
+CODE_VERSION = {SAMPLE_STAGE: 1, STAGE: 2}
 """Raised when the code changes its results."""
 
 NUMERIC_LIBRARIES = ("numpy", "scipy", "scikit-learn")
@@ -169,11 +171,12 @@ def classify(
             outcome = conclude(labelled, Drawing(cluster, sample.path, settings, on_draws).sums())
             importances = importance_rows(outcome)
             planes = planes_of(names, importances["predictor"].tolist())
+            diagrams = class_diagrams(labelled.sample, outcome.found.p, outcome.classes, planes)
             tables = {
                 "classes": trained_rows(rows, outcome),
                 "importances": importances,
                 "scores": score_rows(outcome),
-                "diagrams": contour_rows(labelled.sample, outcome.found.p, outcome.classes, planes),
+                "diagrams": diagram_rows(diagrams, OF_SAMPLE),
             }
             return tables, {"planes": planes}
 
@@ -220,10 +223,12 @@ def apply_model_file(
             p = Drawing(cluster, sample.path, settings, on_draws).applied()
             measured, rows = model_and_sample(sample.path)[1], sample_rows(sample.path)
             found = most_probable(p, measured.informed)
-            planes = planes_of(names, ())
+            planes = [(diagram.x, diagram.y) for diagram in model.diagrams]
+            diagrams = class_diagrams(measured, found.p, model.classes, planes)
             tables = {
                 "classes": class_rows(rows, found, model.classes),
-                "diagrams": contour_rows(measured, found.p, model.classes, planes),
+                "diagrams": diagram_rows(diagrams, OF_SAMPLE)
+                + diagram_rows(model.diagrams, OF_MODEL),
             }
             return tables, {"planes": planes}
 
@@ -232,7 +237,11 @@ def apply_model_file(
             compute,
             classes=model.classes,
             settings={"draws": settings.draws, "seed": settings.seed},
-            facts={"model": Path(file).name, "ratios": names},
+            facts={
+                "model": Path(file).name,
+                "ratios": names,
+                "trained_on": list(model.card.galaxies),
+            },
         )
 
 

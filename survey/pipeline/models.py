@@ -17,6 +17,7 @@ from survey.classes.modelfile import dump_model, load_model
 from survey.config import ClassSettings
 from survey.engine.cluster import Cluster
 from survey.errors import ConfigError
+from survey.pipeline.class_tables import diagrams_of
 from survey.pipeline.draws import Drawing, labelled_sample
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "skops")
@@ -52,7 +53,8 @@ def save_model(
     )
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name(f".{file.name}.unfinished")
-    unfinished.write_bytes(dump_model(make_model(labelled, forest, card)))
+    model = make_model(labelled, forest, diagrams_of(classification), card)
+    unfinished.write_bytes(dump_model(model))
     write_json(file.with_suffix(".json"), asdict(card))
     return unfinished.replace(file)
 

@@ -11,6 +11,10 @@ from survey.report.planes import draw_planes
 from survey.report.scores import draw_importances, draw_scores
 from survey.report.stamp import drawn_for
 
+OVERLAY_CAPTION = (
+    "Clusters over the contours of those that the model was trained on, in planes of two log "
+    "ratios; arrows are limits. Contours enclose fractions of a class in training, which was on "
+)
 CAPTIONS = {
     "planes": "Clusters in planes of two log ratios, coloured by the probabilities of their "
     "classes; arrows are limits. Contours enclose fractions of a class.",
@@ -42,7 +46,10 @@ def class_section(root: Path, catalog: Catalog, folder: Path) -> list[str]:
     if drawn_for(pictures / "planes.png") != classification.receipt.key:
         _draw(catalog, classification, pictures)
     blocks = [f"<h1>Classes</h1><p>{html.escape(_counts(catalog))}</p>"]
-    for name, caption in CAPTIONS.items():
+    captions = dict(CAPTIONS)
+    if trained_on := classification.receipt.summary.get("trained_on"):
+        captions["planes"] = f"{OVERLAY_CAPTION}{', '.join(trained_on)}."
+    for name, caption in captions.items():
         if (pictures / f"{name}.png").exists():
             blocks.append(
                 f'<p>{html.escape(caption)}</p><img src="classes/{name}.png" alt="{name}">'
@@ -57,11 +64,17 @@ def _draw(catalog: Catalog, classification: Classification, folder: Path) -> Non
     if len(catalog.scores):  # a model that was applied has none of its own
         draw_importances(catalog.importances, folder / "importances.png", stamp=stamp)
         draw_scores(catalog.scores, folder / "scores.png", stamp=stamp)
-    planes = [tuple(plane) for plane in classification.receipt.summary["planes"]]
-    draw_planes(
-        catalog.clusters, catalog.diagrams, catalog.classes, planes, folder / "planes.png",
-        stamp=stamp,
-    )  # fmt: skip
+    # The ratios of a model are not always among those of the catalog.
+    planes = [
+        (x, y)
+        for x, y in classification.receipt.summary["planes"]
+        if {f"log_{x}", f"log_{y}"} <= set(catalog.clusters)
+    ]
+    if planes:
+        draw_planes(
+            catalog.clusters, catalog.diagrams, catalog.classes, planes, folder / "planes.png",
+            stamp=stamp,
+        )  # fmt: skip
 
 
 def _counts(catalog: Catalog) -> str:

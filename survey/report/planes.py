@@ -1,8 +1,10 @@
 """Planes of two log ratios with the clusters of a survey and the contours of their classes.
 
-After figures 4 and 5 of Hermosa Munoz et al. The colour of a cluster is the mixture of those
-of the classes in the proportions of their probabilities; limits are arrows. Optical planes
-have the published demarcation lines.
+After figures 4 and 5 of Hermosa Munoz et al., and after figure 7 where a model told the classes:
+the contours are then those of the clusters that it was trained on, and the shapes of the points
+tell the galaxies. The colour of a cluster is the mixture of those of the classes in the
+proportions of their probabilities; limits are arrows. Optical planes have the published
+demarcation lines.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from catalogs.columns import OF_MODEL
 from catalogs.diagnostics import load_demarcations
 from catalogs.reference import load_bands, load_lines
 from survey.classes.demarcations import Demarcation
@@ -33,6 +36,9 @@ UNCLASSIFIED_COLOR = "#bbbbbb"
 ARROW_INCHES = 0.22
 COLUMNS = 2
 MARGIN = 0.08
+MARKERS = "osD^vPX*"
+"""Of the galaxies of an overlay; with more than these they are not told apart."""
+
 LineStyle = Literal["-", "--", ":", "-."]
 LINE_STYLES: tuple[LineStyle, ...] = ("-", "--", ":", "-.")
 
@@ -65,11 +71,12 @@ def draw_planes(
     figure, grid = plt.subplots(
         rows, columns, figsize=(6 * columns, 4.9 * rows), squeeze=False, layout="constrained"
     )
+    contours = drawn_contours(contours)
     for axes, plane in zip(grid.flat, planes, strict=False):
         draw_plane(axes, clusters, contours, classes, plane)
     for axes in grid.flat[len(planes) :]:
         axes.set_axis_off()
-    grid.flat[0].legend(handles=_legend(classes, contours), fontsize=8, loc="best")
+    grid.flat[0].legend(handles=_legend(clusters, classes, contours), fontsize=8, loc="best")
     figure.savefig(path, dpi=130, metadata={"Source": stamp})
     plt.close(figure)
 
@@ -88,14 +95,19 @@ def draw_plane(
     limits = [clusters[f"loglimit_{name}"].fillna(0).to_numpy(int)[known] for name in plane]
     colors = mixed_colors(clusters, classes)[known]
     x, y = x[known], y[known]
-    _draw_contours(axes, contours, classes, plane)
+    here = contours[(contours["x_ratio"] == x_name) & (contours["y_ratio"] == y_name)]
+    _draw_contours(axes, here, classes, _styles(contours))
     xerr, yerr = (clusters[f"logerr_{name}"].to_numpy(float)[known] for name in plane)
     axes.errorbar(x, y, yerr, xerr, fmt="none", ecolor="0.6", elinewidth=0.6, zorder=2)
     is_limit = (limits[0] | limits[1]) > 0
-    axes.scatter(x[~is_limit], y[~is_limit], c=colors[~is_limit], s=42, edgecolors="black",
-                 linewidths=0.5, zorder=3)  # fmt: skip
+    for marker, members in _markers(clusters, contours):
+        own = members[known] & ~is_limit
+        axes.scatter(x[own], y[own], c=colors[own], s=42, marker=marker, edgecolors="black",
+                     linewidths=0.5, zorder=3)  # fmt: skip
     axes.scatter(x[is_limit], y[is_limit], c=colors[is_limit], s=14, zorder=3)
     _draw_arrows(axes, x, y, limits, colors)
+    if _are_of_model(contours):
+        x, y = (np.concatenate([v, *here[axis]]) for v, axis in ((x, "x"), (y, "y")))
     _frame(axes, x, y)
     _draw_demarcations(axes, plane)
     axes.set_xlabel(f"log {ratio_label(x_name)}")
@@ -120,12 +132,29 @@ def ratio_label(name: str) -> str:
     )
 
 
+def drawn_contours(contours: pd.DataFrame) -> pd.DataFrame:
+    """The contours of the model, where there is one; else those of the clusters themselves."""
+    of_model = contours["origin"] == OF_MODEL
+    return contours[of_model] if of_model.any() else contours
+
+
+def _are_of_model(contours: pd.DataFrame) -> bool:
+    return bool((contours["origin"] == OF_MODEL).any())
+
+
+def _markers(clusters: pd.DataFrame, contours: pd.DataFrame) -> list[tuple[str, NDArray[np.bool_]]]:
+    """Markers and the clusters that have them: one for all, or one for every new galaxy."""
+    galaxies = clusters["galaxy"].unique()
+    if not _are_of_model(contours) or len(galaxies) > len(MARKERS):
+        return [(MARKERS[0], np.ones(len(clusters), bool))]
+    members = [(clusters["galaxy"] == galaxy).to_numpy() for galaxy in galaxies]
+    return list(zip(MARKERS, members, strict=False))
+
+
 def _draw_contours(
-    axes: Axes, contours: pd.DataFrame, classes: Sequence[str], plane: tuple[str, str]
+    axes: Axes, here: pd.DataFrame, classes: Sequence[str], style: dict[float, LineStyle]
 ) -> None:
-    here = contours[(contours["x_ratio"] == plane[0]) & (contours["y_ratio"] == plane[1])]
     color = dict(zip(classes, cluster_colors(len(classes)), strict=True))
-    style = _styles(contours)
     for row in here.to_dict("records"):
         axes.plot(row["x"], row["y"], color=color[row["class"]], linestyle=style[row["level"]],
                   linewidth=1.1, alpha=0.8, zorder=1)  # fmt: skip
@@ -156,7 +185,7 @@ def _draw_arrows(
 
 
 def _frame(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
-    """Limits that hold the clusters; contours may reach beyond."""
+    """Limits that hold these points; what else is drawn may reach beyond."""
     for values, set_limits in ((x, axes.set_xlim), (y, axes.set_ylim)):
         if len(values):
             margin = MARGIN * (np.ptp(values) or 1.0)
@@ -171,13 +200,20 @@ def _draw_demarcations(axes: Axes, plane: tuple[str, str]) -> None:
             axes.plot(x, Demarcation(**row)(x), color="black", linewidth=1, label=row["name"])
 
 
-def _legend(classes: Sequence[str], contours: pd.DataFrame) -> list[Line2D]:
+def _legend(clusters: pd.DataFrame, classes: Sequence[str], contours: pd.DataFrame) -> list[Line2D]:
     dots = [
         Line2D([], [], marker="o", linestyle="", color=color, markeredgecolor="black", label=name)
         for name, color in zip(classes, cluster_colors(len(classes)), strict=True)
     ]
+    what = "a class in training" if _are_of_model(contours) else "a class"
     lines = [
-        Line2D([], [], color="0.4", linestyle=style, label=f"{level:.0%} of a class")
+        Line2D([], [], color="0.4", linestyle=style, label=f"{level:.0%} of {what}")
         for level, style in _styles(contours).items()
     ]
-    return dots + lines
+    markers = _markers(clusters, contours)
+    shapes = [
+        Line2D([], [], marker=marker, linestyle="", color="white", markeredgecolor="black",
+               label=clusters.loc[members, "galaxy"].iloc[0])
+        for marker, members in (markers if len(markers) > 1 else [])
+    ]  # fmt: skip
+    return dots + lines + shapes

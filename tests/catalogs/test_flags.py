@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalogs import CatalogError
-from catalogs.flags import FLAGS, ClusterFlag, describe_flags, flag_names
+from catalogs.flags import FEATURES, FLAGS, ClusterFlag, describe_flags, flag_names
 from catalogs.schema import declared_tables
 
 TABLES = sorted(FLAGS)
@@ -24,7 +24,12 @@ def test_every_table_with_flags_has_declared_bits():
         for name, table in declared_tables().items()
         if any(column.name == "flags" for column in table.columns)
     }
-    assert with_flags == set(FLAGS)
+    assert with_flags == set(FLAGS) - {FEATURES}
+
+
+def test_the_columns_of_a_feature_explain_its_bits():
+    (column,) = (c for c in declared_tables()["clusters"].columns if c.name == "quality_PAH_12.7")
+    assert describe_flags(FEATURES) in column.description
 
 
 @given(st.data())

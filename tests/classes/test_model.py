@@ -11,6 +11,7 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 from skops import io as skops_io
 
+from survey.classes.diagrams import class_diagrams
 from survey.classes.flat import join_forests
 from survey.classes.model import Model, ModelCard, apply_model, grow_model_forest, make_model
 from survey.classes.modelfile import dump_model, load_model
@@ -19,7 +20,7 @@ from survey.classes.ratios import parse_ratios
 from survey.classes.sample import Method
 from survey.classes.scores import score
 from survey.errors import DataError
-from tests.classes.simulated import FEATURES, simulated_sample
+from tests.classes.simulated import CLASSES, FEATURES, simulated_sample
 
 METHOD = Method(trees=10)
 CARD = ModelCard(
@@ -36,8 +37,12 @@ TO_NE_II = parse_ratios([(name, "NeII_12.81") for name in FEATURES if name != "N
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    labelled, _ = simulated_sample(0, ratios=TO_NE_II)
-    return make_model(labelled, grow_model_forest(labelled, METHOD, range(40), seed=0), CARD)
+    labelled, truth = simulated_sample(0, ratios=TO_NE_II)
+    forest = grow_model_forest(labelled, METHOD, range(40), seed=0)
+    planes = [("NeIII_15.56/NeII_12.81", other.name) for other in TO_NE_II[:2]]
+    certain = np.eye(len(CLASSES))[truth]
+    diagrams = class_diagrams(labelled.sample, certain, CLASSES, planes)
+    return make_model(labelled, forest, diagrams, CARD)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +60,7 @@ def test_a_model_tells_the_classes_of_galaxies_it_has_not_seen(model: Model) -> 
 def test_trees_and_draws_may_be_made_in_portions(model: Model) -> None:
     labelled, _ = simulated_sample(0, ratios=TO_NE_II)
     portions = [grow_model_forest(labelled, METHOD, d, seed=0) for d in (range(25), range(25, 40))]
-    again = make_model(labelled, join_forests(portions), CARD)
+    again = make_model(labelled, join_forests(portions), (), CARD)
     new, _ = simulated_sample(9, ratios=TO_NE_II)
     whole = apply_model(model, new.sample, range(4), seed=1)
     split = apply_model(again, new.sample, [3, 0], seed=1)
@@ -73,6 +78,31 @@ def test_a_stored_model_is_the_same_model(model: Model, stored: bytes) -> None:
     new, _ = simulated_sample(9, ratios=TO_NE_II)
     before, after = (apply_model(m, new.sample, range(2), seed=0) for m in (model, loaded))
     np.testing.assert_array_equal(before.total, after.total)
+
+
+def test_a_stored_model_holds_the_diagrams_of_its_training(model: Model, stored: bytes) -> None:
+    assert sum(len(diagram.contours) for diagram in model.diagrams) > 10
+    for ours, theirs in zip(model.diagrams, load_model(stored).diagrams, strict=True):
+        assert (ours.x, ours.y) == (theirs.x, theirs.y)
+        for one, other in zip(ours.contours, theirs.contours, strict=True):
+            assert (one.class_name, one.level) == (other.class_name, other.level)
+            np.testing.assert_array_equal((one.x, one.y), (other.x, other.y))
+
+
+def test_a_model_may_be_without_diagrams(model: Model) -> None:
+    plane = replace(model.diagrams[0], contours=())
+    for diagrams in ((), (plane,)):
+        assert load_model(dump_model(replace(model, diagrams=diagrams))).diagrams == diagrams
+
+
+@pytest.mark.parametrize(("key", "value"), [("x", "OIII_5007/Hbeta_4861"), ("class", "Seyfert")])
+def test_diagrams_of_something_else_are_refused(stored: bytes, key: str, value: str) -> None:
+    content = skops_io.loads(stored)
+    description = json.loads(content["model"])
+    diagram = description["diagrams"][0]
+    (diagram if key == "x" else diagram["contours"][0])[key] = value
+    with pytest.raises(DataError, match=r"not a model of the survey.*other classes or ratios"):
+        load_model(skops_io.dumps(content | {"model": json.dumps(description)}))
 
 
 def test_a_stored_model_asks_for_no_type_that_must_be_trusted(stored: bytes) -> None:
@@ -162,6 +192,8 @@ def tampered(stored: bytes, name: str, change: Callable[[np.ndarray], np.ndarray
         ("center", lambda center: center[:-1]),
         ("scatter", lambda scatter: 0 * scatter),
         ("right", lambda right: right.astype(str)),
+        ("points", lambda points: points[:, 1:]),
+        ("points", lambda points: points * np.nan),
     ],
 )
 def test_a_damaged_model_is_refused(stored: bytes, name: str, change) -> None:

@@ -1,9 +1,12 @@
 """What may be measured, and in which units."""
 
+from dataclasses import replace
+
 import astropy.units as u
 import numpy as np
 import pytest
 
+from catalogs.flags import FeatureFlag, flag_names
 from survey.errors import DataError
 from survey.features.measure import Measurement, feature_columns
 from survey.features.spectrum import line_flux_unit, observed_spectrum
@@ -61,4 +64,17 @@ def test_columns_are_named_after_the_feature():
         "errprop_NeII_12.81": 0.1,
         "snr_NeII_12.81": 5.0,
         "limit_NeII_12.81": False,
+        "quality_NeII_12.81": 0,
     }
+
+
+def test_columns_tell_what_is_doubtful_and_where_a_line_is():
+    item = Measurement(
+        "NeII_12.81", 1.0, 0.2, 0.1, 5.0, True, False, 3.0,
+        fitted=True, displaced=True, velocity_km_s=370.0,
+    )  # fmt: skip
+    columns = feature_columns([item])
+    assert flag_names("features", columns["quality_NeII_12.81"]) == ["fitted", "displaced"]
+    assert columns["velocity_NeII_12.81"] == 370.0
+    everything = replace(item, blended=True, edge=True)
+    assert everything.quality == sum(FeatureFlag)

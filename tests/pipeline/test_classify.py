@@ -198,6 +198,10 @@ def test_a_model_is_saved_with_its_card_and_classifies_another_run(
     assert catalog.clusters["p_AGN_err"].gt(0).any(), "its own errors count"
     assert catalog.clusters["label_initial"].isna().all()
     assert len(catalog.scores) == 0
+    trained = open_catalog(run).diagrams.drop(columns="origin")
+    assert len(trained)
+    of_model = catalog.diagrams[catalog.diagrams["origin"] == "model"].drop(columns="origin")
+    pd.testing.assert_frame_equal(of_model.reset_index(drop=True), trained)
     assert all(check.ok for check in verify(other))
     assert not apply_model_file(other, file, settings.classes, cluster).computed
 

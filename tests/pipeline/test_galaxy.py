@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from astropy.io import fits
 
+from catalogs.flags import FeatureFlag
 from catalogs.parts import DamagedPartWarning
 from survey.config import Settings, build_settings
 from survey.errors import DataError
@@ -151,6 +152,19 @@ def test_lines_of_the_simulated_galaxy_are_found(targets, done):
     assert (~clusters["limit_NeII_12.81"]).all()
     assert (clusters["snr_NeII_12.81"] > 10).all()
     assert clusters["flux_SIII_18.71"].isna().all(), "out of range is missing, not zero"
+
+
+def test_bright_lines_have_velocities_and_all_features_have_quality_bits(targets, done):
+    part = Galaxy(targets[0], build_settings(BASE), done).result().path
+    clusters = pd.read_parquet(part / "clusters.parquet")
+    # The search is for [Ne II] alone here, so that it has the velocity of the spectrum.
+    apart = clusters["velocity_NeII_12.81"] - clusters["velocity_km_s"]
+    assert (apart.abs() < 3 * clusters["velocity_err_km_s"]).all()
+    assert clusters["velocity_SIII_18.71"].isna().all()
+    assert clusters.filter(regex="^quality_").notna().all(axis=None)
+    assert (clusters["quality_NeII_12.81"] == 0).all()
+    cut = clusters["quality_PAH_12.7"] & int(FeatureFlag.EDGE)
+    assert cut.all(), "its continuum is beyond the ends of this spectrum"
 
 
 def test_a_reconstruction_keeps_the_flux_of_every_spaxel(targets, run):

@@ -18,13 +18,20 @@ from PIL import Image
 from catalogs.diagnostics import load_demarcations
 from survey.classes.ratios import Limit
 from survey.report.palette import cluster_colors
-from survey.report.planes import draw_plane, draw_planes, mixed_colors, ratio_label
+from survey.report.planes import (
+    draw_plane,
+    draw_planes,
+    drawn_contours,
+    mixed_colors,
+    ratio_label,
+)
 from survey.report.scores import draw_confusion, draw_importances, draw_reliability, draw_scores
 
 CLASSES = ("AGN", "SF")
 X, Y = "NII_6583/Halpha_6563", "OIII_5007/Hbeta_4861"
 CONTOURS = pd.DataFrame(
     {
+        "origin": "sample",
         "x_ratio": [X, X, "other"],
         "y_ratio": [Y, Y, Y],
         "class": ["AGN", "SF", "SF"],
@@ -61,6 +68,7 @@ def clusters() -> pd.DataFrame:
     n = 6
     frame = pd.DataFrame({"p_AGN": [1.0, 0.5, 0.0, 0.0, 1.0, np.nan]})
     frame["p_SF"] = 1 - frame["p_AGN"]
+    frame["galaxy"] = ["NGC 1"] * 3 + ["NGC 2"] * 3
     for name in (X, Y):
         frame[f"log_{name}"] = np.linspace(-1.0, 0.2, n)
         frame[f"logerr_{name}"] = 0.1
@@ -94,6 +102,22 @@ def test_a_plane_has_its_own_contours_and_published_lines(axes, clusters):
     named = [line for line in axes.lines if line.get_label() in {row["name"] for row in published}]
     assert len(named) == len(published) == 3
     assert len([line for line in axes.lines if len(line.get_xdata()) == 3]) == 2
+
+
+def test_new_galaxies_are_drawn_over_the_contours_of_the_model(axes, clusters):
+    of_model = CONTOURS.assign(origin="model", x=[[-3.0, 2.0, -3.0]] * 3)
+    shown = drawn_contours(pd.concat([CONTOURS, of_model]))
+    assert set(shown["origin"]) == {"model"}
+    draw_plane(axes, clusters, shown, CLASSES, (X, Y))
+    assert [list(line.get_xdata()) for line in axes.lines if len(line.get_xdata()) == 3] == [
+        [-3.0, 2.0, -3.0]
+    ] * 2
+    left, right = axes.get_xlim()
+    assert left < -3.0, "all of them, also where there is no new cluster"
+    assert right > 2.0
+    measured = [c for c in axes.collections if type(c) is PathCollection][:-1]
+    assert [len(c.get_offsets()) for c in measured] == [2, 1], "a marker for each galaxy"
+    assert drawn_contours(CONTOURS) is CONTOURS
 
 
 def test_ratios_are_written_as_people_write_them():
