@@ -112,3 +112,31 @@ def overlap(source: Grid, target: Grid) -> sparse.csr_array:
     both = (here >= 0) & (here < len(source)) & (there >= 0) & (there < len(target))
     shape = (len(target), len(source))
     return sparse.csr_array((np.diff(cuts)[both], (there[both], here[both])), shape=shape)
+
+
+def homes(source: Grid, target: Grid) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """The bin of `target` in which the centre of each bin of `source` lies.
+
+    Returns
+    -------
+    home : array (p,) of int
+        Meaningful only where `inside`.
+    inside : array (p,) of bool
+
+    Raises
+    ------
+    DataError
+        If the units differ, or a bin of the target is narrower than one it would take in.
+    """
+    if source.unit != target.unit:
+        raise DataError("grids of different units", expected=source.unit, found=target.unit)
+    home = np.searchsorted(target.edges, source.centres, side="right") - 1
+    inside = (home >= 0) & (home < len(target))
+    narrow = target.widths[home[inside]] < source.widths[inside] * (1 - 1e-3)
+    if narrow.any():
+        raise DataError(
+            "counts cannot be divided among narrower bins",
+            expected=f"bins of at least {source.widths[inside].max():.4g} {source.unit}",
+            found=f"{target.widths.min():.4g} {target.unit}",
+        )
+    return home, inside

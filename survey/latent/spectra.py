@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from survey.errors import DataError
-from survey.latent.grid import Floats, Grid, overlap
+from survey.latent.grid import Floats, Grid, homes, overlap
 
 Kind = Literal["counts", "flux"]
 Frame = Literal["observed", "rest"]
@@ -264,17 +264,7 @@ def concatenate(sets: Sequence[SpectrumSet]) -> SpectrumSet:
 
 
 def _rebin_counts(spectra: SpectrumSet, grid: Grid) -> SpectrumSet:
-    old = spectra.grid
-    overlap(old, grid)  # the units match
-    home = np.searchsorted(grid.edges, old.centres, side="right") - 1
-    inside = (home >= 0) & (home < len(grid))
-    narrow = grid.widths[home[inside]] < old.widths[inside] * (1 - 1e-6)
-    if narrow.any():
-        raise DataError(
-            "counts cannot be divided among narrower bins",
-            expected=f"bins of at least {old.widths[inside].max():.4g} {old.unit}",
-            found=f"{grid.widths.min():.4g} {grid.unit}",
-        )
+    home, inside = homes(spectra.grid, grid)
     columns, home = np.flatnonzero(inside), home[inside]
 
     def summed(table: npt.NDArray[Any]) -> Floats:
