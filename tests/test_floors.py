@@ -20,6 +20,7 @@ FLOOR = {
     "survey.latent": 1,
     "survey.cubes": 2,
     "survey.simulate": 2,
+    "survey.xray": 2,
     "survey.engine": 3,
     "survey.pipeline": 4,
     "survey.validation": 5,
@@ -31,6 +32,8 @@ FLOOR = {
 MAY_USE_ITS_NEIGHBOUR = {
     ("survey.clustering", "survey.spectra"),
     ("survey.features", "survey.spectra"),
+    ("survey.xray", "survey.cubes"),  # files that are damaged are found in one place
+    ("survey.simulate", "survey.xray"),  # counts are what a response makes of photons
     ("survey.config", "survey.errors"),
 }
 

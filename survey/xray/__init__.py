@@ -1,0 +1,1 @@
+"""X-ray spectra: OGIP files, responses, folding, and the Chandra Source Catalog."""

@@ -1,0 +1,117 @@
+"""Binary tables of OGIP files: columns in native byte order, and keywords that may be columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from astropy.io import fits
+
+from survey.cubes.fits import FitsFile
+from survey.errors import DataError
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One binary table of an open file."""
+
+    file: FitsFile
+    extension: int
+    header: fits.Header
+    columns: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """EXTNAME, or the number of the extension."""
+        return str(self.header.get("EXTNAME", self.extension))
+
+    def has(self, column: str) -> bool:
+        """Whether there is such a column; upper and lower case are the same."""
+        return column.upper() in self.columns
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """A column in native byte order: (rows,), (rows, width), or objects where rows differ.
+
+        Raises
+        ------
+        DataError
+            If the column is missing or cannot be read.
+        """
+        if not self.has(name):
+            raise DataError(
+                f"no column {name} in extension {self.name}",
+                file=self.file.path,
+                expected=name,
+                found=", ".join(self.columns),
+            )
+        rows = self.file.rows(self.extension)
+        try:
+            values = np.asarray(rows.field(_index(self.columns, name)))
+        except (ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
+            raise DataError(
+                f"column {name} cannot be read ({error})", file=self.file.path
+            ) from None
+        if values.dtype == object:
+            return values
+        return values.astype(values.dtype.newbyteorder("="))
+
+    def numbers(self, name: str) -> Floats:
+        """A column of numbers, finite and of one width: (rows,) or (rows, width).
+
+        Raises
+        ------
+        DataError
+            If it is missing, holds no numbers, or rows have different lengths.
+        """
+        values = self.column(name)
+        try:
+            if values.dtype == object:
+                values = np.stack([np.atleast_1d(row) for row in values])
+            numbers = values.astype(np.float64)
+        except (ValueError, TypeError) as error:
+            raise DataError(
+                f"column {name} is no table of numbers ({error})", file=self.file.path
+            ) from None
+        if not np.isfinite(numbers).all():
+            raise DataError(f"column {name} holds numbers that are not finite", file=self.file.path)
+        return numbers
+
+    def text(self, keyword: str) -> str:
+        """A keyword as text without blanks at its ends; empty where missing."""
+        return str(self.header.get(keyword, "")).strip()
+
+    def number(self, keyword: str, default: float | None = None) -> float:
+        """A keyword as a number; see `FitsFile.number`."""
+        return self.file.number(self.extension, keyword, default)
+
+
+def tables_of(file: FitsFile) -> list[Table]:
+    """All binary tables of an open file."""
+    found = []
+    for extension, header in enumerate(file.headers()):
+        if str(header.get("XTENSION", "")).strip() == "BINTABLE":
+            count = int(header.get("TFIELDS", 0))
+            names = [str(header.get(f"TTYPE{i}", "")).strip() for i in range(1, count + 1)]
+            found.append(Table(file, extension, header, tuple(name.upper() for name in names)))
+    return found
+
+
+def first_value(table: Table, column: str, default: int | None) -> int | None:
+    """The smallest legal value of an integer column, its TLMINn."""
+    number = _index(table.columns, column) + 1
+    value = table.header.get(f"TLMIN{number}")
+    return default if value is None else int(value)
+
+
+def last_value(table: Table, column: str) -> int | None:
+    """The largest legal value of an integer column, its TLMAXn."""
+    value = table.header.get(f"TLMAX{_index(table.columns, column) + 1}")
+    return None if value is None else int(value)
+
+
+def _index(columns: tuple[str, ...], name: str) -> int:
+    return columns.index(name.upper())
