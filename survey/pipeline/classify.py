@@ -109,19 +109,24 @@ def classify_run(
     save_as : Path, optional
         Where to write the model that these labels make.
     on_draws : callable
-        Told of every number of draws that is done.
+        Told of every number of draws that is done, now or before: `settings.classes.draws` in
+        all, and as many again for a model that is saved.
     """
     if model is not None and save_as is not None:
         raise ConfigError("a model that is applied is not trained: there is none to save")
     if model is not None:
-        return apply_model_file(root, model, settings.classes, cluster, on_draws=on_draws)
-    done = classify(root, settings.classes, cluster, on_draws=on_draws)
+        done = apply_model_file(root, model, settings.classes, cluster, on_draws=on_draws)
+    else:
+        done = classify(root, settings.classes, cluster, on_draws=on_draws)
+    if not done.computed:
+        on_draws(settings.classes.draws)  # They were done before.
     if save_as is not None:
         save_model(
             save_as, done.sample.path, done.classification, settings.classes, cluster,
             on_draws=on_draws,
         )  # fmt: skip
-    describe_run(Path(root), settings)
+    if model is None:
+        describe_run(Path(root), settings)
     return done
 
 
@@ -167,7 +172,7 @@ def classify(
         rows = sample_rows(sample.path)
 
         def compute() -> Result:
-            labelled = check_labels(rows, settings)
+            labelled = check_labels(rows, settings, survey.catalog)
             outcome = conclude(labelled, Drawing(cluster, sample.path, settings, on_draws).sums())
             importances = importance_rows(outcome)
             planes = planes_of(names, importances["predictor"].tolist())
@@ -251,7 +256,8 @@ class _SurveyWide:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.store = PartStore(root)
-        self.parts = parts_of(open_catalog(root), self.store)
+        self.catalog = open_catalog(root)
+        self.parts = parts_of(self.catalog, self.store)
 
     def sample(self, given: Sequence[Any], write: Callable[[Path], None]) -> Receipt:
         """The part with the clusters, and what was `given` about them."""

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from catalogs.diagnostics import ratio_sets
+from catalogs.query import Catalog
 from survey.classes.arrays import UNLABELLED
 from survey.classes.sample import LabelledSample
 from survey.config import ClassSettings
@@ -15,8 +16,8 @@ from survey.pipeline.ratios import named_ratios
 from survey.pipeline.sample import labels_of, sample_of
 
 
-def check_labels(rows: pd.DataFrame, settings: ClassSettings) -> LabelledSample:
-    """The rows as a sample that can be learnt from.
+def check_labels(rows: pd.DataFrame, settings: ClassSettings, catalog: Catalog) -> LabelledSample:
+    """The rows as a sample that can be learnt from; `catalog` is asked for advice if not.
 
     Raises
     ------
@@ -26,7 +27,7 @@ def check_labels(rows: pd.DataFrame, settings: ClassSettings) -> LabelledSample:
     sample = sample_of(rows, named_ratios(settings.ratios), use_slope=settings.use_slope)
     labels = labels_of(rows)
     if not sample.informed.any():
-        raise _no_ratios(rows, settings)
+        raise _no_ratios(rows, settings, catalog)
     usable = labels[sample.informed & (labels != UNLABELLED)]
     counts = np.bincount(usable, minlength=len(settings.classes))
     if (counts > 0).sum() < 2:
@@ -55,10 +56,23 @@ def label_notes(labels: LabelFile, rows: pd.DataFrame) -> list[str]:
     return notes
 
 
-def _no_ratios(rows: pd.DataFrame, settings: ClassSettings) -> DataError:
+def fitting_sets(clusters: pd.DataFrame) -> list[str]:
+    """Names of the sets of ratios by which some cluster of the table could be classified."""
+    rows = clusters.reset_index(drop=True)
+    return [
+        name
+        for name in ratio_sets()
+        if sample_of(rows, named_ratios(name), use_slope=False).informed.any()
+    ]
+
+
+def _no_ratios(rows: pd.DataFrame, settings: ClassSettings, catalog: Catalog) -> DataError:
+    fitting = fitting_sets(catalog.clusters)
     return DataError(
         f"the ratios {settings.ratios!r} were not measured in any cluster",
         expected="most of their lines within the range of the spectra, some of them detected",
         found=f"{len(rows)} clusters without",
-        advice=f"Choose another set (classes.ratios): {', '.join(ratio_sets())}.",
+        advice=f"Choose a set that was (classes.ratios): {', '.join(fitting)}."
+        if fitting
+        else "No set of ratios fits this wavelength range: add one (catalogs/data/ratios.ecsv).",
     )

@@ -19,7 +19,7 @@ from survey.classes.ratios import (
     parse_ratios,
 )
 
-FLUX_COLUMNS = {"flux": float("nan"), "err": float("nan"), "snr": float("nan"), "limit": False}
+FLUX_COLUMNS = {"flux": float("nan"), "err": float("nan"), "snr": float("nan"), "limit": 0.0}
 """Columns of a feature that ratios need, with their values where it was not measured."""
 
 

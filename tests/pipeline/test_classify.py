@@ -21,6 +21,7 @@ from survey.errors import ConfigError, DataError
 from survey.pipeline.archive import run_survey
 from survey.pipeline.classify import apply_model_file, classify, classify_run
 from survey.pipeline.draws import Drawing, labelled_sample, method_of
+from survey.pipeline.label_check import fitting_sets
 from survey.pipeline.plan import plan_classification
 from survey.pipeline.targets import Target, read_targets
 from survey.simulate import simulate_archive
@@ -166,9 +167,14 @@ def test_too_few_labels_are_an_error_that_counts_them(run, settings, cluster, tm
         classify(run, changed(settings, labels=str(few)).classes, cluster)
 
 
-def test_ratios_out_of_range_are_an_error_that_names_other_sets(run, settings, cluster):
-    with pytest.raises(DataError, match=r"'ch4' were not measured.*ch3-short"):
+def test_ratios_out_of_range_are_an_error_that_names_the_sets_that_fit(run, settings, cluster):
+    with pytest.raises(DataError, match=r"'ch4' were not measured") as refusal:
         classify(run, changed(settings, ratios="ch4").classes, cluster)
+    assert refusal.value.advice.endswith(": ch3-short-pairs, ch3-short.")
+
+
+def test_where_no_set_fits_the_advice_is_to_add_one():
+    assert fitting_sets(pd.DataFrame({"galaxy": ["a"], "slope_alpha": [1.0]})) == []
 
 
 @pytest.mark.parametrize(
@@ -182,10 +188,17 @@ def test_labels_that_are_not_there_are_refused(run, settings, cluster, tmp_path,
 
 
 def test_a_model_is_saved_with_its_card_and_classifies_another_run(
-    run, four, settings, cluster, tmp_path
+    run, four, settings, cluster, tmp_path, monkeypatch
 ):
-    file = tmp_path / "model" / "ours.skops"
-    classify_run(run, settings, cluster, save_as=file)
+    # Nine clusters make contours, if few are enough and both ratios are detected in all.
+    plane = ("PAH_12.0/PAH_12.7", "NeII_12.81/PAH_12.7")
+    monkeypatch.setattr("survey.pipeline.classify.planes_of", lambda *_: [plane])
+    monkeypatch.setattr("survey.classes.diagrams.MIN_CLUSTERS", 1.0)
+    file, fewer = tmp_path / "model" / "ours.skops", changed(settings, draws=5)
+    assert classify_run(run, fewer, cluster).computed
+    told: list[int] = []
+    assert not classify_run(run, fewer, cluster, save_as=file, on_draws=told.append).computed
+    assert sum(told) == 10, "those that were done before count as well"
     card = json.loads(file.with_suffix(".json").read_text())
     assert card["galaxies"] == ["SIM-001", "SIM-002", "SIM-003"]
     assert set(card["scores"]) == {"in-sample", "out-of-bag", "galaxy-held-out"}
