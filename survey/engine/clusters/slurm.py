@@ -118,8 +118,8 @@ class SlurmTable(WorkerTable):
     def open(self, warn: Warn) -> Iterator[Client]:
         """A client of a scheduler in this process, and jobs in the queue that will join it."""
         if self.tls == "off":
-            address = f"tcp://{self.host or '0.0.0.0'}"
-            refuse_plain(address, trust=self.trust_everyone_on_the_network, example=self.EXAMPLE)
+            hosts = [self.host or "the nodes"]
+            refuse_plain(hosts, trust=self.trust_everyone_on_the_network, example=self.EXAMPLE)
         cluster = self._cluster()
         with cluster:
             _refuse_bad_script(cluster.job_script(), self.EXAMPLE)
