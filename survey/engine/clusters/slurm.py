@@ -228,7 +228,7 @@ def walltime_s(text: str) -> float:
     days, dash, rest = text.rpartition("-")
     parts = rest.split(":")
     units_s = WITH_DAYS_S if dash else WITHOUT_DAYS_S.get(len(parts), ())
-    numbers = [days or "0", *parts]
+    numbers = [days if dash else "0", *parts]
     if len(parts) > len(units_s) or not all(number.isdecimal() for number in numbers):
         raise ValueError(f'{text!r} is no walltime like "04:00:00"')
     return sum(
