@@ -15,7 +15,7 @@ from survey.config import EngineSettings
 from survey.engine.clusters.base import SCHEDULING, ClusterTable, Warn
 from survey.engine.clusters.local import LocalTable
 from survey.engine.environment import check_environments
-from survey.engine.joining import welcome_workers
+from survey.engine.joining import welcoming
 from survey.engine.monitor import watched
 from survey.engine.settings import cluster_of
 
@@ -84,7 +84,7 @@ class LazyCluster:
         client = stack.enter_context(self.table.open(self.warn))
         if not isinstance(self.table, LocalTable):
             check_environments(client)
-        welcome_workers(client, self.warn)
+        stack.enter_context(welcoming(client, self.warn))
         stack.enter_context(watched(client, self.table, self.warn))
         _tables[client] = self.table
         return client

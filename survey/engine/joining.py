@@ -6,6 +6,9 @@ driver leaves again before it has touched a galaxy.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
 from distributed import Client, Worker, WorkerPlugin
 
 from survey.engine.clusters.base import Warn
@@ -30,7 +33,15 @@ class Joining(WorkerPlugin):
             await worker.set_resources(**{MEMORY: memory_of(worker)})
 
 
-def welcome_workers(client: Client, warn: Warn) -> None:
-    """Look at every worker of a cluster, now and later, before it gets work."""
+@contextmanager
+def welcoming(client: Client, warn: Warn) -> Iterator[None]:
+    """Look at every worker of a cluster, those that are there and those that come."""
+    name = f"spaxel-survey-{client.id}"
     client.subscribe_topic(TOPIC, lambda event: warn(event[1]))
-    client.register_plugin(Joining(environment()), name="spaxel-survey")
+    client.register_plugin(Joining(environment()), name=name)
+    try:
+        yield
+    finally:
+        # The cluster may be another's, and may serve others when we have gone, or be gone itself.
+        with suppress(Exception):
+            client.unregister_worker_plugin(name)

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.deploy.ports import free_ports
+
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo")
 START_S = 60.0
 
@@ -101,7 +103,7 @@ def _running_in(folder: Path, cpus: int, memory_mb: int) -> Iterator[SlurmMachin
     conf = folder / "slurm.conf"
     conf.write_text(
         SLURM_CONF.format(
-            folder=folder, host=host, ports=_free_ports(2), cpus=cpus, memory_mb=memory_mb
+            folder=folder, host=host, ports=free_ports(2), cpus=cpus, memory_mb=memory_mb
         )
     )
     environment = {**os.environ, "SLURM_CONF": str(conf)}
@@ -154,11 +156,3 @@ def _wait(ready, machine: SlurmMachine) -> None:
         if time.monotonic() > deadline:
             raise RuntimeError(f"SLURM did not start\n{machine.logs()}")
         time.sleep(0.2)
-
-
-def _free_ports(n: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(n)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]

@@ -20,6 +20,9 @@ SCHEDULING: dict[str, Any] = {
     # One death of a worker is enough: its tasks come back to us as suspects and are tried
     # again one at a time (see `submit`), so that the guilty one takes no innocent with it.
     ALLOWED_FAILURES: 0,
+    # A galaxy takes seconds: a worker gains nothing from being sent the next one before it is
+    # free, and that one would be a suspect too.
+    "distributed.scheduler.worker-saturation": 1.0,
 }
 """Dask's configuration of the schedulers that we start."""
 

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, Literal
 
 from distributed import Client
-from pydantic import Field
+from distributed.comm.addressing import get_address_host_port
+from pydantic import Field, field_validator
 
 from survey.engine.clusters.base import ALLOWED_FAILURES, SCHEDULING, ClusterTable, Warn
 from survey.engine.clusters.security import TlsFiles, refuse_plain
@@ -23,6 +24,7 @@ certificate = "survey.pem"
 key = "survey.key"
 """
 
+ENCRYPTED = ("tls://", "wss://")
 VARIABLE = "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES"
 
 
@@ -39,10 +41,20 @@ class SchedulerTable(ClusterTable):
     tls: TlsFiles | None = None
     trust_everyone_on_the_network: bool = False
 
+    @field_validator("address")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        get_address_host_port(value, strict=True)
+        return value
+
     @contextmanager
     def open(self, warn: Warn) -> Iterator[Client]:
         """A client of the scheduler, which goes on when the block is left."""
-        refuse_plain(self.address, trust=self.trust_everyone_on_the_network, example=self.EXAMPLE)
+        if not self.address.startswith(ENCRYPTED):
+            host, _ = get_address_host_port(self.address)
+            refuse_plain(
+                [host], trust=self.trust_everyone_on_the_network, example=ExistingTable.EXAMPLE
+            )
         with self._client() as client:
             self._wait_for_workers(client)
             self._look_at_its_configuration(client, warn)

@@ -38,7 +38,6 @@ class JobKeeper:
         self.gone: dict[str, str] = {}
         self.arrived: set[str] = set()
         self.in_vain = 0
-        self.replaced = 0
 
     def look(self) -> None:
         """Replace the jobs that were gone at the last look and are still."""
@@ -56,9 +55,10 @@ class JobKeeper:
             self._count(name, number)
         if self.in_vain >= VAIN_ROUNDS * len(self.cluster.worker_spec):
             self._give_up()
-        elif lost or set(self.cluster.worker_spec) - set(self.cluster.workers):
-            self.replaced += len(lost)
-            self.cluster.loop.add_callback(self._replace, lost)
+        else:
+            forgotten = set(self.cluster.worker_spec) - set(self.cluster.workers)
+            if to_replace := forgotten | set(lost):
+                self.cluster.loop.add_callback(self._replace, to_replace)
 
     def _note_arrivals(self) -> None:
         names = [str(worker.name) for worker in list(self.cluster.scheduler.workers.values())]
@@ -76,11 +76,14 @@ class JobKeeper:
             what = f"job {number}" if number.isdecimal() else "a job that could not be submitted"
             self.warn(f"{what} ended before a worker came of it{self._log_of(number)}")
 
-    def _replace(self, lost: dict[str, str]) -> None:
-        # In the thread of the cluster, where nothing else changes it meanwhile.
-        for name, number in lost.items():
-            if name in self.cluster.workers and self.cluster.workers[name].job_id == number:
-                del self.cluster.workers[name]
+    def _replace(self, names: set[str]) -> None:
+        """Submit jobs in place of these; in the thread of the cluster, where it changes."""
+        for name in names:
+            self.cluster.workers.pop(name, None)
+            if name in self.cluster.worker_spec:
+                # Under a new name: Dask cancels the job of the old one when it has been
+                # without a worker for a while, and would take the new job for it.
+                self.cluster.worker_spec[_next(name)] = self.cluster.worker_spec.pop(name)
         self.cluster.scale(jobs=len(self.cluster.worker_spec))
 
     def _give_up(self) -> None:
@@ -95,6 +98,12 @@ class JobKeeper:
             return ""
         last = log.read_text(errors="replace").splitlines()[-LOG_LINES:]
         return "\n".join([f"; the end of {log}:", *last])
+
+
+def _next(name: str) -> str:
+    """The name of the job that follows: "a", "a.1", "a.2"."""
+    first, _, number = name.partition(".")
+    return f"{first}.{int(number or 0) + 1}"
 
 
 def _is_among(job: str, workers: list[str]) -> bool:

@@ -32,7 +32,7 @@ class KubernetesTable(SchedulerTable):
         default_factory=lambda: os.environ.get(OPERATOR_VARIABLE, ""), validate_default=True
     )
 
-    @field_validator("address")
+    @field_validator("address", mode="before")
     @classmethod
     def _operator_told_it(cls, value: str) -> str:
         if not value:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Iterable
 
 from distributed import Security
-from distributed.comm.addressing import get_address_host, parse_address
 
 from survey.engine.clusters.base import NearFile, Table
 from survey.errors import ConfigError
@@ -37,21 +37,20 @@ class TlsFiles(Table):
         return Security(**self.options())
 
 
-def refuse_plain(address: str, *, trust: bool, example: str) -> None:
-    """Refuse to work without encryption with machines other than this one.
+def refuse_plain(hosts: Iterable[str], *, trust: bool, example: str) -> None:
+    """Refuse to talk without encryption with machines other than this one.
 
     Raises
     ------
     ConfigError
-        Unless the address is encrypted or of the loopback interface, or `trust` says that it is
-        meant.
+        Unless all hosts are this one, or `trust` says that it is meant.
     """
-    protocol, _ = parse_address(address)
-    if protocol in ("tls", "wss", "inproc") or trust or is_loopback(get_address_host(address)):
+    others = [host for host in hosts if not is_loopback(host)]
+    if trust or not others:
         return
     raise ConfigError(
-        f"{address} is neither encrypted nor on this machine",
-        expected="an address that begins with tls://, or a loopback address",
+        f"the connection to {', '.join(others)} would not be encrypted",
+        expected="TLS, or nothing but loopback addresses",
         advice=f"Use TLS, or say {TRUST_FLAG} = true in the cluster file, which means that anyone "
         f"who can reach the scheduler or a worker can run any code as you. An example:\n{example}",
     )
@@ -60,7 +59,7 @@ def refuse_plain(address: str, *, trust: bool, example: str) -> None:
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine, reached through its loopback interface."""
     try:
-        found = {entry[4][0] for entry in socket.getaddrinfo(host or "0.0.0.0", None)}
+        found = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
     except OSError:
         return False
     return all(ipaddress.ip_address(str(address)).is_loopback for address in found)

@@ -118,8 +118,8 @@ class SlurmTable(WorkerTable):
     def open(self, warn: Warn) -> Iterator[Client]:
         """A client of a scheduler in this process, and jobs in the queue that will join it."""
         if self.tls == "off":
-            address = f"tcp://{self.host or '0.0.0.0'}"
-            refuse_plain(address, trust=self.trust_everyone_on_the_network, example=self.EXAMPLE)
+            hosts = [self.host or "the nodes"]
+            refuse_plain(hosts, trust=self.trust_everyone_on_the_network, example=self.EXAMPLE)
         cluster = self._cluster()
         with cluster:
             _refuse_bad_script(cluster.job_script(), self.EXAMPLE)
@@ -228,7 +228,7 @@ def walltime_s(text: str) -> float:
     days, dash, rest = text.rpartition("-")
     parts = rest.split(":")
     units_s = WITH_DAYS_S if dash else WITHOUT_DAYS_S.get(len(parts), ())
-    numbers = [days or "0", *parts]
+    numbers = [days if dash else "0", *parts]
     if len(parts) > len(units_s) or not all(number.isdecimal() for number in numbers):
         raise ValueError(f'{text!r} is no walltime like "04:00:00"')
     return sum(

@@ -55,9 +55,9 @@ class SshTable(WorkerTable):
     @contextmanager
     def open(self, warn: Warn) -> Iterator[Client]:
         """A client of scheduler and workers started on the hosts, which end with the block."""
-        for host in self.hosts:
-            address = f"{self._protocol}{host}"
-            refuse_plain(address, trust=self.trust_everyone_on_the_network, example=self.EXAMPLE)
+        if self.tls is None:
+            trust = self.trust_everyone_on_the_network
+            refuse_plain(self.hosts, trust=trust, example=self.EXAMPLE)
         try:
             # Dask sends its configuration along, the scheduler's part of it included.
             cluster = SSHCluster(
@@ -78,10 +78,6 @@ class SshTable(WorkerTable):
             ) from error
         with cluster, Client(cluster) as client:
             yield client
-
-    @property
-    def _protocol(self) -> str:
-        return "tls://" if self.tls else "tcp://"
 
     @property
     def _listening(self) -> dict[str, Any]:
@@ -112,7 +108,7 @@ class SshTable(WorkerTable):
 
     def _common_options(self) -> dict[str, Any]:
         return self._listening | {
-            "protocol": self._protocol,
+            "protocol": "tls://" if self.tls else "tcp://",
             "security": self.tls.options() if self.tls else None,
             "dashboard_address": f"{self.http_host}:0",
         }
