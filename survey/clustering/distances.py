@@ -9,6 +9,7 @@ which makes it exactly symmetric. It is not Euclidean: no set of points has thes
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
@@ -20,14 +21,14 @@ from threadpoolctl import threadpool_limits
 from survey.clustering.engines import fft, gemm
 from survey.clustering.engines.base import Engine
 from survey.clustering.engines.naive import NaiveEngine
+from survey.clustering.engines.products import ProductEngine
 from survey.clustering.lags import Array, require_comparable
 from survey.errors import DataError
 
 EngineName = Literal["naive", "gemm", "fft"]
 Precision = Literal["float32", "float64"]
 
-ENGINES: dict[EngineName, type[Engine]] = {
-    "naive": NaiveEngine,
+PRODUCT_ENGINES: dict[EngineName, type[ProductEngine]] = {
     "gemm": gemm.GemmEngine,
     "fft": fft.FFTEngine,
 }
@@ -105,15 +106,33 @@ def shifted_distances(
     if dtype == "auto":
         dtype = "float64" if n_spectra <= MAX_FLOAT64_SPECTRA else "float32"
     if engine == "auto":
-        engine = _least_work(n_samples, max_shift)
+        engine = least_work(n_samples, max_shift)
     if spectra.dtype not in (np.float32, np.float64):
         spectra = spectra.astype(np.float64)
     with threadpool_limits(1, user_api="blas"):
-        condensed, n_at_limit = _condense(ENGINES[engine](spectra, max_shift, dtype), threads)
+        # A product with a constant vector is the fastest mean; its rounding is of no account.
+        mean = (np.full(n_spectra, 1.0 / n_spectra, spectra.dtype) @ spectra).astype(np.float64)
+        made = make_engine(engine, spectra, None, max_shift, dtype, mean)
+        condensed, n_at_limit = _condense(made, threads)
     return Distances(condensed, n_at_limit / len(condensed), engine, dtype)
 
 
-def _least_work(n_samples: int, max_shift: int) -> EngineName:
+def make_engine(
+    name: EngineName,
+    left: Array,
+    right: Array | None,
+    max_shift: int,
+    dtype: Precision,
+    mean: npt.NDArray[np.float64],
+) -> Engine:
+    """The engine of that name for the pairs of two sides, or of one set; see `Engine`."""
+    if name == "naive":
+        return NaiveEngine(left, right, max_shift, dtype)
+    return PRODUCT_ENGINES[name](left, right, max_shift, dtype, mean)
+
+
+def least_work(n_samples: int, max_shift: int) -> EngineName:
+    """The engine that spends the fewest multiplications on a pair."""
     by_lag = gemm.multiplications_per_pair(n_samples, max_shift)
     by_frequency = fft.multiplications_per_pair(n_samples, max_shift)
     return "gemm" if by_lag <= by_frequency else "fft"
@@ -125,43 +144,60 @@ def _condense(engine: Engine, threads: int) -> tuple[Array, int]:
     A task is a strip: the pairs of one tile with itself and all later ones. Its distances are
     one contiguous range of the condensed matrix, so threads never write to the same place.
     """
-    n_spectra = engine.n_spectra
+    n_spectra = len(engine.left)
     condensed = np.empty(n_spectra * (n_spectra - 1) // 2, engine.dtype)
+
+    def strip() -> Array:
+        return np.empty((engine.tile_size, n_spectra), engine.dtype)
+
+    def run(tile: slice, workspace: tuple[Array, ...], strip: Array) -> int:
+        nearest = strip[: tile.stop - tile.start]
+        n_at_limit = nearest_distances(engine, tile, workspace, out=nearest)
+        _write_rows(nearest, tile, condensed)
+        return n_at_limit
+
+    return condensed, over_tiles(engine, run, strip, threads)
+
+
+def over_tiles(
+    engine: Engine,
+    run: Callable[[slice, tuple[Array, ...], Array], int],
+    scratch: Callable[[], Array],
+    threads: int,
+) -> int:
+    """Prepare an engine, call ``run(tile, workspace, scratch)`` for all tiles, add what it returns.
+
+    Workspace and scratch belong to a thread and are reused.
+    """
     local = threading.local()
 
     def start() -> None:
-        local.workspace = engine.workspace()
-        local.strip = np.empty((engine.tile_size, n_spectra), engine.dtype)
+        local.workspace, local.scratch = engine.workspace(), scratch()
 
-    def run(tile: slice) -> int:
-        return _strip(engine, tile, local.workspace, local.strip, condensed)
-
-    # Longest strips first, which keeps all threads busy to the end.
     with ThreadPoolExecutor(threads, initializer=start) as pool:
-        for _ in pool.map(engine.prepare, engine.tiles()):
+        for _ in pool.map(lambda prepare: prepare(), engine.preparations()):
             pass
-        n_at_limit = sum(pool.map(run, engine.tiles()))
-    return condensed, n_at_limit
+        # In this order the tiles with most pairs come first, which keeps all threads busy.
+        counts = pool.map(lambda tile: run(tile, local.workspace, local.scratch), engine.tiles())
+        return sum(counts)
 
 
-def _strip(
-    engine: Engine,
-    tile: slice,
-    workspace: tuple[Array, ...],
-    strip: Array,
-    condensed: Array,
-) -> int:
-    """Distances of the spectra of a tile to all later ones; returns how many are at the limit."""
-    nearest = strip[: tile.stop - tile.start]
+def nearest_distances(engine: Engine, tile: slice, workspace: tuple[Array, ...], out: Array) -> int:
+    """Distances of the spectra of a tile to all of its panels, into the columns of `out`.
+
+    Returns
+    -------
+    int
+        The number of pairs whose best lag is at the limit. On the diagonal of a square a pair
+        appears twice: it is counted once, and no spectrum with itself.
+    """
     n_at_limit = 0
     for panel in engine.panels(tile):
         lag_distances = engine.lag_distances(tile, panel, workspace)
-        at_limit = _nearest_lag(lag_distances, out=nearest[:, panel])
-        if panel.start < tile.stop:
-            # A pair appears twice on the diagonal: count it once, and no spectrum with itself.
+        at_limit = _nearest_lag(lag_distances, out=out[:, panel])
+        if engine.is_square and panel.start < tile.stop:
             at_limit = np.triu(at_limit, tile.start - panel.start + 1)
         n_at_limit += int(np.count_nonzero(at_limit))
-    _write_rows(nearest, tile, condensed)
     return n_at_limit
 
 

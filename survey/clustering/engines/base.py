@@ -1,14 +1,15 @@
 """The contract of a distance engine: lag distances of a rectangle of pairs at a time.
 
-The spectra are cut into tiles of consecutive rows, and a tile into one or more panels. An engine
-prepares every tile once and is then asked for the distances between the spectra of a tile and of
-a panel at every lag; the search for the nearest lag, the bookkeeping and the threads are the same
-for all engines and live elsewhere.
+The spectra of one side, the left, are cut into tiles of consecutive rows, those of the other, the
+right, into panels. An engine prepares both sides once and is then asked for the distances between
+the spectra of a tile and of a panel at every lag; the search for the nearest lag, the bookkeeping
+and the threads are the same for all engines and live elsewhere.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 
@@ -16,21 +17,25 @@ from survey.clustering.lags import Array
 
 
 class Engine(ABC):
-    """Distances between tiles of spectra.
+    """Distances between the spectra of two sides, or of all pairs of one set.
 
     Parameters
     ----------
-    spectra : array (n, L)
+    left : array (n, L)
         Finite values.
+    right : array (m, L) or None
+        None for the pairs of `left` with itself, of which one of each two is computed.
     max_shift : int
         The largest lag S, smaller than L / 2.
     dtype : str
         "float32" or "float64", the precision of the result.
     """
 
-    def __init__(self, spectra: Array, max_shift: int, dtype: str) -> None:
-        self.spectra = spectra
-        self.n_spectra, self.n_samples = spectra.shape
+    def __init__(self, left: Array, right: Array | None, max_shift: int, dtype: str) -> None:
+        self.left = left
+        self.right = left if right is None else right
+        self.is_square = right is None
+        self.n_samples = left.shape[1]
         self.max_shift = max_shift
         self.n_lags = 2 * max_shift + 1
         self.dtype = dtype
@@ -46,19 +51,16 @@ class Engine(ABC):
         return self.tile_size
 
     def tiles(self) -> list[slice]:
-        """The spectra, tile by tile."""
-        return self._cut(0, self.tile_size)
+        """The left side, tile by tile."""
+        return cut(0, len(self.left), self.tile_size)
 
     def panels(self, tile: slice) -> list[slice]:
-        """The spectra from the beginning of a tile to the last, panel by panel."""
-        return self._cut(tile.start, self.panel_size)
+        """The right side, panel by panel; of one set, from the beginning of the tile."""
+        return cut(tile.start if self.is_square else 0, len(self.right), self.panel_size)
 
-    def _cut(self, start: int, size: int) -> list[slice]:
-        starts = range(start, self.n_spectra, size)
-        return [slice(start, min(start + size, self.n_spectra)) for start in starts]
-
-    def prepare(self, tile: slice) -> None:  # noqa: B027 - an engine may have nothing to prepare
-        """Compute what a tile contributes to all its pairs; called once, from any thread."""
+    def preparations(self) -> list[Callable[[], None]]:
+        """Work to be done once, in any order and from any thread, before anything is asked."""
+        return []
 
     def workspace(self) -> tuple[Array, ...]:
         """Scratch arrays of one thread, reused for all its pairs; the last receives the result."""
@@ -74,3 +76,8 @@ class Engine(ABC):
             A view of the workspace, overwritten by the next call. Values may be negative by
             rounding.
         """
+
+
+def cut(start: int, stop: int, size: int) -> list[slice]:
+    """Consecutive slices of `size` from start to stop; the last may be shorter."""
+    return [slice(at, min(at + size, stop)) for at in range(start, stop, size)]

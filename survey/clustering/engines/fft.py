@@ -46,14 +46,21 @@ CHANNEL_OVERHEAD = 10
 class FFTEngine(ProductEngine):
     """Inner products at all lags by block Fourier transforms.
 
-    Besides one tile per thread, memory holds the transforms of all spectra: about four times
-    the spectra themselves, in the precision of the result.
+    Besides one tile per thread, memory holds the transforms: about twice the spectra of each
+    side, in the precision of the result, so four times those of one set.
     """
 
     tile_size = 64
 
-    def __init__(self, spectra: Array, max_shift: int, dtype: str) -> None:
-        super().__init__(spectra, max_shift, dtype)
+    def __init__(
+        self,
+        left: Array,
+        right: Array | None,
+        max_shift: int,
+        dtype: str,
+        mean: npt.NDArray[np.float64],
+    ) -> None:
+        super().__init__(left, right, max_shift, dtype, mean)
         size = best_transform_size(self.n_samples, max_shift)
         self._transform = BlockTransform(size, max_shift)
         self._forward_block = self._transform.forward_block.astype(dtype)
@@ -63,7 +70,7 @@ class FFTEngine(ProductEngine):
 
         self._n_blocks = -(-self.n_samples // self._transform.block)
         n_channels = self._transform.n_channels
-        n_tiles, n_panels = len(self.tiles()), -(-self.n_spectra // self.panel_size)
+        n_tiles, n_panels = len(self.tiles()), -(-len(self.right) // self.panel_size)
         self._blocks = np.empty((n_tiles, n_channels, self.tile_size, self._n_blocks), dtype)
         self._segments = np.empty((n_panels, n_channels, self._n_blocks, self.panel_size), dtype)
 
@@ -80,19 +87,22 @@ class FFTEngine(ProductEngine):
         lags = np.empty((self.n_lags, n_pairs), self.dtype)
         return channels, lags
 
-    def _store(self, tile: slice, residuals: Array) -> None:
-        transform, margin = self._transform, self.max_shift
-        n_filled = self._n_blocks * transform.block
+    def _store_left(self, tile: slice, residuals: Array) -> None:
+        transform = self._transform
         # The last tile is filled up with zero spectra.
-        blocks = np.zeros((self.tile_size, n_filled), self.dtype)
+        blocks = np.zeros((self.tile_size, self._n_blocks * transform.block), self.dtype)
         blocks[: len(residuals), : self.n_samples] = residuals
         np.matmul(
             self._forward_block,
             blocks.reshape(-1, transform.block).T,
             out=self._blocks[tile.start // self.tile_size].reshape(transform.n_channels, -1),
         )
+
+    def _store_right(self, tile: slice, residuals: Array) -> None:
+        transform, margin = self._transform, self.max_shift
+        n_filled = self._n_blocks * transform.block
         padded = np.zeros((n_filled + 2 * margin, self.tile_size), self.dtype)
-        padded[margin : margin + n_filled] = blocks.T
+        padded[margin : margin + self.n_samples, : len(residuals)] = residuals.T
         # All segments of F samples, which overlap, without a copy: (blocks, F, tile).
         segments = sliding_window_view(padded, transform.size, axis=0)[:: transform.block]
         segments = segments.transpose(0, 2, 1)
@@ -189,6 +199,12 @@ def multiplications_per_pair(n_samples: int, max_shift: int, size: int | None = 
     size = size or best_transform_size(n_samples, max_shift)
     n_blocks = -(-n_samples // (size - 2 * max_shift))
     return n_channels(size) * (n_blocks + 2 * max_shift + 1 + CHANNEL_OVERHEAD)
+
+
+def stored_values(n_samples: int, max_shift: int) -> int:
+    """Numbers that this engine stores of every spectrum of a side."""
+    size = best_transform_size(n_samples, max_shift)
+    return n_channels(size) * -(-n_samples // (size - 2 * max_shift))
 
 
 def best_transform_size(n_samples: int, max_shift: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import isqrt
 
 import numpy as np
+import numpy.typing as npt
 
 from survey.clustering.engines.products import ProductEngine
 from survey.clustering.lags import Array, lag_range, overlap
@@ -16,20 +17,32 @@ TILE_VALUES = 512**2
 class GemmEngine(ProductEngine):
     """Inner products of the overlapping samples by matrix multiplication."""
 
-    def __init__(self, spectra: Array, max_shift: int, dtype: str) -> None:
-        super().__init__(spectra, max_shift, dtype)
-        self._residuals = np.empty(spectra.shape, dtype)
+    def __init__(
+        self,
+        left: Array,
+        right: Array | None,
+        max_shift: int,
+        dtype: str,
+        mean: npt.NDArray[np.float64],
+    ) -> None:
+        super().__init__(left, right, max_shift, dtype, mean)
+        self._left = np.empty(self.left.shape, dtype)
+        self._right = self._left if self.is_square else np.empty(self.right.shape, dtype)
 
     @property
     def tile_size(self) -> int:
         """See `Engine.tile_size`: the more lags, the smaller the tile."""
         return isqrt(TILE_VALUES // self.n_lags)
 
-    def _store(self, tile: slice, residuals: Array) -> None:
-        self._residuals[tile] = residuals
+    def _store_left(self, tile: slice, residuals: Array) -> None:
+        self._left[tile] = residuals
+
+    def _store_right(self, tile: slice, residuals: Array) -> None:
+        if not self.is_square:
+            self._right[tile] = residuals
 
     def _products(self, tile: slice, panel: slice, workspace: tuple[Array, ...]) -> Array:
-        left, right = self._residuals[tile], self._residuals[panel]
+        left, right = self._left[tile], self._right[panel]
         products = workspace[0][:, : len(left), : len(right)]
         for out, lag, scale in zip(
             products, lag_range(self.max_shift), self._common.scale, strict=True

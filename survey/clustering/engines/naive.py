@@ -18,7 +18,7 @@ class NaiveEngine(Engine):
 
     def lag_distances(self, tile: slice, panel: slice, workspace: tuple[Array, ...]) -> Array:
         """See `Engine.lag_distances`."""
-        left, right = self.spectra[tile], self.spectra[panel]
+        left, right = self.left[tile], self.right[panel]
         distances = workspace[0][:, : len(left), : len(right)]
         scales = overlap_scale(self.max_shift, self.n_samples)
         for out, lag, scale in zip(distances, lag_range(self.max_shift), scales, strict=True):
