@@ -10,14 +10,18 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
@@ -40,6 +44,16 @@ FILE_BYTES = 128 * 2**20
 
 ROW_GROUP_BYTES = 16 * 2**20
 """Size in memory of a row group, the unit that a filter on `galaxy` reads or skips."""
+
+TABLES_WAITING = 32
+"""Tables of single galaxies kept as they are: hundreds of short columns take far more memory
+than what is in them."""
+
+READERS = 4
+"""Threads that read parts: as much for a file system that answers slowly as for the work."""
+
+PARTS_AHEAD = 16
+"""Parts read before their turn, which bounds the memory."""
 
 LOCK_TIMEOUT_S = 600.0
 
@@ -81,7 +95,8 @@ def publish(
         process is publishing and does not come to an end.
     """
     root = Path(root)
-    receipts = _in_order(Receipt.read(Path(part)) for part in parts)
+    with ThreadPoolExecutor(READERS) as pool:
+        receipts = _in_order(pool.map(Receipt.read, map(Path, parts)))
     failures = to_arrow("quarantine", list(quarantine)).sort_by("galaxy")
     manifest = Manifest(
         version="",
@@ -167,8 +182,8 @@ def _build(
         shutil.rmtree(folder)
     folder.mkdir()
     for name in PART_TABLES:
-        tables = (_sorted_table(receipt, name, classification) for receipt in receipts)
-        _write_table(folder, name, tables, manifest)
+        read = partial(_sorted_table, name=name, classification=classification)
+        _write_table(folder, name, _read_ahead(read, receipts), manifest)
     _write_table(folder, "quarantine", [failures], manifest)
     for name in CLASSIFICATION_TABLES:
         found = [classification.table(name)] if classification else []
@@ -183,11 +198,31 @@ def _build(
 
 def _sorted_table(receipt: Receipt, name: str, classification: Classification | None) -> pa.Table:
     """One table of a galaxy in the order of its key."""
-    key = [(column, "ascending") for column in declared_table(name).key]
-    table = read_part_table(receipt, name).sort_by(key)
+    table = _in_order_of_key(read_part_table(receipt, name), declared_table(name).key)
     if classification is not None and name == "clusters":
         return classification.join(table, receipt)
     return table
+
+
+def _in_order_of_key(table: pa.Table, key: Sequence[str]) -> pa.Table:
+    # Most are: to find that out touches the columns of the key, to sort touches hundreds.
+    order = pc.sort_indices(table, [(column, "ascending") for column in key])
+    in_order = order.equals(pa.array(range(len(table)), pa.uint64()))
+    return table if in_order else table.take(order)
+
+
+def _read_ahead(
+    read: Callable[[Receipt], pa.Table], receipts: Sequence[Receipt]
+) -> Iterator[pa.Table]:
+    """Tables in the order of their parts, the next few being read while one is written."""
+    with ThreadPoolExecutor(READERS) as pool:
+        waiting: deque[Future[pa.Table]] = deque()
+        for receipt in receipts:
+            waiting.append(pool.submit(read, receipt))
+            if len(waiting) > PARTS_AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _write_table(folder: Path, name: str, tables: Iterable[pa.Table], manifest: Manifest) -> None:
@@ -208,16 +243,26 @@ def _write_table(folder: Path, name: str, tables: Iterable[pa.Table], manifest: 
 
 def _row_groups(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
     """Tables joined until they make a row group; a galaxy is never split between two."""
+    joined: list[pa.Table] = []
     waiting: list[pa.Table] = []
     n_bytes = 0
     for table in tables:
-        waiting.append(pa.Table.from_arrays(table.columns, schema=schema))
-        n_bytes += table.nbytes
+        waiting.append(table)
+        n_bytes += table.get_total_buffer_size()
         if n_bytes >= ROW_GROUP_BYTES:
-            yield pa.concat_tables(waiting)
-            waiting, n_bytes = [], 0
-    if waiting:
-        yield pa.concat_tables(waiting)
+            yield _joined(joined + waiting, schema)
+            joined, waiting, n_bytes = [], [], 0
+        elif len(waiting) == TABLES_WAITING:
+            joined.append(_joined(waiting, schema))
+            waiting = []
+    if joined or waiting:
+        yield _joined(joined + waiting, schema)
+
+
+def _joined(tables: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
+    # In one piece: Parquet is written piece by piece, and a galaxy is a small one.
+    joined = pa.concat_tables(tables).combine_chunks()
+    return pa.Table.from_arrays(joined.columns, schema=schema)
 
 
 def _write_files(
@@ -229,7 +274,7 @@ def _write_files(
     for path in paths:
         with (
             path.open("wb") as file,
-            pq.ParquetWriter(file, schema, compression="zstd") as writer,
+            pq.ParquetWriter(file, schema, compression="zstd", **_encodings(schema)) as writer,
         ):
             while group is not None and file.tell() < file_bytes:
                 writer.write_table(group, row_group_size=max(len(group), 1))
@@ -238,3 +283,18 @@ def _write_files(
         if group is None:
             break
     return written
+
+
+def _encodings(schema: pa.Schema) -> dict[str, list[str]]:
+    """Floats with their bytes sorted by significance, all else by dictionaries.
+
+    Measured numbers are hardly ever equal: a dictionary of them costs time and gains nothing.
+    """
+    floats: list[str] = []
+    others: list[str] = []
+    for field in schema:
+        is_list = pa.types.is_list(field.type)
+        kind = field.type.value_type if is_list else field.type
+        path = f"{field.name}.list.element" if is_list else field.name
+        (floats if pa.types.is_floating(kind) else others).append(path)
+    return {"use_dictionary": others, "use_byte_stream_split": floats}

@@ -6,6 +6,7 @@ The class of an error decides what the survey does with it:
 `DataError`            the input is at fault: quarantine the galaxy, never retry
 `IntegrityError`       something of ours on disk is damaged: discard it, recompute
 `ResourceError`        memory or disk: retry alone, then quarantine
+`MemoryNeeded`         the same, and how much would do: retry where there is so much
 `InfrastructureError`  the cluster went away: no galaxy is to blame, resume later
 `ConfigError`          the user's settings are at fault: stop before any work
 =====================  ==========================================================
@@ -63,7 +64,7 @@ class SurveyError(Exception):
         # Errors travel from worker to driver by pickle, keyword arguments included.
         return _rebuild, (type(self), self.message, self._details())
 
-    def _details(self) -> dict[str, str | None]:
+    def _details(self) -> dict[str, Any]:
         return {
             "file": self.file,
             "expected": self.expected,
@@ -86,6 +87,23 @@ class IntegrityError(SurveyError):
 
 class ResourceError(SurveyError):
     """The machine has not enough memory or disk for the work."""
+
+
+class MemoryNeeded(ResourceError):
+    """A worker has not the memory for the work; another may have it.
+
+    Parameters
+    ----------
+    needed_bytes : int
+        The memory limit that a worker has to have.
+    """
+
+    def __init__(self, message: str, *, needed_bytes: int, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.needed_bytes = needed_bytes
+
+    def _details(self) -> dict[str, Any]:
+        return {**super()._details(), "needed_bytes": self.needed_bytes}
 
 
 class InfrastructureError(SurveyError):

@@ -1,31 +1,43 @@
 """A bounded window of independent tasks, and what their endings mean.
 
 The window keeps the scheduler's memory flat for any number of galaxies. A task that raised
-failed by itself. A task whose worker died is only a suspect: it is tried once more with
-nothing else running, and only then held responsible. A task that was cancelled or lost
+failed by itself, unless it says that it needs more memory: then it waits for the end and is
+given to a worker that has it. A task whose worker died is only a suspect: it is tried once more
+with nothing else running, and only then held responsible. A task that was cancelled or lost
 means that the cluster is gone, which is nobody's fault.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
+from queue import Empty, SimpleQueue
 from typing import Any
 from uuid import uuid4
 
 from dask.typing import Key
-from distributed import Client, Future, KilledWorker, as_completed
+from dask.utils import format_bytes
+from distributed import Client, Future, KilledWorker
 
-from survey.errors import InfrastructureError, ResourceError
+from survey.engine.capacity import MEMORY, WorkerMemory
+from survey.errors import InfrastructureError, MemoryNeeded, ResourceError
+
+POLL_S = 5.0
+"""How often to see whether the workers that tasks wait for are still there."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One call of the submitted function: a name for people, and its argument."""
+    """One call of the submitted function: a name for people, and its argument.
+
+    `memory_bytes` is what the worker had better have. Where there are workers of several sizes
+    the task goes to one that has it, or else to the largest.
+    """
 
     name: str
     argument: Any
+    memory_bytes: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -47,20 +59,28 @@ def run_tasks(
     """Call `function` on every task's argument, at most `in_flight` at a time.
 
     Outcomes come in the order in which the tasks end. Futures are released as soon as their
-    small results are here.
+    small results are here. Tasks that need more memory than their workers had come last.
 
     Raises
     ------
     InfrastructureError
         If the cluster went away. Outcomes yielded before stay true.
     """
+    memory = WorkerMemory(client)
     suspects: list[Task] = []
-    for task, future in _windowed(client, function, tasks, in_flight):
-        if isinstance(error := _error_of(future), KilledWorker):
-            suspects.append(task)
-        else:
-            yield _outcome(task, future, error)
-    for task, future in _windowed(client, function, suspects, 1):
+    starved: list[Task] = []
+    ended = _windowed(client, function, tasks, in_flight, memory)
+    yield from _sifted(ended, starved, suspects)
+    while starved:
+        largest = memory.largest_bytes
+        yield from (_refused(task, largest) for task in starved if task.memory_bytes > largest)
+        fed = [task for task in starved if task.memory_bytes <= largest]
+        starved = []
+        ended = _windowed(client, function, fed, in_flight, memory)
+        yield from _sifted(ended, starved, suspects)
+    # Wherever there is most memory: it may be what they lacked.
+    suspects = [replace(task, memory_bytes=memory.largest_bytes) for task in suspects]
+    for task, future in _windowed(client, function, suspects, 1, memory):
         if isinstance(error := _error_of(future), KilledWorker):
             error = ResourceError(
                 "its worker process died twice, the second time with nothing else running",
@@ -71,32 +91,91 @@ def run_tasks(
         yield _outcome(task, future, error)
 
 
+def _sifted(
+    ended: Iterable[tuple[Task, Future[Any]]], starved: list[Task], suspects: list[Task]
+) -> Iterator[Outcome]:
+    """Outcomes of the tasks that ended for good; the others are put into the two lists."""
+    for task, future in ended:
+        error = _error_of(future)
+        if isinstance(error, KilledWorker):
+            suspects.append(task)
+        elif isinstance(error, MemoryNeeded) and error.needed_bytes > task.memory_bytes:
+            starved.append(replace(task, memory_bytes=error.needed_bytes))
+        else:
+            yield _outcome(task, future, error)
+
+
+def _refused(task: Task, largest_bytes: float) -> Outcome:
+    error = ResourceError(
+        "no worker has the memory it needs",
+        expected=f"a worker with {format_bytes(int(task.memory_bytes))}",
+        found=f"{format_bytes(int(largest_bytes))} in the largest",
+        advice="Start a worker with more memory and run the same command again.",
+    )
+    return Outcome(task, error=error)
+
+
 def _windowed(
-    client: Client, function: Callable[[Any], Any], tasks: Iterable[Task], in_flight: int
+    client: Client,
+    function: Callable[[Any], Any],
+    tasks: Iterable[Task],
+    in_flight: int,
+    memory: WorkerMemory,
 ) -> Iterator[tuple[Task, Future[Any]]]:
     waiting = iter(tasks)
-    flying: dict[Key, Task] = {}
-    ended = as_completed()
+    flying: dict[Key, _Flight] = {}
+    ended: SimpleQueue[Future[Any]] = SimpleQueue()
 
-    def launch() -> None:
-        for task in islice(waiting, 1):
-            key = (function.__name__, task.name, uuid4().hex)  # shown on the dashboard
-            future = client.submit(function, task.argument, key=key, pure=False)
-            flying[future.key] = task
-            ended.add(future)
+    def launch(task: Task) -> None:
+        claim = memory.claim(task.memory_bytes)
+        key = (function.__name__, task.name, uuid4().hex)  # shown on the dashboard
+        future = client.submit(function, task.argument, key=key, pure=False, resources=claim)
+        flying[future.key] = _Flight(task, future, claim)
+        future.add_done_callback(ended.put)
 
-    for _ in range(in_flight):
-        launch()
-    for future in ended:
-        task = flying.pop(future.key)
+    for task in islice(waiting, in_flight):
+        launch(task)
+    while flying:
+        try:
+            future = ended.get(timeout=POLL_S)
+        except Empty:
+            for stranded in _stranded(flying, memory):
+                launch(stranded.task)
+            continue
+        flight = flying.pop(future.key, None)
+        if flight is None:
+            continue  # One of those that were stranded.
         if future.status in ("cancelled", "lost"):
             raise InfrastructureError(
                 "the Dask cluster was lost while work was under way",
                 found=f"{len(flying) + 1} tasks that had not ended",
                 advice="Run the same command again: finished galaxies are not repeated.",
             )
-        launch()
-        yield task, future
+        for task in islice(waiting, 1):
+            launch(task)
+        yield flight.task, future
+
+
+@dataclass(frozen=True)
+class _Flight:
+    """A task under way, and what it claims."""
+
+    task: Task
+    future: Future[Any]
+    claim: dict[str, float] | None
+
+
+def _stranded(flying: dict[Key, _Flight], memory: WorkerMemory) -> list[_Flight]:
+    """Take out the tasks that wait for more memory than any worker has by now."""
+    stranded = [
+        flight
+        for flight in flying.values()
+        if flight.claim is not None and flight.claim[MEMORY] > memory.largest_bytes
+    ]
+    for flight in stranded:
+        del flying[flight.future.key]
+        flight.future.cancel()
+    return stranded
 
 
 def _error_of(future: Future[Any]) -> BaseException | None:

@@ -6,36 +6,29 @@ is the only one that publishes.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from catalogs import SCHEMA_VERSION, open_catalog
-from catalogs.classification import current_classification
-from catalogs.errors import CatalogError
+from catalogs import SCHEMA_VERSION
 from catalogs.parts import PartStore
-from catalogs.publish import publish
 from survey import __version__
 from survey.config import Settings, fingerprint
 from survey.engine.cluster import Cluster, slots, started
 from survey.engine.submit import Task, run_tasks
 from survey.errors import ConfigError
 from survey.pipeline.finished import reports_of_finished
+from survey.pipeline.growing import GrowingCatalog
 from survey.pipeline.ledger import Ledger
+from survey.pipeline.lock import exclusive
+from survey.pipeline.order import projected_demand
 from survey.pipeline.settings_file import write_settings
 from survey.pipeline.targets import Target, write_targets
 from survey.pipeline.task import GalaxyReport, GalaxyTask, failure_row, process_galaxy
 
 SETTINGS_FILE = "survey.toml"
 TARGETS_FILE = "targets.ecsv"
-PUBLISH_EVERY_S = 30.0
-PUBLISH_SHARE = 0.05
-"""The driver spends no more than this share of its time on catalogs of an unfinished run."""
 
 
 @dataclass
@@ -102,21 +95,19 @@ def run_survey(
         PartStore(root).sweep_inflight()
         ledger, results = Ledger(root), Results()
         ledger.begin(len(targets))
-        tasks = [
-            GalaxyTask(target, settings, root, draw)
-            for target in sorted(targets, key=_size, reverse=True)
-        ]
-        catalog = _GrowingCatalog(root, settings)
+        tasks = [GalaxyTask(target, settings, root, draw) for target in targets]
+        catalog = GrowingCatalog(root, _metadata(settings))
         outcome = "interrupted"
         try:
             for report in _reports(tasks, cluster):
                 results.reports[report.galaxy] = report
                 ledger.galaxy(report)
                 on_report(report)
-                catalog.maybe_publish(results)
+                if catalog.is_due:
+                    catalog.grow(results.parts, results.failures)
             outcome = "complete"
         finally:
-            catalog.publish(results, final=outcome == "complete")
+            catalog.finish(results.parts, results.failures, complete=outcome == "complete")
             ledger.end(outcome)
     return results
 
@@ -127,51 +118,26 @@ def _reports(tasks: Sequence[GalaxyTask], cluster: Cluster) -> Iterator[GalaxyRe
         yield from reports  # The cluster, if it is a lazy one, is not even started.
         return
     in_flight = slots(cluster) * tasks[0].settings.engine.in_flight_per_worker
-    named = [Task(task.target.galaxy, task) for task in tasks]
-    for ended in run_tasks(started(cluster), process_galaxy, named, in_flight=in_flight):
+    ordered = _largest_first(tasks)
+    for ended in run_tasks(started(cluster), process_galaxy, ordered, in_flight=in_flight):
         name = ended.task.name
         yield ended.result or GalaxyReport(
             name, 0.0, failure=failure_row(name, "engine", _error(ended.error))
         )
 
 
-class _GrowingCatalog:
-    """Publishes now and then while a run goes on, and never a catalog smaller than the last."""
-
-    def __init__(self, root: Path, settings: Settings) -> None:
-        self.root = root
-        self.metadata = {
-            "survey_version": __version__,
-            "settings_fingerprint": fingerprint(_results_settings(settings)),
-        }
-        self.published = _catalog_size(root)
-        self.next_time = time.monotonic() + PUBLISH_EVERY_S
-
-    def maybe_publish(self, results: Results) -> None:
-        if time.monotonic() >= self.next_time:
-            self.publish(results, final=False)
-
-    def publish(self, results: Results, *, final: bool) -> None:
-        if not final and len(results.parts) <= self.published:
-            return
-        start = time.monotonic()
-        publish(
-            self.root,
-            results.parts,
-            results.failures,
-            metadata=self.metadata,
-            classification=current_classification(self.root),
-        )
-        self.published = len(results.parts)
-        now = time.monotonic()
-        self.next_time = now + max(PUBLISH_EVERY_S, (now - start) / PUBLISH_SHARE)
+def _largest_first(tasks: Sequence[GalaxyTask]) -> list[Task]:
+    """Tasks in the order in which they are to be started."""
+    demands = [projected_demand(task.target, task.settings) for task in tasks]
+    order = sorted(range(len(tasks)), key=lambda i: demands[i].seconds, reverse=True)
+    return [Task(tasks[i].target.galaxy, tasks[i], demands[i].memory_bytes) for i in order]
 
 
-def _catalog_size(root: Path) -> int:
-    try:
-        return len(open_catalog(root).galaxies)
-    except CatalogError:
-        return 0
+def _metadata(settings: Settings) -> dict[str, str]:
+    return {
+        "survey_version": __version__,
+        "settings_fingerprint": fingerprint(_results_settings(settings)),
+    }
 
 
 def _results_settings(settings: Settings) -> dict[str, Any]:
@@ -190,31 +156,6 @@ def describe_run(root: Path, settings: Settings) -> None:
             f"fingerprint {fingerprint(_results_settings(settings))}",
         ],
     )
-
-
-@contextmanager
-def exclusive(root: Path) -> Iterator[None]:
-    """Work alone in a run directory.
-
-    Raises
-    ------
-    ConfigError
-        If another process is at work in it.
-    """
-    root.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(root / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise ConfigError("another survey is running in this directory", file=root) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _size(target: Target) -> int:
-    return sum(file.stat().st_size for file in target.files if file.is_file())
 
 
 def _error(error: BaseException | None) -> BaseException:

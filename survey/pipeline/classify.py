@@ -30,7 +30,7 @@ from survey.classes.outcome import conclude, most_probable
 from survey.config import ClassSettings, Settings, fingerprint
 from survey.engine.cluster import Cluster
 from survey.errors import ConfigError
-from survey.pipeline.archive import describe_run, exclusive
+from survey.pipeline.archive import describe_run
 from survey.pipeline.class_tables import (
     class_rows,
     diagram_rows,
@@ -42,6 +42,7 @@ from survey.pipeline.class_tables import (
 from survey.pipeline.draws import MODEL_FILE, Drawing, model_and_sample
 from survey.pipeline.label_check import check_labels, label_notes
 from survey.pipeline.labels import read_labels
+from survey.pipeline.lock import exclusive
 from survey.pipeline.models import read_model, save_model
 from survey.pipeline.ratios import named_ratios
 from survey.pipeline.rows import write_table

@@ -9,15 +9,18 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from survey import __version__
 from survey.errors import ConfigError
+from survey.pipeline.lock import is_at_work
 from survey.pipeline.task import GalaxyReport
 
 LEDGER = Path("logs") / "ledger.jsonl"
+RUNNING, INTERRUPTED = "running", "interrupted"
 
 
 class Ledger:
@@ -55,7 +58,10 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Status:
-    """Where the latest run in a directory stands."""
+    """Where the latest run in a directory stands.
+
+    `state` is "complete", "running" or "interrupted", also by a signal that nothing survives.
+    """
 
     state: str
     n_galaxies: int
@@ -96,10 +102,9 @@ def read_status(root: str | Path) -> Status:
     first = max(i for i, entry in enumerate(entries) if entry["event"] == "begin")
     begin, entries = entries[first], entries[first + 1 :]
     galaxies = [entry for entry in entries if entry["event"] == "galaxy"]
-    end = next((entry for entry in entries if entry["event"] == "end"), None)
-    now = end["time"] if end else time.time()
+    state, now = _state_and_time(Path(root), [begin, *entries])
     return Status(
-        state=end["outcome"] if end else "running, or killed",
+        state=state,
         n_galaxies=begin["galaxies"],
         outcomes=dict(Counter(entry["outcome"] for entry in galaxies)),
         elapsed_s=now - begin["time"],
@@ -109,6 +114,20 @@ def read_status(root: str | Path) -> Status:
             if entry["outcome"] == "quarantined"
         },
     )
+
+
+def _state_and_time(root: Path, entries: Sequence[dict[str, Any]]) -> tuple[str, float]:
+    """How the run of these entries stands, and until when (Unix time) it is known."""
+    last = entries[-1]
+    if last["event"] == "end":
+        return last["outcome"], last["time"]
+    match is_at_work(root):
+        case True:
+            return RUNNING, time.time()
+        case False:  # It was killed, and could not say so.
+            return INTERRUPTED, last["time"]
+        case None:
+            return f"{RUNNING}, or killed", time.time()
 
 
 def _parse(line: str) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from catalogs.errors import CatalogError
 from catalogs.parts import DamagedPartWarning
 from survey.config import Settings
-from survey.errors import IntegrityError, ResourceError, SurveyError
+from survey.errors import IntegrityError, MemoryNeeded, ResourceError, SurveyError
 from survey.pipeline.galaxy import Galaxy
 from survey.pipeline.targets import Target
 
@@ -74,6 +74,8 @@ def process_galaxy(task: GalaxyTask) -> GalaxyReport:
         warnings.simplefilter("always", DamagedPartWarning)
         try:
             receipt = _with_retries(galaxy)
+        except MemoryNeeded:
+            raise  # It is for the driver to find another worker.
         except Exception as error:
             return GalaxyReport(
                 galaxy=task.target.galaxy,

@@ -159,6 +159,7 @@ def test_parts_are_not_all_in_memory_at_once(tmp_path, make_part, monkeypatch):
 
     parts = [make_part(f"NGC {number:02d}", edit=enlarge) for number in range(6)]
     monkeypatch.setattr(catalogs.publish, "ROW_GROUP_BYTES", 1)
+    monkeypatch.setattr(catalogs.publish, "PARTS_AHEAD", 1)
     allocated = []
     read = catalogs.publish.read_part_table
 

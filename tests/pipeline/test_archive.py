@@ -14,7 +14,7 @@ from catalogs.verify import verify
 from survey.config import Settings, build_settings
 from survey.engine.cluster import Cluster
 from survey.errors import ConfigError, InfrastructureError
-from survey.pipeline import archive
+from survey.pipeline import archive, growing
 from survey.pipeline.archive import Results, run_survey
 from survey.pipeline.ledger import read_status
 from survey.pipeline.targets import Target
@@ -154,7 +154,9 @@ def test_a_lost_cluster_keeps_what_is_done(tmp_path, targets, settings, cluster,
     assert len(open_catalog(tmp_path).galaxies) == 2
 
 
-def test_a_catalog_never_shrinks_while_a_run_goes_on(tmp_path, targets, settings, cluster):
+def test_a_catalog_never_shrinks_while_a_run_goes_on(
+    tmp_path, targets, settings, cluster, monkeypatch
+):
     run_survey(tmp_path, targets, settings, cluster)
     changed = build_settings({"cut": {"criterion": "fixed", "k": 4}})
     sizes = []
@@ -162,12 +164,8 @@ def test_a_catalog_never_shrinks_while_a_run_goes_on(tmp_path, targets, settings
     def look(report):
         sizes.append(len(open_catalog(tmp_path).galaxies))
 
-    archive_publish = archive.PUBLISH_EVERY_S
-    try:
-        archive.PUBLISH_EVERY_S = 0.0
-        run_survey(tmp_path, targets, changed, cluster, on_report=look)
-    finally:
-        archive.PUBLISH_EVERY_S = archive_publish
+    monkeypatch.setattr(growing, "PUBLISH_EVERY_S", 0.0)
+    run_survey(tmp_path, targets, changed, cluster, on_report=look)
     assert sizes == [2, 2]
     assert (open_catalog(tmp_path).galaxies["n_cluster"] == 4).all()
 

@@ -1,0 +1,52 @@
+"""One process at a time works in a run directory, and others can see whether one does."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from survey.errors import ConfigError
+
+LOCK = ".lock"
+PATIENCE_S = 0.5
+"""Longer than anyone takes who only looks."""
+
+
+@contextmanager
+def exclusive(root: Path) -> Iterator[None]:
+    """Work alone in a run directory. The system lets go of the lock however the process ends.
+
+    Raises
+    ------
+    ConfigError
+        If another process is at work in it.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(root / LOCK, timeout=PATIENCE_S)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ConfigError("another survey is running in this directory", file=root) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def is_at_work(root: Path) -> bool | None:
+    """Whether a process works in a run directory; None if the file system cannot tell."""
+    try:
+        with (root / LOCK).open("rb") as file:
+            # Let go of when the file is closed.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    return False
