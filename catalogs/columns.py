@@ -93,6 +93,11 @@ GALAXIES = (
     Column("engine", STRING, "", "meta.note", "Engine that computed the distances"),
     Column("dtype", STRING, "", "meta.note", "Floating-point type of the distances"),
     Column("linkage", STRING, "", "meta.note", "Linkage method"),
+    Column(
+        "linkage_path", STRING, "", "meta.note",
+        "How the tree was made: fastcluster, chain and rounds give one partition, two-stage "
+        "(from micro-clusters) and aligned (of vectors) may differ from it",
+    ),
     _required("flux_unit", STRING, "", "meta.unit", "Unit of the spectra"),
     _required("wavelength_min_um", DOUBLE, "um", "em.wl;stat.min", "First rest wavelength used"),
     _required("wavelength_max_um", DOUBLE, "um", "em.wl;stat.max", "Last rest wavelength used"),
@@ -119,6 +124,10 @@ GALAXIES = (
     _seconds("profiles", "Time for cut and profiles"),
     _seconds("features", "Time to measure lines, bands and slope"),
     _seconds("total", "Time for everything"),
+    Column(
+        "projected_memory_bytes", DOUBLE, "byte", "meta.number",
+        "Peak memory of the worker, as projected before the tree was made", volatile=True,
+    ),
     Column(
         "peak_memory_bytes", DOUBLE, "byte", "meta.number", "Peak memory of the worker",
         volatile=True,

@@ -114,10 +114,17 @@ def _velocity_of(text: str) -> float | None:
 
 
 class LinkageSettings(_Table):
-    """Hierarchical linkage. `ward_input = "squared"` feeds squared distances to Ward."""
+    """Hierarchical linkage. `ward_input = "squared"` feeds squared distances to Ward.
+
+    `path` is how the tree is made: "auto" takes the first of "fastcluster", "chain" and "rounds",
+    which give one partition, that fits the memory of a worker, or else "two-stage", which puts
+    spaxels into `micro_clusters` first. "aligned" clusters vectors, and only if asked to.
+    """
 
     method: Literal["ward", "average", "complete", "single"] = "ward"
     ward_input: Literal["distance", "squared"] = "distance"
+    path: Literal["auto", "fastcluster", "chain", "rounds", "two-stage", "aligned"] = "auto"
+    micro_clusters: int = Field(default=3000, ge=2)
 
 
 class CutSettings(_Table):

@@ -22,24 +22,32 @@ def inspect(
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="Settings of the reader. Repeatable.")
     ] = None,
+    memory: Annotated[
+        str | None, typer.Option(help="Of a worker, as in 4GiB; decides how the tree is made.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """What a cube is, which lines it covers, and what clustering it will cost."""
     from survey.config import build_settings
+    from survey.engine.memory import parse_memory
     from survey.pipeline.inspection import inspect_with_projection, summary_rows
     from survey.pipeline.plan import parse_overrides
 
     settings = build_settings(parse_overrides(setting or []), source="command line")
+    memory_bytes = None if memory is None else parse_memory(memory)
     failed = False
     for cube in cubes:
         try:
-            summary, projection = inspect_with_projection(cube, settings, redshift)
+            summary, projection = inspect_with_projection(
+                cube, settings, redshift, memory_bytes=memory_bytes
+            )
         except SurveyError as error:
             print_error(error)
             failed = True
             continue
         if as_json:
-            print(json.dumps(asdict(summary) | {"projection": asdict(projection)}, default=str))
+            facts = asdict(summary) | {"projection": projection.as_facts()}
+            print(json.dumps(facts, default=str))
             continue
         out_console.rule(str(cube), align="left")
         for name, value in summary_rows(summary, projection):

@@ -39,7 +39,10 @@ def noise_energy(spectra: Rows) -> NDArray[np.float64]:
 
 
 def without_noise(
-    condensed: NDArray[np.floating], energy: NDArray[np.float64]
+    condensed: NDArray[np.floating],
+    energy: NDArray[np.float64],
+    *,
+    out: NDArray[np.floating] | None = None,
 ) -> NDArray[np.floating]:
     """Squared distances less the noise of both spectra, never below zero.
 
@@ -52,8 +55,10 @@ def without_noise(
         Squared distances in SciPy's order.
     energy : (n,) array
         See `noise_energy`.
+    out : (n (n-1) / 2,) array, optional
+        Where to put the result; may be `condensed` itself.
     """
-    cleaned = np.empty_like(condensed)
+    cleaned = np.empty_like(condensed) if out is None else out
     start, size = 0, len(energy)
     for i in range(size - 1):
         stop = start + size - 1 - i

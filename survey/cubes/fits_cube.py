@@ -41,7 +41,7 @@ def write_cube(
         header["CRPIX3"], header["CRVAL3"], header["CDELT3"] = 1.0, 1.0, 1.0
         header["PS3_0"], header["PS3_1"] = WAVELENGTH_TABLE, "wavelength"
         header["BUNIT"] = flux_unit
-        with fits.StreamingHDU(path, header) as hdu:
+        with fits.StreamingHDU(str(path), header) as hdu:
             for block in blocks:
                 hdu.write(block)
     column = fits.Column(

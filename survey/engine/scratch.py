@@ -58,28 +58,32 @@ class FileRows:
 
     @classmethod
     def create(
-        cls, path: Path, shape: tuple[int, int], dtype: Any, *, panel: int | None = None
+        cls,
+        path: Path,
+        shape: tuple[int, ...],
+        dtype: Any,
+        *,
+        panel: int | None = None,
+        filled: float = 1.0,
     ) -> FileRows:
         """Make a file for a table, its content undefined; existing content is lost.
+
+        Of a table of which only a part will be `filled`, the disk holds no more than that.
 
         Raises
         ------
         ResourceError
             If the disk has no room.
         """
-        table = cls(path, shape, np.dtype(dtype), panel or max(1, shape[1]), shape[0])
-        size = shape[0] * shape[1] * table.dtype.itemsize
+        n_row, n_column = shape
+        table = cls(path, (n_row, n_column), np.dtype(dtype), panel or max(1, n_column), n_row)
+        size = n_row * n_column * table.dtype.itemsize
         path.parent.mkdir(parents=True, exist_ok=True)
-        if size > (free := shutil.disk_usage(path.parent).free):
-            raise _no_room(path, f"{size} bytes", f"{free} bytes free")
+        if filled * size > (free := shutil.disk_usage(path.parent).free):
+            raise _no_room(path, f"{filled * size:.0f} bytes", f"{free} bytes free")
         with path.open("wb") as file:
             file.truncate(size)
         return table
-
-    @property
-    def nbytes(self) -> int:
-        """Size of the file."""
-        return self.stored_rows * self.shape[1] * self.dtype.itemsize
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         rows, columns = key if isinstance(key, tuple) else (key, slice(None))
@@ -102,12 +106,16 @@ class FileRows:
                     place[:, target] = block[:, inside]
         return out
 
-    def __setitem__(self, key: slice, values: Any) -> None:
-        (run,) = _runs(key, self.shape[0])
+    def __setitem__(self, key: Any, values: Any) -> None:
+        rows, columns = key if isinstance(key, tuple) else (key, slice(None))
+        first, last, _ = columns.indices(self.shape[1])
+        if first % self.panel or (last % self.panel and last != self.shape[1]):
+            raise IndexError("columns in a file are written by whole panels")
+        (run,) = _runs(rows, self.shape[0])
         values = np.asarray(values, self.dtype)
         with _open(self.path, os.O_WRONLY) as descriptor:
-            for panel in self._panels(0, self.shape[1]):
-                block = np.ascontiguousarray(values[:, panel.start : panel.stop])
+            for panel in self._panels(first, last):
+                block = np.ascontiguousarray(values[:, panel.start - first : panel.stop - first])
                 _write_all(descriptor, self.path, block, self._offset(run, panel))
 
     def keep(self, kept: NDArray[np.bool_]) -> FileRows:
@@ -154,10 +162,21 @@ class Scratch:
         self.path = root / SCRATCH / f"{name}-{uuid.uuid4().hex[:8]}"
 
     def table(
-        self, name: str, shape: tuple[int, int], dtype: Any, *, panel: int | None = None
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        dtype: Any,
+        *,
+        panel: int | None = None,
+        filled: float = 1.0,
     ) -> FileRows:
         """Make room for a table; see `FileRows.create`."""
-        return FileRows.create(self.path / name, shape, dtype, panel=panel)
+        return FileRows.create(self.path / name, shape, dtype, panel=panel, filled=filled)
+
+    def allocate(self, name: str, shape: tuple[int, ...], dtype: Any) -> FileRows:
+        """Make room for spectra; those called "flux" and "model" are read by columns, too."""
+        panel = PANEL_COLUMNS if name in ("flux", "model") else None
+        return self.table(name, shape, dtype, panel=panel)
 
     def remove(self) -> None:
         """Remove all of it."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -21,6 +19,7 @@ from survey.clustering.profiles import (
     stacked_snr,
 )
 from survey.config import Settings
+from survey.pipeline.linking import Linked, compared, relink
 from survey.spectra.prepare import Prepared
 
 
@@ -70,11 +69,7 @@ class Clusters:
 def describe_clusters(
     cube: xr.Dataset,
     prepared: Prepared,
-    *,
-    tree: NDArray[np.float64],
-    condensed: NDArray[np.floating],
-    compared: NDArray[np.floating],
-    relink: Callable[[Any], Any],
+    linked: Linked,
     settings: Settings,
 ) -> Clusters:
     """Cut the tree and describe every cluster.
@@ -84,27 +79,22 @@ def describe_clusters(
     cube : xarray.Dataset
         The converted cube.
     prepared : Prepared
-    tree : (n - 1, 4) array
-    condensed : (n (n - 1) / 2,) array
-        Squared distances of the spaxels of `prepared`.
-    compared : (n (n - 1) / 2,) array
-        Those that `tree` was made of, which may be less noise.
-    relink : callable
-        Makes a tree of a condensed matrix in the way `tree` was made.
+    linked : Linked
+        The tree of its spaxels.
     settings : Settings
     """
     y, x = (cube[axis].values[prepared.spaxels] for axis in "yx")
     brightness = prepared.brightness
     cut = choose_cut(
-        tree,
-        compared,
+        linked.tree,
+        compared(linked.condensed, linked.energy, settings),
         settings.cut,
         brightness=brightness,
-        relink=relink,
+        relink=lambda condensed: relink(condensed, settings),
         snr_of_labels=lambda labels: stacked_snr(prepared.flux, labels),
     )
     # With their noise: the medoid, to which all are aligned, should not be a noisy one.
-    medoids = cluster_medoids(condensed, cut.labels)
+    medoids = cluster_medoids(linked.condensed, cut.labels)
     shifts = shifts_to_medoids(prepared.spectra, cut.labels, medoids, prepared.max_shift)
     profiles = cluster_profiles(
         prepared.flux,

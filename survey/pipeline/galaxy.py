@@ -23,16 +23,16 @@ from catalogs.durable import hash_bytes, hash_file
 from catalogs.part_tables import copy_part_table, read_part_table
 from catalogs.parts import PartStore, Receipt, safe_name
 from catalogs.reference import load_lines, named_window, reference_digest, resolving_power
-from survey.clustering.distances import shifted_distances
-from survey.clustering.linkage import linkage_tree
-from survey.clustering.noise_bias import noise_energy, without_noise
 from survey.config import STAGE_SETTINGS, WHOLE_WINDOW, Settings, fingerprint, stage_settings
 from survey.cubes.merge import merge_bands
 from survey.cubes.registry import open_cube, read_cube
-from survey.cubes.store import open_store, read_block, write_store
+from survey.cubes.store import open_store, stored_spectra, write_store
+from survey.engine.memory import Work, is_streamed, project
+from survey.engine.scratch import SCRATCH, Scratch
 from survey.errors import DataError, IntegrityError
 from survey.features.lines import line_ranges
 from survey.pipeline.clusters import describe_clusters
+from survey.pipeline.linking import Linked, link
 from survey.pipeline.products import write_cut, write_reconstruction
 from survey.pipeline.ratios import with_ratios
 from survey.pipeline.rows import (
@@ -46,9 +46,7 @@ from survey.pipeline.rows import (
 from survey.pipeline.stopwatch import Stopwatch, peak_memory_bytes, reset_peak_memory
 from survey.pipeline.targets import Target
 from survey.spectra.prepare import Prepared, prepare
-
-SCRATCH = ".scratch"
-"""Folder of a run for what is only needed while a galaxy is being computed."""
+from survey.spectra.rows import Allocate, Rows, in_memory
 
 STAGES = tuple(STAGE_SETTINGS)
 
@@ -66,6 +64,15 @@ NUMERIC_LIBRARIES = {
 class Galaxy:
     """The stages of one galaxy in one run directory.
 
+    Parameters
+    ----------
+    target : Target
+    settings : Settings
+    root : Path
+        The run directory.
+    memory_bytes : float, optional
+        What this process may use; decides what is kept on disk, and how the tree is made.
+
     Attributes
     ----------
     stage : str
@@ -74,10 +81,14 @@ class Galaxy:
         Stages that had to be computed.
     """
 
-    def __init__(self, target: Target, settings: Settings, root: Path) -> None:
+    def __init__(
+        self, target: Target, settings: Settings, root: Path, memory_bytes: float | None = None
+    ) -> None:
         self.target = target
         self.settings = settings
         self.root = root
+        self.memory_bytes = memory_bytes
+        self.scratch = Scratch(root, safe_name(target.galaxy))
         self.parts = PartStore(root)
         self.clock = Stopwatch()
         self.stage = "read"
@@ -86,7 +97,12 @@ class Galaxy:
     def result(self) -> Receipt:
         """The committed part that the catalog is made of."""
         reset_peak_memory()
-        return self.features
+        try:
+            return self.features
+        finally:
+            if self.scratch.path.exists():
+                self.__dict__.pop("prepared", None)
+                self.scratch.remove()
 
     @cached_property
     def content_hash(self) -> str:
@@ -169,23 +185,45 @@ class Galaxy:
     @cached_property
     def prepared(self) -> Prepared:
         """Normalised rest-frame spectra; cheap enough not to be stored."""
-        flux, error, bad = self._read_spectra()
-        wavelength_um = self.cube["wavelength"].values
-        shift = self.settings.distance.shift
-        window = self.settings.prepare.window
+        self.cube  # noqa: B018 - converted here, if it has to be
         with self._at("prepare"), self.clock("prepare"):
-            return prepare(
-                flux,
-                error,
-                bad,
-                wavelength_um,
-                redshift=self.redshift,
-                window_um=_limits(window),
-                settings=self.settings.prepare,
-                shift_samples=shift if isinstance(shift, int) else 0,
-                shift_km_s=self.settings.distance.shift_km_s,
-                line_mask_um=self._line_mask_um(),
-            )
+            try:
+                return self._prepare()
+            except IntegrityError:
+                self.drop_store()
+                self.__dict__.pop("cube")
+                return self._prepare()
+
+    def _prepare(self) -> Prepared:
+        cube, shift, window = self.cube, self.settings.distance.shift, self.settings.prepare.window
+        tables: tuple[Rows, ...] = stored_spectra(self.store_path)
+        flux, error, bad = tables if self.streamed else (table[:] for table in tables)
+        return prepare(
+            flux,
+            error,
+            bad,
+            cube["wavelength"].values,
+            redshift=self.redshift,
+            window_um=_limits(window),
+            settings=self.settings.prepare,
+            shift_samples=shift if isinstance(shift, int) else 0,
+            shift_km_s=self.settings.distance.shift_km_s,
+            line_mask_um=self._line_mask_um(),
+            allocate=self._allocate,
+        )
+
+    @cached_property
+    def streamed(self) -> bool:
+        """Whether its spectra are on disk while it is computed."""
+        return is_streamed(self._shape, self.memory_bytes)
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return self.cube.sizes["spaxel"], self.cube.sizes["wavelength"]
+
+    @property
+    def _allocate(self) -> Allocate:
+        return self.scratch.allocate if self.streamed else in_memory
 
     @cached_property
     def linkage(self) -> Receipt:
@@ -194,30 +232,19 @@ class Galaxy:
             return found
         prepared, settings = self.prepared, self.settings
         with self._computing("linkage"):
-            with self.clock("distances"):
-                distances = shifted_distances(
-                    prepared.spectra[:],
-                    prepared.max_shift,
-                    engine=settings.distance.engine,
-                    dtype=settings.distance.dtype,
-                    threads=settings.engine.threads_per_worker,
-                )
-            with self.clock("linkage"):
-                energy = noise_energy(prepared.spectra)
-                tree = self._relink(self._compared(distances.condensed, energy))
-
-            def write(folder: Path) -> None:
-                np.save(folder / "condensed.npy", distances.condensed)
-                np.save(folder / "noise_energy.npy", energy)
-                np.save(folder / "tree.npy", tree)
-
-            summary = {
-                "engine": distances.engine,
-                "dtype": distances.dtype,
-                "at_limit_fraction": distances.at_limit_fraction,
-                "seconds": self.clock.seconds("read", "prepare", "distances", "linkage"),
-            }
-            return self._commit("linkage", write, summary)
+            n_spaxel, n_plane = prepared.spectra.shape
+            work = Work(
+                n_spaxel,
+                n_plane,
+                prepared.max_shift,
+                settings.distance.dtype,
+                settings.linkage.micro_clusters,
+                read=self._shape,
+            )
+            projection = project(work, path=settings.linkage.path, memory_bytes=self.memory_bytes)
+            linked, facts = link(prepared, settings, projection, self.scratch, self.clock)
+            seconds = self.clock.seconds("read", "prepare", "distances", "linkage")
+            return self._commit("linkage", linked.save, facts | {"seconds": seconds})
 
     @cached_property
     def profiles(self) -> Receipt:
@@ -227,17 +254,8 @@ class Galaxy:
         linkage, prepared = self.linkage, self.prepared
         with self._computing("profiles"):
             with self.clock("profiles"):
-                condensed = np.load(linkage.path / "condensed.npy", mmap_mode="r")
-                energy = np.load(linkage.path / "noise_energy.npy")
-                clusters = describe_clusters(
-                    self.cube,
-                    prepared,
-                    tree=np.load(linkage.path / "tree.npy"),
-                    condensed=condensed,
-                    compared=self._compared(condensed, energy),
-                    relink=self._relink,
-                    settings=self.settings,
-                )
+                linked = Linked.load(linkage.path)
+                clusters = describe_clusters(self.cube, prepared, linked, self.settings)
             galaxy = self.target.galaxy
 
             def write(folder: Path) -> None:
@@ -246,7 +264,7 @@ class Galaxy:
                 write_table(folder, "clusters", geometry_rows(galaxy, clusters), partial=True)
                 write_cut(folder / "cut.json", clusters.cut)
                 if self.settings.profiles.reconstruct:
-                    write_reconstruction(folder / "reconstruction.fits", clusters)
+                    write_reconstruction(folder / "reconstruction.fits", clusters, self._allocate)
 
             facts = galaxy_facts(
                 clusters, self.target, self.redshift, self.settings, linkage.summary
@@ -287,28 +305,10 @@ class Galaxy:
             keys = {f"{stage}_key": self.keys[stage] for stage in ("linkage", "profiles")}
             return self._commit("features", write, keys)
 
-    def _compared(self, condensed: Any, energy: Any) -> Any:
-        """The distances that are clustered: less noise, if the settings say so."""
-        subtract = self.settings.distance.noise == "subtract"
-        return without_noise(condensed, energy) if subtract else condensed
-
-    def _relink(self, condensed: Any) -> Any:
-        method, ward_input = self.settings.linkage.method, self.settings.linkage.ward_input
-        return linkage_tree(condensed, method, ward_input=ward_input)
-
     def _line_mask_um(self) -> tuple[tuple[float, float], ...]:
         lines = load_lines()
         observed = np.array([line.wavelength_um for line in lines]) * (1.0 + self.redshift)
         return line_ranges(lines, resolving_power(self.cube.attrs["instrument"], observed))
-
-    def _read_spectra(self) -> tuple[Any, Any, Any]:
-        everything = slice(0, self.cube.sizes["spaxel"])
-        try:
-            return read_block(self.store_path, everything)
-        except IntegrityError:
-            self.drop_store()
-            self.__dict__.pop("cube")
-            return read_block(self.store_path, slice(0, self.cube.sizes["spaxel"]))
 
     def _find(self, stage: str) -> Receipt | None:
         # With hashes: a part is small beside the cube it stands for, and may be years old.

@@ -7,25 +7,43 @@ from pathlib import Path
 
 from survey.config import Settings
 from survey.cubes.inspect import CubeSummary, inspect_cube
-from survey.engine.memory import Projection, project_clustering
+from survey.engine.memory import Projection, Work, project
 
 
 def inspect_with_projection(
-    cube: Path, settings: Settings, redshift: float
+    cube: Path, settings: Settings, redshift: float, *, memory_bytes: float | None = None
 ) -> tuple[CubeSummary, Projection]:
     """Summary of a cube, and the projected cost if every spaxel with data is clustered.
+
+    Parameters
+    ----------
+    cube : Path
+    settings : Settings
+    redshift : float
+        NaN if not known.
+    memory_bytes : float, optional
+        Memory of a worker, which decides how the tree is made; no limit if not given.
 
     Raises
     ------
     DataError
         If the cube cannot be read.
+    ResourceError
+        If clustering it does not fit into the memory.
     """
     summary = inspect_cube(cube, settings.read, redshift)
     shift = settings.distance.shift
     if not isinstance(shift, int):
         middle_km_s = sum(summary.step_km_s) / 2
         shift = round((settings.distance.shift_km_s or 0.0) / middle_km_s)
-    return summary, project_clustering(summary.n_spaxel, summary.shape[0], shift)
+    work = Work(
+        summary.n_spaxel,
+        summary.shape[0],
+        shift,
+        settings.distance.dtype,
+        settings.linkage.micro_clusters,
+    )
+    return summary, project(work, path=settings.linkage.path, memory_bytes=memory_bytes)
 
 
 def summary_rows(summary: CubeSummary, projection: Projection) -> list[tuple[str, str]]:
@@ -47,12 +65,35 @@ def summary_rows(summary: CubeSummary, projection: Projection) -> list[tuple[str
         ("bad", f"{summary.bad_fraction:.1%} of all voxels"),
         ("lines", _names(summary.lines)),
         ("bands", _names(summary.bands)),
+        *_cost_rows(projection),
+    ]
+
+
+def _cost_rows(projection: Projection) -> list[tuple[str, str]]:
+    stages = [
+        (stage.name, f"{_gib(stage.bytes)}, {_time(stage.seconds)}") for stage in projection.stages
+    ]
+    scratch = projection.scratch_bytes
+    disk = f", {_gib(scratch)} of disk meanwhile" if scratch else ""
+    return [
+        *stages,
+        ("tree", projection.path + disk),
         (
-            "clustering",
-            f"about {projection.seconds:.2g} s on one core, "
-            f"{projection.peak_bytes / 2**30:.2g} GiB at peak",
+            "in all",
+            f"{_gib(projection.peak_bytes)} at peak, {_time(projection.seconds)} of one core",
         ),
     ]
+
+
+def _gib(n_bytes: float) -> str:
+    return f"{n_bytes / 2**30:.2f} GiB"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.2g} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.1f} h"
 
 
 def _names(names: tuple[str, ...] | None) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from survey.config import Settings
 from survey.cubes.glance import cube_shape
-from survey.engine.memory import REFERENCE_LAGS, project_clustering
+from survey.engine.memory import REFERENCE_LAGS, Work, project
 from survey.pipeline.targets import Target
 
 
@@ -33,5 +33,6 @@ def projected_demand(target: Target, settings: Settings) -> Demand:
     shift = settings.distance.shift
     # A velocity is so many samples of a grid that is not known yet.
     max_shift = shift if isinstance(shift, int) else REFERENCE_LAGS // 2
-    projection = project_clustering(n_spaxel, n_plane, max_shift)
+    work = Work(n_spaxel, n_plane, max_shift, settings.distance.dtype)
+    projection = project(work, path=settings.linkage.path)
     return Demand(projection.seconds, projection.peak_bytes)

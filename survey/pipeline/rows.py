@@ -171,6 +171,8 @@ def galaxy_facts(
         "engine": linkage["engine"],
         "dtype": linkage["dtype"],
         "linkage": settings.linkage.method,
+        "linkage_path": linkage["path"],
+        "projected_memory_bytes": linkage["projected_peak_bytes"],
         "flux_unit": attrs["flux_unit"],
         "wavelength_min_um": float(prepared.wavelength_um[0]),
         "wavelength_max_um": float(prepared.wavelength_um[-1]),

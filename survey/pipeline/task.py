@@ -19,6 +19,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from catalogs.errors import CatalogError
 from catalogs.parts import DamagedPartWarning
 from survey.config import Settings
+from survey.engine.memory import memory_here_bytes
 from survey.errors import IntegrityError, MemoryNeeded, ResourceError, SurveyError
 from survey.pipeline.galaxy import Galaxy
 from survey.pipeline.targets import Target
@@ -68,7 +69,7 @@ def process_galaxy(task: GalaxyTask) -> GalaxyReport:
     of the data are not. Pictures are drawn last and are not worth losing a galaxy for.
     """
     start = time.perf_counter()
-    galaxy = Galaxy(task.target, task.settings, task.root)
+    galaxy = Galaxy(task.target, task.settings, task.root, memory_here_bytes())
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", DamagedPartWarning)

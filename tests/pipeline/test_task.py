@@ -3,6 +3,7 @@
 import pytest
 
 from survey.pipeline import galaxy as galaxy_module
+from survey.pipeline import linking as linking_module
 from survey.pipeline import task as task_module
 from survey.pipeline.task import GalaxyTask, process_galaxy
 
@@ -40,15 +41,15 @@ def test_a_bug_becomes_one_line_that_says_where(task, monkeypatch):
 
 
 def test_a_file_system_that_hiccups_is_tried_again(task, monkeypatch):
-    call, calls = failing(2, OSError(5, "Input/output error"), galaxy_module.read_cube)
-    monkeypatch.setattr(galaxy_module, "read_cube", call)
+    call, calls = failing(2, OSError(5, "Input/output error"), galaxy_module.write_store)
+    monkeypatch.setattr(galaxy_module, "write_store", call)
     assert process_galaxy(task).outcome == "computed"
     assert len(calls) == 3
 
 
 def test_a_file_system_that_is_gone_is_reported(task, monkeypatch):
     call, calls = failing(99, OSError(5, "Input/output error"))
-    monkeypatch.setattr(galaxy_module, "read_cube", call)
+    monkeypatch.setattr(galaxy_module, "write_store", call)
     report = process_galaxy(task)
     assert report.outcome == "quarantined"
     assert report.failure["stage"] == "convert"
@@ -59,14 +60,14 @@ def test_faults_of_the_data_are_never_tried_again(task, monkeypatch):
     from survey.errors import DataError
 
     call, calls = failing(99, DataError("bad", file="cube.fits"))
-    monkeypatch.setattr(galaxy_module, "read_cube", call)
+    monkeypatch.setattr(galaxy_module, "write_store", call)
     assert process_galaxy(task).failure["message"] == "cube.fits: bad"
     assert len(calls) == 1
 
 
 def test_running_out_of_memory_is_a_matter_of_resources(task, monkeypatch):
     call, _ = failing(1, MemoryError("no room for 40 GB"))
-    monkeypatch.setattr(galaxy_module, "shifted_distances", call)
+    monkeypatch.setattr(linking_module, "shifted_distances", call)
     failure = process_galaxy(task).failure
     assert (failure["error"], failure["stage"]) == ("ResourceError", "linkage")
     assert "40 GB" in failure["message"]

@@ -1,0 +1,193 @@
+"""The tree of one galaxy, made in the way its size and the worker's memory allow.
+
+Which way that is has been decided by `survey.engine.memory`; here every path is one method. All
+but "two-stage" and "aligned" give the same partitions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survey.clustering.distances import shifted_distances
+from survey.clustering.linkage import linkage_tree
+from survey.clustering.noise_bias import noise_energy, without_noise
+from survey.config import Settings
+from survey.engine.memory import EXACT_CUT_SPAXELS, LinkagePath, Projection
+from survey.engine.scratch import Scratch
+from survey.pipeline.stopwatch import Stopwatch
+from survey.spectra.prepare import Prepared
+from survey.spectra.rows import Rows
+
+SAMPLE_SPAXELS = 4000
+"""Spaxels on which the cut of a tree is judged where the matrix of all is not kept."""
+
+
+@dataclass(frozen=True)
+class Linked:
+    """A tree, and the distances by which it will be cut.
+
+    Parameters
+    ----------
+    tree : (n - 1, 4) array
+    energy : (n,) array
+        Noise energy of the spectra.
+    condensed : (m (m - 1) / 2,) array
+        Squared distances, noise included, of the spaxels `items`.
+    items : (m,) array of int, or None
+        The spaxels on which the cut is judged; None for all.
+    """
+
+    tree: NDArray[np.float64]
+    energy: NDArray[np.float64]
+    condensed: NDArray[np.floating]
+    items: NDArray[np.intp] | None
+
+    def save(self, folder: Path) -> None:
+        """Write it into a part."""
+        np.save(folder / "tree.npy", self.tree)
+        np.save(folder / "noise_energy.npy", self.energy)
+        np.save(folder / "condensed.npy", self.condensed)
+        if self.items is not None:
+            np.save(folder / "items.npy", self.items)
+
+    @classmethod
+    def load(cls, folder: Path) -> Linked:
+        """Read what `save` has written, the distances as far as they are looked at."""
+        items = folder / "items.npy"
+        return cls(
+            tree=np.load(folder / "tree.npy"),
+            energy=np.load(folder / "noise_energy.npy"),
+            condensed=np.load(folder / "condensed.npy", mmap_mode="r"),
+            items=np.load(items) if items.exists() else None,
+        )
+
+
+def compared(
+    condensed: NDArray[np.floating],
+    energy: NDArray[np.float64],
+    settings: Settings,
+    *,
+    keep: bool = True,
+) -> NDArray[np.floating]:
+    """The distances that are clustered: less noise, if the settings say so.
+
+    They take the place of those given if these need not be kept.
+    """
+    if settings.distance.noise == "subtract":
+        return without_noise(condensed, energy, out=None if keep else condensed)
+    return condensed
+
+
+def relink(condensed: NDArray[np.floating], settings: Settings) -> NDArray[np.float64]:
+    """The tree of a few spaxels, by the linkage of the settings."""
+    linkage = settings.linkage
+    return linkage_tree(condensed, linkage.method, ward_input=linkage.ward_input)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a path is given.
+
+    `clock` is told what is under way: "distances" or "linkage".
+    """
+
+    spectra: Rows
+    max_shift: int
+    energy: NDArray[np.float64]
+    settings: Settings
+    projection: Projection
+    scratch: Scratch
+    clock: Stopwatch
+
+    @property
+    def threads(self) -> int:
+        """Threads that this process may use."""
+        return self.settings.engine.threads_per_worker
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a path gives back: a tree, how, and all distances if they are to be kept."""
+
+    tree: NDArray[np.float64]
+    engine: str
+    dtype: str
+    at_limit_fraction: float | None = None
+    condensed: NDArray[np.floating] | None = None
+
+
+def link(
+    prepared: Prepared,
+    settings: Settings,
+    projection: Projection,
+    scratch: Scratch,
+    clock: Stopwatch,
+) -> tuple[Linked, dict[str, Any]]:
+    """Make the tree of a galaxy by the path that was projected.
+
+    Returns
+    -------
+    Linked
+    dict
+        Facts about how it was made, for the catalog.
+    """
+    spectra, max_shift = prepared.spectra, prepared.max_shift
+    with clock("linkage"):
+        energy = noise_energy(spectra)
+    job = Job(spectra, max_shift, energy, settings, projection, scratch, clock)
+    made = PATHS[projection.path](job)
+    items, condensed, at_limit = None, made.condensed, made.at_limit_fraction
+    if condensed is None:
+        with clock("distances"):
+            items = _sample(len(energy))
+            among = shifted_distances(spectra[items], max_shift, threads=job.threads)
+        condensed = among.condensed
+        at_limit = among.at_limit_fraction if at_limit is None else at_limit
+    facts = {
+        "engine": made.engine,
+        "dtype": made.dtype,
+        "at_limit_fraction": at_limit,
+        "path": projection.path,
+        "projected_peak_bytes": projection.peak_bytes,
+    }
+    return Linked(made.tree, energy, condensed, items), facts
+
+
+def _fastcluster(job: Job) -> Made:
+    settings = job.settings.distance
+    with job.clock("distances"):
+        distances = shifted_distances(
+            job.spectra[:],
+            job.max_shift,
+            engine=settings.engine,
+            dtype=settings.dtype,
+            threads=job.threads,
+        )
+    kept = len(job.energy) <= EXACT_CUT_SPAXELS
+    with job.clock("linkage"):
+        tree = relink(
+            compared(distances.condensed, job.energy, job.settings, keep=kept), job.settings
+        )
+    return Made(
+        tree,
+        distances.engine,
+        distances.dtype,
+        distances.at_limit_fraction,
+        distances.condensed if kept else None,
+    )
+
+
+PATHS: dict[LinkagePath, Callable[[Job], Made]] = {
+    "fastcluster": _fastcluster,
+}
+"""How a tree is made, by the name of the path."""
+
+
+def _sample(size: int) -> NDArray[np.intp]:
+    return np.arange(min(size, SAMPLE_SPAXELS))

@@ -1,0 +1,150 @@
+"""Distances of a large galaxy, strip against strip: what a worker does for two strips.
+
+The spectra are rows in a file that all workers can read. What is made of a rectangle of distances
+stays small (sums) or goes to its own place in a file: workers never wait for one another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survey.clustering.distances import EngineName
+from survey.clustering.strips import (
+    Rectangle,
+    StripDistances,
+    StripPair,
+    mean_spectrum,
+    strip_pairs,
+    subtract_noise,
+    write_rectangle,
+)
+from survey.engine.scratch import FileRows
+from survey.engine.tiles import n_slots, run_tiles
+from survey.spectra.rows import Rows, blocks_of
+
+WORTH_SPREADING_S = 30.0
+"""Projected time of all distances above which other workers are asked for help."""
+
+
+@dataclass(frozen=True)
+class StripWork:
+    """What all pairs of strips of a galaxy have in common.
+
+    Parameters
+    ----------
+    spectra : (n, L) table
+        In a file, if the work is to be spread.
+    strip : int
+        Spectra in a strip.
+    max_shift : int
+    mean : (L,) array
+        Mean spectrum.
+    energy : (n,) array or None
+        Noise energy to be taken off; None to keep it.
+    engine : str
+    threads : int
+    """
+
+    spectra: Rows
+    strip: int
+    max_shift: int
+    mean: NDArray[np.float64]
+    energy: NDArray[np.float64] | None
+    engine: EngineName | Any
+    threads: int
+
+    @classmethod
+    def of(cls, spectra: Rows, strip: int, max_shift: int, **others: Any) -> StripWork:
+        """The work on some spectra, whose mean is taken here."""
+        return cls(spectra, strip, max_shift, mean_spectrum(blocks_of(spectra)), **others)
+
+    @property
+    def pairs(self) -> list[StripPair]:
+        """All pairs of strips, dearest first."""
+        return strip_pairs(self.spectra.shape[0], self.strip)
+
+    @property
+    def distances(self) -> StripDistances:
+        """What computes a rectangle."""
+        return StripDistances(self.mean, self.max_shift, engine=self.engine, threads=self.threads)
+
+    def rectangle(self, pair: StripPair) -> Rectangle:
+        """Squared distances between two strips, less noise."""
+        left = self.spectra[pair.first]
+        right = None if pair.is_diagonal else self.spectra[pair.second]
+        rectangle = self.distances.rectangle(left, right)
+        if self.energy is not None:
+            energy = None if pair.is_diagonal else self.energy[pair.second]
+            subtract_noise(rectangle.values, self.energy[pair.first], energy)
+        return rectangle
+
+
+class AtLimit:
+    """Counts the pairs whose best shift is the largest allowed, as rectangles come in."""
+
+    def __init__(self) -> None:
+        self._n_at_limit = self._n_pair = 0
+
+    def __call__(self, counts: tuple[int, int]) -> None:
+        """Add the counts of one rectangle."""
+        self._n_at_limit += counts[0]
+        self._n_pair += counts[1]
+
+    @property
+    def fraction(self) -> float:
+        """Of all pairs."""
+        return self._n_at_limit / self._n_pair
+
+
+def is_spread(seconds: float) -> bool:
+    """Whether work that takes so long on one core is spread over a cluster."""
+    return seconds > WORTH_SPREADING_S and n_slots() > 1
+
+
+def fill_condensed(work: StripWork, condensed: NDArray[np.float32]) -> float:
+    """Compute all distances here, into a condensed matrix; returns the fraction at the limit."""
+    at_limit = AtLimit()
+    for pair in work.pairs:
+        rectangle = work.rectangle(pair)
+        write_rectangle(condensed, work.spectra.shape[0], pair, rectangle.values)
+        at_limit((rectangle.n_at_limit, rectangle.n_pairs))
+    return at_limit.fraction
+
+
+@dataclass(frozen=True)
+class SquareWork:
+    """Distances that go to a file: a square matrix whose panels are as wide as a strip.
+
+    With `whole`, both halves are written, and rows can be read; without, only what is right of
+    the diagonal.
+    """
+
+    work: StripWork
+    matrix: FileRows
+    whole: bool
+
+
+def fill_square(square: SquareWork) -> float:
+    """Compute all distances on all workers, into a file; returns the fraction at the limit."""
+    at_limit = AtLimit()
+    run_tiles(_store_rectangle, square, square.work.pairs, at_limit)
+    return at_limit.fraction
+
+
+def load_condensed(square: SquareWork, condensed: NDArray[np.float32]) -> None:
+    """Read a condensed matrix from what `fill_square` has written."""
+    for pair in square.work.pairs:
+        values = square.matrix[pair.first, pair.second]
+        write_rectangle(condensed, square.matrix.shape[0], pair, values)
+
+
+def _store_rectangle(square: SquareWork, pair: StripPair) -> tuple[int, int]:
+    rectangle = square.work.rectangle(pair)
+    square.matrix[pair.first, pair.second] = rectangle.values
+    if square.whole and not pair.is_diagonal:
+        square.matrix[pair.second, pair.first] = rectangle.values.T
+    return rectangle.n_at_limit, rectangle.n_pairs
