@@ -156,7 +156,7 @@ def test_lines_of_the_simulated_galaxy_are_found(targets, done):
 
 def test_bright_lines_have_velocities_and_all_features_have_quality_bits(targets, done):
     part = Galaxy(targets[0], build_settings(BASE), done).result().path
-    clusters = pd.read_parquet(part / "clusters.parquet")
+    clusters = pd.read_feather(part / "clusters.arrow")
     # The search is for [Ne II] alone here, so that it has the velocity of the spectrum.
     apart = clusters["velocity_NeII_12.81"] - clusters["velocity_km_s"]
     assert (apart.abs() < 3 * clusters["velocity_err_km_s"]).all()
