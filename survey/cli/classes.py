@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from survey.cli.app import Quiet, Workers, app, out_console, progress_bar
+
+if TYPE_CHECKING:
+    from survey.config import Settings
+    from survey.engine.cluster import Cluster
+    from survey.pipeline.classify import Classified
 
 
 @app.command()
@@ -29,7 +34,6 @@ def classify(
 ) -> None:
     """Tell the classes of all clusters, from labels or by a model, and publish them."""
     from survey.engine.cluster import connect
-    from survey.pipeline.classify import classify_run
     from survey.pipeline.plan import parse_overrides, plan_classification
     from survey.report.run import write_page
 
@@ -37,14 +41,37 @@ def classify(
     engine = {"workers": workers, "scheduler": scheduler}
     overrides.setdefault("engine", {}).update({k: v for k, v in engine.items() if v is not None})
     settings = plan_classification(root, labels=labels, model=model, overrides=overrides)
-    with connect(settings.engine) as client, progress_bar("draws", quiet=quiet) as progress:
+    with connect(settings.engine) as client:
+        done = classify_with_bar(
+            root, settings, client, model=model, save_model=save_model, quiet=quiet
+        )
+    page = write_page(root)
+    if not quiet:
+        print_classes(done)
+        out_console.print(f"report: {page}", highlight=False)
+
+
+def classify_with_bar(
+    root: Path,
+    settings: Settings,
+    client: Cluster,
+    *,
+    model: Path | None = None,
+    save_model: Path | None = None,
+    quiet: bool,
+) -> Classified:
+    """Classify a run, with a bar that counts the draws."""
+    from survey.pipeline.classify import classify_run
+
+    with progress_bar("draws", quiet=quiet) as progress:
         bar = progress.add_task("draws", total=settings.classes.draws * (2 if save_model else 1))
-        done = classify_run(
+        return classify_run(
             root, settings, client, model=model, save_as=save_model,
             on_draws=lambda n: progress.advance(bar, n),
         )  # fmt: skip
-    page = write_page(root)
-    if not quiet:
-        for line in done.summary():
-            out_console.print(line, highlight=False)
-        out_console.print(f"report: {page}", highlight=False)
+
+
+def print_classes(done: Classified) -> None:
+    """Print what a classification found."""
+    for line in done.summary():
+        out_console.print(line, highlight=False)
