@@ -174,13 +174,14 @@ class StoreSettings(_Table):
 
 
 class ClassSettings(_Table):
-    """Classification of the clusters of the whole survey (`survey classify`).
+    """Classification of the clusters of the whole survey, by `survey classify`.
 
-    `labels` is a DS9 region file or an ECSV table; a class claims a cluster of which it covers
-    more than min_fraction. `ratios` names a set of `catalogs/data/ratios.ecsv`; the continuum
-    slope joins it with use_slope. Labels are spread over a graph of nearest `neighbours`
-    (kernel = "knn") or by distance (kernel = "rbf", gamma), giving up the share `alpha` to
-    neighbours. Each of the `draws` grows `trees`, each from at most rows_per_tree clusters.
+    With `labels`, a DS9 region file or an ECSV table, `survey run` ends in it as well. A class
+    claims a cluster of which it covers more than min_fraction. `ratios` names a set of
+    `catalogs/data/ratios.ecsv`; the continuum slope joins it with use_slope. Labels are spread
+    over a graph of nearest `neighbours` (kernel = "knn") or by distance (kernel = "rbf", gamma),
+    giving up the share `alpha` to neighbours. Each of the `draws` grows `trees`, each from at most
+    rows_per_tree clusters.
     """
 
     classes: tuple[str, ...] = ("AGN", "SF", "other")

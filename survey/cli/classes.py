@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,11 @@ from survey.cli.app import (
     print_warning,
     progress_bar,
 )
+
+if TYPE_CHECKING:
+    from survey.config import Settings
+    from survey.engine.cluster import Cluster
+    from survey.pipeline.classify import Classified
 
 
 @app.command()
@@ -38,24 +43,43 @@ def classify(
 ) -> None:
     """Tell the classes of all clusters, from labels or by a model, and publish them."""
     from survey.engine.cluster import LazyCluster
-    from survey.pipeline.classify import classify_run
     from survey.pipeline.plan import parse_overrides, plan_classification
     from survey.report.run import write_page
 
     overrides = parse_overrides(setting or [])
     overrides.setdefault("engine", {}).update(engine_overrides(workers, scheduler, cluster))
     settings = plan_classification(root, labels=labels, model=model, overrides=overrides)
-    with (
-        LazyCluster(settings.engine, warn=print_warning) as lazy,
-        progress_bar("draws", quiet=quiet) as progress,
-    ):
-        bar = progress.add_task("draws", total=settings.classes.draws * (2 if save_model else 1))
-        done = classify_run(
-            root, settings, lazy, model=model, save_as=save_model,
-            on_draws=lambda n: progress.advance(bar, n),
-        )  # fmt: skip
+    with LazyCluster(settings.engine, warn=print_warning) as lazy:
+        done = classify_with_bar(
+            root, settings, lazy, model=model, save_model=save_model, quiet=quiet
+        )
     page = write_page(root)
     if not quiet:
-        for line in done.summary():
-            out_console.print(line, highlight=False)
+        print_classes(done)
         out_console.print(f"report: {page}", highlight=False)
+
+
+def classify_with_bar(
+    root: Path,
+    settings: Settings,
+    workers: Cluster,
+    *,
+    model: Path | None = None,
+    save_model: Path | None = None,
+    quiet: bool,
+) -> Classified:
+    """Classify a run, with a bar that counts the draws."""
+    from survey.pipeline.classify import classify_run
+
+    with progress_bar("draws", quiet=quiet) as progress:
+        bar = progress.add_task("draws", total=settings.classes.draws * (2 if save_model else 1))
+        return classify_run(
+            root, settings, workers, model=model, save_as=save_model,
+            on_draws=lambda n: progress.advance(bar, n),
+        )  # fmt: skip
+
+
+def print_classes(done: Classified) -> None:
+    """Print what a classification found."""
+    for line in done.summary():
+        out_console.print(line, highlight=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,8 +26,11 @@ from survey.cli.app import (
     print_warning,
     progress_bar,
 )
+from survey.cli.classes import classify_with_bar, print_classes
+from survey.errors import DataError
 
 if TYPE_CHECKING:
+    from survey.pipeline.classify import Classified
     from survey.pipeline.plan import Plan
 
 
@@ -61,6 +64,12 @@ def run(
     figures: Annotated[
         bool | None, typer.Option("--figures/--no-figures", help="Draw every galaxy.")
     ] = None,
+    classify: Annotated[
+        bool,
+        typer.Option(
+            "--classify/--no-classify", help="Tell the classes too, if the settings name labels."
+        ),
+    ] = True,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -76,13 +85,23 @@ def run(
     overrides = parse_overrides([*(setting or []), *given])
     overrides.setdefault("engine", {}).update(engine_overrides(workers, scheduler, cluster))
     plan = plan_run(
-        inputs, out=out, redshift=redshift, merge_bands=merge_bands, overrides=overrides
-    )
-    finish_run(*execute(plan, quiet=quiet or as_json), as_json=as_json, quiet=quiet)
+        inputs, out=out, redshift=redshift, merge_bands=merge_bands, classify=classify,
+        overrides=overrides,
+    )  # fmt: skip
+    finish_run(plan, execute(plan, quiet=quiet or as_json), as_json=as_json, quiet=quiet)
 
 
-def execute(plan: Plan, *, quiet: bool) -> tuple[Plan, dict[str, Any]]:
-    """Run a plan with a progress bar; returns it with the numbers to print."""
+@dataclass(frozen=True)
+class Ended:
+    """What became of a run: galaxies by outcome, and its classes, or why there are none."""
+
+    counts: dict[str, int]
+    classified: Classified | None = None
+    refusal: Exception | None = None
+
+
+def execute(plan: Plan, *, quiet: bool) -> Ended:
+    """Run a plan, with progress bars."""
     from survey.engine.cluster import LazyCluster
     from survey.pipeline.archive import run_survey
     from survey.pipeline.task import GalaxyReport
@@ -94,26 +113,28 @@ def execute(plan: Plan, *, quiet: bool) -> tuple[Plan, dict[str, Any]]:
         if client.dashboard_link and plan.settings.engine.dashboard and not quiet:
             err_console.print(f"Dask dashboard: {client.dashboard_link}", highlight=False)
 
-    with (
-        LazyCluster(plan.settings.engine, on_start=show_dashboard, warn=print_warning) as cluster,
-        progress_bar("galaxies", quiet=quiet) as progress,
-    ):
-        bar = progress.add_task("galaxies", total=len(plan.targets))
+    classified, refusal = None, None
+    with LazyCluster(plan.settings.engine, on_start=show_dashboard, warn=print_warning) as cluster:
+        with progress_bar("galaxies", quiet=quiet) as progress:
+            bar = progress.add_task("galaxies", total=len(plan.targets))
 
-        def tell(report: GalaxyReport) -> None:
-            progress.advance(bar)
-            if not quiet:
-                progress.console.print(_report_line(report), highlight=False, soft_wrap=True)
+            def tell(report: GalaxyReport) -> None:
+                progress.advance(bar)
+                if not quiet:
+                    progress.console.print(_report_line(report), highlight=False, soft_wrap=True)
 
-        results = run_survey(
-            plan.root, plan.targets, plan.settings, cluster, draw=draw, on_report=tell
-        )
+            results = run_survey(
+                plan.root, plan.targets, plan.settings, cluster, draw=draw, on_report=tell
+            )
+        if plan.classify:
+            try:
+                classified = classify_with_bar(plan.root, plan.settings, cluster, quiet=quiet)
+            except DataError as error:
+                refusal = error  # The galaxies are in the catalog all the same.
     if draw is not None:
         write_page(plan.root)
-    numbers: dict[str, Any] = {
-        outcome: results.count(outcome) for outcome in ("computed", "reused", "quarantined")
-    }
-    return plan, numbers
+    outcomes = ("computed", "reused", "quarantined")
+    return Ended({name: results.count(name) for name in outcomes}, classified, refusal)
 
 
 def _report_line(report: Any) -> str:
@@ -126,17 +147,22 @@ def _report_line(report: Any) -> str:
     return "\n".join([line, *(f"            {escape(note)}" for note in report.notes)])
 
 
-def finish_run(plan: Plan, numbers: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
+def finish_run(plan: Plan, ended: Ended, *, as_json: bool, quiet: bool) -> None:
     """Print what became of a run; quarantined galaxies make an exit code of their own."""
     places = {"catalog": str(plan.root / "catalog"), "report": str(plan.root / "report")}
     if as_json:
-        print(json.dumps(numbers | places))
+        classes = {"classes": ended.classified.counts()} if ended.classified else {}
+        print(json.dumps(ended.counts | places | classes))
     elif not quiet:
-        counts = ", ".join(f"{count} {outcome}" for outcome, count in numbers.items())
+        counts = ", ".join(f"{count} {outcome}" for outcome, count in ended.counts.items())
         out_console.print(f"{counts}; catalog in {places['catalog']}", highlight=False)
+        if ended.classified:
+            print_classes(ended.classified)
         if plan.settings.report.figures:
             out_console.print(f"figures: {places['report']}/index.html", highlight=False)
-    if numbers["quarantined"]:
+    if ended.refusal is not None:
+        raise ended.refusal
+    if ended.counts["quarantined"]:
         raise typer.Exit(EXIT_QUARANTINED)
 
 

@@ -78,11 +78,11 @@ def demo(
     _simulate(out, "demo", None, seed=seed, size=24, window="ch3", snr=30.0, workers=workers or 1,
               quiet=False)  # fmt: skip
     plan = plan_run([out / "survey.toml"], overrides={"engine": {"workers": workers}})
-    plan, numbers = execute(plan, quiet=False)
+    ended = execute(plan, quiet=False)
     file = plan.root / "catalog" / "clusters.parquet"
     columns = ["galaxy", "cluster", "n_spaxel", "continuum_snr", "flux_NeII_12.81",
                "flux_NeIII_15.56", "flux_PAH_12.7"]  # fmt: skip
     clusters = pd.read_parquet(file, columns=columns)
     out_console.print(f"\n>>> pandas.read_parquet({str(file)!r})", highlight=False)
     out_console.print(clusters.head(12).to_string(), highlight=False, soft_wrap=True)
-    finish_run(plan, numbers, as_json=False, quiet=False)
+    finish_run(plan, ended, as_json=False, quiet=False)

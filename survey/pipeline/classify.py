@@ -29,7 +29,7 @@ from survey.classes.diagrams import class_diagrams
 from survey.classes.outcome import conclude, most_probable
 from survey.config import ClassSettings, Settings, fingerprint
 from survey.engine.cluster import Cluster
-from survey.errors import ConfigError
+from survey.errors import ConfigError, DataError
 from survey.pipeline.archive import describe_run
 from survey.pipeline.class_tables import (
     class_rows,
@@ -74,12 +74,19 @@ class Classified:
     computed: bool
     notes: tuple[str, ...] = ()
 
+    def counts(self) -> dict[str, int]:
+        """How many clusters have each class; the last count, "none", is of those without."""
+        names = self.classification.table("classes")["class"].to_pylist()
+        counts = {name: names.count(name) for name in self.classification.classes}
+        return counts | {"none": names.count(None)}
+
     def summary(self) -> list[str]:
         """What was found, in a few lines for people."""
-        names = self.classification.table("classes")["class"].to_pylist()
-        counts = ", ".join(f"{names.count(name)} {name}" for name in self.classification.classes)
+        *classes, without = self.counts().items()
+        counts = ", ".join(f"{count} {name}" for name, count in classes)
+        n_cluster = sum(self.counts().values())
         state = "computed" if self.computed else "nothing has changed"
-        lines = [f"{len(names)} clusters: {counts}, {names.count(None)} without class ({state})"]
+        lines = [f"{n_cluster} clusters: {counts}, {without[1]} without class ({state})"]
         scores = {
             row["measured"]: row["balanced_accuracy"]
             for row in self.classification.table("scores").to_pylist()
@@ -262,6 +269,8 @@ class _SurveyWide:
 
     def sample(self, given: Sequence[Any], write: Callable[[Path], None]) -> Receipt:
         """The part with the clusters, and what was `given` about them."""
+        if not self.parts:
+            raise DataError("there is no galaxy to classify", file=self.root)
         parts = {galaxy: part.key for galaxy, part in self.parts.items()}
         key = fingerprint(parts, given, CODE_VERSION[SAMPLE_STAGE], SCHEMA_VERSION)
         found = self.store.find(SURVEY_WIDE, SAMPLE_STAGE, key, full=True)

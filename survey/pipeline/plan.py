@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from catalogs.diagnostics import ratio_sets
 from catalogs.errors import CatalogError
 from catalogs.reference import named_window
 from survey.config import WHOLE_WINDOW, Settings, build_settings, load_settings
 from survey.cubes.registry import reader_names
 from survey.errors import ConfigError
 from survey.pipeline.archive import SETTINGS_FILE, TARGETS_FILE
+from survey.pipeline.labels import read_labels
 from survey.pipeline.targets import Target, read_targets, targets_from_cubes
 
 RUN_FOLDER = "run"
@@ -22,11 +24,12 @@ RUN_FOLDER = "run"
 
 @dataclass(frozen=True)
 class Plan:
-    """A run that is ready to start."""
+    """A run that is ready to start; with `classify` it ends in a classification."""
 
     root: Path
     targets: list[Target]
     settings: Settings
+    classify: bool = False
 
 
 def plan_run(
@@ -35,6 +38,7 @@ def plan_run(
     out: Path | None = None,
     redshift: float = math.nan,
     merge_bands: bool = False,
+    classify: bool = True,
     overrides: dict[str, Any] | None = None,
 ) -> Plan:
     """Plan a run from one settings file, or from cubes.
@@ -42,15 +46,22 @@ def plan_run(
     A settings file names its targets table, which is then the whole survey. Its run lives in
     `out`, by default in `run` beside the file, or where the file is when it is the record of
     a run. Cubes are added to the galaxies, and processed with the settings, of the run in
-    `out`, if there is one.
+    `out`, if there is one. A run whose settings name labels ends in a classification, unless
+    `classify` is False.
 
     Raises
     ------
     ConfigError
-        If the inputs are neither, or settings or targets are not valid. Nothing is written.
+        If the inputs are neither, or settings, targets or labels are not valid. Nothing is
+        written.
+    DataError
+        If the labels cannot be read.
     """
     plan = _plan(inputs, out, redshift, merge_bands, overrides or {})
     _refuse_unknown_names(plan.settings)
+    if classify and plan.settings.classes.labels is not None:
+        read_labels(plan.settings.classes.labels)
+        return replace(plan, classify=True)
     return plan
 
 
@@ -82,9 +93,14 @@ def _plan(
     names = {target.galaxy for target in added}
     targets = [target for target in known if target.galaxy not in names] + added
     record = root / SETTINGS_FILE
-    if record.exists() and "preset" not in overrides:
-        return Plan(root, targets, load_settings(record, overrides))
-    return Plan(root, targets, build_settings(overrides, source="command line"))
+    goes_on = record.exists() and "preset" not in overrides
+    settings = (
+        load_settings(record, overrides)
+        if goes_on
+        else build_settings(overrides, source="command line")
+    )
+    named_here = "labels" in overrides.get("classes", {}) or not goes_on
+    return Plan(root, targets, _with_labels(settings, Path.cwd() if named_here else root))
 
 
 def plan_classification(
@@ -142,6 +158,12 @@ def _refuse_unknown_names(settings: Settings) -> None:
             named_window(window)
         except CatalogError as error:
             raise ConfigError(f"prepare.window: {error}") from None
+    if settings.classes.ratios not in ratio_sets():
+        raise ConfigError(
+            "classes.ratios: no such set",
+            expected=", ".join(ratio_sets()),
+            found=settings.classes.ratios,
+        )
     known = ("auto", *reader_names())
     if reader not in known:
         raise ConfigError("read.reader: no such reader", expected=", ".join(known), found=reader)

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from astropy.table import Table
 
 from survey.config import Settings, load_settings
 from survey.errors import ConfigError
@@ -43,6 +44,35 @@ def test_a_preset_starts_afresh(finished, targets):
     plan = plan_run([targets[1].files[0]], out=finished, overrides={"preset": "gatos"})
     assert (plan.settings.cut.criterion, plan.settings.cut.k) == ("fixed", 6)
     assert plan.settings.distance.noise == "keep"
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> Path:
+    path = tmp_path / "labels.ecsv"
+    Table({"galaxy": ["SIM-001"], "type": ["Sy-2"]}).write(path, format="ascii.ecsv")
+    return path
+
+
+def test_a_run_with_labels_ends_in_a_classification_unless_told_otherwise(archive, labels):
+    overrides = {"classes": {"labels": str(labels)}}
+    assert plan_run([archive / "survey.toml"], overrides=overrides).classify
+    assert not plan_run([archive / "survey.toml"], overrides=overrides, classify=False).classify
+    assert not plan_run([archive / "survey.toml"]).classify
+
+
+def test_labels_named_with_cubes_are_relative_to_where_one_is(labels, targets, monkeypatch):
+    monkeypatch.chdir(labels.parent)
+    overrides = {"classes": {"labels": labels.name}}
+    plan = plan_run([targets[0].files[0]], out=Path("out"), overrides=overrides)
+    assert plan.settings.classes.labels == str(labels)
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"), [({"labels": "nowhere.ecsv"}, "nowhere"), ({"ratios": "ch9"}, "ch4")]
+)
+def test_labels_or_ratios_that_are_not_there_are_refused(archive, classes, words):
+    with pytest.raises(ConfigError, match=words):
+        plan_run([archive / "survey.toml"], overrides={"classes": classes})
 
 
 def test_settings_and_cubes_together_are_refused(archive, targets):
