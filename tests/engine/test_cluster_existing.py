@@ -1,8 +1,6 @@
 """Schedulers and workers that somebody started by hand, in plain and with TLS."""
 
-import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,6 @@ from survey.engine.preload import MEMORY
 from survey.errors import ConfigError, InfrastructureError
 from tests.engine.by_hand import ROOT, dask_scheduler, dask_worker
 
-CERTIFICATES = ROOT / "deploy" / "tls" / "make-certificates.sh"
 OURS = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
 
 
@@ -88,34 +85,6 @@ def test_it_is_tried_where_everyone_is_trusted(tmp_path: Path) -> None:
     settings = cluster_file(tmp_path, text + "trust_everyone_on_the_network = true\n")
     with pytest.raises(ConfigError, match="no Dask scheduler answers"), connect(settings):
         pass
-
-
-@pytest.fixture
-def certificates(tmp_path: Path) -> Path:
-    folder = tmp_path / "certificates"
-    subprocess.run(["sh", CERTIFICATES, folder], check=True, capture_output=True)
-    return folder
-
-
-def test_with_tls_only_those_who_have_the_certificate_get_in(
-    certificates: Path, tmp_path: Path
-) -> None:
-    files = {"ca-file": "ca.pem", "cert": "survey.pem", "key": "survey.key"}
-    tls = [word for key, file in files.items() for word in (f"--tls-{key}", certificates / file)]
-    text = 'kind = "existing"\naddress = "{}"\nworkers = 1\nconnect_timeout_s = 5\n'
-    names = 'ca = "ca.pem"\ncertificate = "survey.pem"\nkey = "survey.key"\n'
-    with ExitStack() as stack:
-        address = stack.enter_context(dask_scheduler(tmp_path, "--protocol", "tls", *tls, **OURS))
-        stack.enter_context(dask_worker(address, tmp_path, "--no-nanny", "--protocol", "tls", *tls))
-        assert address.startswith("tls://127.0.0.1")
-        known = cluster_file(certificates, text.format(address) + "[tls]\n" + names)
-        with connect(known) as client:
-            assert all(worker.startswith("tls://") for worker in client.nthreads())
-            assert client.submit(sum, [1, 2]).result(30) == 3
-        subprocess.run(["sh", CERTIFICATES, tmp_path / "others"], check=True, capture_output=True)
-        stranger = cluster_file(tmp_path / "others", text.format(address) + "[tls]\n" + names)
-        with pytest.raises(ConfigError, match="no Dask scheduler answers"), connect(stranger):
-            pass
 
 
 def test_a_scheduler_with_other_software_or_settings_is_told_of(tmp_path: Path) -> None:
