@@ -206,11 +206,14 @@ def _is_plain(name: str) -> bool:
 class EngineSettings(_Table):
     """Where the work runs, and what stays on disk. None of this changes a result.
 
+    `device` is that of the distances: with "auto" a worker's GPU, if it has one and PyTorch,
+    computes them for large galaxies, and they are the same to rounding.
     `keep_stores = false` drops a galaxy's converted cube once its part is committed.
     """
 
     workers: int = Field(default=2, ge=1)
     threads_per_worker: int = Field(default=1, ge=1)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     memory_limit: str = "auto"
     scheduler: str | None = None
     in_flight_per_worker: int = Field(default=3, ge=1)

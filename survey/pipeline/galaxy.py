@@ -190,6 +190,7 @@ class Galaxy:
                     engine=settings.distance.engine,
                     dtype=settings.distance.dtype,
                     threads=settings.engine.threads_per_worker,
+                    device=settings.engine.device,
                 )
             with self.clock("linkage"):
                 energy = noise_energy(prepared.spectra)
