@@ -19,7 +19,7 @@ from survey.engine.cluster import Cluster, slots
 from survey.engine.submit import Task, run_tasks
 from survey.errors import ConfigError
 from survey.pipeline.growing import GrowingCatalog
-from survey.pipeline.ledger import Ledger
+from survey.pipeline.ledger import COMPLETE, INTERRUPTED, Ledger
 from survey.pipeline.lock import exclusive
 from survey.pipeline.order import projected_demand
 from survey.pipeline.settings_file import write_settings
@@ -97,7 +97,7 @@ def run_survey(
         tasks = _largest_first(targets, settings, root, draw)
         in_flight = slots(cluster) * settings.engine.in_flight_per_worker
         catalog = GrowingCatalog(root, _metadata(settings))
-        outcome = "interrupted"
+        outcome = INTERRUPTED
         try:
             for ended in run_tasks(cluster, process_galaxy, tasks, in_flight=in_flight):
                 name = ended.task.name
@@ -109,9 +109,9 @@ def run_survey(
                 on_report(report)
                 if catalog.is_due:
                     catalog.grow(results.parts, results.failures)
-            outcome = "complete"
+            outcome = COMPLETE
         finally:
-            catalog.finish(results.parts, results.failures, complete=outcome == "complete")
+            catalog.finish(results.parts, results.failures, complete=outcome == COMPLETE)
             ledger.end(outcome)
     return results
 
