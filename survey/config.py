@@ -216,11 +216,14 @@ class EngineSettings(_Table):
 
     `cluster` is a file as in `deploy/`, which then has the say on workers and their memory;
     `scheduler` is the address of a Dask scheduler; without either, `workers` run here.
+    `device` is that of the distances: with "auto" a worker's GPU, if it has one and PyTorch,
+    computes them for large galaxies, and they are the same to rounding.
     `keep_stores = false` drops a galaxy's converted cube once its part is committed.
     """
 
     workers: int = Field(default=2, ge=1)
     threads_per_worker: int = Field(default=1, ge=1)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     memory_limit: str = "auto"
     scheduler: str | None = None
     cluster: str | None = None

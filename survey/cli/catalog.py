@@ -43,6 +43,24 @@ def catalog_verify(root: Annotated[Path, typer.Argument(metavar="RUN")]) -> None
         raise typer.Exit(EXIT_BUG)
 
 
+@catalog_app.command("prune")
+def catalog_prune(
+    root: Annotated[Path, typer.Argument(metavar="RUN")],
+    remove: Annotated[bool, typer.Option("--remove", help="Remove them, not only tell.")] = False,
+) -> None:
+    """Results of earlier settings or files, which the current catalog is not made of."""
+    from dask.utils import format_bytes
+
+    from survey.pipeline.prune import prune
+
+    found = prune(root, remove=remove)
+    for folder in found.folders:
+        out_console.print(folder, highlight=False, soft_wrap=True)
+    what = "removed" if remove else "superseded; --remove removes them"
+    text = f"{len(found.folders)} results, {format_bytes(found.n_bytes)}: {what}"
+    out_console.print(text, highlight=False)
+
+
 @catalog_app.command("export")
 def catalog_export(
     root: Annotated[Path, typer.Argument(metavar="RUN")],

@@ -18,7 +18,9 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from survey.clustering.devices import Device, try_devices
 from survey.clustering.engines import fft, gemm
+from survey.clustering.engines.arrays import ArrayEngine, Arrays
 from survey.clustering.engines.base import Engine
 from survey.clustering.engines.naive import NaiveEngine
 from survey.clustering.engines.products import ProductEngine
@@ -50,12 +52,12 @@ class Distances:
         Fraction of pairs whose best lag is -S or S and no smaller one; 0 without shifts. When
         it is large, the limit and not the spectra has set the distances.
     engine, dtype : str
-        What computed them, and in which precision.
+        What computed them, as "fft" or "gemm on cuda", and in which precision.
     """
 
     condensed: Array
     at_limit_fraction: float
-    engine: EngineName
+    engine: str
     dtype: Precision
 
 
@@ -66,6 +68,7 @@ def shifted_distances(
     engine: EngineName | Literal["auto"] = "auto",
     dtype: Precision | Literal["auto"] = "auto",
     threads: int = 1,
+    device: Device = "cpu",
 ) -> Distances:
     """Squared distances between spectra, minimised over shifts of up to `max_shift` samples.
 
@@ -83,6 +86,8 @@ def shifted_distances(
         The squares must be in its range, as they are for normalised spectra.
     threads : int
         Threads to use. Each runs single-threaded BLAS.
+    device : {"auto", "cpu", "cuda"}
+        See `survey.clustering.devices.try_devices`. The result is the same to rounding.
 
     Returns
     -------
@@ -92,6 +97,8 @@ def shifted_distances(
     ------
     DataError
         If the spectra are not a table of at least two finite spectra, or too short for the shift.
+    ConfigError
+        If there is no such device.
     """
     spectra = np.asarray(spectra)
     require_comparable(spectra, max_shift)
@@ -105,27 +112,43 @@ def shifted_distances(
         )
     if dtype == "auto":
         dtype = "float64" if n_spectra <= MAX_FLOAT64_SPECTRA else "float32"
-    if engine == "auto":
-        engine = least_work(n_samples, max_shift)
     if spectra.dtype not in (np.float32, np.float64):
         spectra = spectra.astype(np.float64)
     with threadpool_limits(1, user_api="blas"):
         # A product with a constant vector is the fastest mean; its rounding is of no account.
         mean = (np.full(n_spectra, 1.0 / n_spectra, spectra.dtype) @ spectra).astype(np.float64)
-        made = make_engine(engine, spectra, None, max_shift, dtype, mean)
-        condensed, n_at_limit = _condense(made, threads)
-    return Distances(condensed, n_at_limit / len(condensed), engine, dtype)
+
+        def compute(arrays: Arrays | None) -> Distances:
+            made = make_engine(engine, spectra, None, max_shift, dtype, mean, arrays)
+            condensed, n_at_limit = _condense(made, threads)
+            return Distances(condensed, n_at_limit / len(condensed), made.name, dtype)
+
+        work = n_spectra**2 / 2 * gemm.multiplications_per_pair(n_samples, max_shift)
+        return try_devices(device if on_any_device(engine) else "cpu", work, compute)
+
+
+def on_any_device(engine: EngineName | Literal["auto"]) -> bool:
+    """Whether what an engine does can be done elsewhere than on the cores."""
+    return engine in ("auto", "gemm")
 
 
 def make_engine(
-    name: EngineName,
+    name: EngineName | Literal["auto"],
     left: Array,
     right: Array | None,
     max_shift: int,
     dtype: Precision,
     mean: npt.NDArray[np.float64],
+    arrays: Arrays | None = None,
 ) -> Engine:
-    """The engine of that name for the pairs of two sides, or of one set; see `Engine`."""
+    """The engine of that name for the pairs of two sides, or of one set; see `Engine`.
+
+    On a device, whose `arrays` are given, there is but one.
+    """
+    if arrays is not None:
+        return ArrayEngine(left, right, max_shift, dtype, mean, arrays)
+    if name == "auto":
+        name = least_work(left.shape[1], max_shift)
     if name == "naive":
         return NaiveEngine(left, right, max_shift, dtype)
     return PRODUCT_ENGINES[name](left, right, max_shift, dtype, mean)
@@ -193,23 +216,11 @@ def nearest_distances(engine: Engine, tile: slice, workspace: tuple[Array, ...],
     """
     n_at_limit = 0
     for panel in engine.panels(tile):
-        lag_distances = engine.lag_distances(tile, panel, workspace)
-        at_limit = _nearest_lag(lag_distances, out=out[:, panel])
+        at_limit = engine.nearest(tile, panel, workspace, out=out[:, panel])
         if engine.is_square and panel.start < tile.stop:
             at_limit = np.triu(at_limit, tile.start - panel.start + 1)
         n_at_limit += int(np.count_nonzero(at_limit))
     return n_at_limit
-
-
-def _nearest_lag(lag_distances: Array, out: Array) -> npt.NDArray[np.bool_]:
-    """Minimum over the lags (first axis); tells where only the largest shift attains it."""
-    if len(lag_distances) == 1:
-        out[...] = lag_distances[0]
-        return np.zeros(out.shape, np.bool_)
-    inner = np.min(lag_distances[1:-1], axis=0)
-    outer = np.minimum(lag_distances[0], lag_distances[-1], out=lag_distances[0])
-    np.minimum(inner, outer, out=out)
-    return outer < inner
 
 
 def _write_rows(nearest: Array, tile: slice, condensed: Array) -> None:

@@ -80,17 +80,22 @@ class CommonSpectrum:
         The common spectrum m.
     max_shift : int
         The largest lag S.
+
+    Attributes
+    ----------
+    difference : (L, 2 S + 1) array
+        g_s, zero outside the overlap.
     """
 
     def __init__(self, spectrum: Array, max_shift: int) -> None:
         n_samples = len(spectrum)
         self.max_shift = max_shift
         self.scale = overlap_scale(max_shift, n_samples)
-        self._difference = np.zeros((n_samples, len(self.scale)))
+        self.difference = np.zeros((n_samples, len(self.scale)))
         for column, lag in enumerate(lag_range(max_shift)):
             here, there = overlap(lag, n_samples)
-            self._difference[here, column] = spectrum[here] - spectrum[there]
-        self.self_distance = self.scale * np.sum(self._difference**2, axis=0)
+            self.difference[here, column] = spectrum[here] - spectrum[there]
+        self.self_distance = self.scale * np.sum(self.difference**2, axis=0)
 
     def distances(self, residuals: Array) -> Array:
         """Scaled squared distance, at each lag, of m + u to m.
@@ -104,7 +109,7 @@ class CommonSpectrum:
         -------
         float64 array (n, 2 S + 1)
         """
-        unscaled = residuals @ self._difference
+        unscaled = residuals @ self.difference
         unscaled *= 2.0
         unscaled += np.vecdot(residuals, residuals)[:, None]
         if self.max_shift:

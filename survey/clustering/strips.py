@@ -18,15 +18,18 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from survey.clustering.devices import Device, try_devices
 from survey.clustering.distances import (
     EngineName,
     Precision,
     least_work,
     make_engine,
     nearest_distances,
+    on_any_device,
     over_tiles,
 )
-from survey.clustering.engines import fft
+from survey.clustering.engines import fft, gemm
+from survey.clustering.engines.arrays import Arrays
 from survey.clustering.engines.base import cut
 from survey.clustering.lags import Array, require_comparable
 
@@ -130,7 +133,7 @@ class StripDistances:
         so that their rounding is.
     max_shift : int
         The largest shift S in samples.
-    engine, dtype, threads
+    engine, dtype, threads, device
         See `shifted_distances`.
     """
 
@@ -142,12 +145,14 @@ class StripDistances:
         engine: EngineName | Literal["auto"] = "auto",
         dtype: Precision = "float32",
         threads: int = 1,
+        device: Device = "cpu",
     ) -> None:
         self.mean = mean
         self.max_shift = max_shift
-        self.engine: EngineName = least_work(len(mean), max_shift) if engine == "auto" else engine
+        self.engine = engine
         self.dtype = dtype
         self.threads = threads
+        self.device: Device = device if on_any_device(engine) else "cpu"
 
     def rectangle(self, left: Array, right: Array | None = None) -> Rectangle:
         """Distances of every spectrum of one strip to every one of the other.
@@ -169,8 +174,11 @@ class StripDistances:
             require_comparable(side, self.max_shift)
         columns = len(left) if right is None else len(right)
         values = np.empty((len(left), columns), self.dtype)
-        with threadpool_limits(1, user_api="blas"):
-            engine = make_engine(self.engine, left, right, self.max_shift, self.dtype, self.mean)
+
+        def compute(arrays: Arrays | None) -> int:
+            engine = make_engine(
+                self.engine, left, right, self.max_shift, self.dtype, self.mean, arrays
+            )
 
             def run(tile: slice, workspace: tuple[Array, ...], _: Array) -> int:
                 n_at_limit = nearest_distances(engine, tile, workspace, out=values[tile])
@@ -179,7 +187,11 @@ class StripDistances:
                 computed.clip(0, out=computed)
                 return n_at_limit
 
-            n_at_limit = over_tiles(engine, run, lambda: values, self.threads)
+            return over_tiles(engine, run, lambda: values, self.threads)
+
+        work = values.size * gemm.multiplications_per_pair(left.shape[1], self.max_shift)
+        with threadpool_limits(1, user_api="blas"):
+            n_at_limit = try_devices(self.device, work, compute)
         if right is None:
             _mirror(values)
             return Rectangle(values, n_at_limit, columns * (columns - 1) // 2)

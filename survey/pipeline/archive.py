@@ -20,7 +20,7 @@ from survey.engine.submit import Task, run_tasks
 from survey.errors import ConfigError
 from survey.pipeline.finished import reports_of_finished
 from survey.pipeline.growing import GrowingCatalog
-from survey.pipeline.ledger import Ledger
+from survey.pipeline.ledger import COMPLETE, INTERRUPTED, Ledger
 from survey.pipeline.lock import exclusive
 from survey.pipeline.order import projected_demand
 from survey.pipeline.settings_file import write_settings
@@ -97,7 +97,7 @@ def run_survey(
         ledger.begin(len(targets))
         tasks = [GalaxyTask(target, settings, root, draw) for target in targets]
         catalog = GrowingCatalog(root, _metadata(settings))
-        outcome = "interrupted"
+        outcome = INTERRUPTED
         try:
             for report in _reports(tasks, cluster):
                 results.reports[report.galaxy] = report
@@ -105,9 +105,9 @@ def run_survey(
                 on_report(report)
                 if catalog.is_due:
                     catalog.grow(results.parts, results.failures)
-            outcome = "complete"
+            outcome = COMPLETE
         finally:
-            catalog.finish(results.parts, results.failures, complete=outcome == "complete")
+            catalog.finish(results.parts, results.failures, complete=outcome == COMPLETE)
             ledger.end(outcome)
     return results
 

@@ -50,7 +50,7 @@ from survey.spectra.rows import Allocate, Rows, in_memory
 
 STAGES = tuple(STAGE_SETTINGS)
 
-CODE_VERSION = {"convert": 1, "linkage": 1, "profiles": 2, "features": 1}
+CODE_VERSION = {"convert": 1, "linkage": 1, "profiles": 2, "features": 2}
 """Raised when a stage's code changes its results: what it made before is then made again."""
 
 NUMERIC_LIBRARIES = {
@@ -302,7 +302,7 @@ class Galaxy:
                 for name in ("spaxels", "spectra"):
                     copy_part_table(profiles, name, folder)
 
-            keys = {f"{stage}_key": self.keys[stage] for stage in ("linkage", "profiles")}
+            keys = {f"{stage}_key": self.keys[stage] for stage in STAGES[:-1]}
             return self._commit("features", write, keys)
 
     def _line_mask_um(self) -> tuple[tuple[float, float], ...]:

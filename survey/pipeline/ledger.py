@@ -20,7 +20,7 @@ from survey.pipeline.lock import is_at_work
 from survey.pipeline.task import GalaxyReport
 
 LEDGER = Path("logs") / "ledger.jsonl"
-RUNNING, INTERRUPTED = "running", "interrupted"
+COMPLETE, RUNNING, INTERRUPTED = "complete", "running", "interrupted"
 
 
 class Ledger:

@@ -168,6 +168,7 @@ def _fastcluster(job: Job) -> Made:
             engine=settings.engine,
             dtype=settings.dtype,
             threads=job.threads,
+            device=job.settings.engine.device,
         )
     kept = len(job.energy) <= EXACT_CUT_SPAXELS
     with job.clock("linkage"):

@@ -23,6 +23,7 @@ from survey.pipeline.classify import apply_model_file, classify, classify_run
 from survey.pipeline.draws import Drawing, labelled_sample, method_of
 from survey.pipeline.label_check import fitting_sets
 from survey.pipeline.plan import plan_classification
+from survey.pipeline.prune import prune
 from survey.pipeline.targets import Target, read_targets
 from survey.simulate import simulate_archive
 
@@ -148,6 +149,13 @@ def test_galaxies_added_later_have_no_class_until_the_next_time(run, four, setti
     assert all(check.ok for check in verify(run))
     assert classify(run, settings.classes, cluster).computed
     assert not has_flag(open_catalog(run).clusters, ClusterFlag.CLASS_OUTDATED).any()
+
+
+def test_only_the_classification_before_is_superseded(run, settings, cluster):
+    assert prune(run).folders == ()
+    classify(run, changed(settings, seed=1).classes, cluster)
+    assert [folder.name.split("-")[0] for folder in prune(run, remove=True).folders] == ["classes"]
+    assert not classify(run, changed(settings, seed=1).classes, cluster).computed
 
 
 def test_a_damaged_classification_is_dropped_and_made_again(run, four, settings, cluster):

@@ -2,8 +2,8 @@
 
 The spectra of one side, the left, are cut into tiles of consecutive rows, those of the other, the
 right, into panels. An engine prepares both sides once and is then asked for the distances between
-the spectra of a tile and of a panel at every lag; the search for the nearest lag, the bookkeeping
-and the threads are the same for all engines and live elsewhere.
+the spectra of a tile and of a panel at every lag; the bookkeeping and the threads are the
+same for all engines and live elsewhere.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from survey.clustering.lags import Array
 
@@ -30,6 +31,9 @@ class Engine(ABC):
     dtype : str
         "float32" or "float64", the precision of the result.
     """
+
+    name: str
+    """As in the settings."""
 
     def __init__(self, left: Array, right: Array | None, max_shift: int, dtype: str) -> None:
         self.left = left
@@ -76,6 +80,25 @@ class Engine(ABC):
             A view of the workspace, overwritten by the next call. Values may be negative by
             rounding.
         """
+
+    def nearest(
+        self, tile: slice, panel: slice, workspace: tuple[Array, ...], out: Array
+    ) -> npt.NDArray[np.bool_]:
+        """Least of the lag distances of a tile and a panel, into `out`.
+
+        Returns
+        -------
+        bool array (spectra of the tile, spectra of the panel)
+            Where only the largest shift, to either side, attains it.
+        """
+        lag_distances = self.lag_distances(tile, panel, workspace)
+        if self.n_lags == 1:
+            out[...] = lag_distances[0]
+            return np.zeros(out.shape, np.bool_)
+        inner = np.min(lag_distances[1:-1], axis=0)
+        outer = np.minimum(lag_distances[0], lag_distances[-1], out=lag_distances[0])
+        np.minimum(inner, outer, out=out)
+        return outer < inner
 
 
 def cut(start: int, stop: int, size: int) -> list[slice]:

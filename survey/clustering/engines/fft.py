@@ -50,6 +50,7 @@ class FFTEngine(ProductEngine):
     side, in the precision of the result, so four times those of one set.
     """
 
+    name = "fft"
     tile_size = 64
 
     def __init__(

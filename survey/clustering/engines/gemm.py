@@ -17,6 +17,8 @@ TILE_VALUES = 512**2
 class GemmEngine(ProductEngine):
     """Inner products of the overlapping samples by matrix multiplication."""
 
+    name = "gemm"
+
     def __init__(
         self,
         left: Array,

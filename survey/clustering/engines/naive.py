@@ -14,6 +14,7 @@ from survey.clustering.lags import Array, lag_range, overlap, overlap_scale
 class NaiveEngine(Engine):
     """One call of `scipy.spatial.distance.cdist` per lag."""
 
+    name = "naive"
     tile_size = 128
 
     def lag_distances(self, tile: slice, panel: slice, workspace: tuple[Array, ...]) -> Array:
