@@ -3,12 +3,17 @@
 A galaxy's task hands out pieces that are independent of one another, gives up its slot while it
 waits, and takes in their small results. What the pieces work on is read from files, and what is
 large among their results is written to files by the pieces themselves: nothing the size of the
-galaxy travels through the scheduler. Outside a cluster the same pieces run in this process.
+galaxy travels through the scheduler, or is lost with a worker. Outside a cluster the same pieces
+run in this process.
 """
 
 from __future__ import annotations
 
+import pickle
+import uuid
 from collections.abc import Callable, Iterable
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from distributed import Client, Future, KilledWorker, as_completed, get_worker, worker_client
@@ -27,6 +32,8 @@ def run_tiles(
     shared: Any,
     tiles: Iterable[Any],
     collect: Callable[[Any], None] = lambda result: None,
+    *,
+    folder: Path,
 ) -> None:
     """Call ``function(shared, tile)`` for all tiles, on as many workers as there are.
 
@@ -35,11 +42,13 @@ def run_tiles(
     function : callable
         Importable by the workers. It may run twice for a tile.
     shared : object
-        What all tiles need; sent to every worker once.
+        What all tiles need; every worker reads it once, from a file.
     tiles : iterable
         The dearest first.
     collect : callable
         Given every result here, in the order in which they arrive.
+    folder : Path
+        Where all workers can read.
 
     Raises
     ------
@@ -51,7 +60,7 @@ def run_tiles(
             collect(function(shared, tile))
         return
     with worker_client() as client:
-        _run_on_cluster(client, function, shared, list(tiles), collect)
+        run_on_cluster(client, function, shared, list(tiles), collect, folder=folder)
 
 
 def n_slots() -> int:
@@ -64,23 +73,27 @@ def n_slots() -> int:
     return sum(nthreads.values())
 
 
-def _run_on_cluster(
+def run_on_cluster(
     client: Client,
     function: Callable[[Any, Any], Any],
     shared: Any,
     tiles: list[Any],
     collect: Callable[[Any], None],
+    *,
+    folder: Path,
 ) -> None:
-    everywhere = client.scatter(shared, broadcast=True, hash=False)
+    """The same on the cluster of a client, without giving up a slot; see `run_tiles`."""
+    file = folder / f"shared-{uuid.uuid4().hex}"
+    file.write_bytes(pickle.dumps(shared))
     attempts = dict.fromkeys(range(len(tiles)), 1)
     number: dict[Future[Any], int] = {}
 
     def submit(n: int) -> Future[Any]:
-        future = client.submit(function, everywhere, tiles[n], pure=False, priority=PRIORITY)
+        future = client.submit(_on_worker, function, file, tiles[n], pure=False, priority=PRIORITY)
         number[future] = n
         return future
 
-    flying = as_completed(submit(n) for n in attempts)
+    flying = as_completed([submit(n) for n in attempts])
     try:
         for future in flying:
             n = number.pop(future)
@@ -93,6 +106,16 @@ def _run_on_cluster(
             collect(future.result())
     finally:
         client.cancel(list(number))
+        file.unlink(missing_ok=True)
+
+
+def _on_worker(function: Callable[[Any, Any], Any], file: Path, tile: Any) -> Any:
+    return function(_shared(file), tile)
+
+
+@lru_cache(maxsize=2)
+def _shared(file: Path) -> Any:
+    return pickle.loads(file.read_bytes())
 
 
 def _lost(error: BaseException) -> ResourceError:

@@ -131,7 +131,9 @@ class SquareWork:
 def fill_square(square: SquareWork) -> float:
     """Compute all distances on all workers, into a file; returns the fraction at the limit."""
     at_limit = AtLimit()
-    run_tiles(_store_rectangle, square, square.work.pairs, at_limit)
+    run_tiles(
+        _store_rectangle, square, square.work.pairs, at_limit, folder=square.matrix.path.parent
+    )
     return at_limit.fraction
 
 
