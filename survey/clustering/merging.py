@@ -65,10 +65,13 @@ class Linkage:
         return squared
 
     def heights(self, values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-        """Heights of merges, in the unit in which fastcluster gives them."""
+        """Heights of merges, in the unit in which fastcluster gives them.
+
+        Squares may be below zero where clusters were joined that no linkage would have joined.
+        """
         if self.method == "average":
             return values.astype(np.float64)
-        return np.sqrt(values, dtype=np.float64)
+        return np.sqrt(np.maximum(values, 0.0), dtype=np.float64)
 
 
 @njit(inline="always", fastmath=FASTMATH)
