@@ -17,7 +17,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from survey.errors import DataError
-from survey.latent.hardness import hardness_ratios
 
 Floats = npt.NDArray[np.float64]
 Names = npt.NDArray[np.str_]
@@ -36,7 +35,7 @@ class CatalogSources:
         Of the sources: rows of one source have one name.
     classes : array (n,) of str
     hardness : array (n, 3)
-        See `survey.latent.hardness`.
+        See `hardness_ratios`.
     labels : {"literature", "predicted"}
         Where the classes come from.
     title : str
@@ -90,11 +89,31 @@ def read_catalog_table(path: str | Path) -> CatalogSources:
     )
 
 
+def hardness_ratios(soft: Floats, medium: Floats, hard: Floats) -> Floats:
+    """Hardness ratios (n, 3) of fluxes or counts in three bands, from -1 to 1.
+
+    (H - M) / (H + M), (H - S) / (H + S), (M - S) / (M + S), as in the Chandra Source Catalog
+    (Evans et al. 2010, ApJS 189, 37).
+
+    Fluxes below zero, as are left of faint sources when the background is taken off, count as
+    zero. A ratio of nothing to nothing is zero, and NaN where a flux is.
+    """
+    s, m, h = (np.maximum(np.asarray(band, dtype=np.float64), 0.0) for band in (soft, medium, hard))
+    return np.stack([_ratio(h, m), _ratio(h, s), _ratio(m, s)], axis=1)
+
+
 def agn_or_compact(sources: CatalogSources) -> tuple[Names, npt.NDArray[np.bool_]]:
     """Names (n,) "AGN" or "compact" of the sources, and which are either."""
     is_agn = sources.classes == "AGN"
     either = is_agn | np.isin(sources.classes, COMPACT)
     return np.where(is_agn, "AGN", "compact"), either
+
+
+def _ratio(above: Floats, below: Floats) -> Floats:
+    total = above + below
+    return np.divide(
+        above - below, total, out=np.where(np.isnan(total), np.nan, 0.0), where=total > 0
+    )
 
 
 def _form_of(table: pd.DataFrame, path: Path) -> dict[str, Any]:

@@ -4,10 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from survey.errors import DataError
-from survey.latent.hardness import balanced_accuracy
-from survey.xray.catalog_tables import agn_or_compact, read_catalog_table
+from survey.latent.accuracy import balanced_accuracy
+from survey.xray.catalog_tables import agn_or_compact, hardness_ratios, read_catalog_table
+
+FLUX = arrays(np.float64, 5, elements=st.just(0.0) | st.floats(1e-20, 1e-10))
 
 ROWS = """2CXO,Class,HRhm,HRhs,HRms,more
 J1,AGN,0.1,0.2,0.3,x
@@ -28,6 +33,29 @@ def test_classes_go_by_one_name_and_candidates_are_left_out(tmp_path: Path) -> N
     assert sources.labels == "literature"
     names, either = agn_or_compact(sources)
     assert list(names[either]) == ["AGN", "compact", "compact"]
+
+
+@given(FLUX, FLUX, FLUX, st.floats(1e-3, 1e3))
+def test_ratios_lie_between_their_limits_and_know_no_scale(
+    soft: np.ndarray, medium: np.ndarray, hard: np.ndarray, scale: float
+) -> None:
+    ratios = hardness_ratios(soft, medium, hard)
+    assert (np.abs(ratios) <= 1).all()
+    scaled = hardness_ratios(scale * soft, scale * medium, scale * hard)
+    np.testing.assert_allclose(scaled, ratios, atol=1e-9)
+
+
+def test_ratios_are_those_of_the_catalog() -> None:
+    np.testing.assert_allclose(
+        hardness_ratios(np.array([1.0]), np.array([2.0]), np.array([3.0])),
+        [[(3 - 2) / 5, (3 - 1) / 4, (2 - 1) / 3]],
+    )
+
+
+def test_missing_fluxes_give_missing_ratios_and_dark_bands_none_or_all() -> None:
+    ratios = hardness_ratios(np.array([np.nan, -1.0]), np.array([1.0, 0.0]), np.array([1.0, 4.0]))
+    assert np.isnan(ratios[0]).tolist() == [False, True, True]
+    np.testing.assert_allclose(ratios[1], [1.0, 1.0, 0.0])
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,4 @@
-"""Hardness ratios: what three broad bands tell, against which every latent space is measured.
-
-The bands are those of the Chandra Source Catalog (Evans et al. 2010, ApJS 189, 37), and so are
-the ratios, of fluxes or of counts: (H - M) / (H + M), (H - S) / (H + S), (M - S) / (M + S).
-"""
+"""How well classes can be told from a few numbers per spectrum, without leakage."""
 
 from __future__ import annotations
 
@@ -13,14 +9,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from survey.errors import ConfigError, DataError
-from survey.latent.spectra import SpectrumSet
+from survey.errors import ConfigError
 
 Floats = npt.NDArray[np.float64]
 Names = npt.NDArray[np.str_]
-
-BANDS_KEV = {"soft": (0.5, 1.2), "medium": (1.2, 2.0), "hard": (2.0, 7.0)}
-RATIOS = ("hard_hm", "hard_hs", "hard_ms")
 
 
 @dataclass(frozen=True)
@@ -29,38 +21,6 @@ class Score:
 
     mean: float
     std: float
-
-
-def hardness_ratios(soft: Floats, medium: Floats, hard: Floats) -> Floats:
-    """The three ratios (n, 3) of `RATIOS`, from -1 to 1.
-
-    Fluxes below zero, as are left of faint sources when the background is taken off, count as
-    zero. A ratio of nothing to nothing is zero, and NaN where a flux is.
-    """
-    s, m, h = (np.maximum(np.asarray(band, dtype=np.float64), 0.0) for band in (soft, medium, hard))
-    return np.stack([_ratio(h, m), _ratio(h, s), _ratio(m, s)], axis=1)
-
-
-def band_hardness(spectra: SpectrumSet) -> Floats:
-    """The three ratios (n, 3) of net counts, the expected background taken off.
-
-    Raises
-    ------
-    DataError
-        If the spectra are not of counts in keV that cover the bands.
-    """
-    grid = spectra.grid
-    low, high = BANDS_KEV["soft"][0], BANDS_KEV["hard"][1]
-    covered = grid.unit == "keV" and grid.edges[0] < low + 0.1 and grid.edges[-1] > high - 0.1
-    if spectra.kind != "counts" or not covered:
-        raise DataError(
-            "hardness ratios need counts in the bands of the Chandra Source Catalog",
-            expected=f"counts from {low:g} to {high:g} keV",
-            found=f"{spectra.kind}, {grid.edges[0]:g} to {grid.edges[-1]:g} {grid.unit}",
-        )
-    net = spectra.values - spectra.background
-    soft, medium, hard = (net[:, grid.within(*band)].sum(axis=1) for band in BANDS_KEV.values())
-    return hardness_ratios(soft, medium, hard)
 
 
 def balanced_accuracy(
@@ -110,13 +70,6 @@ def balanced_accuracy(
         )
         scores.append(balanced_accuracy_score(classes, predicted))
     return Score(float(np.mean(scores)), float(np.std(scores)))
-
-
-def _ratio(above: Floats, below: Floats) -> Floats:
-    total = above + below
-    return np.divide(
-        above - below, total, out=np.where(np.isnan(total), np.nan, 0.0), where=total > 0
-    )
 
 
 def _logistic(seed: int) -> Any:
