@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test lint types pytest bench bench-truth clean
+.PHONY: help demo test lint types pytest bench bench-truth bench-archive clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:\t/' | expand -t 13
@@ -30,8 +30,11 @@ bench: $(VENV)/.installed-dev  ## speed and memory, as ratios measured in one ru
 bench-truth: $(VENV)/.installed-dev  ## classes of simulated surveys against the truth (about 10 minutes)
 	$(BIN)/python tests/benchmarks/bench_truth.py
 
-clean:  ## remove the virtual environment and the demo
-	rm -rf $(VENV) demo
+bench-archive: $(VENV)/.installed-dev  ## thousands of galaxies (about 30 minutes, 6 GB kept in bench)
+	$(BIN)/python tests/benchmarks/bench_archive.py
+
+clean:  ## remove the virtual environment, the demo and the files of benchmarks
+	rm -rf $(VENV) demo bench
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

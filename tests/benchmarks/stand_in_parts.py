@@ -90,9 +90,10 @@ def _scattered(
 
 
 def _scatter(column: pa.Array, rng: np.random.Generator) -> pa.Array:
+    if column.null_count == len(column):
+        return column  # as most columns of lines are
     if pa.types.is_floating(column.type):
         factors = rng.normal(1.0, SCATTER, len(column))
-        # Missing values stay missing, which is how most columns of lines compress so well.
         values = column.to_numpy(zero_copy_only=False) * factors
         return pa.array(values, column.type, from_pandas=True)
     if pa.types.is_list(column.type) and pa.types.is_floating(column.type.value_type):
