@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.clustering.condensed import submatrix, sums_to_clusters
+from survey.clustering.pairs import Pairs
 
 Tree = NDArray[np.float64]
 Labels = NDArray[np.int32]
@@ -32,8 +32,8 @@ class CutProblem:
     ----------
     tree : (n-1, 4) array
         Merges in order of height, in the format of SciPy.
-    condensed : (n (n-1) / 2,) array
-        Squared distances, in SciPy's order.
+    pairs : Pairs
+        Squared distances, of all spaxels or of a sample.
     ks : (m,) array of int
         Increasing numbers of clusters, at least 2 and below n.
     relink : callable
@@ -41,7 +41,7 @@ class CutProblem:
     """
 
     tree: Tree
-    condensed: NDArray[np.floating]
+    pairs: Pairs
     ks: NDArray[np.intp]
     relink: Callable[[NDArray[np.floating]], Tree]
 
@@ -108,14 +108,17 @@ def height_gap(problem: CutProblem) -> NDArray[np.float64]:
 
 
 def silhouette(problem: CutProblem) -> NDArray[np.float64]:
-    """Mean silhouette (Rousseeuw 1987) on the plain distances, zero for single spaxels.
+    """Mean silhouette (Rousseeuw 1987) of the items of `pairs`, on the plain distances.
 
+    It is zero for single spaxels.
     The sums of distances from every spaxel to every cluster are made once, for the finest cut;
     those of a coarser cut follow by adding two of them for each merge.
     """
     finest = int(problem.ks[-1])
+    items = problem.pairs.items
     nodes, column = np.unique(_roots(problem.tree, finest), return_inverse=True)
-    sums = sums_to_clusters(problem.condensed, column, finest)
+    column = column[items]
+    sums = problem.pairs.sums_to_clusters(column, finest)
     to_node = dict(zip(nodes.tolist(), sums, strict=True))
     value = {finest: _mean_silhouette(nodes, column, sums)}
     for k in range(finest - 1, int(problem.ks[0]) - 1, -1):
@@ -123,6 +126,7 @@ def silhouette(problem: CutProblem) -> NDArray[np.float64]:
         left, right = (int(node) for node in problem.tree[merge, :2])
         to_node[problem.size + merge] = to_node.pop(left) + to_node.pop(right)
         nodes, column = np.unique(_roots(problem.tree, k), return_inverse=True)
+        column = column[items]
         value[k] = _mean_silhouette(nodes, column, np.stack([to_node[node] for node in nodes]))
     return np.array([value[k] for k in problem.ks])
 
@@ -134,7 +138,8 @@ def _mean_silhouette(
     spaxel = np.arange(len(column))
     own = count[column]
     within = sums[column, spaxel] / np.maximum(own - 1, 1)
-    means = sums / count[:, None]
+    # A cluster of which the sample has no spaxel is nobody's neighbour.
+    means = np.where(count[:, None] > 0, sums, np.inf) / np.maximum(count, 1)[:, None]
     means[column, spaxel] = np.inf
     nearest = means.min(axis=0)
     larger = np.maximum(within, nearest)
@@ -143,21 +148,22 @@ def _mean_silhouette(
 
 
 def stability(problem: CutProblem) -> NDArray[np.float64]:
-    """Mean agreement with the cuts of trees made from random halves of the spaxels.
+    """Mean agreement with the cuts of trees made from random halves of the items of `pairs`.
 
     Agreement is the adjusted Rand index: one for equal partitions, zero by chance, and also
     where the halves have too few spaxels to be cut.
     """
     rng = np.random.default_rng(_SEED)
-    drawn = min(max(problem.size // 2, 2), _MAX_SUBSAMPLE)
+    items = problem.pairs.items
+    drawn = min(max(len(items) // 2, 2), _MAX_SUBSAMPLE)
     ks = problem.ks
     agreement = np.zeros((_SUBSAMPLES, len(ks)))
     for draw in agreement:
-        chosen = np.sort(rng.choice(problem.size, drawn, replace=False))
-        subtree = problem.relink(submatrix(problem.condensed, chosen, problem.size))
+        chosen = np.sort(rng.choice(len(items), drawn, replace=False))
+        subtree = problem.relink(problem.pairs.submatrix(chosen))
         for position, k in enumerate(ks):
             if k < drawn:
-                whole = problem.partitions[position][chosen]
+                whole = problem.partitions[position][items[chosen]]
                 draw[position] = adjusted_rand(whole, partition(subtree, int(k)))
     return agreement.mean(axis=0)
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from survey.clustering.criteria import INDICES, CutProblem, Labels, Tree, partition
+from survey.clustering.pairs import Pairs, as_pairs
 from survey.config import CutSettings
 
 
@@ -44,7 +45,7 @@ class Cut:
 
 def choose_cut(
     tree: Tree,
-    condensed: NDArray[np.floating],
+    distances: Pairs | NDArray[np.floating],
     settings: CutSettings,
     *,
     brightness: NDArray[np.floating],
@@ -57,8 +58,8 @@ def choose_cut(
     ----------
     tree : (n-1, 4) array
         Merges in order of height, in the format of SciPy.
-    condensed : (n (n-1) / 2,) array
-        Squared minimised distances, in SciPy's order.
+    distances : Pairs or (n (n-1) / 2,) array
+        Squared minimised distances, an array in SciPy's order.
     settings : CutSettings
     brightness : (n,) array
         Surface brightness of the spaxels, by which clusters are numbered.
@@ -72,7 +73,7 @@ def choose_cut(
     Cut
         With fewer clusters than asked for where there are not enough spaxels.
     """
-    problem = CutProblem(tree, condensed, _candidates(settings, len(tree) + 1), relink)
+    problem = CutProblem(tree, as_pairs(distances), _candidates(settings, len(tree) + 1), relink)
     choice = CRITERIA[settings.criterion](problem, settings, snr_of_labels)
     labels = _number_by_brightness(partition(tree, choice.k), brightness)
     return Cut(labels, choice.k, settings.criterion, choice.curve, choice.runner_up)

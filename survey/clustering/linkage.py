@@ -49,7 +49,7 @@ def linkage_tree(
     DataError
         If `condensed` is no condensed matrix, or has NaN, infinite or negative values.
     """
-    n_spectra = _count_spectra(condensed)
+    n_spectra = count_spectra(condensed)
     fed = _fed_distances(condensed, squared=method == "ward" and ward_input == "squared")
     tree = np.empty((n_spectra - 1, 4))
     # `fastcluster.linkage` copies its input even when told not to preserve it. The routine under
@@ -84,7 +84,7 @@ def ward_identity(
     return float(0.5 * np.sum(tree[:, 2] ** 2) / pairs - 1.0)
 
 
-def _count_spectra(condensed: Array) -> int:
+def count_spectra(condensed: Array) -> int:
     """Number of spectra n of a condensed matrix, after checking that it is one."""
     n_spectra = round((1 + np.sqrt(1 + 8 * condensed.size)) / 2)
     if condensed.ndim != 1 or n_spectra < 2 or n_spectra * (n_spectra - 1) // 2 != condensed.size:

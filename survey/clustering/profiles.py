@@ -14,8 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.clustering.condensed import sums_to_clusters
 from survey.clustering.covariance import SharedNoise
+from survey.clustering.distances import shifted_distances
+from survey.clustering.lags import Array
+from survey.clustering.pairs import CondensedPairs, Pairs, as_pairs
 from survey.clustering.shifts import align, best_shifts
 from survey.spectra.noise import LAG, high_pass, spectral_noise
 from survey.spectra.robust import masked_median
@@ -140,21 +142,42 @@ def cluster_profiles(
 
 
 def cluster_medoids(
-    condensed: NDArray[np.floating], labels: NDArray[np.integer]
+    distances: Pairs | NDArray[np.floating], labels: NDArray[np.integer]
 ) -> NDArray[np.intp]:
     """Spaxel (k,) of each cluster 1..k with the least summed distance to the other members.
 
     Parameters
     ----------
-    condensed : (n (n-1) / 2,) array
-        Squared distances in SciPy's order.
+    distances : Pairs or (n (n-1) / 2,) array
+        Squared distances of all spaxels, an array in SciPy's order. Of a sample they would give
+        the medoids of the sample, if it has members of every cluster: see `sampled_medoid`.
     labels : (n,) array of int
         1..k, none empty.
     """
-    own = np.arange(len(labels))
-    summed = sums_to_clusters(condensed, labels - 1, int(labels.max()))[labels - 1, own]
+    pairs = as_pairs(distances)
+    k, labels = int(labels.max()), labels[pairs.items]
+    summed = pairs.sums_to_clusters(labels - 1, k)[labels - 1, np.arange(len(labels))]
     order = np.lexsort((summed, labels))
-    return order[np.searchsorted(labels[order], np.arange(1, labels.max() + 1))]
+    return pairs.items[order[np.searchsorted(labels[order], np.arange(1, k + 1))]]
+
+
+def sampled_medoid(spectra: Array, max_shift: int, *, threads: int = 1) -> int:
+    """Which of some spectra of one cluster has the least summed distance to the others.
+
+    Of a random sample of 1,000 members, the medoid is one of the thousandth part nearest to the
+    middle, which is all that its use as a reference for alignment asks for.
+
+    Parameters
+    ----------
+    spectra : (m, L) array
+    max_shift, threads : int
+        See `shifted_distances`.
+    """
+    if len(spectra) < 3:
+        return 0
+    condensed = shifted_distances(spectra, max_shift, threads=threads).condensed
+    sums = CondensedPairs(condensed).sums_to_clusters(np.zeros(len(spectra), np.intp), 1)
+    return int(np.argmin(sums[0]))
 
 
 def shifts_to_medoids(

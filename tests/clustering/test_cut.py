@@ -9,7 +9,6 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist, squareform
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-from survey.clustering.condensed import submatrix
 from survey.clustering.criteria import (
     INDICES,
     CutProblem,
@@ -23,6 +22,7 @@ from survey.clustering.criteria import (
 from survey.clustering.cut import CRITERIA, choose_cut
 from survey.clustering.distances import shifted_distances
 from survey.clustering.linkage import linkage_tree
+from survey.clustering.pairs import CondensedPairs
 from survey.config import CutSettings, PrepareSettings
 from survey.spectra.prepare import prepare
 
@@ -41,7 +41,7 @@ def blobs(n_per_blob, n_blobs, *, spread=0.3, seed=0):
 
 
 def problem(condensed, ks):
-    return CutProblem(ward(condensed), condensed, np.asarray(ks), ward)
+    return CutProblem(ward(condensed), CondensedPairs(condensed), np.asarray(ks), ward)
 
 
 def cut(condensed, brightness, snr_of_labels=None, **changes):
@@ -100,7 +100,9 @@ def test_silhouette_is_that_of_scikit_learn_for_every_k(dtype):
 
 def test_silhouette_of_2500_spaxels_takes_less_than_two_seconds():
     condensed = np.random.default_rng(2).random(2500 * 2499 // 2)
-    case = CutProblem(linkage(condensed, "single"), condensed, np.arange(2, 13), ward)
+    case = CutProblem(
+        linkage(condensed, "single"), CondensedPairs(condensed), np.arange(2, 13), ward
+    )
     start = time.process_time()
     silhouette(case)
     assert time.process_time() - start < 2.0
@@ -126,13 +128,6 @@ def test_adjusted_rand_index_is_that_of_scikit_learn(n, seed):
     rng = np.random.default_rng(seed)
     first, second = rng.integers(0, 5, (2, n)).astype(np.int32)
     assert adjusted_rand(first, second) == pytest.approx(adjusted_rand_score(first, second))
-
-
-def test_a_submatrix_holds_the_distances_of_the_chosen_spaxels():
-    condensed, _, _ = blobs(10, 3)
-    chosen = np.array([0, 3, 4, 17, 29])
-    expected = squareform(squareform(condensed)[np.ix_(chosen, chosen)])
-    assert np.array_equal(submatrix(condensed, chosen, 30), expected)
 
 
 @pytest.mark.parametrize("n_blobs", [2, 3, 4, 5, 6, 7])
