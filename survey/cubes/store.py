@@ -44,7 +44,7 @@ MANIFEST = "manifest.json"
 SPECTRA = {"flux": np.nan, "error": np.nan, "bad": True}
 """The arrays over (spaxel, wavelength), each with the fill value of what was never written."""
 
-BAND_BYTES = 64 << 20
+BAND_BYTES = 32 << 20
 """Rows of the image that are read at once while a store is written, as bytes of flux."""
 
 Block = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]
@@ -238,16 +238,16 @@ def _bands_of_spectra(
 
 def _write_whole_shards(array: zarr.Array[Any], blocks: Iterator[NDArray[Any]], shard: int) -> None:
     """Write blocks of rows one after the other, every shard in one go."""
-    start, waiting = 0, []
+    rows = np.empty((shard, array.shape[1]), array.dtype)
+    start = filled = 0
     for block in blocks:
-        waiting.append(block)
-        if sum(map(len, waiting)) >= shard:
-            rows = np.concatenate(waiting)
-            whole = len(rows) - len(rows) % shard
-            array[start : start + whole] = rows[:whole]
-            start, waiting = start + whole, [rows[whole:].copy()]
-    if start < array.shape[0]:
-        array[start:] = np.concatenate(waiting)
+        while len(block):
+            taken = block[: shard - filled]
+            rows[filled : filled + len(taken)] = taken
+            block, filled = block[len(taken) :], filled + len(taken)
+            if filled == min(shard, array.shape[0] - start):
+                array[start : start + filled] = rows[:filled]
+                start, filled = start + filled, 0
 
 
 def _json_value(value: Any) -> Any:
