@@ -55,7 +55,7 @@ CODE_VERSION = {"convert": 1, "linkage": 1, "profiles": 1, "features": 1}
 
 NUMERIC_LIBRARIES = {
     "convert": ("numpy", "astropy", "reproject", "zarr"),
-    "linkage": ("numpy", "scipy", "fastcluster"),
+    "linkage": ("numpy", "scipy", "fastcluster", "numba", "scikit-learn"),
     "profiles": ("numpy", "scipy"),
     "features": ("numpy", "scipy", "astropy"),
 }
