@@ -1,5 +1,7 @@
 """Distances strip by strip: the same matrix, with only two strips at hand."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -132,8 +134,6 @@ def test_a_gigabyte_is_enough_for_strips_of_efficient_length_of_a_muse_cube():
 
 
 def test_memory_is_what_was_projected():
-    import tracemalloc
-
     rows, n_samples = 600, 700
     spectra = random_spectra(2 * rows, n_samples).astype(np.float32)
     strips = StripDistances(mean_spectrum([spectra]), 6)
