@@ -5,16 +5,13 @@ each other's, merges these, and goes on from where it stood. fastcluster does th
 precision. Memory is the matrix and a short list per spaxel: 2 n^2 bytes.
 
 What costs time is to read columns: in a condensed matrix every number of a column lies on
-another page. So a search does not keep the nearest neighbour only but the nearest few, and the
-distance beyond which all others are. Because no merge brings a third cluster nearer, the list
-outlives merges, shrinks by them, and the next search is due when it is empty. The list of a new
-cluster is made while its distances are computed; and the gaps that merged clusters leave are
-closed by moving the matrix together whenever a third of it is gone.
+another page. So a search keeps the nearest few clusters, and not only the nearest (see
+`neighbours`), and the next search is due when the list is empty. The list of a new cluster is made
+while its distances are computed; and the gaps that merged clusters leave are closed by moving the
+matrix together whenever a third of it is gone.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +21,8 @@ from survey.clustering.dendrogram import Merges, Tree, sorted_tree
 from survey.clustering.lags import Array
 from survey.clustering.linkage import count_spectra
 from survey.clustering.merging import FASTMATH, Linkage, combined
+from survey.clustering.neighbours import admit, heed, no_neighbours, some_of, take_out
 from survey.errors import DataError
-
-LISTED = 8
-"""Neighbours kept by a search: with more, the lists cost as much as the searches they save."""
 
 SMALLEST_TO_CLOSE = 64
 KEPT_FRACTION = 0.67
@@ -88,19 +83,6 @@ def chain_merges(
     return Merges(first, second, linkage.heights(height))
 
 
-class _Neighbours(NamedTuple):
-    """The nearest clusters of every cluster, nearest first, as far as they are known.
-
-    The first `listed` columns are filled. All others are as far as `bound` or further, and none
-    of those as far comes before the ones listed.
-    """
-
-    slot: npt.NDArray[np.int64]
-    distance: Array
-    listed: npt.NDArray[np.int64]
-    bound: Array
-
-
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
 def _chain(values, members, sizes, code):  # type: ignore[no-untyped-def]
     """The merges; slots are places in the condensed matrix as it is at the time."""
@@ -143,9 +125,7 @@ def _chain(values, members, sizes, code):  # type: ignore[no-untyped-def]
             _close_gaps(values, before, kept)
             moved = np.empty(len(before), np.int64)
             moved[kept] = np.arange(n_alive)
-            near = _Neighbours(
-                near.slot[kept], near.distance[kept], near.listed[kept], near.bound[kept]
-            )
+            near = some_of(near, kept)
             for k in range(n_alive):
                 near.slot[k, : near.listed[k]] = moved[near.slot[k, : near.listed[k]]]
             chain[:length] = moved[chain[:length]]
@@ -167,17 +147,12 @@ def _before(size):  # type: ignore[no-untyped-def]
 def _all_neighbours(values, before):  # type: ignore[no-untyped-def]
     """The neighbours of all clusters; the matrix is read in order."""
     size = len(before)
-    near = _Neighbours(
-        np.zeros((size, LISTED), np.int64),
-        np.full((size, LISTED), np.inf, values.dtype),
-        np.zeros(size, np.int64),
-        np.full(size, np.inf, values.dtype),
-    )
+    near = no_neighbours(size, values)
     for row in range(size):
         for column in range(row + 1, size):
             value = values[before[row] + column]
-            _heed(near, row, column, value)
-            _heed(near, column, row, value)
+            heed(near, row, column, value)
+            heed(near, column, row, value)
     return near
 
 
@@ -189,31 +164,7 @@ def _search(values, before, alive, slot, near):  # type: ignore[no-untyped-def]
         if other == slot:
             continue
         value = values[before[other] + slot if other < slot else before[slot] + other]
-        _heed(near, slot, other, value)
-
-
-@njit(inline="always")
-def _heed(near, slot, other, value):  # type: ignore[no-untyped-def]
-    """List a neighbour if it is among the nearest so far; they come by increasing slot."""
-    if value <= near.bound[slot]:
-        _put(near, slot, other, value)
-        if near.listed[slot] == LISTED:
-            near.bound[slot] = near.distance[slot, LISTED - 1]
-
-
-@njit(cache=True, nogil=True)
-def _put(near, slot, other, value):  # type: ignore[no-untyped-def]
-    """Insert a neighbour in its place, of equals the larger first; a full list loses its last."""
-    place = min(near.listed[slot], LISTED - 1)
-    near.listed[slot] = place + 1
-    while place > 0 and (
-        near.distance[slot, place - 1] > value
-        or (near.distance[slot, place - 1] == value and near.slot[slot, place - 1] < other)
-    ):
-        near.distance[slot, place] = near.distance[slot, place - 1]
-        near.slot[slot, place] = near.slot[slot, place - 1]
-        place -= 1
-    near.distance[slot, place], near.slot[slot, place] = value, other
+        heed(near, slot, other, value)
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
@@ -230,30 +181,10 @@ def _merge(values, before, alive, i, j, sizes, code, near):  # type: ignore[no-u
         from_i, from_j = values[to_i], values[to_j]
         value = values.dtype.type(combined(code, from_i, from_j, between, n_i, n_j, sizes[k]))
         values[to_i] = value
-        _heed(near, i, k, value)
+        heed(near, i, k, value)
         # The union is no nearer than the nearer of the two was: other lists stay as they are.
-        if min(from_i, from_j) <= near.bound[k]:
-            _replace(near, k, i, j, value)
-
-
-@njit(cache=True, nogil=True)
-def _replace(near, slot, i, j, value):  # type: ignore[no-untyped-def]
-    """Take two clusters from a list, and put their union i where it belongs, if anywhere."""
-    count = 0
-    for place in range(near.listed[slot]):
-        other = near.slot[slot, place]
-        if other not in (i, j):
-            near.slot[slot, count] = other
-            near.distance[slot, count] = near.distance[slot, place]
-            count += 1
-    near.listed[slot] = count
-    if value < near.bound[slot]:
-        _put(near, slot, i, value)
-    elif value == near.bound[slot]:
-        # Whether it comes before those listed that are as far is not known, nor before others.
-        while count > 0 and near.distance[slot, count - 1] == value:
-            count -= 1
-        near.listed[slot] = count
+        if min(from_i, from_j) <= near.bound[k] and take_out(near, k, i, j):
+            admit(near, k, i, value)
 
 
 @njit(cache=True, nogil=True)

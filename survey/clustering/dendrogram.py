@@ -20,7 +20,7 @@ class Merges:
     ----------
     first, second : (m,) arrays of int
         Any member of each of the two clusters that a merge joins. A merge comes after those
-        that made its clusters, and is not lower.
+        that made its clusters.
     heights : (m,) array of float64
     """
 
@@ -39,9 +39,26 @@ class Merges:
 
 
 def sorted_tree(merges: Merges) -> Tree:
-    """Tree (n - 1, 4) of all merges by increasing height, in the format of SciPy."""
-    order = np.argsort(merges.heights, kind="stable")
-    return _joined(merges.first[order], merges.second[order], merges.heights[order])
+    """Tree (n - 1, 4) of all merges by increasing height, in the format of SciPy.
+
+    A merge that rounding has put below those that made its clusters is raised to them.
+    """
+    heights = _growing(merges.first, merges.second, merges.heights)
+    order = np.argsort(heights, kind="stable")
+    return _joined(merges.first[order], merges.second[order], heights[order])
+
+
+@njit(cache=True, nogil=True)
+def _growing(first, second, heights):  # type: ignore[no-untyped-def]
+    parent = np.arange(len(heights) + 1)
+    highest = np.zeros(len(heights) + 1)
+    grown = np.empty(len(heights))
+    for merge in range(len(heights)):
+        left, right = _root(parent, first[merge]), _root(parent, second[merge])
+        grown[merge] = max(heights[merge], max(highest[left], highest[right]))
+        parent[right] = left
+        highest[left] = grown[merge]
+    return grown
 
 
 @njit(cache=True, nogil=True)

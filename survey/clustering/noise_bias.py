@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from survey.spectra.noise import local_noise
 from survey.spectra.rows import Rows, row_blocks
 
+FLOOR = 0.1
+"""Of a distance, what is left of it at least: pairs within the noise stay in order."""
+
 _BLOCK_SAMPLES = 2**21
 
 
@@ -44,7 +47,7 @@ def without_noise(
     *,
     out: NDArray[np.floating] | None = None,
 ) -> NDArray[np.floating]:
-    """Squared distances less the noise of both spectra, never below zero.
+    """Squared distances less the noise of both spectra, never below `FLOOR` of what they were.
 
     Neighbouring spaxels share noise, and for them more than their part is taken off: they are
     joined a little more readily.
@@ -62,7 +65,18 @@ def without_noise(
     start, size = 0, len(energy)
     for i in range(size - 1):
         stop = start + size - 1 - i
-        row = condensed[start:stop] - (energy[i] + energy[i + 1 :]).astype(condensed.dtype)
-        np.maximum(row, 0, out=cleaned[start:stop])
+        subtract_energy(condensed[start:stop], energy[i] + energy[i + 1 :], cleaned[start:stop])
         start = stop
     return cleaned
+
+
+def subtract_energy(
+    squared: NDArray[np.floating], energy: NDArray[np.float64], out: NDArray[np.floating]
+) -> None:
+    """Squared distances of one spectrum less the noise energy of both, see `without_noise`.
+
+    `out` may be `squared` itself.
+    """
+    least = squared * squared.dtype.type(FLOOR)
+    np.subtract(squared, energy.astype(squared.dtype), out=out)
+    np.maximum(out, least, out=out)

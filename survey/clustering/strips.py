@@ -32,6 +32,7 @@ from survey.clustering.engines import fft, gemm
 from survey.clustering.engines.arrays import Arrays
 from survey.clustering.engines.base import cut
 from survey.clustering.lags import Array, require_comparable
+from survey.clustering.noise_bias import subtract_energy
 
 MIN_STRIP = 2048
 """Shorter strips would spend more than a tenth of the time on transforms made before."""
@@ -213,8 +214,7 @@ def subtract_noise(
     """
     columns = left_energy if right_energy is None else right_energy
     for row, energy in zip(values, left_energy, strict=True):
-        row -= (energy + columns).astype(values.dtype)
-    values.clip(0, out=values)
+        subtract_energy(row, energy + columns, out=row)
 
 
 def write_rectangle(condensed: Array, n_spectra: int, pair: StripPair, values: Array) -> None:

@@ -11,16 +11,21 @@ from numpy.typing import NDArray
 
 from survey.clustering.cut import Cut, choose_cut
 from survey.clustering.geometry import ClusterGeometry, cluster_geometry, photometric_centre
+from survey.clustering.pairs import sampled_members
 from survey.clustering.profiles import (
     ClusterProfiles,
     cluster_medoids,
     cluster_profiles,
+    sampled_medoid,
     shifts_to_medoids,
     stacked_snr,
 )
 from survey.config import Settings
-from survey.pipeline.linking import Linked, compared, relink
+from survey.pipeline.linking import SEED, Linked, relink
 from survey.spectra.prepare import Prepared
+
+MEDOID_CANDIDATES = 1000
+"""Members of a cluster among which its medoid is looked for, where the matrix is not kept."""
 
 
 @dataclass(frozen=True)
@@ -87,14 +92,13 @@ def describe_clusters(
     brightness = prepared.brightness
     cut = choose_cut(
         linked.tree,
-        compared(linked.condensed, linked.energy, settings),
+        linked.compared(settings),
         settings.cut,
         brightness=brightness,
         relink=lambda condensed: relink(condensed, settings),
         snr_of_labels=lambda labels: stacked_snr(prepared.flux, labels),
     )
-    # With their noise: the medoid, to which all are aligned, should not be a noisy one.
-    medoids = cluster_medoids(linked.condensed, cut.labels)
+    medoids = _medoids(prepared, linked, cut.labels, settings.engine.threads_per_worker)
     shifts = shifts_to_medoids(prepared.spectra, cut.labels, medoids, prepared.max_shift)
     profiles = cluster_profiles(
         prepared.flux,
@@ -120,6 +124,22 @@ def describe_clusters(
     )
     low_snr = profiles.low_snr(settings.profiles.low_snr_factor)
     return Clusters(cube, prepared, cut, shifts, profiles, geometry, center, low_snr)
+
+
+def _medoids(
+    prepared: Prepared, linked: Linked, labels: NDArray[np.integer], threads: int
+) -> NDArray[np.intp]:
+    """Medoids (k,) of the clusters, of large galaxies among some of their members."""
+    # With their noise: the medoid, to which all are aligned, should not be a noisy one.
+    if linked.items is None:
+        return cluster_medoids(linked.condensed, labels)
+    spectra, max_shift = prepared.spectra, prepared.max_shift
+    return np.array(
+        [
+            members[sampled_medoid(spectra[members], max_shift, threads=threads)]
+            for members in sampled_members(labels, MEDOID_CANDIDATES, SEED)
+        ]
+    )
 
 
 def _center(cube: xr.Dataset, prepared: Prepared) -> tuple[float, float]:

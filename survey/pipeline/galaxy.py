@@ -55,7 +55,7 @@ CODE_VERSION = {"convert": 1, "linkage": 1, "profiles": 2, "features": 2}
 
 NUMERIC_LIBRARIES = {
     "convert": ("numpy", "astropy", "reproject", "zarr"),
-    "linkage": ("numpy", "scipy", "fastcluster"),
+    "linkage": ("numpy", "scipy", "fastcluster", "numba", "scikit-learn"),
     "profiles": ("numpy", "scipy"),
     "features": ("numpy", "scipy", "astropy"),
 }

@@ -14,18 +14,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from survey.clustering.aligned import aligned_reference, aligned_with, vector_tree
+from survey.clustering.basis import SAMPLE_SIZE, SpectralBasis, spectral_basis
+from survey.clustering.chain import chain_tree
 from survey.clustering.distances import shifted_distances
 from survey.clustering.linkage import linkage_tree
+from survey.clustering.merging import Linkage
+from survey.clustering.micro import MicroSums, micro_clusters
 from survey.clustering.noise_bias import noise_energy, without_noise
+from survey.clustering.pairs import CondensedPairs, Pairs, SampledPairs, random_sample
 from survey.config import Settings
 from survey.engine.memory import EXACT_CUT_SPAXELS, LinkagePath, Projection
 from survey.engine.scratch import Scratch
 from survey.pipeline.stopwatch import Stopwatch
+from survey.pipeline.strip_work import (
+    BlockWork,
+    SquareWork,
+    StripWork,
+    fill_condensed,
+    fill_square,
+    is_spread,
+    load_condensed,
+    sum_blocks,
+)
 from survey.spectra.prepare import Prepared
-from survey.spectra.rows import Rows
+from survey.spectra.rows import Rows, blocks_of, row_blocks
 
 SAMPLE_SPAXELS = 4000
 """Spaxels on which the cut of a tree is judged where the matrix of all is not kept."""
+
+SEED = 20_261_120
+"""Of all that is drawn at random here: a galaxy has one result."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +85,13 @@ class Linked:
             condensed=np.load(folder / "condensed.npy", mmap_mode="r"),
             items=np.load(items) if items.exists() else None,
         )
+
+    def compared(self, settings: Settings) -> Pairs:
+        """The distances that were clustered, as far as they are known."""
+        if self.items is None:
+            return CondensedPairs(compared(self.condensed, self.energy, settings))
+        energy = self.energy[self.items]
+        return SampledPairs(self.items, compared(self.condensed, energy, settings))
 
 
 def compared(
@@ -110,6 +136,28 @@ class Job:
         """Threads that this process may use."""
         return self.settings.engine.threads_per_worker
 
+    @property
+    def linkage(self) -> Linkage:
+        """The linkage of the settings."""
+        return Linkage(self.settings.linkage.method, self.settings.linkage.ward_input)
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether other workers are asked for help with the distances."""
+        return is_spread(self.projection.work.distance_seconds)
+
+    def strip_work(self, spectra: Rows, energy: NDArray[np.float64]) -> StripWork:
+        """The distances of some spectra with so much noise energy, strip by strip."""
+        subtract = self.settings.distance.noise == "subtract"
+        return StripWork.of(
+            spectra,
+            self.projection.strip,
+            self.max_shift,
+            energy=energy if subtract else None,
+            engine=self.settings.distance.engine,
+            threads=1 if self.is_spread else self.threads,
+        )
+
 
 @dataclass(frozen=True)
 class Made:
@@ -145,7 +193,7 @@ def link(
     items, condensed, at_limit = None, made.condensed, made.at_limit_fraction
     if condensed is None:
         with clock("distances"):
-            items = _sample(len(energy))
+            items = random_sample(len(energy), SAMPLE_SPAXELS, SEED)
             among = shifted_distances(spectra[items], max_shift, threads=job.threads)
         condensed = among.condensed
         at_limit = among.at_limit_fraction if at_limit is None else at_limit
@@ -184,11 +232,77 @@ def _fastcluster(job: Job) -> Made:
     )
 
 
+def _chain(job: Job) -> Made:
+    n = len(job.energy)
+    work = job.strip_work(job.spectra, job.energy)
+    with job.clock("distances"):
+        if job.is_spread:
+            matrix = job.scratch.table("matrix", (n, n), np.float32, panel=work.strip, filled=0.5)
+            square = SquareWork(work, matrix, whole=False)
+            at_limit = fill_square(square)
+            condensed = np.empty(n * (n - 1) // 2, np.float32)
+            load_condensed(square, condensed)
+            matrix.path.unlink()
+        else:
+            condensed = np.empty(n * (n - 1) // 2, np.float32)
+            at_limit = fill_condensed(work, condensed)
+    with job.clock("linkage"):
+        tree = chain_tree(condensed, job.linkage)
+    return Made(tree, work.distances.engine, "float32", at_limit)
+
+
+def _two_stage(job: Job) -> Made:
+    with job.clock("linkage"):
+        sample = job.spectra[random_sample(len(job.energy), SAMPLE_SIZE, SEED)]
+        scores = _scores(job.spectra, spectral_basis(sample))
+        n_micro = job.settings.linkage.micro_clusters
+        labels = micro_clusters(scores, n_micro, seed=SEED, threads=job.threads)
+        # Side by side, the spaxels of a micro-cluster are in one strip, and sums stay small.
+        order = np.argsort(labels, kind="stable")
+        spectra = _reordered(job.spectra, order, job.scratch)
+        sums = MicroSums(labels)
+    work = job.strip_work(spectra, job.energy[order])
+    with job.clock("distances"):
+        at_limit = sum_blocks(BlockWork(work, labels[order], job.linkage), sums, job.scratch.path)
+    with job.clock("linkage"):
+        tree = sums.tree(job.linkage)
+    return Made(tree, work.distances.engine, "float32", at_limit)
+
+
+def _aligned(job: Job) -> Made:
+    with job.clock("linkage"):
+        sample = job.spectra[random_sample(len(job.energy), SAMPLE_SIZE, SEED)]
+        reference = aligned_reference(sample, job.max_shift)
+
+        def align(spectra: NDArray[np.floating]) -> NDArray[np.floating]:
+            return aligned_with(spectra, reference, job.max_shift)
+
+        scores = _scores(job.spectra, spectral_basis(align(sample)), align)
+        tree = vector_tree(scores, job.linkage.method)
+    return Made(tree, "aligned vectors", "float32")
+
+
 PATHS: dict[LinkagePath, Callable[[Job], Made]] = {
     "fastcluster": _fastcluster,
+    "chain": _chain,
+    "two-stage": _two_stage,
+    "aligned": _aligned,
 }
 """How a tree is made, by the name of the path."""
 
 
-def _sample(size: int) -> NDArray[np.intp]:
-    return np.arange(min(size, SAMPLE_SPAXELS))
+def _scores(
+    spectra: Rows,
+    basis: SpectralBasis,
+    prepared: Callable[[NDArray[np.floating]], NDArray[np.floating]] = lambda block: block,
+) -> NDArray[np.float32]:
+    return np.concatenate([basis.scores(prepared(block)) for block in blocks_of(spectra)])
+
+
+def _reordered(spectra: Rows, order: NDArray[np.intp], scratch: Scratch) -> Rows:
+    if isinstance(spectra, np.ndarray):
+        return spectra[order]
+    table = scratch.allocate("spectra in order", spectra.shape, spectra.dtype)
+    for rows in row_blocks(spectra.shape):
+        table[rows] = spectra[order[rows]]
+    return table

@@ -7,12 +7,15 @@ stays small (sums) or goes to its own place in a file: workers never wait for on
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from survey.clustering.distances import EngineName
+from survey.clustering.merging import Linkage
+from survey.clustering.micro import BlockSums, MicroSums, block_sums
 from survey.clustering.strips import (
     Rectangle,
     StripDistances,
@@ -150,3 +153,35 @@ def _store_rectangle(square: SquareWork, pair: StripPair) -> tuple[int, int]:
     if square.whole and not pair.is_diagonal:
         square.matrix[pair.second, pair.first] = rectangle.values.T
     return rectangle.n_at_limit, rectangle.n_pairs
+
+
+@dataclass(frozen=True)
+class BlockWork:
+    """Distances that are summed over pairs of micro-clusters, `labels` (n,), and forgotten."""
+
+    work: StripWork
+    labels: NDArray[np.int32]
+    linkage: Linkage
+
+
+def sum_blocks(blocks: BlockWork, sums: MicroSums, folder: Path) -> float:
+    """Sum all distances on all workers; returns the fraction at the limit.
+
+    `folder` is one that all workers see, if the spectra are in a file.
+    """
+    at_limit = AtLimit()
+
+    def collect(result: tuple[BlockSums, tuple[int, int]]) -> None:
+        sums.add(result[0])
+        at_limit(result[1])
+
+    run_tiles(_sum_rectangle, blocks, blocks.work.pairs, collect, folder=folder)
+    return at_limit.fraction
+
+
+def _sum_rectangle(blocks: BlockWork, pair: StripPair) -> tuple[BlockSums, tuple[int, int]]:
+    rectangle = blocks.work.rectangle(pair)
+    left, right = blocks.labels[pair.first], blocks.labels[pair.second]
+    values = blocks.linkage.feed(rectangle.values)
+    sums = block_sums(values, left, None if pair.is_diagonal else right)
+    return sums, (rectangle.n_at_limit, rectangle.n_pairs)
