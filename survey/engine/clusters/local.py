@@ -12,6 +12,8 @@ from distributed import Client, LocalCluster
 
 from survey.engine.clusters.base import LOOPBACK, PRELOAD, LargeWorkers, Warn, WorkerTable
 
+DEAF = "survey.engine.deaf"
+
 EXAMPLE = """\
 kind = "local"
 workers = 8
@@ -37,7 +39,7 @@ class LocalTable(WorkerTable):
     def open(self, warn: Warn) -> Iterator[Client]:
         """A client of a scheduler in this process and of worker processes beside it."""
         with ExitStack() as stack:
-            with deaf_to_interrupts():
+            with interrupts_deferred():
                 cluster = stack.enter_context(self._cluster())
                 client = stack.enter_context(Client(cluster))
                 if self.large is not None:
@@ -54,7 +56,7 @@ class LocalTable(WorkerTable):
             memory_limit=self.memory_limit,
             local_directory=self.scratch,
             resources=self.resources or None,
-            preload=[PRELOAD],
+            preload=[PRELOAD, DEAF],
             # Without an address of its own the HTTP server would listen on every interface.
             dashboard_address=f"{self.http_host}:0",
             scheduler_kwargs={"dashboard": self.dashboard},
@@ -71,16 +73,16 @@ def _add(large: LargeWorkers, cluster: LocalCluster) -> None:
 
 
 @contextmanager
-def deaf_to_interrupts() -> Iterator[None]:
-    """Processes started meanwhile ignore Ctrl-C, which a terminal sends to all of them.
-
-    It is for the driver to stop them, once it has published what is done.
-    """
+def interrupts_deferred() -> Iterator[None]:
+    """Ctrl-C meanwhile takes effect at the end: half a cluster is hard to stop."""
     if threading.current_thread() is not threading.main_thread():
         yield  # Only the main thread may touch signals.
         return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    heard: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, handler)
+        if heard:
+            signal.raise_signal(signal.SIGINT)
