@@ -49,7 +49,7 @@ from survey.spectra.prepare import Prepared, prepare
 
 STAGES = tuple(STAGE_SETTINGS)
 
-CODE_VERSION = {"convert": 1, "linkage": 1, "profiles": 1, "features": 1}
+CODE_VERSION = {"convert": 1, "linkage": 1, "profiles": 1, "features": 2}
 """Raised when a stage's code changes its results: what it made before is then made again."""
 
 NUMERIC_LIBRARIES = {
