@@ -77,6 +77,7 @@ class FeatureFlag(QualityFlag):
     FITTED = 1, "a joint fit with its neighbours divided the flux, or gave the limit"
     DISPLACED = 2, "found, and measured, out of place against the velocity of the spectrum"
     EDGE = 3, "its continuum or window is cut by the end of the spectrum or by missing data"
+    ABSORBED = 4, "most of it makes up for the light that stars are taken to absorb under it"
 
 
 class SpaxelFlag(QualityFlag):

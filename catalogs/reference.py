@@ -26,6 +26,7 @@ from catalogs.errors import CatalogError
 Range = tuple[float, float]
 Polynomial = tuple[float, ...]
 LineSet = Literal["mir", "optical"]
+UM_PER_ANGSTROM = 1e-4
 T = TypeVar("T")
 
 
@@ -35,7 +36,8 @@ class Line:
 
     `blend` names neighbours that broad lines reach into; a line that is not `common` gives
     way to one that is. `bright` lines are those by which velocities are found. Potentials are
-    those of the ion that emits, NaN for molecules.
+    those of the ion that emits, NaN for molecules. `absorption_um` is the equivalent width that
+    stars usually have under it, give or take `absorption_err_um`.
     """
 
     name: str
@@ -49,6 +51,8 @@ class Line:
     common: bool = True
     bright: bool = False
     blend: tuple[str, ...] = ()
+    absorption_um: float = 0.0
+    absorption_err_um: float = 0.0
     source: str = ""
 
 
@@ -88,12 +92,16 @@ class Segment:
 
 @dataclass(frozen=True)
 class Instrument:
-    """Resolution in wavelength and, where the seeing does not decide it, on the sky."""
+    """Resolution in wavelength and, where the seeing does not decide it, on the sky.
+
+    Between bands that are `arms` of one spectrograph there may be a gap.
+    """
 
     name: str
     segments: tuple[Segment, ...]
     psf_fwhm_arcsec: Polynomial | None
     source: str
+    arms: bool = False
 
 
 @dataclass(frozen=True)
@@ -267,6 +275,8 @@ def _line(row: Row) -> Line:
         common=bool(row["common"]),
         bright=bool(row["bright"]),
         blend=tuple(str(row["blend"]).split()),
+        absorption_um=float(row["absorption"]) * UM_PER_ANGSTROM,
+        absorption_err_um=float(row["absorption_err"]) * UM_PER_ANGSTROM,
         source=str(row["source"]),
     )
 
@@ -306,6 +316,7 @@ def _instrument(name: str, entry: Mapping[str, Any]) -> Instrument:
         segments=tuple(map(_segment, entry["segments"])),
         psf_fwhm_arcsec=None if psf is None else tuple(psf),
         source=entry["source"],
+        arms=entry.get("arms", False),
     )
 
 

@@ -158,9 +158,11 @@ class ProfileSettings(_Table):
 class FeatureSettings(_Table):
     """Measurement of lines, bands and the continuum slope in cluster spectra.
 
-    Lines are looked for up to velocity_limit_km_s from where the redshift puts them.
+    Lines are looked for up to velocity_limit_km_s from where the redshift puts them. With
+    stellar_absorption, Balmer lines are corrected for what stars usually absorb under them.
     """
 
+    stellar_absorption: bool = True
     velocity_limit_km_s: float = Field(default=700.0, ge=0)
     detection_sigma: float = Field(default=3.0, gt=0)
     upper_limit_sigma: float = Field(default=3.0, gt=0)

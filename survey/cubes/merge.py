@@ -4,7 +4,8 @@ The spatial grid is that of the sub-band with the largest spaxels (the bluest of
 wavelength grid is uniform, with the finest step, and begins at the first plane of the bluest
 sub-band, whose spectra therefore stay as they are where the steps agree. Going from blue to
 red each sub-band is scaled to match what is there already, and the two fade into one another
-across the overlap.
+across the overlap. The arms of one spectrograph need not overlap: nothing tells a factor then,
+and the planes between them have no data.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from itertools import pairwise
 import numpy as np
 import xarray as xr
 
+from catalogs.reference import load_instruments
 from survey.cubes.dataset import build_cube
 from survey.cubes.resample import Cube, Samples, to_spatial_grid, to_wavelengths
 from survey.cubes.wcs import read_header
@@ -35,14 +37,15 @@ class Factor:
     """By how much a sub-band was multiplied, and what that was measured on.
 
     `measured` is the ratio found and `error` its standard error, None if there was too little
-    to measure. An error above `MAX_FACTOR_ERROR` leaves `factor` at 1.
+    to measure. An error above `MAX_FACTOR_ERROR` leaves `factor` at 1. `overlap_um` is None for
+    a gap.
     """
 
     band: str
     factor: float
     measured: float | None
     error: float | None
-    overlap_um: tuple[float, float]
+    overlap_um: tuple[float, float] | None
     n_spaxel: int
 
 
@@ -79,7 +82,7 @@ def merge_bands(cubes: Sequence[xr.Dataset]) -> xr.Dataset:
     ------
     DataError
         If the cubes are of different instruments or units, have no celestial coordinates, or
-        do not overlap one another in wavelength.
+        do not overlap one another in wavelength, and are no arms of one spectrograph.
     """
     cubes = sorted(cubes, key=lambda cube: float(cube["wavelength"][0]))
     _check(cubes)
@@ -138,6 +141,8 @@ def _check(cubes: Sequence[xr.Dataset]) -> None:
 
 def _check_overlap(blue: xr.Dataset, red: xr.Dataset) -> None:
     end, start = float(blue["wavelength"][-1]), float(red["wavelength"][0])
+    if start > end and _are_arms(blue):
+        return
     shared = int((red["wavelength"] <= end).sum())
     if shared < MIN_OVERLAP_PLANES or float(red["wavelength"][-1]) <= end:
         raise DataError(
@@ -147,6 +152,11 @@ def _check_overlap(blue: xr.Dataset, red: xr.Dataset) -> None:
             found=f"one ends at {end:.4f} micron, the next begins at {start:.4f}",
             advice="Run them as separate cubes",
         )
+
+
+def _are_arms(cube: xr.Dataset) -> bool:
+    instrument = load_instruments().get(cube.attrs["instrument"])
+    return instrument is not None and instrument.arms
 
 
 def _common_grid(wavelengths_um: Sequence[Cube]) -> Cube:
@@ -180,6 +190,8 @@ def _on_grid(cube: xr.Dataset, reference: xr.Dataset, grid_um: Cube) -> _Stretch
 
 def _join(left: _Stretch, right: _Stretch, grid_um: Cube) -> _Stretch:
     """Scale `right` to `left` and let the one fade into the other across their overlap."""
+    if right.first >= left.end:
+        return _beyond_gap(left, right)
     overlap = slice(right.first, left.end)
     tail = _part(left, overlap)
     factor = _match(tail, _part(right, overlap), right.band, grid_um[overlap])
@@ -193,6 +205,21 @@ def _join(left: _Stretch, right: _Stretch, grid_um: Cube) -> _Stretch:
         samples=Samples(
             np.concatenate([left.samples.flux[before], blend.flux, scaled.flux[after]]),
             np.concatenate([left.samples.variance[before], blend.variance, scaled.variance[after]]),
+        ),
+        factors=(*left.factors, factor),
+    )
+
+
+def _beyond_gap(left: _Stretch, right: _Stretch) -> _Stretch:
+    """Both as they are, with planes without data between them."""
+    gap = np.full((right.first - left.end, *left.samples.flux.shape[1:]), np.nan)
+    factor = Factor(right.band, 1.0, measured=None, error=None, overlap_um=None, n_spaxel=0)
+    return _Stretch(
+        band=left.band,
+        first=left.first,
+        samples=Samples(
+            np.concatenate([left.samples.flux, gap, right.samples.flux]),
+            np.concatenate([left.samples.variance, gap, right.samples.variance]),
         ),
         factors=(*left.factors, factor),
     )

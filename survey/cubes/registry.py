@@ -22,7 +22,7 @@ from survey.cubes.sami import read_sami
 from survey.errors import ConfigError, DataError
 
 GENERIC = "generic"
-TARGET_KEYWORDS = ("TARGNAME", "OBJECT")
+TARGET_KEYWORDS = ("TARGNAME", "OBJECT", "NAME")
 """Of the primary header, the first that says something."""
 
 

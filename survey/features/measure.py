@@ -48,6 +48,8 @@ class Measurement:
         A joint fit with its neighbours divided the flux, or gave the limit.
     displaced : bool
         Found, and measured, out of place against the velocity of the spectrum.
+    absorbed : bool
+        Most of the flux makes up for the light that stars are taken to absorb under the line.
     velocity_km_s : float
         Where the line is against the redshift given, NaN if it is not bright enough to tell.
     """
@@ -64,6 +66,7 @@ class Measurement:
     edge: bool = False
     fitted: bool = False
     displaced: bool = False
+    absorbed: bool = False
     velocity_km_s: float = np.nan
 
     @property
@@ -74,6 +77,7 @@ class Measurement:
             FeatureFlag.FITTED: self.fitted,
             FeatureFlag.DISPLACED: self.displaced,
             FeatureFlag.EDGE: self.edge,
+            FeatureFlag.ABSORBED: self.absorbed,
         }
         return sum(int(flag) for flag, is_set in holds.items() if is_set)
 
@@ -159,7 +163,13 @@ def _judged_lines(
     settings: FeatureSettings,
 ) -> Iterator[Measurement]:
     judged = [
-        _judged(spectrum, place.line.name, place.line.wavelength_um, item.raw, settings)
+        _judged(
+            spectrum,
+            place.line.name,
+            place.line.wavelength_um,
+            _without_absorption(item.raw, place.line, settings),
+            settings,
+        )
         for place, item in zip(placed, measured, strict=True)
     ]
     detected = {item.name for item in judged if item.detected}
@@ -169,8 +179,26 @@ def _judged_lines(
             blended=origin.narrowed or bool(detected.intersection(place.line.blend)),
             fitted=origin.fitted,
             displaced=place.displaced,
+            absorbed=_absorbed(origin.raw, place.line, settings) > max(origin.raw.flux, 0.0),
             velocity_km_s=velocity_km_s + place.velocity_km_s,
         )
+
+
+def _without_absorption(raw: RawFlux, line: Line, settings: FeatureSettings) -> RawFlux:
+    """The flux as it would be without the stellar line under it, which adds to its error."""
+    if not line.absorption_um or not settings.stellar_absorption:
+        return raw
+    unsure = line.absorption_err_um * raw.continuum
+    return replace(
+        raw,
+        flux=raw.flux + _absorbed(raw, line, settings),
+        error_empirical=float(np.hypot(raw.error, unsure)),
+    )
+
+
+def _absorbed(raw: RawFlux, line: Line, settings: FeatureSettings) -> float:
+    """Flux that stars usually take from a line above a continuum like this one."""
+    return line.absorption_um * max(raw.continuum, 0.0) * settings.stellar_absorption
 
 
 def _judged_bands(

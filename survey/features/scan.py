@@ -62,8 +62,14 @@ class Scan:
     fwhm_km_s: Floats
 
     def peaks(self, row: int, snr_min: float) -> list[Peak]:
-        """Maxima of one line with at least some S/N."""
+        """Maxima of one line with at least some S/N.
+
+        A stellar line has shoulders on both sides, lower than it is deep: where there may be
+        one, those are no maxima.
+        """
         snr = self.snr[row]
+        if self.lines[row].absorption_um:
+            snr_min = max(snr_min, -float(np.min(snr, where=np.isfinite(snr), initial=0.0)))
         inner = snr[1:-1]
         top = (inner >= snr_min) & (inner >= snr[:-2]) & (inner > snr[2:])
         return [self._peak(row, int(column)) for column in np.flatnonzero(top) + 1]

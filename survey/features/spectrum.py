@@ -18,6 +18,7 @@ import astropy.units as u
 import numpy as np
 from astropy.constants import c as _LIGHT
 from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import percentile_filter
 
 from catalogs.reference import Line
 from survey.errors import DataError
@@ -36,6 +37,10 @@ INTRINSIC_FWHM_KM_S = 250.0
 Rotation and dispersion within one cluster, and what the redshift leaves; broader wings, as
 of outflows, are cut.
 """
+
+STEPS_COMPARED = 9
+GAP_STEPS = 1.5
+"""Among so many steps between samples, one so many times as wide as most of them is a gap."""
 
 SAMPLES_PER_ELEMENT = 2.0
 """Nyquist sampling, taken for the resolution where that is not known."""
@@ -115,6 +120,13 @@ def observed_spectrum(
     wavelength = np.asarray(wavelength_um, dtype=np.float64)
     flux, sigma = np.asarray(spectrum, dtype=np.float64), np.asarray(error, dtype=np.float64)
     _check(wavelength, flux, sigma)
+    power = None if resolving_power is None else np.broadcast_to(resolving_power, flux.shape)
+    complete = _with_missing_planes(wavelength)
+    if complete.size > wavelength.size:
+        places = np.searchsorted(complete, wavelength)
+        flux, sigma = (_spread(values, places, complete.size) for values in (flux, sigma))
+        power = None if power is None else np.interp(complete, wavelength, power)
+        wavelength = complete
     stretch = 1 + velocity_km_s / LIGHT_KM_S
     wavelength = wavelength / stretch
     per_micron = _per_micron(wavelength, flux_unit, (1 + redshift) * stretch)
@@ -124,7 +136,7 @@ def observed_spectrum(
         error=_without_gaps(wavelength, sigma) * per_micron,
         good=np.isfinite(flux),
         per_micron=per_micron,
-        line_fwhm_um=_line_fwhm_um(wavelength, resolving_power),
+        line_fwhm_um=_line_fwhm_um(wavelength, power),
     )
 
 
@@ -145,6 +157,28 @@ def line_flux_unit(flux_unit: str) -> str:
 def wavelengths_of(lines: Sequence[Line]) -> Floats:
     """Wavelengths of lines in micron, shape (M,)."""
     return np.array([line.wavelength_um for line in lines], dtype=np.float64)
+
+
+def _with_missing_planes(wavelength_um: Floats) -> Floats:
+    """The wavelengths, with one or two more wherever planes are missing between them.
+
+    The samples beside a gap would else be as wide as half of it.
+    """
+    step = np.diff(wavelength_um)
+    usual = percentile_filter(step, 75, STEPS_COMPARED, mode="nearest")
+    gap = np.flatnonzero(step > GAP_STEPS * usual)
+    left, right, width = wavelength_um[gap], wavelength_um[gap + 1], usual[gap]
+    one = right - left < (1 + GAP_STEPS) * width
+    middle = (left + right) / 2
+    first, last = np.where(one, middle, left + width), np.where(one, middle, right - width)
+    return np.unique(np.concatenate([wavelength_um, first, last]))
+
+
+def _spread(values: Floats, places: Ints, size: int) -> Floats:
+    """The values at some places of a longer array, NaN at the others."""
+    spread = np.full(size, np.nan)
+    spread[places] = values
+    return spread
 
 
 def _without_gaps(wavelength_um: Floats, values: Floats) -> Floats:

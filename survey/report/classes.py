@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from pathlib import Path
 
-from catalogs.classification import Classification, current_classification
+from catalogs.classification import Classification
 from catalogs.query import Catalog
 from survey.report.planes import draw_planes
 from survey.report.scores import draw_importances, draw_scores
@@ -25,22 +25,19 @@ CAPTIONS = {
 }
 
 
-def class_section(root: Path, catalog: Catalog, folder: Path) -> list[str]:
-    """Draw the classification of a catalog, if it has one, and return its HTML.
+def class_section(catalog: Catalog, classification: Classification, folder: Path) -> list[str]:
+    """Draw the classification of a catalog, and return its HTML.
 
     Pictures that are of this very classification already are left alone.
 
     Parameters
     ----------
-    root : Path
-        The run directory.
     catalog : Catalog
+    classification : Classification
+        The one that its classes are of.
     folder : Path
         Of the page; the pictures are written below it.
     """
-    classification = current_classification(root)
-    if classification is None:
-        return []
     pictures = folder / "classes"
     pictures.mkdir(parents=True, exist_ok=True)
     if drawn_for(pictures / "planes.png") != classification.receipt.key:

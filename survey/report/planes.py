@@ -3,15 +3,14 @@
 After figures 4 and 5 of Hermosa Munoz et al., and after figure 7 where a model told the classes:
 the contours are then those of the clusters that it was trained on, and the shapes of the points
 tell the galaxies. The colour of a cluster is the mixture of those of the classes in the
-proportions of their probabilities; limits are arrows. Optical planes have the published
-demarcation lines.
+proportions of their probabilities, or where there are none that of the maps; limits are arrows.
+Optical planes have the published demarcation lines.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import matplotlib
 
@@ -26,10 +25,15 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from catalogs.columns import OF_MODEL
-from catalogs.diagnostics import load_demarcations
 from catalogs.reference import load_bands, load_lines
-from survey.classes.demarcations import Demarcation
 from survey.classes.ratios import Limit
+from survey.report.demarcations import (
+    LINE_STYLES,
+    LineStyle,
+    demarcation_handles,
+    draw_demarcations,
+    plane_frame,
+)
 from survey.report.palette import cluster_colors
 
 UNCLASSIFIED_COLOR = "#bbbbbb"
@@ -38,9 +42,6 @@ COLUMNS = 2
 MARGIN = 0.08
 MARKERS = "osD^vPX*"
 """Of the galaxies of an overlay; with more than these they are not told apart."""
-
-LineStyle = Literal["-", "--", ":", "-."]
-LINE_STYLES: tuple[LineStyle, ...] = ("-", "--", ":", "-.")
 
 
 def draw_planes(
@@ -76,7 +77,8 @@ def draw_planes(
         draw_plane(axes, clusters, contours, classes, plane)
     for axes in grid.flat[len(planes) :]:
         axes.set_axis_off()
-    grid.flat[0].legend(handles=_legend(clusters, classes, contours), fontsize=8, loc="best")
+    handles = _legend(clusters, classes, contours) + demarcation_handles(planes)
+    grid.flat[0].legend(handles=handles, fontsize=8, loc="best")
     figure.savefig(path, dpi=130, metadata={"Source": stamp})
     plt.close(figure)
 
@@ -93,7 +95,7 @@ def draw_plane(
     x, y = (clusters[f"log_{name}"].to_numpy(float) for name in plane)
     known = np.isfinite(x) & np.isfinite(y)
     limits = [clusters[f"loglimit_{name}"].fillna(0).to_numpy(int)[known] for name in plane]
-    colors = mixed_colors(clusters, classes)[known]
+    colors = point_colors(clusters, classes)[known]
     x, y = x[known], y[known]
     here = contours[(contours["x_ratio"] == x_name) & (contours["y_ratio"] == y_name)]
     _draw_contours(axes, here, classes, _styles(contours))
@@ -106,12 +108,31 @@ def draw_plane(
                      linewidths=0.5, zorder=3)  # fmt: skip
     axes.scatter(x[is_limit], y[is_limit], c=colors[is_limit], s=14, zorder=3)
     _draw_arrows(axes, x, y, limits, colors)
+    if _are_as_on_the_map(clusters, classes):
+        for number, place in zip(clusters["cluster"][known], zip(x, y, strict=True), strict=True):
+            axes.annotate(str(number), place, (5, 4), textcoords="offset points", fontsize=7)
     if _are_of_model(contours):
         x, y = (np.concatenate([v, *here[axis]]) for v, axis in ((x, "x"), (y, "y")))
+    if (frame := plane_frame(plane)) is not None:
+        x, y = (np.append(values, ends) for values, ends in zip((x, y), frame, strict=True))
     _frame(axes, x, y)
-    _draw_demarcations(axes, plane)
+    draw_demarcations(axes, plane)
     axes.set_xlabel(f"log {ratio_label(x_name)}")
     axes.set_ylabel(f"log {ratio_label(y_name)}")
+
+
+def point_colors(clusters: pd.DataFrame, classes: Sequence[str]) -> NDArray[np.float64]:
+    """RGB colours (N, 3): of the classes, or of the clusters on the map of a single galaxy."""
+    if classes:
+        return mixed_colors(clusters, classes)
+    if _are_as_on_the_map(clusters, classes):
+        colors = cluster_colors(int(clusters["cluster"].max()))
+        return np.array([to_rgb(colors[number - 1]) for number in clusters["cluster"]])
+    return np.tile(to_rgb(UNCLASSIFIED_COLOR), (len(clusters), 1))
+
+
+def _are_as_on_the_map(clusters: pd.DataFrame, classes: Sequence[str]) -> bool:
+    return not classes and clusters["galaxy"].nunique() == 1
 
 
 def mixed_colors(clusters: pd.DataFrame, classes: Sequence[str]) -> NDArray[np.float64]:
@@ -190,14 +211,6 @@ def _frame(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
         if len(values):
             margin = MARGIN * (np.ptp(values) or 1.0)
             set_limits(values.min() - 2 * margin, values.max() + 2 * margin)
-
-
-def _draw_demarcations(axes: Axes, plane: tuple[str, str]) -> None:
-    left, right = axes.get_xlim()
-    x = np.linspace(left, right, 400)
-    for row in load_demarcations():
-        if (row["x"], row["y"]) == plane:
-            axes.plot(x, Demarcation(**row)(x), color="black", linewidth=1, label=row["name"])
 
 
 def _legend(clusters: pd.DataFrame, classes: Sequence[str], contours: pd.DataFrame) -> list[Line2D]:

@@ -14,9 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from catalogs import open_catalog
+from catalogs.classification import current_classification
 from catalogs.part_tables import read_part_table
 from catalogs.parts import PartStore, Receipt, safe_name
 from survey.errors import IntegrityError
+from survey.report.bpt import bpt_section
 from survey.report.classes import class_section
 from survey.report.galaxy import draw_galaxy
 from survey.report.stamp import drawn_for
@@ -90,7 +92,12 @@ def write_page(root: str | Path) -> Path:
         PAGE_HEAD,
         f"<h1>{len(galaxies)} galaxies, {int(galaxies['n_cluster'].sum())} clusters</h1>",
     ]
-    blocks += class_section(root, catalog, root / FOLDER)
+    classification = current_classification(root)
+    drawn: list[tuple[str, str]] = []
+    if classification is not None:
+        blocks += class_section(catalog, classification, root / FOLDER)
+        drawn = [(x, y) for x, y in classification.receipt.summary["planes"]]
+    blocks += bpt_section(catalog, root / FOLDER, drawn)
     for row in failures.to_dict("records"):
         text = html.escape(f"{row['galaxy']}: {row['stage']}: {row['message']}")
         blocks.append(f"<p class=failed>Quarantined {text}</p>")

@@ -3,7 +3,7 @@ import pytest
 from astropy.io import fits
 
 from survey.config import GenericReaderSettings, ReadSettings
-from survey.cubes.registry import READERS, identify, read_cube
+from survey.cubes.registry import READERS, identify, read_cube, target_name
 from survey.errors import ConfigError, DataError
 
 
@@ -19,6 +19,12 @@ from survey.errors import ConfigError, DataError
 )
 def test_observed_cubes_are_recognised(shared_data, name, reader):
     assert identify(shared_data / name) == reader
+
+
+@pytest.mark.real_data
+def test_the_arms_of_sami_name_one_target(shared_data):
+    arms = sorted((shared_data / "sami").glob("*sectors*"))
+    assert [target_name(arm) for arm in arms] == ["209807", "209807"]
 
 
 @pytest.mark.real_data

@@ -38,7 +38,7 @@ def _measure_blend(truth, seed, *, galaxy_fwhm_km_s=200.0, continuum_snr=100.0):
         flux_unit="W / (m2 um sr)",
         lines=load_lines("optical" if optical else "mir"),
         bands=(),
-        settings=FeatureSettings(),
+        settings=FeatureSettings(stellar_absorption=False),  # there are no stars
         redshift=0.0,
         resolving_power=power,
     )

