@@ -4,7 +4,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test lint types pytest bench bench-truth bench-archive clean
+CLUSTER_PACKAGES := openssh-server slurm-wlm munge
+
+.PHONY: help demo test lint types pytest test-cluster bench bench-truth bench-archive clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:\t/' | expand -t 13
@@ -23,6 +25,10 @@ types: $(VENV)/.installed-dev
 
 pytest: $(VENV)/.installed-dev
 	$(BIN)/pytest -n 2
+
+test-cluster: $(VENV)/.installed-dev  ## surveys over SSH and in SLURM jobs on this machine (Debian, as root)
+	which sshd sbatch slurmctld munged >/dev/null || apt-get install -y --no-install-recommends $(CLUSTER_PACKAGES)
+	$(BIN)/pytest -m cluster tests/deploy
 
 bench: $(VENV)/.installed-dev  ## speed and memory, as ratios measured in one run
 	$(BIN)/python tests/benchmarks/run.py

@@ -7,10 +7,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 60.0
@@ -20,10 +19,10 @@ START_S = 60.0
 def dask_scheduler(folder: Path, *arguments: object, **environment: str) -> Iterator[str]:
     """The address of a scheduler on the loopback interface."""
     file = folder / "scheduler.json"
-    command = ["scheduler", "--host", "127.0.0.1", "--port", 0, "--dashboard-address"]
+    command: list[object] = ["scheduler", "--host", "127.0.0.1", "--port", 0, "--dashboard-address"]
     command += ["127.0.0.1:0", "--scheduler-file", file, *arguments]
-    with _dask(command, folder / "scheduler.log", environment) as process:
-        yield _read(file, process)["address"]
+    with dask_process(command, folder / "scheduler.log", environment) as process:
+        yield scheduler_address(file, process)
 
 
 @contextmanager
@@ -31,17 +30,19 @@ def dask_worker(
     address: str, folder: Path, *arguments: object, name: str = "one", **environment: str
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A worker process of the scheduler at `address`."""
-    command = ["worker", address, "--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
+    command: list[object] = ["worker", address, "--host", "127.0.0.1"]
+    command += ["--dashboard-address", "127.0.0.1:0"]
     command += ["--nthreads", 1, "--memory-limit", "1GiB", "--name", name]
     command += ["--local-directory", folder, *arguments]
-    with _dask(command, folder / f"worker-{name}.log", environment) as process:
+    with dask_process(command, folder / f"worker-{name}.log", environment) as process:
         yield process
 
 
 @contextmanager
-def _dask(
-    command: list[Any], log: Path, environment: dict[str, str]
+def dask_process(
+    command: Sequence[object], log: Path, environment: dict[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of the command `dask`, terminated at the end."""
     words = [sys.executable, "-m", "dask", *map(str, command)]
     inherited = {**os.environ, "PYTHONPATH": str(ROOT)}
     with (
@@ -54,14 +55,15 @@ def _dask(
             process.terminate()
 
 
-def _read(file: Path, process: subprocess.Popen[bytes]) -> dict[str, Any]:
+def scheduler_address(file: Path, process: subprocess.Popen[bytes]) -> str:
+    """What a scheduler writes into its --scheduler-file once it is there."""
     deadline = time.monotonic() + START_S
     while True:
         try:
-            found: dict[str, Any] = json.loads(file.read_text())
+            address: str = json.loads(file.read_text())["address"]
         except (FileNotFoundError, json.JSONDecodeError):
             assert process.poll() is None, "the scheduler ended"
             assert time.monotonic() < deadline, "the scheduler did not start"
             time.sleep(0.1)
         else:
-            return found
+            return address

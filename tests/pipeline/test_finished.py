@@ -12,8 +12,9 @@ from survey.pipeline import finished
 from survey.pipeline.archive import exclusive, run_survey
 from survey.pipeline.targets import Target
 
-UNREACHABLE = EngineSettings(scheduler="tcp://127.0.0.1:9")
-NEEDS_A_CLUSTER = "no Dask scheduler answers"
+FORBIDDEN = EngineSettings(scheduler="tcp://192.0.2.1:8786")
+NEEDS_A_CLUSTER = "would not be encrypted"
+"""A cluster that is refused as soon as it is needed, and how."""
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def root(done: Path, tmp_path: Path) -> Path:
 
 
 def again(root: Path, targets: list[Target], settings: Settings, **options) -> dict[str, str]:
-    with LazyCluster(UNREACHABLE) as cluster:
+    with LazyCluster(FORBIDDEN) as cluster:
         results = run_survey(root, targets, settings, cluster, **options)
     return {name: report.outcome for name, report in results.reports.items()}
 

@@ -1,0 +1,46 @@
+"""The examples of cluster files are valid, as they stand and with what is commented out in them."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from survey.engine.clusters import KINDS
+from survey.engine.settings import load_cluster
+from tests.deploy.conftest import ROOT
+
+EXAMPLES = [kind for kind in KINDS if kind != "kubernetes"]  # which has its own tests
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the files are that the examples name."""
+    (tmp_path / ".ssh").mkdir()
+    names = ("ca.pem", "survey.pem", "survey.key", ".ssh/id_ed25519", ".ssh/known_hosts")
+    for name in names:
+        (tmp_path / name).touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+@pytest.mark.parametrize("everything", [False, True])
+def test_an_example_is_valid(kind: str, everything: bool, folder: Path) -> None:
+    text = (ROOT / "deploy" / kind / f"{kind}.toml").read_text()
+    if everything:
+        text = re.sub(r"^# (?=\w+ = |\[\w+\])", "", text, flags=re.MULTILINE)
+    (folder / "cluster.toml").write_text(text)
+    assert type(load_cluster(folder / "cluster.toml")) is KINDS[kind]
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_an_example_says_every_setting_of_its_kind(kind: str) -> None:
+    text = (ROOT / "deploy" / kind / f"{kind}.toml").read_text()
+    shared = {"dashboard", "http", "metrics_targets", "watch", "resources"}
+    rare = {"keep_every_s", "connect_timeout_s"}
+    missing = {
+        name
+        for name in KINDS[kind].model_fields
+        if not re.search(rf"\b{name}\b", text) and name not in shared | rare
+    }
+    assert not missing
