@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test lint types pytest bench bench-truth clean
+.PHONY: help demo test lint types pytest bench bench-truth bench-scale clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:\t/' | expand -t 13
@@ -29,6 +29,9 @@ bench: $(VENV)/.installed-dev  ## speed and memory, as ratios measured in one ru
 
 bench-truth: $(VENV)/.installed-dev  ## classes of simulated surveys against the truth (about 10 minutes)
 	$(BIN)/python tests/benchmarks/bench_truth.py
+
+bench-scale: $(VENV)/.installed-dev  ## large galaxies on workers of limited memory (about an hour, 24 GiB)
+	$(BIN)/python tests/benchmarks/bench_scale.py
 
 clean:  ## remove the virtual environment and the demo
 	rm -rf $(VENV) demo

@@ -23,6 +23,7 @@ from catalogs.publish import publish
 from survey import __version__
 from survey.config import Settings, fingerprint
 from survey.engine.cluster import Cluster, slots
+from survey.engine.scratch import sweep_scratch
 from survey.engine.submit import Task, run_tasks
 from survey.errors import ConfigError
 from survey.pipeline.ledger import Ledger
@@ -99,6 +100,7 @@ def run_survey(
         write_targets(targets, root / TARGETS_FILE)
         describe_run(root, settings)
         PartStore(root).sweep_inflight()
+        sweep_scratch(root)
         ledger, results = Ledger(root), Results()
         ledger.begin(len(targets))
         tasks = [
