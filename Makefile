@@ -6,7 +6,8 @@ BIN    := $(VENV)/bin
 
 CLUSTER_PACKAGES := openssh-server slurm-wlm munge
 
-.PHONY: help demo test lint types pytest test-cluster bench bench-truth bench-archive clean
+.PHONY: help demo test lint types pytest test-cluster bench bench-truth bench-archive bench-scale \
+	clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:\t/' | expand -t 13
@@ -39,8 +40,11 @@ bench-truth: $(VENV)/.installed-dev  ## classes of simulated surveys against the
 bench-archive: $(VENV)/.installed-dev  ## thousands of galaxies (about 30 minutes, 6 GB kept in bench)
 	$(BIN)/python tests/benchmarks/bench_archive.py
 
+bench-scale: $(VENV)/.installed-dev  ## large galaxies on workers of limited memory (about an hour, 24 GiB)
+	$(BIN)/python tests/benchmarks/bench_scale.py
+
 clean:  ## remove the virtual environment, the demo and the files of benchmarks
-	rm -rf $(VENV) demo bench
+	rm -rf $(VENV) demo bench bench-scale
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -7,6 +7,11 @@ taken off; what is left fluctuates around the distance of the shapes.
 
 On 96 simulated MRS cubes of S/N 4 to 30 the adjusted Rand index with the truth, at the true
 number of clusters, rises from 0.30 to 0.33: at S/N 4 from 0.25 to 0.37, at S/N 30 not at all.
+
+A tenth to a third of all pairs are no further apart than their noise. Setting these to zero would
+make them equal, and leave it to the order of the spaxels which are joined first; they keep a
+part of their distance instead, and with it their order (adjusted Rand index on 46 cubes of
+S/N 4 to 30, cut at 3 to 8 clusters: 0.37 with zeros, 0.39 with a tenth).
 """
 
 from __future__ import annotations

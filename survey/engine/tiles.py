@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import pickle
 import uuid
-from collections.abc import Callable, Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from distributed import Client, Future, KilledWorker, as_completed, get_worker, worker_client
 
@@ -27,40 +28,57 @@ PRIORITY = 100
 """Of pieces above whole galaxies: who has begun is to finish."""
 
 
-def run_tiles(
-    function: Callable[[Any, Any], Any],
-    shared: Any,
-    tiles: Iterable[Any],
-    collect: Callable[[Any], None] = lambda result: None,
-    *,
-    folder: Path,
-) -> None:
-    """Call ``function(shared, tile)`` for all tiles, on as many workers as there are.
+class RunTiles(Protocol):
+    """Runs pieces of work, wherever that is."""
 
-    Parameters
-    ----------
-    function : callable
-        Importable by the workers. It may run twice for a tile.
-    shared : object
-        What all tiles need; every worker reads it once, from a file.
-    tiles : iterable
-        The dearest first.
-    collect : callable
-        Given every result here, in the order in which they arrive.
-    folder : Path
-        Where all workers can read.
+    def __call__(
+        self,
+        function: Callable[[Any, Any], Any],
+        shared: Any,
+        tiles: Sequence[Any],
+        collect: Callable[[Any], None] = lambda result: None,
+    ) -> None:
+        """Call ``function(shared, tile)`` for all tiles.
 
-    Raises
-    ------
-    ResourceError
-        If a tile was lost with its worker again and again.
+        Parameters
+        ----------
+        function : callable
+            Importable by the workers. It may run twice for a tile.
+        shared : object
+            What all tiles need; every worker reads it once, from a file.
+        tiles : sequence
+            The dearest first.
+        collect : callable
+            Given every result here, in the order in which they arrive.
+
+        Raises
+        ------
+        ResourceError
+            If a tile was lost with its worker again and again.
+        """
+
+
+@contextmanager
+def tile_runner(folder: Path) -> Iterator[RunTiles]:
+    """Run pieces on as many workers as there are; the slot of the task is free meanwhile.
+
+    `folder` is one that all workers see.
     """
     if n_slots() < 2:
-        for tile in tiles:
-            collect(function(shared, tile))
+        yield _run_here
         return
     with worker_client() as client:
-        run_on_cluster(client, function, shared, list(tiles), collect, folder=folder)
+        yield partial(run_on_cluster, client, folder)
+
+
+def _run_here(
+    function: Callable[[Any, Any], Any],
+    shared: Any,
+    tiles: Sequence[Any],
+    collect: Callable[[Any], None] = lambda result: None,
+) -> None:
+    for tile in tiles:
+        collect(function(shared, tile))
 
 
 def n_slots() -> int:
@@ -75,14 +93,16 @@ def n_slots() -> int:
 
 def run_on_cluster(
     client: Client,
+    folder: Path,
     function: Callable[[Any, Any], Any],
     shared: Any,
-    tiles: list[Any],
-    collect: Callable[[Any], None],
-    *,
-    folder: Path,
+    tiles: Sequence[Any],
+    collect: Callable[[Any], None] = lambda result: None,
 ) -> None:
-    """The same on the cluster of a client, without giving up a slot; see `run_tiles`."""
+    """Run pieces on the cluster of a client; see `RunTiles`."""
+    if len(tiles) < 2:
+        _run_here(function, shared, tiles, collect)
+        return
     file = folder / f"shared-{uuid.uuid4().hex}"
     file.write_bytes(pickle.dumps(shared))
     attempts = dict.fromkeys(range(len(tiles)), 1)

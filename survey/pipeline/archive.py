@@ -16,6 +16,7 @@ from catalogs.parts import PartStore
 from survey import __version__
 from survey.config import Settings, fingerprint
 from survey.engine.cluster import Cluster, slots, started
+from survey.engine.scratch import sweep_scratch
 from survey.engine.submit import Task, run_tasks
 from survey.errors import ConfigError
 from survey.pipeline.finished import reports_of_finished
@@ -93,6 +94,7 @@ def run_survey(
         write_targets(targets, root / TARGETS_FILE)
         describe_run(root, settings)
         PartStore(root).sweep_inflight()
+        sweep_scratch(root)
         ledger, results = Ledger(root), Results()
         ledger.begin(len(targets))
         tasks = [GalaxyTask(target, settings, root, draw) for target in targets]

@@ -23,9 +23,11 @@ from survey.clustering.merging import Linkage
 from survey.clustering.micro import MicroSums, micro_clusters
 from survey.clustering.noise_bias import noise_energy, without_noise
 from survey.clustering.pairs import CondensedPairs, Pairs, SampledPairs, random_sample
+from survey.clustering.rounds import Rounds
 from survey.config import Settings
-from survey.engine.memory import EXACT_CUT_SPAXELS, LinkagePath, Projection
+from survey.engine.memory import EXACT_CUT_SPAXELS, ROUNDS_BYTES, LinkagePath, Projection
 from survey.engine.scratch import Scratch
+from survey.pipeline.round_work import merge_on_disk, merge_the_rest
 from survey.pipeline.stopwatch import Stopwatch
 from survey.pipeline.strip_work import (
     BlockWork,
@@ -238,7 +240,7 @@ def _chain(job: Job) -> Made:
     with job.clock("distances"):
         if job.is_spread:
             matrix = job.scratch.table("matrix", (n, n), np.float32, panel=work.strip, filled=0.5)
-            square = SquareWork(work, matrix, whole=False)
+            square = SquareWork(work, matrix)
             at_limit = fill_square(square)
             condensed = np.empty(n * (n - 1) // 2, np.float32)
             load_condensed(square, condensed)
@@ -248,6 +250,19 @@ def _chain(job: Job) -> Made:
             at_limit = fill_condensed(work, condensed)
     with job.clock("linkage"):
         tree = chain_tree(condensed, job.linkage)
+    return Made(tree, work.distances.engine, "float32", at_limit)
+
+
+def _rounds(job: Job) -> Made:
+    n = len(job.energy)
+    work = job.strip_work(job.spectra, job.energy)
+    with job.clock("distances"):
+        matrix = job.scratch.table("matrix", (n, n), np.float32, panel=work.strip)
+        at_limit = fill_square(SquareWork(work, matrix, job.linkage))
+    with job.clock("linkage"):
+        rounds, fits = Rounds(n, job.linkage), job.projection.in_memory_clusters
+        matrix = merge_on_disk(rounds, matrix, job.scratch, fits=fits, memory_bytes=ROUNDS_BYTES)
+        tree = merge_the_rest(rounds, matrix, ROUNDS_BYTES)
     return Made(tree, work.distances.engine, "float32", at_limit)
 
 
@@ -285,6 +300,7 @@ def _aligned(job: Job) -> Made:
 PATHS: dict[LinkagePath, Callable[[Job], Made]] = {
     "fastcluster": _fastcluster,
     "chain": _chain,
+    "rounds": _rounds,
     "two-stage": _two_stage,
     "aligned": _aligned,
 }

@@ -26,7 +26,7 @@ from survey.clustering.strips import (
     write_rectangle,
 )
 from survey.engine.scratch import FileRows
-from survey.engine.tiles import n_slots, run_tiles
+from survey.engine.tiles import n_slots, tile_runner
 from survey.spectra.rows import Rows, blocks_of
 
 WORTH_SPREADING_S = 30.0
@@ -122,21 +122,20 @@ def fill_condensed(work: StripWork, condensed: NDArray[np.float32]) -> float:
 class SquareWork:
     """Distances that go to a file: a square matrix whose panels are as wide as a strip.
 
-    With `whole`, both halves are written, and rows can be read; without, only what is right of
-    the diagonal.
+    With a linkage both halves are written, as that linkage wants to be fed, so that rows can be
+    read; without one only what is right of the diagonal.
     """
 
     work: StripWork
     matrix: FileRows
-    whole: bool
+    linkage: Linkage | None = None
 
 
 def fill_square(square: SquareWork) -> float:
     """Compute all distances on all workers, into a file; returns the fraction at the limit."""
     at_limit = AtLimit()
-    run_tiles(
-        _store_rectangle, square, square.work.pairs, at_limit, folder=square.matrix.path.parent
-    )
+    with tile_runner(square.matrix.path.parent) as run:
+        run(_store_rectangle, square, square.work.pairs, at_limit)
     return at_limit.fraction
 
 
@@ -149,9 +148,12 @@ def load_condensed(square: SquareWork, condensed: NDArray[np.float32]) -> None:
 
 def _store_rectangle(square: SquareWork, pair: StripPair) -> tuple[int, int]:
     rectangle = square.work.rectangle(pair)
-    square.matrix[pair.first, pair.second] = rectangle.values
-    if square.whole and not pair.is_diagonal:
-        square.matrix[pair.second, pair.first] = rectangle.values.T
+    values = rectangle.values
+    if square.linkage is not None:
+        square.linkage.feed(values)
+        if not pair.is_diagonal:
+            square.matrix[pair.second, pair.first] = values.T
+    square.matrix[pair.first, pair.second] = values
     return rectangle.n_at_limit, rectangle.n_pairs
 
 
@@ -175,7 +177,8 @@ def sum_blocks(blocks: BlockWork, sums: MicroSums, folder: Path) -> float:
         sums.add(result[0])
         at_limit(result[1])
 
-    run_tiles(_sum_rectangle, blocks, blocks.work.pairs, collect, folder=folder)
+    with tile_runner(folder) as run:
+        run(_sum_rectangle, blocks, blocks.work.pairs, collect)
     return at_limit.fraction
 
 

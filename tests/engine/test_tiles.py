@@ -8,7 +8,7 @@ import pytest
 from distributed import Client
 
 from survey.engine.scratch import FileRows
-from survey.engine.tiles import n_slots, run_on_cluster, run_tiles
+from survey.engine.tiles import n_slots, run_on_cluster, tile_runner
 from survey.errors import DataError, ResourceError
 
 
@@ -19,7 +19,8 @@ def scaled(shared, tile):
 
 def total_here(tiles, folder):
     results = []
-    run_tiles(scaled, {"factor": 10}, tiles, results.append, folder=folder)
+    with tile_runner(folder) as run:
+        run(scaled, {"factor": 10}, tiles, results.append)
     return results, n_slots()
 
 
@@ -28,7 +29,8 @@ def write_rows(table: FileRows, start: int) -> None:
 
 
 def fill(table):
-    run_tiles(write_rows, table, range(0, 40, 5), folder=table.path.parent)
+    with tile_runner(table.path.parent) as run:
+        run(write_rows, table, range(0, 40, 5))
     return len(table[:])
 
 
@@ -37,7 +39,8 @@ def refuse(shared, tile):
 
 
 def all_refused(folder):
-    run_tiles(refuse, None, range(4), folder=folder)
+    with tile_runner(folder) as run:
+        run(refuse, None, range(4))
 
 
 def die_the_first_times(shared: tuple[Path, int], tile):
@@ -82,12 +85,7 @@ def test_a_piece_lost_with_its_worker_is_tried_again_but_not_for_ever(
     tombs.mkdir()
     with nullcontext() if survives else pytest.raises(ResourceError, match="with its worker 3"):
         run_on_cluster(
-            client,
-            die_the_first_times,
-            (tombs, deaths),
-            list(range(4)),
-            found.append,
-            folder=tmp_path,
+            client, tmp_path, die_the_first_times, (tombs, deaths), range(4), found.append
         )
     assert not list(tmp_path.glob("shared-*"))
     assert sorted(found) == [0, 1, 2, 3] if survives else 2 not in found

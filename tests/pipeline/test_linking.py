@@ -14,7 +14,7 @@ from survey.pipeline.galaxy import Galaxy
 from survey.pipeline.linking import Linked
 from survey.pipeline.task import GalaxyTask, process_galaxy
 
-EXACT = ("chain",)
+EXACT = ("chain", "rounds")
 
 
 def galaxy_by(path, target, root, *, memory_bytes=None, **linkage):

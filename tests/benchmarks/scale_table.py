@@ -1,0 +1,148 @@
+"""The table of `bench_scale`, made of the figures that its cases have left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import adjusted_rand_score
+from table import Line
+
+KS = range(2, 21)
+"""Numbers of clusters at which partitions are compared."""
+
+SCORED_KS = range(4, 13)
+"""Those of which the agreement is averaged."""
+
+STAGES = ("read", "prepare", "distances", "linkage", "profiles")
+
+
+@dataclass(frozen=True)
+class Result:
+    """The figures of one case."""
+
+    name: str
+    facts: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+
+    @classmethod
+    def read(cls, file: Path) -> Result:
+        """Read what a case has left."""
+        with np.load(file.with_suffix(".npz")) as arrays:
+            return cls(file.stem, json.loads(file.read_text()), dict(arrays))
+
+    @property
+    def gib(self) -> float:
+        """Peak memory."""
+        return self.facts["peak_memory_bytes"] / 2**30
+
+    @property
+    def detail(self) -> str:
+        """Seconds by stage."""
+        parts = [f"{stage} {self.facts[f'seconds_{stage}']:.0f}" for stage in STAGES]
+        return f"({self.facts['seconds']:.0f} s: {', '.join(parts)}; {self.facts['linkage_path']})"
+
+    def agreement(self, other: Result | None = None) -> float:
+        """Mean adjusted Rand index with the truth, or another case, at `SCORED_KS`."""
+        mine, theirs = self._common(other)
+        return float(
+            np.mean([adjusted_rand_score(a, b) for a, b in zip(mine, theirs, strict=True)])
+        )
+
+    def _common(self, other: Result | None) -> tuple[NDArray[Any], NDArray[Any]]:
+        chosen = [k - KS[0] for k in SCORED_KS]
+        mine = self.arrays["partitions"][chosen]
+        if other is None:
+            known = self.arrays["truth"] > 0
+            return mine[:, known], np.tile(self.arrays["truth"][known], (len(chosen), 1))
+        place = [result.arrays["y"] * 10_000 + result.arrays["x"] for result in (self, other)]
+        _, first, second = np.intersect1d(*place, return_indices=True)
+        return mine[:, first], other.arrays["partitions"][chosen][:, second]
+
+
+def lines(folder: Path) -> Iterator[Line]:
+    """All lines that the cases in `folder` allow."""
+    results = {file.stem: Result.read(file) for file in sorted(folder.glob("*.json"))}
+    for result in results.values():
+        yield from _memory(result)
+    yield from _agreement(results)
+    yield from _growth(results)
+
+
+def _memory(result: Result) -> Iterator[Line]:
+    facts = result.facts
+    size = f"{result.name}: {facts['n_spaxel']:,} x {facts['n_plane']:,}"
+    yield Line(
+        f"{size}, peak memory in GiB",
+        result.gib,
+        facts["limit_bytes"] / 2**30,
+        detail=result.detail,
+    )
+    projected = facts["projected_memory_bytes"] / facts["peak_memory_bytes"]
+    yield Line(f"{result.name}: |projected / measured peak - 1|", abs(projected - 1), 0.3,
+               detail=f"({facts['projected_memory_bytes'] / 2**30:.2f} GiB projected)")  # fmt: skip
+    harmed = facts["spilled_bytes"] + (not facts["survived"])
+    yield Line(f"{result.name}: workers killed, bytes spilled", harmed, 0)
+
+
+def _agreement(results: dict[str, Result]) -> Iterator[Line]:
+    exact = results.get("30k-fastcluster")
+    if exact is None:
+        return
+    for name in ("chain", "rounds"):
+        if found := results.get(f"30k-{name}"):
+            different = (found.arrays["partitions"] != exact.arrays["partitions"]).sum()
+            yield Line(f"30k: spaxels that {name} puts elsewhere at k = 2..20", float(different), 0)
+            high = np.argsort(exact.arrays["heights"])[-1000:]
+            heights = found.arrays["heights"][high] / exact.arrays["heights"][high]
+            yield Line(
+                f"30k: heights of {name} / exact - 1", float(np.abs(heights - 1).max()), 1e-4
+            )
+    control = results.get("30k-new-noise")
+    truth = exact.agreement()
+    for name in ("two-stage", "aligned"):
+        if not (found := results.get(f"30k-{name}")):
+            continue
+        yield Line(
+            f"30k: agreement of exact tree with truth, less that of {name}",
+            truth - found.agreement(),
+            0.02,
+            detail=f"({truth:.3f} - {found.agreement():.3f})",
+        )
+        if control is not None:
+            limit = control.agreement(exact)
+            yield Line(
+                f"30k: agreement of {name} with the exact tree, at least as under new noise",
+                found.agreement(exact),
+                limit,
+                at_most=False,
+            )
+
+
+def _growth(results: dict[str, Result]) -> Iterator[Line]:
+    for name, limit in (("spaxels", 4.3), ("planes", 2.1)):
+        once, twice = results.get("growth"), results.get(f"growth-{name}")
+        if once and twice:
+            factor = twice.facts[f"n_{name[:-1]}"] / once.facts[f"n_{name[:-1]}"]
+            seconds = [result.facts["seconds_total"] for result in (once, twice)]
+            yield Line(
+                f"{factor:.2f} times the {name}: times the seconds",
+                seconds[1] / seconds[0],
+                limit,
+                detail=f"({seconds[1]:.1f} s / {seconds[0]:.1f} s)",
+            )
+    one, two = results.get("30k-chain"), results.get("30k-two-workers")
+    if one and two:
+        seconds = [result.facts["seconds_distances"] for result in (one, two)]
+        yield Line(
+            "30k: distances on one worker / on two",
+            seconds[0] / seconds[1],
+            1.7,
+            at_most=False,
+            detail=f"({seconds[0]:.1f} s / {seconds[1]:.1f} s)",
+        )
