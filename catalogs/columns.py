@@ -181,6 +181,15 @@ CLUSTERS = (
     ),
     Column("velocity_n_line", INT, "", "meta.number", "Number of those lines"),
     Column(
+        "line_fwhm_km_s", DOUBLE, "km s-1", "spect.line.width",
+        "FWHM of the bright lines by motion alone, without that of the instrument",
+    ),
+    Column(
+        "line_fwhm_err_km_s", DOUBLE, "km s-1", "stat.error;spect.line.width",
+        "Standard error of line_fwhm_km_s",
+    ),
+    Column("line_fwhm_n_line", INT, "", "meta.number", "Number of those lines"),
+    Column(
         "slope_alpha", DOUBLE, "", "spect.index;spect.continuum",
         "Spectral index of the mid-infrared continuum between 12 and 17 um",
     ),

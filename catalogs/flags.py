@@ -78,6 +78,7 @@ class FeatureFlag(QualityFlag):
     DISPLACED = 2, "found, and measured, out of place against the velocity of the spectrum"
     EDGE = 3, "its continuum or window is cut by the end of the spectrum or by missing data"
     ABSORBED = 4, "most of it makes up for the light that stars are taken to absorb under it"
+    BROAD = 5, "broader than its window was made for: some of its flux is outside"
 
 
 class SpaxelFlag(QualityFlag):

@@ -36,7 +36,8 @@ class Line:
 
     `blend` names neighbours that broad lines reach into; a line that is not `common` gives
     way to one that is. `bright` lines are those by which velocities are found. Potentials are
-    those of the ion that emits, NaN for molecules. `absorption_um` is the equivalent width that
+    those of the ion that emits, NaN for molecules. A `doublet` is one line to us, and broader than
+    the motion of the gas makes it. `absorption_um` is the equivalent width that
     stars usually have under it, give or take `absorption_err_um`.
     """
 
@@ -51,6 +52,7 @@ class Line:
     common: bool = True
     bright: bool = False
     blend: tuple[str, ...] = ()
+    doublet: bool = False
     absorption_um: float = 0.0
     absorption_err_um: float = 0.0
     source: str = ""
@@ -275,6 +277,7 @@ def _line(row: Row) -> Line:
         common=bool(row["common"]),
         bright=bool(row["bright"]),
         blend=tuple(str(row["blend"]).split()),
+        doublet="doublet" in str(row["transition"]),
         absorption_um=float(row["absorption"]) * UM_PER_ANGSTROM,
         absorption_err_um=float(row["absorption_err"]) * UM_PER_ANGSTROM,
         source=str(row["source"]),

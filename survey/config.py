@@ -160,9 +160,11 @@ class FeatureSettings(_Table):
 
     Lines are looked for up to velocity_limit_km_s from where the redshift puts them. With
     stellar_absorption, Balmer lines are corrected for what stars usually absorb under them.
+    Windows are as wide as the bright lines of a spectrum are, up to width_limit_km_s of motion.
     """
 
     stellar_absorption: bool = True
+    width_limit_km_s: float = Field(default=1000.0, gt=0)
     velocity_limit_km_s: float = Field(default=700.0, ge=0)
     detection_sigma: float = Field(default=3.0, gt=0)
     upper_limit_sigma: float = Field(default=3.0, gt=0)

@@ -21,7 +21,6 @@ from survey.features.background import Background
 from survey.features.continuum import RawFlux
 from survey.features.spectrum import (
     FWHM_PER_SIGMA,
-    INTRINSIC_FWHM_KM_S,
     LIGHT_KM_S,
     Bools,
     Floats,
@@ -154,7 +153,8 @@ class _Group:
         """Fit the width and velocity expected; if anything is seen, the best ones."""
         if len(self.lines) < 2 or self.index.size < len(self.lines) + 2 + SPARE_SAMPLES:
             return None
-        first = self._linear_fit(INTRINSIC_FWHM_KM_S, 0.0)
+        motion_km_s = self.spectrum.intrinsic_km_s
+        first = self._linear_fit(motion_km_s, 0.0)
         if not first.noise > 0:
             return None
         if not np.any(first.flux > detection_sigma * first.error):
@@ -164,12 +164,12 @@ class _Group:
             intrinsic, shift = parameters.tolist()
             basis = np.linalg.qr(self._design(intrinsic, shift)).Q
             residual = flux - basis @ (basis.T @ flux)
-            expected = (intrinsic - INTRINSIC_FWHM_KM_S) / INTRINSIC_SPREAD_KM_S
+            expected = (intrinsic - motion_km_s) / INTRINSIC_SPREAD_KM_S
             return np.append(residual / first.noise, [expected, shift / SHIFT_SPREAD_KM_S])
 
         flux = self.spectrum.flux[self.index]
         scales = [INTRINSIC_SPREAD_KM_S, SHIFT_SPREAD_KM_S]
-        best = least_squares(misfit, [INTRINSIC_FWHM_KM_S, 0.0], method="lm", x_scale=scales)
+        best = least_squares(misfit, [motion_km_s, 0.0], method="lm", x_scale=scales)
         return self._linear_fit(*best.x.tolist())
 
     def _linear_fit(self, intrinsic_km_s: float, shift_km_s: float) -> _JointFit:

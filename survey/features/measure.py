@@ -17,6 +17,7 @@ from survey.features.lines import MeasuredLine, measure_lines
 from survey.features.pah import integrate_band
 from survey.features.spectrum import Spectrum, observed_spectrum
 from survey.features.velocity import VELOCITY_LIMIT_KM_S, PlacedLine, place_lines
+from survey.features.width import USUAL_WIDTH, LineWidth
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Measurement:
         Found, and measured, out of place against the velocity of the spectrum.
     absorbed : bool
         Most of the flux makes up for the light that stars are taken to absorb under the line.
+    broad : bool
+        Broader than its window was made for: some of its flux is outside.
     velocity_km_s : float
         Where the line is against the redshift given, NaN if it is not bright enough to tell.
     """
@@ -67,6 +70,7 @@ class Measurement:
     fitted: bool = False
     displaced: bool = False
     absorbed: bool = False
+    broad: bool = False
     velocity_km_s: float = np.nan
 
     @property
@@ -78,6 +82,7 @@ class Measurement:
             FeatureFlag.DISPLACED: self.displaced,
             FeatureFlag.EDGE: self.edge,
             FeatureFlag.ABSORBED: self.absorbed,
+            FeatureFlag.BROAD: self.broad,
         }
         return sum(int(flag) for flag, is_set in holds.items() if is_set)
 
@@ -94,6 +99,7 @@ def measure_features(
     redshift: float,
     resolving_power: ArrayLike | None = None,
     velocity_km_s: float = 0.0,
+    width: LineWidth = USUAL_WIDTH,
     search_km_s: float = VELOCITY_LIMIT_KM_S,
 ) -> tuple[Measurement, ...]:
     """Measure every line, then every band; those out of range give NaN.
@@ -113,6 +119,8 @@ def measure_features(
         Wavelength over FWHM of the instrument; two samples per FWHM if not given.
     velocity_km_s : float
         Of the spectrum, as from `find_velocity`; everything is measured displaced by it.
+    width : LineWidth
+        Of the lines, as from `find_width`; windows are made for it.
     search_km_s : float
         How far beyond single lines may be out of place; 0 to leave all where they should be.
 
@@ -129,13 +137,17 @@ def measure_features(
         redshift=redshift,
         resolving_power=resolving_power,
         velocity_km_s=velocity_km_s,
+        intrinsic_km_s=width.intrinsic_km_s,
     )
     placed = place_lines(observed, lines, search_km_s)
     lines = [place.line for place in placed]
     background = Background.of(observed, lines)
     measured = measure_lines(background, lines, settings.detection_sigma)
     return (
-        *_judged_lines(observed, placed, measured, velocity_km_s, settings),
+        *(
+            replace(item, broad=item.name in width.broad)
+            for item in _judged_lines(observed, placed, measured, velocity_km_s, settings)
+        ),
         *_judged_bands(background, bands, lines, measured, settings),
     )
 

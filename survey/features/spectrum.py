@@ -34,8 +34,8 @@ LIGHT_KM_S = float(_LIGHT.to_value(u.km / u.s))
 INTRINSIC_FWHM_KM_S = 250.0
 """Width allowed for motion inside a galaxy, added in quadrature to that of the instrument.
 
-Rotation and dispersion within one cluster, and what the redshift leaves; broader wings, as
-of outflows, are cut.
+Rotation and dispersion within one cluster, and what the redshift leaves. Where bright lines are
+seen to be broader, their width is allowed for (see `survey.features.width`).
 """
 
 STEPS_COMPARED = 9
@@ -54,7 +54,7 @@ class Spectrum:
     so that their integral is the observed flux in `line_flux_unit`; both are interpolated
     where the input has no number, and `good` tells where the flux had one. `per_micron` is
     the factor that made them from the input. `line_fwhm_um` is the width expected of a line
-    at each wavelength.
+    at each wavelength, `intrinsic_km_s` the part of it that is motion.
     """
 
     wavelength_um: Floats
@@ -63,6 +63,7 @@ class Spectrum:
     good: Bools
     per_micron: Floats
     line_fwhm_um: Floats
+    intrinsic_km_s: float
 
     @cached_property
     def edges_um(self) -> Floats:
@@ -72,12 +73,12 @@ class Spectrum:
         last = 2 * self.wavelength_um[-1] - middle[-1]
         return np.concatenate([[first], middle, [last]])
 
-    def line_fwhm_at(
-        self, wavelength_um: Floats, intrinsic_km_s: float = INTRINSIC_FWHM_KM_S
-    ) -> Floats:
+    def line_fwhm_at(self, wavelength_um: Floats, intrinsic_km_s: float | None = None) -> Floats:
         """Width in micron of lines at these wavelengths, expected or for another motion."""
         expected = np.interp(wavelength_um, self.wavelength_um, self.line_fwhm_um)
-        motion = (intrinsic_km_s**2 - INTRINSIC_FWHM_KM_S**2) / LIGHT_KM_S**2
+        if intrinsic_km_s is None:
+            return expected
+        motion = (intrinsic_km_s**2 - self.intrinsic_km_s**2) / LIGHT_KM_S**2
         return np.sqrt(expected**2 + wavelength_um**2 * motion)
 
     def covers(self, wavelength_um: Floats) -> Bools:
@@ -106,10 +107,12 @@ def observed_spectrum(
     redshift: float,
     resolving_power: ArrayLike | None,
     velocity_km_s: float = 0.0,
+    intrinsic_km_s: float = INTRINSIC_FWHM_KM_S,
 ) -> Spectrum:
     """Convert a rest-frame spectrum with its error (both in `flux_unit`).
 
-    A velocity is that of its lines, and is taken out as if the redshift had included it.
+    A velocity is that of its lines, and is taken out as if the redshift had included it;
+    `intrinsic_km_s` is the width of its lines by motion.
 
     Raises
     ------
@@ -136,7 +139,8 @@ def observed_spectrum(
         error=_without_gaps(wavelength, sigma) * per_micron,
         good=np.isfinite(flux),
         per_micron=per_micron,
-        line_fwhm_um=_line_fwhm_um(wavelength, power),
+        line_fwhm_um=_line_fwhm_um(wavelength, power, intrinsic_km_s),
+        intrinsic_km_s=intrinsic_km_s,
     )
 
 
@@ -217,12 +221,14 @@ def _density_and_area(flux_unit: str) -> tuple[u.UnitBase, u.UnitBase]:
     )
 
 
-def _line_fwhm_um(wavelength_um: Floats, resolving_power: ArrayLike | None) -> Floats:
+def _line_fwhm_um(
+    wavelength_um: Floats, resolving_power: ArrayLike | None, intrinsic_km_s: float
+) -> Floats:
     if resolving_power is None:
         instrument_um = SAMPLES_PER_ELEMENT * np.gradient(wavelength_um)
     else:
         instrument_um = wavelength_um / np.asarray(resolving_power, dtype=np.float64)
-    return np.hypot(instrument_um, wavelength_um * INTRINSIC_FWHM_KM_S / LIGHT_KM_S)
+    return np.hypot(instrument_um, wavelength_um * intrinsic_km_s / LIGHT_KM_S)
 
 
 def _check(wavelength: Floats, flux: Floats, sigma: Floats) -> None:

@@ -79,12 +79,15 @@ class PlacedLine:
         `wavelength_um` is where it was found, if displaced.
     velocity_km_s : float
         Its own velocity; NaN if not significantly seen by itself.
+    snr : float
+        How well it is seen; 0 if not.
     displaced : bool
-        Whether that is too far from the velocity of the spectrum.
+        Whether it is too far from the velocity of the spectrum.
     """
 
     line: Line
     velocity_km_s: float = np.nan
+    snr: float = 0.0
     displaced: bool = False
 
 
@@ -168,6 +171,7 @@ def _placed(line: Line, peak: Peak | None, shift_km_s: float) -> PlacedLine:
     return PlacedLine(
         line=replace(line, wavelength_um=line.wavelength_um * (1 + shift_km_s / LIGHT_KM_S)),
         velocity_km_s=np.nan if peak is None else peak.velocity_km_s,
+        snr=0.0 if peak is None else peak.snr,
         displaced=shift_km_s != 0,
     )
 

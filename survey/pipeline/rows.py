@@ -28,6 +28,7 @@ from survey.features.measure import feature_columns, measure_features
 from survey.features.slope import continuum_slope
 from survey.features.spectrum import line_flux_unit
 from survey.features.velocity import find_velocity
+from survey.features.width import find_width
 from survey.pipeline.clusters import Clusters
 from survey.pipeline.targets import Target
 from survey.spectra.prepare import KEPT, REASONS
@@ -225,6 +226,18 @@ def measured_rows(
             resolving_power=resolution,
             limit_km_s=settings.velocity_limit_km_s,
         )
+        width = find_width(
+            wavelength_um,
+            spectrum["median"],
+            spectrum["err"],
+            flux_unit=unit,
+            lines=lines,
+            redshift=redshift,
+            resolving_power=resolution,
+            velocity_km_s=velocity.velocity_km_s,
+            search_km_s=settings.velocity_limit_km_s,
+            limit_km_s=settings.width_limit_km_s,
+        )
         measurements = measure_features(
             wavelength_um,
             spectrum["median"],
@@ -236,6 +249,7 @@ def measured_rows(
             redshift=redshift,
             resolving_power=resolution,
             velocity_km_s=velocity.velocity_km_s,
+            width=width,
             search_km_s=settings.velocity_limit_km_s,
         )
         slope = continuum_slope(
@@ -258,6 +272,9 @@ def measured_rows(
             "velocity_err_km_s": velocity.error_km_s,
             "velocity_significance": velocity.significance,
             "velocity_n_line": velocity.n_lines,
+            "line_fwhm_km_s": width.measured_km_s,
+            "line_fwhm_err_km_s": width.error_km_s,
+            "line_fwhm_n_line": width.n_lines,
         }
         found = [item for item in measurements if item.detected]
         row["flags"] |= int(

@@ -29,6 +29,7 @@ from survey.config import FeatureSettings
 from survey.features.measure import measure_features
 from survey.features.spectrum import LIGHT_KM_S, Spectrum, observed_spectrum
 from survey.features.velocity import find_velocity
+from survey.features.width import find_width
 from survey.simulate.spectra import SPEED_OF_LIGHT_UM_S, line_profile, load_spectrum
 
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
@@ -140,6 +141,7 @@ def compare(given: Input, tools: Tools) -> Iterator[Comparison]:
     }
     columns = given.wavelength_um / (1 + given.redshift), given.flux, given.error
     velocity = find_velocity(*columns, lines=lines, **arguments).velocity_km_s
+    width = find_width(*columns, lines=lines, velocity_km_s=velocity, **arguments)
     spectrum = observed_spectrum(*columns, velocity_km_s=velocity, **arguments)
     measured = measure_features(
         *columns,
@@ -147,6 +149,7 @@ def compare(given: Input, tools: Tools) -> Iterator[Comparison]:
         bands=(),
         settings=FeatureSettings(),
         velocity_km_s=velocity,
+        width=width,
         **arguments,
     )
     for line, ours in zip(lines, measured, strict=True):

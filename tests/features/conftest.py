@@ -9,6 +9,7 @@ from scipy.special import erf
 from catalogs.reference import load_bands, load_lines, resolving_power
 from survey.config import FeatureSettings
 from survey.features.measure import Measurement, measure_features
+from survey.features.width import find_width
 
 LIGHT_KM_S = 299792.458
 FWHM_PER_SIGMA = 2.3548
@@ -72,7 +73,7 @@ def observe(wavelength_um) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
 
 @pytest.fixture(scope="session")
 def measure(wavelength_um) -> Callable[..., dict[str, Measurement]]:
-    """Measure everything in a spectrum on the channel 3 grid, by name."""
+    """Measure everything in a spectrum on the channel 3 grid, by name, as the survey does."""
 
     def run(spectrum, error=None, **changes) -> dict[str, Measurement]:
         arguments = {
@@ -84,7 +85,11 @@ def measure(wavelength_um) -> Callable[..., dict[str, Measurement]]:
             "resolving_power": resolving_power("MIRI/MRS", wavelength_um),
         }
         error = np.full(wavelength_um.shape, np.nan) if error is None else error
-        found = measure_features(wavelength_um, spectrum, error, **(arguments | changes))
+        arguments |= changes
+        if "width" not in arguments:
+            known = {k: v for k, v in arguments.items() if k not in ("bands", "settings")}
+            arguments["width"] = find_width(wavelength_um, spectrum, error, **known)
+        found = measure_features(wavelength_um, spectrum, error, **arguments)
         return {item.name: item for item in found}
 
     return run

@@ -8,6 +8,7 @@ from catalogs.reference import load_bands, load_lines, resolving_power
 from survey.config import FeatureSettings
 from survey.features.measure import measure_features
 from survey.features.velocity import find_velocity
+from survey.features.width import USUAL_WIDTH, find_width
 
 pytestmark = pytest.mark.real_data
 
@@ -48,7 +49,7 @@ def test_a_star_has_no_emission_lines_and_no_velocity(star, size):
     wavelength, flux, error = star
     spectra = _groups(flux, error, size)
     spectra = spectra[:: -(-len(spectra) // SPECTRA)]
-    arguments = {
+    of_star = {
         "flux_unit": "MJy/sr",
         "lines": load_lines("mir"),
         "redshift": 0.0,
@@ -56,14 +57,17 @@ def test_a_star_has_no_emission_lines_and_no_velocity(star, size):
     }
     detected, found, displaced = [], [], []
     for spectrum in spectra:
-        velocity = find_velocity(wavelength, *spectrum, **arguments)
+        velocity = find_velocity(wavelength, *spectrum, **of_star)
         found.append(velocity.found)
+        arguments = of_star | {"velocity_km_s": velocity.velocity_km_s}
+        width = find_width(wavelength, *spectrum, **arguments)
+        assert width == USUAL_WIDTH
         for item in measure_features(
             wavelength,
             *spectrum,
             bands=load_bands(),
             settings=FeatureSettings(),
-            velocity_km_s=velocity.velocity_km_s,
+            width=width,
             **arguments,
         ):
             displaced.append(item.displaced)

@@ -161,6 +161,7 @@ def test_bright_lines_have_velocities_and_all_features_have_quality_bits(targets
     apart = clusters["velocity_NeII_12.81"] - clusters["velocity_km_s"]
     assert (apart.abs() < 3 * clusters["velocity_err_km_s"]).all()
     assert clusters["velocity_SIII_18.71"].isna().all()
+    assert (clusters["line_fwhm_km_s"].isna() == (clusters["line_fwhm_n_line"] == 0)).all()
     assert clusters.filter(regex="^quality_").notna().all(axis=None)
     assert (clusters["quality_NeII_12.81"] == 0).all()
     cut = clusters["quality_PAH_12.7"] & int(FeatureFlag.EDGE)
