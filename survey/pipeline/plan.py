@@ -141,13 +141,15 @@ def plan_classification(
 
 
 def _with_labels(settings: Settings, folder: Path) -> Settings:
-    """The settings with the path of the labels, which is relative to `folder`, absolute."""
-    if settings.classes.labels is None:
-        return settings
-    path = str((folder / settings.classes.labels).resolve())
-    return settings.model_copy(
-        update={"classes": settings.classes.model_copy(update={"labels": path})}
-    )
+    """The settings with the paths of labels and cluster, relative to `folder`, absolute."""
+    changed: dict[str, Any] = {}
+    if settings.classes.labels is not None:
+        path = str((folder / settings.classes.labels).resolve())
+        changed["classes"] = settings.classes.model_copy(update={"labels": path})
+    if settings.engine.cluster is not None:
+        path = str((folder / settings.engine.cluster).resolve())
+        changed["engine"] = settings.engine.model_copy(update={"cluster": path})
+    return settings.model_copy(update=changed)
 
 
 def _refuse_unknown_names(settings: Settings) -> None:

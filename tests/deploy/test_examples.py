@@ -7,7 +7,14 @@ import pytest
 
 from survey.engine.clusters import KINDS
 from survey.engine.settings import load_cluster
+from survey.pipeline.plan import plan_run
 from tests.deploy.conftest import ROOT
+
+SETTINGS = """
+targets = "targets.csv"
+[engine]
+cluster = "clusters/mine.toml"
+"""
 
 EXAMPLES = [kind for kind in KINDS if kind != "kubernetes"]  # which has its own tests
 
@@ -44,3 +51,11 @@ def test_an_example_says_every_setting_of_its_kind(kind: str) -> None:
         if not re.search(rf"\b{name}\b", text) and name not in shared | rare
     }
     assert not missing
+
+
+def test_settings_that_name_a_cluster_file_name_it_from_where_they_are(tmp_path: Path) -> None:
+    (tmp_path / "cube.fits").touch()
+    (tmp_path / "targets.csv").write_text("galaxy,files,redshift\none,cube.fits,0.01\n")
+    (tmp_path / "survey.toml").write_text(SETTINGS)
+    plan = plan_run([tmp_path / "survey.toml"])
+    assert plan.settings.engine.cluster == str(tmp_path / "clusters" / "mine.toml")

@@ -4,6 +4,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from catalogs import open_catalog
 from survey.config import EngineSettings
 from survey.engine.cluster import connect, slots
 from survey.engine.preload import MEMORY
+from survey.engine.submit import Task, run_tasks
 from tests.deploy.conftest import N_GALAXIES, ended
 from tests.deploy.slurm_machine import SlurmMachine, missing_programs, slurm_machine
 
@@ -81,25 +83,38 @@ def test_a_large_job_stands_beside_the_others_and_says_what_memory_it_has(tmp_pa
 def test_a_survey_survives_the_cancelling_of_a_job(start, machine: SlurmMachine, tmp_path) -> None:
     jobs: set[str] = set()
     with ended(start(JOBS)) as process:
-        for number, line in enumerate(process.stderr):
+        n_computed, cancelled = 0, ""
+        for line in process.stderr:
             running = machine.jobs()
             jobs |= set(running)
-            if number == 4:
-                assert line.startswith("computed")
-                machine.call("scancel", running[0])
+            n_computed += line.startswith("computed")
+            if n_computed == 3 and not cancelled:
+                cancelled = running[0]
+                machine.call("scancel", cancelled)
         assert process.wait() == 0
+    assert cancelled
     assert len(jobs) == 3, "a third job took the place of the one that was cancelled"
     assert len(open_catalog(tmp_path / "run").galaxies) == N_GALAXIES
 
 
-def test_jobs_whose_time_is_over_are_replaced(start, machine: SlurmMachine, tmp_path) -> None:
+def test_jobs_whose_time_is_over_are_replaced_and_no_task_is_lost(
+    machine: SlurmMachine, tmp_path: Path
+) -> None:
     jobs: set[str] = set()
-    with ended(start(JOBS + 'lifetime = "12s"\nstagger = "2s"\n')) as process:
-        for _ in process.stderr:
-            jobs |= set(machine.jobs("all"))
-        assert process.wait() == 0
-    assert len(jobs) >= 4, "each of two was replaced"
-    assert len(open_catalog(tmp_path / "run").galaxies) == N_GALAXIES
+
+    def tasks() -> Iterator[Task]:
+        for number in count():
+            jobs.update(machine.jobs())
+            if len(jobs) >= 4:
+                return
+            yield Task(str(number), 0.5)
+
+    settings = engine(tmp_path, JOBS + 'lifetime = "15s"\nstagger = "3s"\n')
+    with connect(settings) as client:
+        outcomes = list(run_tasks(client, time.sleep, tasks(), in_flight=4))
+    assert len(jobs) >= 4, "both were replaced"
+    assert len(outcomes) == len({outcome.task.name for outcome in outcomes}) > 10
+    assert all(outcome.error is None for outcome in outcomes)
     logs = "".join(log.read_text() for log in (tmp_path / "slurm-logs").glob("*.err"))
     assert "worker-lifetime-reached" in logs
 

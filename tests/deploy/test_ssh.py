@@ -15,6 +15,7 @@ from survey.engine.preload import MEMORY
 from survey.errors import ConfigError
 from tests.deploy.conftest import N_GALAXIES, ROOT, ended
 from tests.deploy.ssh_machine import SshMachine, can_be_started, ssh_machine
+from tests.deploy.test_tls import make_certificates
 
 pytestmark = [
     pytest.mark.cluster,
@@ -69,8 +70,10 @@ def test_scheduler_and_workers_run_behind_ssh_as_configured(machine, tmp_path) -
         time.sleep(0.2)
 
 
-def test_a_survey_runs_over_ssh(start, machine, tmp_path) -> None:
-    with ended(start(WORKERS + machine.settings)) as process:
+def test_an_encrypted_survey_runs_over_ssh(start, machine, tmp_path) -> None:
+    make_certificates(tmp_path)
+    tls = '[tls]\nca = "ca.pem"\ncertificate = "survey.pem"\nkey = "survey.key"\n'
+    with ended(start(WORKERS + machine.settings + tls)) as process:
         said = process.stderr.read()
         assert process.wait() == 0, said
     assert len(open_catalog(tmp_path / "run").galaxies) == N_GALAXIES

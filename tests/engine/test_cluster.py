@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import psutil
 import pytest
@@ -6,6 +7,7 @@ from distributed import Client
 
 from survey.config import EngineSettings
 from survey.engine.cluster import connect, slots, worker_memory_bytes
+from survey.engine.preload import MEMORY
 from survey.errors import ConfigError
 
 
@@ -58,10 +60,27 @@ def test_an_existing_scheduler_is_used(client: Client) -> None:
     assert slots(client) == 2, "leaving must not stop a cluster that is not ours"
 
 
-def test_a_silent_address_is_a_settings_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("survey.engine.cluster.CONNECT_TIMEOUT", "1s")
+def test_a_silent_address_is_a_settings_error(tmp_path: Path) -> None:
+    file = tmp_path / "cluster.toml"
+    file.write_text('kind = "existing"\naddress = "tcp://127.0.0.1:9"\nconnect_timeout_s = 1\n')
     with (
         pytest.raises(ConfigError, match=r"no Dask scheduler answers at tcp://127.0.0.1:9"),
-        connect(EngineSettings(scheduler="tcp://127.0.0.1:9")),
+        connect(EngineSettings(cluster=str(file))),
     ):
         pass
+
+
+def test_large_workers_stand_beside_the_others_and_say_what_memory_they_have(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "cluster.toml"
+    file.write_text(
+        'kind = "local"\nworkers = 1\nmemory_limit = "1GiB"\nresources = { gpu = 1 }\n'
+        '[large]\nmemory_limit = "3GiB"\n'
+    )
+    with connect(EngineSettings(cluster=str(file))) as client:
+        workers = client.scheduler_info(n_workers=-1)["workers"].values()
+        assert sorted(worker["resources"][MEMORY] for worker in workers) == [2**30, 3 * 2**30]
+        assert all(worker["resources"]["gpu"] == 1 for worker in workers)
+        assert slots(client) == 2
+        assert worker_memory_bytes(client) == 2**30
