@@ -10,18 +10,14 @@ of it, and is exact.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import numpy.typing as npt
 from _fastcluster import linkage_wrap
 from fastcluster import mthidx as METHOD_CODES
 
 from survey.clustering.lags import Array
+from survey.clustering.merging import Method, WardInput
 from survey.errors import DataError
-
-Method = Literal["ward", "average", "complete", "single"]
-WardInput = Literal["distance", "squared"]
 
 
 def linkage_tree(

@@ -19,13 +19,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
 from survey.clustering.lags import Array
-from survey.clustering.merging import COMPLETE, FASTMATH, SINGLE, WARD
+from survey.clustering.merging import AVERAGE, COMPLETE, FASTMATH, SINGLE, WARD
 from survey.clustering.neighbours import Neighbours, heed, no_neighbours
 
 Indices = npt.NDArray[np.int64]
@@ -54,10 +55,15 @@ class Grouping:
     weight: npt.NDArray[np.float64]
     within: npt.NDArray[np.float64]
 
-    @property
+    @cached_property
     def counts(self) -> npt.NDArray[np.float64]:
         """(m,) number of spaxels of every cluster."""
         return np.bincount(self.cluster, self.weight).astype(np.float64)
+
+    @cached_property
+    def half_mean(self) -> npt.NDArray[np.float64]:
+        """(m,) mean_AA / 2 of every cluster; zero but for Ward's method."""
+        return 0.5 * self.within / self.counts**2
 
 
 @dataclass(frozen=True)
@@ -105,12 +111,13 @@ def nearest_clusters(
     grouping: Grouping, job: RowJob, read_rows: ReadRows, *, max_rows: int = 256
 ) -> NearestFound:
     """Find the neighbours of the clusters of a job, reading `max_rows` rows at a time."""
-    counts = grouping.counts
     found = no_neighbours(len(job.clusters), np.empty(0, np.float32))
     answers = np.empty(len(job.asked), np.float32)
-    for place, means in _mean_rows(grouping, job, read_rows, max_rows):
+    for place, stored in _new_rows(grouping, job, read_rows, max_rows):
         own = job.clusters[place]
-        distances = _distances(grouping.code, own, means, grouping.within, counts)
+        if grouping.code == WARD:
+            stored = ward_distances(stored, grouping.counts[own], grouping.counts)
+        distances = stored.astype(np.float32)
         _list_nearest(found, place, own, distances)
         asked = job.asked_of == place
         answers[asked] = distances[job.asked[asked]]
@@ -124,33 +131,33 @@ def merged_rows(
 
     Ward's are m(A, B), see above; zero on the diagonal.
     """
-    counts = grouping.counts
-    half_mean = 0.5 * grouping.within / counts**2
-    rows = np.empty((len(job.clusters), len(counts)), np.float32)
-    for place, means in _mean_rows(grouping, job, read_rows, max_rows):
-        own = job.clusters[place]
-        if grouping.code == WARD:
-            means = means - half_mean[own] - half_mean
-        means[own] = 0.0
-        rows[place] = means
+    rows = np.empty((len(job.clusters), len(grouping.counts)), np.float32)
+    for place, stored in _new_rows(grouping, job, read_rows, max_rows):
+        rows[place] = stored
+        rows[place, job.clusters[place]] = 0.0
     return rows
 
 
-def ward_distances(
-    means: Array, n_own: float, n_others: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
+@njit(cache=True, nogil=True)
+def ward_distances(stored, n_own, n_others):  # type: ignore[no-untyped-def]
     """Ward's squared distances D^2 of one cluster from the stored m(A, B) to others."""
-    return 2.0 * means * (n_own * n_others / (n_own + n_others))
+    distances = np.empty(len(stored))
+    for k in range(len(stored)):
+        distances[k] = 2.0 * stored[k] * (n_own * n_others[k] / (n_own + n_others[k]))
+    return distances
 
 
-def _mean_rows(
+def _new_rows(
     grouping: Grouping, job: RowJob, read_rows: ReadRows, max_rows: int
 ) -> Iterator[tuple[int, npt.NDArray[np.float64]]]:
-    """For each cluster of a job its place, and mean (or extreme) over the items of both sides."""
-    code, size = grouping.code, len(grouping.cluster)
+    """For each cluster of a job its place, and its distances in the unit in which they are stored.
+
+    The array is overwritten by the next.
+    """
+    code = grouping.code
     start_value = np.inf if code == SINGLE else 0.0
-    summed = np.full(size, start_value)
-    counts = grouping.counts
+    summed = np.full(len(grouping.cluster), start_value)
+    stored = np.empty(len(grouping.counts))
     place = 0
     for start in range(0, len(job.rows), max_rows):
         chunk = job.rows[start : start + max_rows]
@@ -162,11 +169,12 @@ def _mean_rows(
             _add_rows(code, values[at:stop], weight[at:stop], summed)
             at = stop
             if start + at == job.ends[place]:
-                means = np.full(len(counts), start_value)
-                _add_columns(code, summed, grouping.cluster, grouping.weight, means)
-                if code not in (COMPLETE, SINGLE):
-                    means /= counts * counts[job.clusters[place]]
-                yield place, means
+                stored[:] = start_value
+                _add_columns(code, summed, grouping.cluster, grouping.weight, stored)
+                if code in (WARD, AVERAGE):
+                    own = job.clusters[place]
+                    _to_means(stored, own, grouping.counts, grouping.half_mean)
+                yield place, stored
                 summed[:] = start_value
                 place += 1
 
@@ -186,28 +194,21 @@ def _add_rows(code, values, weight, summed):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
-def _add_columns(code, summed, cluster, weight, means):  # type: ignore[no-untyped-def]
+def _add_columns(code, summed, cluster, weight, stored):  # type: ignore[no-untyped-def]
     for k in range(len(summed)):
         into = cluster[k]
         if code == COMPLETE:
-            means[into] = max(means[into], summed[k])
+            stored[into] = max(stored[into], summed[k])
         elif code == SINGLE:
-            means[into] = min(means[into], summed[k])
+            stored[into] = min(stored[into], summed[k])
         else:
-            means[into] += weight[k] * summed[k]
+            stored[into] += weight[k] * summed[k]
 
 
-def _distances(
-    code: int,
-    own: int,
-    means: npt.NDArray[np.float64],
-    within: npt.NDArray[np.float64],
-    counts: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float32]:
-    if code == WARD:
-        half_mean = 0.5 * within / counts**2
-        means = ward_distances(means - half_mean[own] - half_mean, counts[own], counts)
-    return means.astype(np.float32)
+@njit(cache=True, nogil=True)
+def _to_means(stored, own, counts, half_mean):  # type: ignore[no-untyped-def]
+    for k in range(len(stored)):
+        stored[k] = stored[k] / (counts[own] * counts[k]) - half_mean[own] - half_mean[k]
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
