@@ -3,7 +3,17 @@
 Each module holds the commands of one subject and registers them with the application.
 """
 
-from survey.cli import catalog, classes, cubes, runs, simulated
+from survey.cli import catalog, classes, cubes, latent, latent_fetch, runs, simulated
 from survey.cli.app import app, main
 
-__all__ = ["app", "catalog", "classes", "cubes", "main", "runs", "simulated"]
+__all__ = [
+    "app",
+    "catalog",
+    "classes",
+    "cubes",
+    "latent",
+    "latent_fetch",
+    "main",
+    "runs",
+    "simulated",
+]

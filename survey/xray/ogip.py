@@ -45,6 +45,8 @@ class Pha:
     background_file, response_file, ancillary_file : str
         Names as in the file; empty where there is none.
     object_name, observation, telescope, instrument : str
+    own_background : bool
+        Whether the file holds a background spectrum too.
     """
 
     file: Path
@@ -63,6 +65,7 @@ class Pha:
     observation: str = ""
     telescope: str = ""
     instrument: str = ""
+    own_background: bool = False
 
     @property
     def name(self) -> str:
@@ -100,18 +103,20 @@ def read_background(pha: Pha) -> Pha | None:
     """The background that belongs to a spectrum, or None where its file names none.
 
     The file that BACKFILE names is looked for beside the spectrum, by its last part alone; it
-    may be the file of the spectrum itself. `NAME{3}` and `NAME[3]` mean a row of a type II file
-    and an extension.
+    may be the file of the spectrum itself, and is it where a file holds a background and names
+    none, or was renamed. `NAME{3}` and `NAME[3]` mean a row of a type II file and an extension.
 
     Raises
     ------
     DataError
         If the background is missing or has other channels.
     """
-    if not pha.background_file:
+    if not (pha.background_file or pha.own_background):
         return None
     name, row, extension = _split(pha.background_file)
     path = beside(pha.file, name)
+    if path is None and pha.own_background:
+        path = pha.file
     if path is None:
         raise DataError(
             "the background spectrum is missing",
@@ -184,7 +189,8 @@ def _read(path: Path, *, background: bool, extension: str | None = None) -> tupl
                 expected="a table with EXTNAME or HDUCLAS1 = SPECTRUM",
                 found=", ".join(table.name for table in tables_of(file)) or "no tables",
             )
-        return tuple(pha for table in chosen for pha in _spectra(table))
+        own = any(table.text("HDUCLAS2").upper() == "BKG" for table in spectra)
+        return tuple(pha for table in chosen for pha in _spectra(table, own))
 
 
 def _is_spectrum(table: Table) -> bool:
@@ -192,7 +198,7 @@ def _is_spectrum(table: Table) -> bool:
     return kind == "SPECTRUM"
 
 
-def _spectra(table: Table) -> list[Pha]:
+def _spectra(table: Table, own_background: bool) -> list[Pha]:
     path = table.file.path
     if table.text("HDUCLAS2").upper() == "NET":
         raise DataError(
@@ -237,6 +243,7 @@ def _spectra(table: Table) -> list[Pha]:
             observation=table.text("OBS_ID"),
             telescope=table.text("TELESCOP"),
             instrument=table.text("INSTRUME"),
+            own_background=own_background,
             **{field: values[i] for field, values in names.items()},
         )
         for i in range(form.n_spectra)

@@ -114,6 +114,15 @@ def test_source_and_background_may_share_a_file(tmp_path: Path) -> None:
     np.testing.assert_allclose(background_scale(pha, background), 0.25)
 
 
+@pytest.mark.parametrize("name", ["none", "name_it_had_before.fits"])
+def test_a_background_in_the_file_itself_need_not_be_named(tmp_path: Path, name: str) -> None:
+    background = spectrum(HDUCLAS2="BKG", EXPOSURE=7.0)
+    (pha,) = read_pha(write(tmp_path / "a.pha", spectrum(BACKFILE=name), background))
+    found = read_background(pha)
+    assert found is not None
+    assert found.exposure_s == 7.0
+
+
 def test_a_background_may_be_a_named_extension(tmp_path: Path) -> None:
     write(tmp_path / "b.fits", spectrum(), spectrum(EXTNAME="AROUND", EXPOSURE=7.0))
     (pha,) = read_pha(write(tmp_path / "a.pha", spectrum(BACKFILE="b.fits[AROUND]")))
