@@ -1,0 +1,216 @@
+"""The network: patches of a spectrum to a few latents by attention, and back to the grid.
+
+A spectrum becomes tokens, one per patch of neighbouring bins. Their positions are those of
+the patches in energy or wavelength, not their numbers. A class token collects what the
+others know; it is joined by a linear view of all tokens, which spares it the fine detail of
+bright spectra (without it the divergence from the truth doubles for these). The decoder of
+counts is a mixture of positive components times a smooth correction, that of flux the mean
+spectrum plus a correction.
+
+This module needs torch, and is imported only when a network is used.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+OCTAVES = tuple(range(-2, 8))
+"""Periods of the position code: 2^-octave in the natural logarithm of energy or wavelength."""
+
+MIXTURE_SPREAD = 0.3
+"""Scatter of the logarithm of the components to start from, around the mean shape."""
+
+FLOOR = 1e-9
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sizes of a network; `components` are those of the mixture that makes counts."""
+
+    kind: str
+    n_bins: int
+    n_latents: int
+    patch: int
+    width: int
+    layers: int
+    heads: int
+    hidden: int
+    components: int
+
+    @property
+    def n_patches(self) -> int:
+        """Patches that cover the grid, the last one filled up with masked bins."""
+        return -(-self.n_bins // self.patch)
+
+
+@dataclass
+class Batch:
+    """Spectra as a network sees them, all of (n, p).
+
+    `second` is the expected background of counts, or the inverse variance of flux; `mask` is
+    one where a value is usable, and values and inverse variances are zero elsewhere.
+    """
+
+    values: Tensor
+    second: Tensor
+    mask: Tensor
+
+    def rows(self, which: Tensor) -> Batch:
+        """Some of the spectra."""
+        return Batch(self.values[which], self.second[which], self.mask[which])
+
+    def to(self, device: torch.device) -> Batch:
+        """The same elsewhere."""
+        return Batch(*(part.to(device) for part in (self.values, self.second, self.mask)))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+class Block(nn.Module):
+    """One pre-norm encoder layer: attention, then a small network on each token."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.before_attention = nn.LayerNorm(width)
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.attended = nn.Linear(width, width)
+        self.before_inner = nn.LayerNorm(width)
+        self.inner = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.GELU(approximate="tanh"), nn.Linear(2 * width, width)
+        )
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Tokens (n, t, d) that know of each other."""
+        n, t, d = tokens.shape
+        parts = self.query_key_value(self.before_attention(tokens))
+        query, key, value = parts.view(n, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
+        seen = F.scaled_dot_product_attention(query, key, value)
+        tokens = tokens + self.attended(seen.transpose(1, 2).reshape(n, t, d))
+        return tokens + self.inner(self.before_inner(tokens))
+
+
+class SpectrumNetwork(nn.Module):
+    """Encoder and decoder on one grid.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    centres : Tensor (p,)
+        Energies or wavelengths of the bins.
+    mean : Tensor (p,)
+        Mean shape: spectra are seen by how they differ from it.
+    scatter : Tensor (p,)
+        How much shapes differ from the mean, for flux.
+    """
+
+    mean: Tensor
+    scatter: Tensor
+    positions: Tensor
+    latent_mean: Tensor
+    latent_std: Tensor
+
+    def __init__(
+        self, architecture: Architecture, centres: Tensor, mean: Tensor, scatter: Tensor
+    ) -> None:
+        super().__init__()
+        a = self.architecture = architecture
+        self.register_buffer("mean", mean)
+        self.register_buffer("scatter", scatter)
+        self.register_buffer("positions", _position_code(centres, a.patch))
+        self.register_buffer("latent_mean", torch.zeros(a.n_latents))
+        self.register_buffer("latent_std", torch.ones(a.n_latents))
+        self.embed = nn.Linear(4 * a.patch, a.width)
+        self.embed_position = nn.Linear(self.positions.shape[1], a.width)
+        self.embed_brightness = nn.Linear(1, a.width)
+        self.blocks = nn.ModuleList(Block(a.width, a.heads) for _ in range(a.layers))
+        self.after = nn.LayerNorm(a.width)
+        self.from_class = nn.Linear(a.width, a.n_latents)
+        self.from_all = nn.Linear(a.n_patches * a.width, a.n_latents, bias=False)
+        self.decode_in = nn.Linear(a.n_latents, a.hidden)
+        self.decode_deep = nn.Linear(a.hidden, a.hidden)
+        self.correction = nn.Linear(a.hidden, a.n_bins)
+        nn.init.zeros_(self.correction.weight)
+        nn.init.zeros_(self.correction.bias)
+        if a.kind == "counts":
+            self.mixing = nn.Linear(a.hidden, a.components)
+            spread = MIXTURE_SPREAD * torch.randn(a.components, a.n_bins)
+            self.log_components = nn.Parameter(torch.log(mean) + spread)
+        else:
+            self.linear_part = nn.Linear(a.n_latents, a.n_bins)
+
+    def encode(self, batch: Batch) -> Tensor:
+        """Latents (n, k)."""
+        a = self.architecture
+        channels, brightness = self._counts(batch) if a.kind == "counts" else self._flux(batch)
+        seen = torch.stack([*(c * batch.mask for c in channels), batch.mask], dim=-1)
+        seen = F.pad(seen, (0, 0, 0, a.n_patches * a.patch - a.n_bins))
+        tokens = self.embed(seen.reshape(len(batch), a.n_patches, -1))
+        tokens = tokens + self.embed_position(self.positions)
+        class_token = self.embed_brightness(brightness[:, None])[:, None]
+        tokens = torch.cat([class_token, tokens], dim=1)
+        for block in self.blocks:
+            tokens = block(tokens)
+        tokens = self.after(tokens)
+        latents = self.from_class(tokens[:, 0]) + self.from_all(tokens[:, 1:].flatten(1))
+        return (latents - self.latent_mean) / self.latent_std
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Logarithm of the shape of counts, which sums to one; or the shape of flux (n, p)."""
+        latents = latents * self.latent_std + self.latent_mean
+        hidden = F.gelu(self.decode_in(latents), approximate="tanh")
+        hidden = hidden + F.gelu(self.decode_deep(hidden), approximate="tanh")
+        if self.architecture.kind == "flux":
+            change = self.linear_part(latents) + self.correction(hidden)
+            return self.mean + self.scatter * change
+        mixture = self.mixing(hidden).softmax(1) @ self.log_components.softmax(1)
+        return F.log_softmax(torch.log(mixture + FLOOR) + self.correction(hidden), dim=1)
+
+    def _counts(self, batch: Batch) -> tuple[tuple[Tensor, ...], Tensor]:
+        """What is seen of counts: how far, and by what factor, they are from the mean shape.
+
+        The first is in units of the Poisson noise (Anscombe 1948), so that a token tells a
+        signal from noise whatever the brightness.
+        """
+        counts, background = batch.values, batch.second
+        total = counts.sum(1, keepdim=True)
+        share = self.mean / (self.mean * batch.mask).sum(1, keepdim=True).clamp_min(FLOOR)
+        source = (total - background.sum(1, keepdim=True)).clamp_min(1.0)
+        expected = source * share + background
+        residual = 2 * (torch.sqrt(counts + 0.375) - torch.sqrt(expected + 0.375))
+        ratio = torch.log((counts + 1) / (expected + 1))
+        behind = torch.log((background + 0.1) / (expected + 0.1))
+        return (torch.asinh(residual), ratio, behind), torch.log10(total[:, 0] + 1) - 2.5
+
+    def _flux(self, batch: Batch) -> tuple[tuple[Tensor, ...], Tensor]:
+        """The same of flux: residuals from the mean shape in units of noise, and of scatter."""
+        flux, ivar = batch.values, batch.second
+        amplitude, precision = amplitude_of_flux(flux, ivar, self.mean)
+        amplitude = torch.maximum(amplitude, precision.clamp_min(FLOOR).rsqrt())[:, None]
+        residual = (flux - amplitude * self.mean) * torch.sqrt(ivar)
+        noise = torch.rsqrt(ivar.clamp_min(FLOOR * FLOOR)) / amplitude
+        ratio = (flux / amplitude - self.mean) / torch.sqrt(self.scatter**2 + noise**2)
+        relative = torch.log10(noise / self.scatter + 1e-3).clamp(-3, 3)
+        bright = torch.log10(precision.clamp_min(FLOOR).sqrt() * amplitude[:, 0]) - 2.0
+        return (torch.asinh(residual), ratio, relative), bright.clamp(-3, 5)
+
+
+def amplitude_of_flux(flux: Tensor, ivar: Tensor, shape: Tensor) -> tuple[Tensor, Tensor]:
+    """Best amplitudes (n,) of a shape, and their inverse variances (n,)."""
+    precision = (ivar * shape * shape).sum(1)
+    return (ivar * flux * shape).sum(1) / precision.clamp_min(FLOOR), precision
+
+
+def _position_code(centres: Tensor, patch: int) -> Tensor:
+    """Sines and cosines (t, 2 f) of the logarithmic place of each patch."""
+    short = -len(centres) % patch
+    filled_up = torch.cat([centres, centres[-1:].expand(short)])
+    place = torch.log(filled_up.view(-1, patch)).mean(1, keepdim=True)
+    phase = 2 * math.pi * place * torch.tensor([2.0**octave for octave in OCTAVES])
+    return torch.cat([torch.sin(phase), torch.cos(phase)], dim=1)

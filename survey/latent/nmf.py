@@ -1,0 +1,122 @@
+"""Poisson non-negative matrix factorisation: spectra as sums of a few positive components.
+
+Counts n are taken as Poisson with the mean  W H + b:  weights of each spectrum times common
+components, on top of its own expected background b, which stays as it is. The multiplicative
+updates of Lee & Seung (2001, NIPS 13) for the Kullback-Leibler divergence are the
+expectation-maximisation of this likelihood (Shepp & Vardi 1982), also with b and with bins
+missing: the likelihood never falls.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from survey.latent.base import Arrays, Representation
+from survey.latent.grid import Floats
+from survey.latent.likelihood import TINY
+from survey.latent.spectra import Kind, SpectrumSet
+
+PRIOR_SHARE = 0.3
+"""Of the mean shape in the random components to start from."""
+
+
+class PoissonNMF(Representation):
+    """Poisson NMF with known background. Latents are the shares of the components.
+
+    Parameters
+    ----------
+    n_latents : int
+        Number of components.
+    max_iterations : int
+        Of the fit, and of finding weights for fixed components.
+    tolerance : float
+        The fit ends when ten iterations gain less than this, relative to the likelihood ratio.
+    seed : int
+        Of the components to start from.
+
+    Attributes
+    ----------
+    components_ : array (k, p)
+        Non-negative, each summing to one.
+    n_iterations_ : int
+    """
+
+    name: ClassVar[str] = "nmf"
+    kinds: ClassVar[tuple[Kind, ...]] = ("counts",)
+
+    components_: Floats
+    n_iterations_: int
+
+    def __init__(
+        self,
+        n_latents: int = 8,
+        max_iterations: int = 500,
+        tolerance: float = 1e-5,
+        seed: int = 0,
+    ) -> None:
+        self.n_latents = n_latents
+        self.max_iterations = max_iterations
+        self.tolerance = tolerance
+        self.seed = seed
+
+    def _learn(self, spectra: SpectrumSet, **options: Any) -> None:
+        rng = np.random.default_rng(self.seed)
+        random = rng.dirichlet(np.full(len(spectra.grid), 5.0), self.n_latents)
+        start = (1 - PRIOR_SHARE) * random + PRIOR_SHARE * self.mean_shape_
+        _, self.components_, self.n_iterations_ = self._factorise(spectra, start, learn=True)
+
+    def _encode(self, spectra: SpectrumSet) -> Floats:
+        weights, *_ = self._factorise(spectra, self.components_, learn=False)
+        return np.asarray(weights / np.maximum(weights.sum(axis=1, keepdims=True), TINY))
+
+    def _decode(self, latents: Floats) -> Floats:
+        shape = np.maximum(latents, 0.0) @ self.components_
+        return np.asarray(shape / np.maximum(shape.sum(axis=1, keepdims=True), TINY))
+
+    def _factorise(
+        self, spectra: SpectrumSet, components: Floats, *, learn: bool
+    ) -> tuple[Floats, Floats, int]:
+        """Weights (n, k), components and the number of iterations."""
+        counts, mask = spectra.values, spectra.mask.astype(np.float64)
+        background = self.background_.expected(spectra)
+        net = np.maximum((counts - background).sum(axis=1), 0.1 * counts.sum(axis=1) + 0.1)
+        weights = np.tile(net[:, np.newaxis] / self.n_latents, (1, self.n_latents))
+        last, done = np.inf, 0
+        for done in range(1, self.max_iterations + 1):
+            quotient = mask * counts / (weights @ components + background + TINY)
+            weights *= (quotient @ components.T) / np.maximum(mask @ components.T, TINY)
+            if learn:
+                quotient = mask * counts / (weights @ components + background + TINY)
+                components = components * (weights.T @ quotient)
+                components /= np.maximum(weights.T @ mask, TINY)
+                norm = np.maximum(components.sum(axis=1), TINY)
+                components /= norm[:, np.newaxis]
+                weights *= norm
+            if done % 10 == 0:
+                mean = weights @ components + background + TINY
+                loss = float(np.sum(mask * (mean - counts * np.log(mean))))
+                floor = float(np.sum(counts - counts * np.log(np.maximum(counts, 1))))
+                if last - loss <= self.tolerance * (loss - floor):
+                    break
+                last = loss
+        return weights, components, done
+
+    def arrays(self) -> Arrays:
+        """The components."""
+        return {"components": self.components_}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Take the components."""
+        self.components_ = arrays["components"]
+        if self.components_.shape != (self.n_latents, len(self.grid_)):
+            raise ValueError("the components do not fit the grid")
+
+    def facts(self) -> dict[str, Any]:
+        """How long the fit took to settle."""
+        return {"n_iterations": self.n_iterations_}
+
+    def remember(self, facts: dict[str, Any]) -> None:
+        """Take it back."""
+        self.n_iterations_ = int(facts["n_iterations"])
