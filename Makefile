@@ -4,6 +4,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
+# Named by itself and first, so that nothing else chooses a build of it.
+TORCH := torch==2.13.0
+
 CLUSTER_PACKAGES := openssh-server slurm-wlm munge
 
 .PHONY: help demo test lint types pytest test-cluster bench bench-truth bench-archive bench-scale \
@@ -54,5 +57,6 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,latent,gpu]'
 	touch $@ $(VENV)/.installed
