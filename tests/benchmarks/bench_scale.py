@@ -90,11 +90,12 @@ def run_case(name: str, folder: Path) -> None:
         warm = [replace(small, galaxy=f"small-{i}") for i in range(2 * case.workers)]
         run_survey(root / "warm", warm, settings, client)
         pids = set(client.run(os.getpid).values())
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), sum(client.run(time.process_time).values())
         results = run_survey(root / "run", [target], settings, client)
         seconds = time.perf_counter() - start
         facts = {
             "seconds": seconds,
+            "cpu_seconds": sum(client.run(time.process_time).values()) - cpu,
             "survived": set(client.run(os.getpid).values()) == pids,
             "spilled_bytes": sum(client.run(_spilled_bytes).values()),
             "limit_bytes": parse_bytes(case.memory),
@@ -102,7 +103,7 @@ def run_case(name: str, folder: Path) -> None:
     if results.failures:
         raise SystemExit(f"{name}: {results.failures[0]['message']}")
     catalog = open_catalog(root / "run")
-    galaxy, spaxels = catalog.galaxies.iloc[0], catalog.spaxels
+    galaxy, spaxels = catalog.galaxies.iloc[0], catalog.spaxels()
     kept = spaxels[spaxels["cluster"] > 0]
     y, x = (kept[axis].to_numpy() for axis in "yx")
     (part,) = root.glob("run/parts/*/linkage-*")
