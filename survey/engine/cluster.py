@@ -12,6 +12,7 @@ from dask.utils import parse_bytes
 from distributed import Client, LocalCluster
 
 from survey.config import EngineSettings
+from survey.engine.frugal import FRUGAL
 from survey.errors import ConfigError
 
 Cluster = Client
@@ -21,6 +22,7 @@ LOOPBACK = "127.0.0.1"
 CONNECT_TIMEOUT = "20s"
 
 SCHEDULING = {
+    **FRUGAL,
     # One death of a worker is enough: its tasks come back to us as suspects and are tried
     # again one at a time (see `submit`), so that the guilty one takes no innocent with it.
     "distributed.scheduler.allowed-failures": 0,

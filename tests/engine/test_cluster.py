@@ -2,7 +2,7 @@ import os
 
 import psutil
 import pytest
-from distributed import Client
+from distributed import Client, Worker
 
 from survey.config import EngineSettings
 from survey.engine.cluster import connect, slots, worker_memory_bytes
@@ -65,3 +65,11 @@ def test_a_silent_address_is_a_settings_error(monkeypatch: pytest.MonkeyPatch) -
         connect(EngineSettings(scheduler="tcp://127.0.0.1:9")),
     ):
         pass
+
+
+def test_workers_keep_no_history_of_themselves(client: Client) -> None:
+    def callbacks(dask_worker: Worker) -> set[str]:
+        return set(dask_worker.periodic_callbacks)
+
+    assert all("heartbeat" in names for names in client.run(callbacks).values())
+    assert not any("profile" in names for names in client.run(callbacks).values())
