@@ -115,6 +115,8 @@ def publish(
         version = _build(root, receipts, failures, manifest, classification)
         versions.make_current(root, version)
         versions.remove_old_versions(root)
+    # Memory that Arrow would keep for the next catalog, which may be long in coming.
+    pa.default_memory_pool().release_unused()
     return version
 
 

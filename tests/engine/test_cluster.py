@@ -3,7 +3,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from distributed import Client
+from distributed import Client, Worker
 
 from survey.config import EngineSettings
 from survey.engine.cluster import connect, slots, worker_memory_bytes
@@ -84,3 +84,11 @@ def test_large_workers_stand_beside_the_others_and_say_what_memory_they_have(
         assert all(worker["resources"]["gpu"] == 1 for worker in workers)
         assert slots(client) == 2
         assert worker_memory_bytes(client) == 2**30
+
+
+def test_workers_keep_no_history_of_themselves(client: Client) -> None:
+    def callbacks(dask_worker: Worker) -> set[str]:
+        return set(dask_worker.periodic_callbacks)
+
+    assert all("heartbeat" in names for names in client.run(callbacks).values())
+    assert not any("profile" in names for names in client.run(callbacks).values())

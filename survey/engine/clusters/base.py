@@ -12,11 +12,14 @@ from dask.utils import parse_bytes, parse_timedelta
 from distributed import Client
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
+from survey.engine.frugal import FRUGAL
+
 LOOPBACK = "127.0.0.1"
 
 ALLOWED_FAILURES = "distributed.scheduler.allowed-failures"
 
 SCHEDULING: dict[str, Any] = {
+    **FRUGAL,
     # One death of a worker is enough: its tasks come back to us as suspects and are tried
     # again one at a time (see `submit`), so that the guilty one takes no innocent with it.
     ALLOWED_FAILURES: 0,
@@ -24,7 +27,7 @@ SCHEDULING: dict[str, Any] = {
     # free, and that one would be a suspect too.
     "distributed.scheduler.worker-saturation": 1.0,
 }
-"""Dask's configuration of the schedulers that we start."""
+"""Dask's configuration of the clusters that we start."""
 
 PRELOAD = "survey.engine.preload"
 """What every worker that we start runs before it joins."""
