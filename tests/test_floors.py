@@ -1,6 +1,7 @@
 """The house rule: a module imports only from lower floors; only the engine knows the cluster."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,6 +109,12 @@ def test_catalogs_stands_alone() -> None:
     for module, path in ALL:
         if house_of(module) == "catalogs":
             assert not any(name.split(".")[0] == "survey" for name in imports_of(path)), module
+
+
+def test_the_speed_of_light_is_declared_once() -> None:
+    number = re.compile(r"299.?792|speed_of_light|constants import .*\bc\b|constants\.c\b")
+    users = [module for module, path in ALL if number.search(path.read_text())]
+    assert users == ["survey.spectra.light"]
 
 
 def test_files_hold_one_idea() -> None:

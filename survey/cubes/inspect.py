@@ -8,13 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from astropy import constants
 
 from catalogs.reference import load_bands, load_lines
 from survey.config import ReadSettings
 from survey.cubes.registry import open_cube
-
-SPEED_OF_LIGHT_KM_S = float(constants.c.to_value("km/s"))
+from survey.spectra.light import LIGHT_KM_S
 
 
 @dataclass(frozen=True)
@@ -86,8 +84,8 @@ def _summary(path: Path, cube: xr.Dataset) -> CubeSummary:
         range_um=range_um,
         step_um=step_um,
         step_km_s=(
-            SPEED_OF_LIGHT_KM_S * step_um[0] / range_um[0],
-            SPEED_OF_LIGHT_KM_S * step_um[1] / range_um[1],
+            LIGHT_KM_S * step_um[0] / range_um[0],
+            LIGHT_KM_S * step_um[1] / range_um[1],
         ),
         spaxel_arcsec=sqrt(attrs["spaxel_area_arcsec2"]),
         bad_fraction=float(n_bad.sum(dtype=np.int64) / cube["bad"].size),

@@ -21,7 +21,6 @@ from survey.features.background import Background
 from survey.features.continuum import RawFlux
 from survey.features.spectrum import (
     FWHM_PER_SIGMA,
-    LIGHT_KM_S,
     Bools,
     Floats,
     Ints,
@@ -29,6 +28,7 @@ from survey.features.spectrum import (
     wavelengths_of,
 )
 from survey.features.windows import REACH_FWHM, full_windows, measurable
+from survey.spectra.light import LIGHT_KM_S
 
 FIT_FWHM = 4.0
 """How far a fit reaches from its lines."""

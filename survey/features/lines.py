@@ -18,7 +18,6 @@ from survey.features.blends import Deblended, deblend
 from survey.features.continuum import RawFlux
 from survey.features.spectrum import (
     INTRINSIC_FWHM_KM_S,
-    LIGHT_KM_S,
     Floats,
     Spectrum,
     wavelengths_of,
@@ -31,6 +30,7 @@ from survey.features.windows import (
     line_windows,
     measurable,
 )
+from survey.spectra.light import LIGHT_KM_S
 
 
 @dataclass(frozen=True)

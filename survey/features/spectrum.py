@@ -16,12 +16,12 @@ from functools import cache, cached_property
 
 import astropy.units as u
 import numpy as np
-from astropy.constants import c as _LIGHT
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import percentile_filter
 
 from catalogs.reference import Line
 from survey.errors import DataError
+from survey.spectra.light import LIGHT_KM_S, LIGHT_UM_S
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -29,7 +29,6 @@ Ints = NDArray[np.intp]
 
 FWHM_PER_SIGMA = float(np.sqrt(8 * np.log(2)))
 MAD_PER_SIGMA = 0.6745
-LIGHT_KM_S = float(_LIGHT.to_value(u.km / u.s))
 
 INTRINSIC_FWHM_KM_S = 250.0
 """Width allowed for motion inside a galaxy, added in quadrature to that of the instrument.
@@ -197,8 +196,7 @@ def _per_micron(wavelength_um: Floats, flux_unit: str, stretch: float) -> Floats
     if density.is_equivalent(u.W / u.m**2 / u.um):
         factor = density.to(u.W / u.m**2 / u.um)
         return np.full(wavelength_um.shape, factor * stretch)
-    light_um_hz = _LIGHT.to_value(u.um * u.Hz)
-    return density.to(u.W / u.m**2 / u.Hz) * light_um_hz / wavelength_um**2 / stretch
+    return density.to(u.W / u.m**2 / u.Hz) * LIGHT_UM_S / wavelength_um**2 / stretch
 
 
 @cache

@@ -91,17 +91,35 @@ def draw_plane(
     plane: tuple[str, str],
 ) -> None:
     """Draw the clusters, contours and demarcation lines of one plane."""
-    x_name, y_name = plane
+    here = contours[(contours["x_ratio"] == plane[0]) & (contours["y_ratio"] == plane[1])]
+    _draw_contours(axes, here, classes, _styles(contours))
+    x, y = _draw_clusters(axes, clusters, contours, classes, plane)
+    if _are_of_model(contours):
+        x, y = (np.concatenate([v, *here[axis]]) for v, axis in ((x, "x"), (y, "y")))
+    if (frame := plane_frame(plane)) is not None:
+        x, y = (np.append(values, ends) for values, ends in zip((x, y), frame, strict=True))
+    _frame(axes, x, y)
+    draw_demarcations(axes, plane)
+    axes.set_xlabel(f"log {ratio_label(plane[0])}")
+    axes.set_ylabel(f"log {ratio_label(plane[1])}")
+
+
+def _draw_clusters(
+    axes: Axes,
+    clusters: pd.DataFrame,
+    contours: pd.DataFrame,
+    classes: Sequence[str],
+    plane: tuple[str, str],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Draw the clusters that have a place in the plane, and return these places."""
     x, y = (clusters[f"log_{name}"].to_numpy(float) for name in plane)
     known = np.isfinite(x) & np.isfinite(y)
-    limits = [clusters[f"loglimit_{name}"].fillna(0).to_numpy(int)[known] for name in plane]
-    colors = point_colors(clusters, classes)[known]
     x, y = x[known], y[known]
-    here = contours[(contours["x_ratio"] == x_name) & (contours["y_ratio"] == y_name)]
-    _draw_contours(axes, here, classes, _styles(contours))
     xerr, yerr = (clusters[f"logerr_{name}"].to_numpy(float)[known] for name in plane)
-    axes.errorbar(x, y, yerr, xerr, fmt="none", ecolor="0.6", elinewidth=0.6, zorder=2)
+    limits = [clusters[f"loglimit_{name}"].fillna(0).to_numpy(int)[known] for name in plane]
     is_limit = (limits[0] | limits[1]) > 0
+    colors = point_colors(clusters, classes)[known]
+    axes.errorbar(x, y, yerr, xerr, fmt="none", ecolor="0.6", elinewidth=0.6, zorder=2)
     for marker, members in _markers(clusters, contours):
         own = members[known] & ~is_limit
         axes.scatter(x[own], y[own], c=colors[own], s=42, marker=marker, edgecolors="black",
@@ -111,14 +129,7 @@ def draw_plane(
     if _are_as_on_the_map(clusters, classes):
         for number, place in zip(clusters["cluster"][known], zip(x, y, strict=True), strict=True):
             axes.annotate(str(number), place, (5, 4), textcoords="offset points", fontsize=7)
-    if _are_of_model(contours):
-        x, y = (np.concatenate([v, *here[axis]]) for v, axis in ((x, "x"), (y, "y")))
-    if (frame := plane_frame(plane)) is not None:
-        x, y = (np.append(values, ends) for values, ends in zip((x, y), frame, strict=True))
-    _frame(axes, x, y)
-    draw_demarcations(axes, plane)
-    axes.set_xlabel(f"log {ratio_label(x_name)}")
-    axes.set_ylabel(f"log {ratio_label(y_name)}")
+    return x, y
 
 
 def point_colors(clusters: pd.DataFrame, classes: Sequence[str]) -> NDArray[np.float64]:

@@ -8,7 +8,8 @@ from itertools import cycle, islice
 
 from catalogs.reference import load_gatos_sample
 from survey.errors import ConfigError
-from survey.simulate.spectra import SPEED_OF_LIGHT_KM_S, load_toml
+from survey.simulate.spectra import load_toml
+from survey.spectra.light import LIGHT_KM_S
 
 HUBBLE_KM_S_MPC = 70.0
 """Turns a distance into a redshift; those of real galaxies have peculiar velocities as well."""
@@ -63,4 +64,4 @@ def load_design(name: str) -> Design:
 
 
 def _redshift(distance_mpc: float) -> float:
-    return round(HUBBLE_KM_S_MPC * distance_mpc / SPEED_OF_LIGHT_KM_S, 6)
+    return round(HUBBLE_KM_S_MPC * distance_mpc / LIGHT_KM_S, 6)

@@ -13,11 +13,10 @@ from survey.simulate.galaxy import Component, GalaxyModel, PointSource
 from survey.simulate.observation import Observation
 from survey.simulate.psf import INSTRUMENT, convolve, margin_spaxels, point_source
 from survey.simulate.spectra import (
-    SPEED_OF_LIGHT_KM_S,
-    SPEED_OF_LIGHT_UM_S,
     Spectrum,
     line_profile,
 )
+from survey.spectra.light import LIGHT_KM_S, LIGHT_UM_S
 
 Array = NDArray[np.float64]
 
@@ -119,9 +118,9 @@ class Scene:
         """Light of a layer before the PSF, (planes, y, x)."""
         smooth = self.smooth(layer, (edges_um[1:] + edges_um[:-1]) / 2)
         emission = smooth[:, None, None] * layer.light
-        bandwidth_hz = -np.diff(SPEED_OF_LIGHT_UM_S / edges_um)
+        bandwidth_hz = -np.diff(LIGHT_UM_S / edges_um)
         for _, observed_um, flux in self.lines(layer):
-            centre = observed_um * (1 + layer.velocity_km_s / SPEED_OF_LIGHT_KM_S)
+            centre = observed_um * (1 + layer.velocity_km_s / LIGHT_KM_S)
             sigma = centre * _relative_width(observed_um, layer.component.dispersion_km_s)
             reach = 6 * sigma.max()
             first = max(int(np.searchsorted(edges_um, centre.min() - reach)) - 1, 0)
@@ -138,4 +137,4 @@ def _relative_width(wavelength_um: float, dispersion_km_s: float) -> float:
     power = resolving_power(INSTRUMENT, wavelength_um)
     assert power is not None  # the MRS is a catalogued instrument
     instrumental = 1 / (float(power) * FWHM_OVER_SIGMA)
-    return float(np.hypot(instrumental, dispersion_km_s / SPEED_OF_LIGHT_KM_S))
+    return float(np.hypot(instrumental, dispersion_km_s / LIGHT_KM_S))

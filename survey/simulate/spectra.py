@@ -18,11 +18,10 @@ from scipy.special import erf
 
 from catalogs.reference import load_bands, load_lines
 from survey.errors import ConfigError
+from survey.spectra.light import LIGHT_UM_S
 
 Array = NDArray[np.float64]
 
-SPEED_OF_LIGHT_KM_S = 299_792.458
-SPEED_OF_LIGHT_UM_S = SPEED_OF_LIGHT_KM_S * 1e9
 MJY_IN_W_M2_HZ = 1e-20
 _PLANCK_UM_K = 14_387.769  # h c / k
 
@@ -104,7 +103,7 @@ class Spectrum:
         for drude, power in zip(self.drudes, self._band_powers(), strict=True):
             width = drude.fwhm_um / drude.centre_um
             detuning = rest_um / drude.centre_um - drude.centre_um / rest_um
-            peak = power * drude.centre_um / (np.pi / 2 * width * SPEED_OF_LIGHT_UM_S)
+            peak = power * drude.centre_um / (np.pi / 2 * width * LIGHT_UM_S)
             total += peak * width**2 / (detuning**2 + width**2)
         return total
 
@@ -164,7 +163,7 @@ class Spectrum:
     def _power_of_width(self, width_um: float) -> float:
         """Power (Hz) of an equivalent width measured at [Ne II] 12.81."""
         level = float(self.continuum(np.asarray(self.reference_um)))
-        return level * width_um * SPEED_OF_LIGHT_UM_S / self.reference_um**2
+        return level * width_um * LIGHT_UM_S / self.reference_um**2
 
 
 @cache

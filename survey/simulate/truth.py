@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from survey.simulate.galaxy import Region
 from survey.simulate.scene import Layer, Scene
-from survey.simulate.spectra import MJY_IN_W_M2_HZ, SPEED_OF_LIGHT_UM_S
+from survey.simulate.spectra import MJY_IN_W_M2_HZ
+from survey.spectra.light import LIGHT_UM_S
 
 Array = NDArray[np.floating]
 
@@ -86,7 +87,7 @@ def _flux_map(scene: Scene, layer: Layer) -> Array:
     for _, observed_um, flux in scene.lines(layer):
         plane = int(np.searchsorted(edges, observed_um)) - 1
         if 0 <= plane < len(density):
-            density[plane] += flux / -np.diff(SPEED_OF_LIGHT_UM_S / edges[plane : plane + 2])[0]
+            density[plane] += flux / -np.diff(LIGHT_UM_S / edges[plane : plane + 2])[0]
     groups = np.array_split(np.arange(len(density)), PSF_WAVELENGTHS)
     weights = np.array([density[group].sum() for group in groups])
     centres_um = np.array([scene.observation.wavelength_um[group].mean() for group in groups])

@@ -11,14 +11,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.constants import speed_of_light
 
 from survey.errors import DataError
+from survey.spectra.light import LIGHT_KM_S
 
 MIN_WINDOW_COVERAGE = 0.8
 """Fraction of a window that the cube must cover."""
-
-_C_KM_S = speed_of_light / 1e3
 
 
 def rest_wavelength(wavelength_um: NDArray[np.float64], redshift: float) -> NDArray[np.float64]:
@@ -76,12 +74,12 @@ def cell_widths(wavelength_um: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def velocity_step_km_s(wavelength_um: NDArray[np.float64]) -> NDArray[np.float64]:
     """Velocity width of every sample, ``c d(ln wavelength)``."""
-    return _C_KM_S * np.gradient(np.log(wavelength_um))
+    return LIGHT_KM_S * np.gradient(np.log(wavelength_um))
 
 
 def log_grid(low_um: float, high_um: float, step_km_s: float) -> NDArray[np.float64]:
     """Wavelengths from `low_um` to at most `high_um`, `step_km_s` apart in velocity."""
-    log_step = step_km_s / _C_KM_S
+    log_step = step_km_s / LIGHT_KM_S
     # The tolerance keeps the last sample of a grid that is logarithmic already.
     count = int(np.log(high_um / low_um) / log_step + 1e-6) + 1
     return low_um * np.exp(log_step * np.arange(count))

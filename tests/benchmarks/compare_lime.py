@@ -27,10 +27,11 @@ from astropy.io import fits
 from catalogs.reference import load_lines, resolving_power
 from survey.config import FeatureSettings
 from survey.features.measure import measure_features
-from survey.features.spectrum import LIGHT_KM_S, Spectrum, observed_spectrum
+from survey.features.spectrum import Spectrum, observed_spectrum
 from survey.features.velocity import find_velocity
 from survey.features.width import find_width
-from survey.simulate.spectra import SPEED_OF_LIGHT_UM_S, line_profile, load_spectrum
+from survey.simulate.spectra import line_profile, load_spectrum
+from survey.spectra.light import LIGHT_KM_S, LIGHT_UM_S
 
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 
@@ -215,7 +216,7 @@ def simulated_inputs() -> Iterator[Input]:
             instrument_km_s = LIGHT_KM_S / resolving_power("MIRI/MRS", center)
             sigma = center * np.hypot(instrument_km_s, 200) / LIGHT_KM_S / 2.3548
             per_um = power * line_profile(edges, np.array(center), np.array(sigma)) / 0.0025
-            flux = flux + per_um * wavelength**2 / SPEED_OF_LIGHT_UM_S
+            flux = flux + per_um * wavelength**2 / LIGHT_UM_S
             # The spectrum is in MJy/sr, 1e-20 W/m2/Hz/sr.
             truth[line.name] = power * 1e-20
         fringe = 0.01 * np.sin(2 * np.pi / (wavelength * 2.9e-4) + rng.uniform(0, 2 * np.pi))

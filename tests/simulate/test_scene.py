@@ -7,8 +7,9 @@ from catalogs.reference import psf_fwhm_arcsec, resolving_power
 from survey.simulate.galaxy import Disc
 from survey.simulate.observation import Observation
 from survey.simulate.scene import FWHM_OVER_SIGMA, Scene
-from survey.simulate.spectra import MJY_IN_W_M2_HZ, SPEED_OF_LIGHT_KM_S, SPEED_OF_LIGHT_UM_S
+from survey.simulate.spectra import MJY_IN_W_M2_HZ
 from survey.simulate.truth import find_truth
+from survey.spectra.light import LIGHT_KM_S, LIGHT_UM_S
 
 NEON_UM = 12.81355 * 1.01
 
@@ -52,7 +53,7 @@ def test_an_unresolved_line_has_the_resolving_power_of_the_instrument(point_mode
 
 def test_a_line_summed_over_the_cube_is_its_true_flux(model, around_neon):
     line = _line_alone(model, around_neon).sum(axis=(1, 2))
-    bandwidth_hz = -np.diff(SPEED_OF_LIGHT_UM_S / around_neon.edges_um)
+    bandwidth_hz = -np.diff(LIGHT_UM_S / around_neon.edges_um)
     measured = (line * bandwidth_hz).sum() * around_neon.spaxel_sr * MJY_IN_W_M2_HZ
 
     truth = find_truth(Scene(model, around_neon), np.ones(around_neon.shape))
@@ -68,7 +69,7 @@ def test_lines_of_a_disc_move_with_its_rotation(model, around_neon):
     rotating = replace(model, components=(disc,))
     line = _line_alone(rotating, around_neon)
     centre = np.tensordot(around_neon.wavelength_um, line, axes=1) / line.sum(axis=0)
-    measured_km_s = (centre / NEON_UM - 1) * SPEED_OF_LIGHT_KM_S
+    measured_km_s = (centre / NEON_UM - 1) * LIGHT_KM_S
     truth = find_truth(Scene(rotating, around_neon), np.ones(around_neon.shape))
     np.testing.assert_allclose(measured_km_s, truth.velocity_km_s, atol=3)
     assert np.ptp(truth.velocity_km_s) > 150

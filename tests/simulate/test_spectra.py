@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from catalogs.reference import load_lines
 from survey.errors import ConfigError
-from survey.simulate.spectra import SPEED_OF_LIGHT_UM_S, line_profile, load_spectrum, load_toml
+from survey.simulate.spectra import line_profile, load_spectrum, load_toml
+from survey.spectra.light import LIGHT_UM_S
 
 KINDS = tuple(load_toml("components.toml")["spectrum"])
 REST_UM = np.linspace(11.5, 18.0, 20_001)
@@ -39,12 +40,12 @@ def test_neon_and_pah_have_the_equivalent_widths_of_the_table(kind):
     spectrum = load_spectrum(kind)
     table = load_toml("components.toml")["spectrum"][kind]
     neon_um = next(x.wavelength_um for x in spectrum.lines if x.name == "NeII_12.81")
-    to_width_um = neon_um**2 / SPEED_OF_LIGHT_UM_S / spectrum.continuum(np.array(neon_um))
+    to_width_um = neon_um**2 / LIGHT_UM_S / spectrum.continuum(np.array(neon_um))
     neon = spectrum.line_fluxes()[[x.name for x in spectrum.lines].index("NeII_12.81")]
     assert neon * to_width_um == pytest.approx(table["neon_ew_um"])
 
     wide_um = np.geomspace(3.0, 60.0, 200_001)
-    total_power = -np.trapezoid(spectrum.bands(wide_um), SPEED_OF_LIGHT_UM_S / wide_um)
+    total_power = -np.trapezoid(spectrum.bands(wide_um), LIGHT_UM_S / wide_um)
     relative = sum(sum(powers) for powers in load_toml("components.toml")["band_power"].values())
     assert total_power * to_width_um / relative == pytest.approx(table["pah_ew_um"], rel=0.02)
 
