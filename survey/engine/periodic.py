@@ -26,7 +26,8 @@ def every(seconds: float, function: Callable[[], None]) -> Iterator[None]:
                 function()
             except Exception as error:
                 if not over.is_set():
-                    logger.warning("%s failed: %s: %s", function, type(error).__name__, error)
+                    name = getattr(function, "__qualname__", repr(function))
+                    logger.warning("%s failed: %s: %s", name, type(error).__name__, error)
 
     thread = threading.Thread(target=go_on, name=f"every {seconds:g} s", daemon=True)
     thread.start()

@@ -45,6 +45,7 @@ JobAcctGatherType=jobacct_gather/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 SchedulerParameters=sched_min_interval=100000
+SlurmdParameters=config_overrides
 KillWait=5
 MinJobAge=10
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny

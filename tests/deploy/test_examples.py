@@ -43,7 +43,7 @@ def test_an_example_is_valid(kind: str, everything: bool, folder: Path) -> None:
 @pytest.mark.parametrize("kind", EXAMPLES)
 def test_an_example_says_every_setting_of_its_kind(kind: str) -> None:
     text = (ROOT / "deploy" / kind / f"{kind}.toml").read_text()
-    shared = {"dashboard", "http", "metrics_targets", "watch", "resources"}
+    shared = {"dashboard", "http", "metrics_targets", "watch"}
     rare = {"keep_every_s", "connect_timeout_s"}
     missing = {
         name

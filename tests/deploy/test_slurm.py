@@ -46,7 +46,7 @@ def _commands_find_it(machine: SlurmMachine, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
     yield
     deadline = time.monotonic() + 30
-    while machine.jobs("all"):
+    while machine.jobs("PENDING,RUNNING,COMPLETING"):
         assert time.monotonic() < deadline, "jobs were left behind"
         time.sleep(0.5)
 

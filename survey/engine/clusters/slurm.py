@@ -43,7 +43,7 @@ prologue = ["source /shared/venv/bin/activate"]
 ONE_THREAD = tuple(
     f"export {name}=1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 )
-"""The distances of a galaxy are computed by as many workers as there are processors."""
+"""Every thread of Dask computes with one thread of the numerical libraries."""
 
 NANNY_BYTES = 256 * 2**20  # what a worker's nanny needs beside it
 KEEP_EVERY_S = 15.0
@@ -158,7 +158,7 @@ class SlurmTable(WorkerTable):
             job_script_prologue=[*ONE_THREAD, *self.prologue],
             job_extra_directives=list(self.directives),
             interface=self.interface,
-            protocol=None if not plain else "tcp://",
+            protocol="tcp://" if plain else None,
             security=self._security(),
             shared_temp_directory=str(self.log_directory),
             scheduler_options=self._scheduler_options(),
