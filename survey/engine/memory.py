@@ -59,6 +59,8 @@ BASE_BYTES = 330 << 20  # a worker process with the numerical libraries loaded a
 VOXEL_BYTES = 17  # flux, error and mask as read; flux and spectra as prepared
 KEPT_VOXEL_BYTES = 8  # flux and spectra
 BLOCK_BYTES = 220 << 20  # what is read and worked on at a time, by every stage
+LEAST_BLOCK_BYTES = 60 << 20  # the same for a cube of no size,
+BLOCK_VOXEL_BYTES = 60  # and what every voxel adds to that
 STRIP_BYTES = 700 << 20  # as much as strips of distances take where there is room
 ROUNDS_BYTES = 256 << 20  # rows of the matrix on disk that are read at a time
 ROUNDS_IN_MEMORY = 30_000  # clusters left to a chain where nothing limits them
@@ -274,6 +276,8 @@ class _Costs:
         self.work = work
         self.usable = usable
         self.streamed = streamed
+        least = LEAST_BLOCK_BYTES + BLOCK_VOXEL_BYTES * work.n_voxel_read
+        self.block = min(BLOCK_BYTES, least)
         self.held = BASE_BYTES + (0 if self.streamed else KEPT_VOXEL_BYTES * work.n_voxel)
 
     def of(self, path: LinkagePath) -> Projection:
@@ -312,7 +316,7 @@ class _Costs:
         )
 
     def _rounds(self) -> Projection:
-        room = self.usable - self.held - BLOCK_BYTES - ROUNDS_BYTES
+        room = self.usable - self.held - self.block - ROUNDS_BYTES
         most = ROUNDS_IN_MEMORY if room == inf else isqrt(max(0, int(room)) // 2)
         left = min(most, self.work.n_spaxel // 2)
         strip = self._strip(0)
@@ -354,7 +358,7 @@ class _Costs:
 
     def _strip(self, beside: int) -> int:
         """Spectra in a strip of distances that is computed beside so many bytes."""
-        room = min(self.usable - self.held - BLOCK_BYTES - beside, STRIP_BYTES)
+        room = min(self.usable - self.held - self.block - beside, STRIP_BYTES)
         work = self.work
         return strip_length(work.n_spaxel, work.n_plane, work.max_shift, room)
 
@@ -374,8 +378,8 @@ class _Costs:
         scratch_bytes: int = 0,
     ) -> Projection:
         work, spectra = self.work, KEPT_VOXEL_BYTES * self.work.n_voxel
-        at_work = self.held + BLOCK_BYTES
-        read = BASE_BYTES + BLOCK_BYTES + (0 if self.streamed else VOXEL_BYTES * work.n_voxel_read)
+        at_work = self.held + self.block
+        read = BASE_BYTES + self.block + (0 if self.streamed else VOXEL_BYTES * work.n_voxel_read)
         if distance_seconds is None:
             distance_seconds = work.distance_seconds
         return Projection(
@@ -386,7 +390,7 @@ class _Costs:
             in_memory_clusters=in_memory_clusters,
             scratch_bytes=scratch_bytes + (spectra if self.streamed else 0),
             stages=(
-                Stage("convert", BASE_BYTES + BLOCK_BYTES, VOXEL_CONVERT_S * work.n_voxel_read),
+                Stage("convert", BASE_BYTES + self.block, VOXEL_CONVERT_S * work.n_voxel_read),
                 Stage("prepare", read, VOXEL_PREPARE_S * work.n_voxel_read),
                 Stage("distances", at_work + distances, distance_seconds),
                 Stage("linkage", at_work + linkage, linkage_seconds),

@@ -19,13 +19,16 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from dask.utils import parse_bytes
 from scale_cubes import CUBES, cube_target, truth_at
+from scale_medians import run_medians
 from scale_table import KS, lines
 from table import print_table
 
@@ -134,6 +137,12 @@ def run_case(name: str, folder: Path) -> None:
     shutil.rmtree(root)
 
 
+STEPS: dict[str, Callable[[Path], None]] = {
+    **{name: partial(run_case, name) for name in CASES},
+    "medians": run_medians,
+}
+
+
 def _spilled_bytes(dask_worker: Any) -> int:
     total = getattr(dask_worker.data, "spilled_total", None)
     return 0 if total is None else int(total.disk)
@@ -142,19 +151,19 @@ def _spilled_bytes(dask_worker: Any) -> int:
 def main() -> bool:
     """Run what was asked for, or what is missing; print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--case", action="append", choices=CASES, help="run only this; repeatable")
+    parser.add_argument("--case", action="append", choices=STEPS, help="run only this; repeatable")
     parser.add_argument("--folder", type=Path, default=Path("bench-scale"))
     parser.add_argument("--list", action="store_true", help="names of the cases")
     parser.add_argument("--table", action="store_true", help="only the table of what there is")
     options = parser.parse_args()
     if options.list:
-        print("\n".join(CASES))
+        print("\n".join(STEPS))
         return True
     if not options.table:
-        for name in options.case or CASES:
+        for name in options.case or STEPS:
             if options.case or not (options.folder / "results" / f"{name}.json").exists():
                 print(f"{name} ...", flush=True)
-                run_case(name, options.folder)
+                STEPS[name](options.folder)
     return print_table("Large galaxies", lines(options.folder / "results"))
 
 

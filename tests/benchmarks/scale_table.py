@@ -67,11 +67,20 @@ class Result:
 
 def lines(folder: Path) -> Iterator[Line]:
     """All lines that the cases in `folder` allow."""
-    results = {file.stem: Result.read(file) for file in sorted(folder.glob("*.json"))}
+    files = sorted(folder.glob("*.npz"))
+    results = {file.stem: Result.read(file.with_suffix(".json")) for file in files}
     for result in results.values():
         yield from _memory(result)
     yield from _agreement(results)
     yield from _growth(results)
+    if (medians := folder / "medians.json").exists():
+        facts = json.loads(medians.read_text())
+        yield Line(
+            "medians of 50,000 x 3,700: peak memory in GiB",
+            facts["peak_memory_bytes"] / 2**30,
+            1.0,
+            detail=f"({facts['seconds']:.0f} s; {facts['table_bytes'] / 2**30:.2f} GiB of spectra)",
+        )
 
 
 def _memory(result: Result) -> Iterator[Line]:
