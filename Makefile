@@ -3,8 +3,9 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+TORCH  ?= 2.13.0
 
-.PHONY: help demo test lint types pytest bench bench-truth clean
+.PHONY: help demo test lint types pytest bench bench-truth bench-latent clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:\t/' | expand -t 13
@@ -30,8 +31,11 @@ bench: $(VENV)/.installed-dev  ## speed and memory, as ratios measured in one ru
 bench-truth: $(VENV)/.installed-dev  ## classes of simulated surveys against the truth (about 10 minutes)
 	$(BIN)/python tests/benchmarks/bench_truth.py
 
-clean:  ## remove the virtual environment and the demo
-	rm -rf $(VENV) demo
+bench-latent: $(VENV)/.installed-dev  ## representations of X-ray spectra side by side (an hour or more; goes on where it stopped)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_latent.py
+
+clean:  ## remove the virtual environment, the demo and what benchmarks keep
+	rm -rf $(VENV) demo bench-latent
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -41,5 +45,6 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'torch==$(TORCH)'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,latent]'
 	touch $@ $(VENV)/.installed
