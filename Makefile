@@ -3,14 +3,13 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-
 # Named by itself and first, so that nothing else chooses a build of it.
-TORCH := torch==2.13.0
+TORCH  ?= 2.13.0
 
 CLUSTER_PACKAGES := openssh-server slurm-wlm munge
 
 .PHONY: help demo test lint types pytest test-cluster bench bench-truth bench-archive bench-scale \
-	clean
+	bench-latent clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:\t/' | expand -t 13
@@ -46,8 +45,11 @@ bench-archive: $(VENV)/.installed-dev  ## thousands of galaxies (about 30 minute
 bench-scale: $(VENV)/.installed-dev  ## large galaxies on workers of limited memory (about an hour, 24 GiB)
 	$(BIN)/python tests/benchmarks/bench_scale.py
 
-clean:  ## remove the virtual environment, the demo and the files of benchmarks
-	rm -rf $(VENV) demo bench bench-scale
+bench-latent: $(VENV)/.installed-dev  ## representations of X-ray spectra side by side (an hour or more; goes on where it stopped)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_latent.py
+
+clean:  ## remove the virtual environment, the demo and what benchmarks keep
+	rm -rf $(VENV) demo bench bench-scale bench-latent
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -57,6 +59,6 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'torch==$(TORCH)'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,latent,gpu]'
 	touch $@ $(VENV)/.installed

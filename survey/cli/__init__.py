@@ -3,7 +3,16 @@
 Each module holds the commands of one subject and registers them with the application.
 """
 
-from survey.cli import catalog, classes, cubes, latent, latent_fetch, runs, simulated
+from survey.cli import (
+    catalog,
+    classes,
+    cubes,
+    latent,
+    latent_evaluate,
+    latent_fetch,
+    runs,
+    simulated,
+)
 from survey.cli.app import app, main
 
 __all__ = [
@@ -12,6 +21,7 @@ __all__ = [
     "classes",
     "cubes",
     "latent",
+    "latent_evaluate",
     "latent_fetch",
     "main",
     "runs",

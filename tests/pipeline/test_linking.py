@@ -34,7 +34,7 @@ def outcome(galaxy):
     part = galaxy.result().path
     tree = Linked.load(galaxy.linkage.path).tree
     spaxels, galaxies = (
-        pd.read_parquet(part / f"{name}.parquet") for name in ("spaxels", "galaxies")
+        pd.read_feather(part / f"{name}.arrow") for name in ("spaxels", "galaxies")
     )
     return tree, spaxels["cluster"].to_numpy(), galaxies.iloc[0]
 

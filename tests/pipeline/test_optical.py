@@ -43,8 +43,8 @@ def flux_map(shared_data: Path, line: str) -> np.ndarray:
 
 
 def test_ratios_of_a_sami_galaxy_agree_with_the_maps_of_the_survey(sami, shared_data):
-    clusters = pd.read_parquet(sami / "clusters.parquet")
-    spaxels = pd.read_parquet(sami / "spaxels.parquet")
+    clusters = pd.read_feather(sami / "clusters.arrow")
+    spaxels = pd.read_feather(sami / "spaxels.arrow")
     for name, terms in RATIOS.items():
         above, below = (sum(flux_map(shared_data, line) for line in term) for term in terms)
         measured = clusters[clusters[f"loglimit_{name}"] == 0]
@@ -59,8 +59,8 @@ def test_ratios_of_a_sami_galaxy_agree_with_the_maps_of_the_survey(sami, shared_
 
 
 def test_the_gap_between_the_arms_is_not_measured(sami):
-    galaxy = pd.read_parquet(sami / "galaxies.parquet").iloc[0]
-    clusters = pd.read_parquet(sami / "clusters.parquet")
+    galaxy = pd.read_feather(sami / "galaxies.arrow").iloc[0]
+    clusters = pd.read_feather(sami / "clusters.arrow")
     assert galaxy["band"] == "blue+red"
     assert clusters["flux_HeI_5876"].isna().all()
     assert clusters["flux_OII_3728"].notna().all()
@@ -70,7 +70,7 @@ def test_the_gap_between_the_arms_is_not_measured(sami):
 def test_a_muse_cube_gives_all_ratios_of_the_bpt_diagrams(shared_data, tmp_path):
     (target,) = targets_from_cubes([shared_data / "muse" / "A478_minicube.fits.gz"], redshift=0.086)
     part = Galaxy(target, Settings(), tmp_path).result().path
-    clusters = pd.read_parquet(part / "clusters.parquet")
+    clusters = pd.read_feather(part / "clusters.arrow")
     assert len(measured_planes(clusters)) == 3
     # The nebula of a cooling cluster: as much [N II] as H alpha, little [O III], much [O I].
     nucleus = clusters[clusters["nuclear"]].iloc[0]
