@@ -138,12 +138,14 @@ def test_receding_spaxels_have_positive_velocities(targets, done):
     part = Galaxy(targets[0], build_settings(BASE), done).result().path
     spaxels = pd.read_feather(part / "spaxels.arrow")
     with fits.open(truth_path(targets[0].files[0])) as file:
-        velocity = file["VELOCITY"].data
-    truth = velocity[spaxels["y"], spaxels["x"]]
-    largest = spaxels["cluster"] == spaxels.loc[spaxels["cluster"] > 0, "cluster"].mode()[0]
-    usable = largest & np.isfinite(truth)
+        velocity = file["VELOCITY"].data.astype(float)
+    spaxels["truth_km_s"] = velocity[spaxels["y"], spaxels["x"]]
+    clustered = spaxels[(spaxels["cluster"] > 0) & np.isfinite(spaxels["truth_km_s"])]
+    # Shifts are against the medoid of each cluster, whose own velocity they do not tell.
+    inside = clustered.groupby("cluster")[["shift_km_s", "truth_km_s"]]
+    relative = clustered[["shift_km_s", "truth_km_s"]] - inside.transform("mean")
     # A sample is 60 km/s wide, about as much as this small field rotates.
-    assert np.corrcoef(spaxels.loc[usable, "shift_km_s"], truth[usable])[0, 1] > 0.4
+    assert relative.corr().iloc[0, 1] > 0.5
 
 
 def test_lines_of_the_simulated_galaxy_are_found(targets, done):

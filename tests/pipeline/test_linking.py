@@ -9,6 +9,7 @@ from survey.config import build_settings
 from survey.engine import memory
 from survey.engine.cluster import Cluster
 from survey.engine.scratch import SCRATCH
+from survey.errors import MemoryNeeded
 from survey.pipeline import linking, strip_work
 from survey.pipeline.galaxy import Galaxy
 from survey.pipeline.linking import Linked
@@ -137,11 +138,10 @@ def test_large_galaxies_are_cut_by_a_sample_on_every_path(targets, tmp_path, exa
     np.testing.assert_array_equal(first, second)
 
 
-def test_a_path_that_does_not_fit_is_refused_before_it_starts(targets, tmp_path):
+def test_a_path_that_does_not_fit_asks_for_another_worker_before_it_starts(targets, tmp_path):
     galaxy = galaxy_by("fastcluster", targets[0], tmp_path)
     task = GalaxyTask(targets[0], galaxy.settings, tmp_path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("survey.pipeline.task.memory_here_bytes", lambda: 100 * 2**20)
-        failure = process_galaxy(task).failure
-    assert (failure["error"], failure["stage"]) == ("ResourceError", "linkage")
-    assert "engine.memory_limit" in failure["message"]
+        with pytest.raises(MemoryNeeded, match=r"engine\.memory_limit"):
+            process_galaxy(task)

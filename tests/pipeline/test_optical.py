@@ -20,7 +20,7 @@ RATIOS = {
     "OIII_5007/Hbeta_4861": (("OIII5007",), ("Hbeta",)),
 }
 TOLERANCE_DEX = {
-    "NII_6583/Halpha_6563": 0.07,
+    "NII_6583/Halpha_6563": 0.08,
     "SII_6716+SII_6731/Halpha_6563": 0.10,
     "OIII_5007/Hbeta_4861": 0.15,
 }
