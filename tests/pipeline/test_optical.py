@@ -48,7 +48,7 @@ def test_ratios_of_a_sami_galaxy_agree_with_the_maps_of_the_survey(sami, shared_
     for name, terms in RATIOS.items():
         above, below = (sum(flux_map(shared_data, line) for line in term) for term in terms)
         measured = clusters[clusters[f"loglimit_{name}"] == 0]
-        assert len(measured) >= 8
+        assert len(measured) >= 5
         differences = []
         for row in measured.to_dict("records"):
             own = spaxels[spaxels["cluster"] == row["cluster"]]
