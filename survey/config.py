@@ -126,6 +126,14 @@ class LinkageSettings(_Table):
     path: Literal["auto", "fastcluster", "chain", "rounds", "two-stage", "aligned"] = "auto"
     micro_clusters: int = Field(default=3000, ge=2)
 
+    @model_validator(mode="after")
+    def _path_knows_the_method(self) -> LinkageSettings:
+        if self.path == "two-stage" and self.method not in ("ward", "average"):
+            raise ValueError('path = "two-stage" is for the methods "ward" and "average"')
+        if self.path == "aligned" and (self.method, self.ward_input) != ("ward", "distance"):
+            raise ValueError('path = "aligned" is for Ward\'s method of distances')
+        return self
+
 
 class CutSettings(_Table):
     """Where the dendrogram is cut.

@@ -82,3 +82,17 @@ def test_settings_of_a_stage_change_with_the_table_they_come_from():
     for stage in STAGE_SETTINGS:
         same = stage_settings(changed, stage) == stage_settings(Settings(), stage)
         assert same == (stage != "profiles")
+
+
+@pytest.mark.parametrize(
+    "linkage",
+    [
+        {"path": "two-stage", "method": "complete"},
+        {"path": "aligned", "method": "average"},
+        {"path": "aligned", "ward_input": "squared"},
+    ],
+    ids=str,
+)
+def test_a_path_that_cannot_make_the_linkage_is_refused(linkage):
+    with pytest.raises(ConfigError, match=r"linkage.*path = "):
+        build_settings({"linkage": linkage})

@@ -27,7 +27,8 @@ from survey.config import STAGE_SETTINGS, WHOLE_WINDOW, Settings, fingerprint, s
 from survey.cubes.merge import merge_bands
 from survey.cubes.registry import open_cube, read_cube
 from survey.cubes.store import open_store, stored_spectra, write_store
-from survey.engine.memory import Work, is_streamed, project
+from survey.engine.costs import Work
+from survey.engine.memory import is_streamed, project
 from survey.engine.scratch import SCRATCH, Scratch
 from survey.errors import DataError, IntegrityError
 from survey.features.lines import line_ranges
@@ -239,9 +240,15 @@ class Galaxy:
                 prepared.max_shift,
                 settings.distance.dtype,
                 settings.linkage.micro_clusters,
+                settings.linkage.method,
                 read=self._shape,
             )
-            projection = project(work, path=settings.linkage.path, memory_bytes=self.memory_bytes)
+            projection = project(
+                work,
+                path=settings.linkage.path,
+                memory_bytes=self.memory_bytes,
+                disk_bytes=shutil.disk_usage(self.root).free,
+            )
             linked, facts = link(prepared, settings, projection, self.scratch, self.clock)
             seconds = self.clock.seconds("read", "prepare", "distances", "linkage")
             return self._commit("linkage", linked.save, facts | {"seconds": seconds})

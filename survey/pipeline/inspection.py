@@ -7,7 +7,8 @@ from pathlib import Path
 
 from survey.config import Settings
 from survey.cubes.inspect import CubeSummary, inspect_cube
-from survey.engine.memory import Projection, Work, project
+from survey.engine.costs import Projection, Work
+from survey.engine.memory import project
 
 
 def inspect_with_projection(
@@ -42,6 +43,7 @@ def inspect_with_projection(
         shift,
         settings.distance.dtype,
         settings.linkage.micro_clusters,
+        settings.linkage.method,
     )
     return summary, project(work, path=settings.linkage.path, memory_bytes=memory_bytes)
 

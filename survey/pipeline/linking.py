@@ -25,7 +25,7 @@ from survey.clustering.noise_bias import noise_energy, without_noise
 from survey.clustering.pairs import CondensedPairs, Pairs, SampledPairs, random_sample
 from survey.clustering.rounds import Rounds
 from survey.config import Settings
-from survey.engine.memory import EXACT_CUT_SPAXELS, ROUNDS_BYTES, LinkagePath, Projection
+from survey.engine.costs import EXACT_CUT_SPAXELS, ROUNDS_BYTES, LinkagePath, Projection
 from survey.engine.scratch import Scratch
 from survey.pipeline.round_work import merge_on_disk, merge_the_rest
 from survey.pipeline.stopwatch import Stopwatch

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from survey.config import Settings
 from survey.cubes.glance import cube_shape
-from survey.engine.memory import REFERENCE_LAGS, Work, project
+from survey.engine.costs import REFERENCE_LAGS, Work
+from survey.engine.memory import project
 from survey.pipeline.targets import Target
 
 

@@ -4,11 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from survey.engine.costs import PATHS, Work
 from survey.engine.memory import (
     AUTOMATIC,
-    PATHS,
     USABLE_FRACTION,
-    Work,
     is_streamed,
     memory_here_bytes,
     parse_memory,
@@ -68,6 +67,14 @@ def test_what_fits_no_worker_is_refused_with_its_size():
         project(Work(90_000, 3681), path="chain", memory_bytes=8 * GIB)
     with pytest.raises(ResourceError, match="does not fit"):
         project(Work(1000, 100), memory_bytes=0.2 * GIB)
+
+
+def test_without_room_on_the_disk_or_for_a_method_without_sums_less_is_possible():
+    large = Work(90_000, 400)
+    assert project(large, memory_bytes=4 * GIB, disk_bytes=10 * GIB).path == "two-stage"
+    complete = Work(90_000, 400, method="complete")
+    with pytest.raises(ResourceError, match="on the disk"):
+        project(complete, memory_bytes=4 * GIB, disk_bytes=10 * GIB)
 
 
 def test_spectra_go_to_disk_when_they_would_fill_a_worker():

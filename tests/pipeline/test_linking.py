@@ -6,7 +6,7 @@ import pytest
 
 from survey.clustering.criteria import partition
 from survey.config import build_settings
-from survey.engine import memory
+from survey.engine import costs, memory
 from survey.engine.cluster import Cluster
 from survey.engine.scratch import SCRATCH
 from survey.errors import MemoryNeeded
@@ -49,7 +49,7 @@ def exact(targets, tmp_path_factory):
 @pytest.fixture
 def in_strips(monkeypatch):
     """Strips so short that a small galaxy has several."""
-    monkeypatch.setattr(memory, "strip_length", lambda *arguments: 40)
+    monkeypatch.setattr(costs, "strip_length", lambda *arguments: 40)
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_spectra_on_disk_change_nothing(targets, tmp_path, exact):
 
 def _process_in_strips(task):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(memory, "strip_length", lambda *arguments: 40)
+        patch.setattr(costs, "strip_length", lambda *arguments: 40)
         patch.setattr(memory, "IN_MEMORY_SPAXELS", 0)
         patch.setattr(strip_work, "WORTH_SPREADING_S", 0.0)
         return process_galaxy(task)
@@ -111,7 +111,7 @@ def test_a_galaxy_spread_over_a_cluster_is_the_same_galaxy(
 ):
     alone = galaxy_by(path, targets[0], tmp_path / "alone", micro_clusters=40)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(memory, "strip_length", lambda *arguments: 40)
+        patch.setattr(costs, "strip_length", lambda *arguments: 40)
         expected, labels, _ = outcome(alone)
     task = GalaxyTask(targets[0], alone.settings, tmp_path / "spread")
     report = cluster.submit(_process_in_strips, task, pure=False).result()
