@@ -4,8 +4,8 @@ The spatial grid is that of the sub-band with the largest spaxels (the bluest of
 wavelength grid is uniform, with the finest step, and begins at the first plane of the bluest
 sub-band, whose spectra therefore stay as they are where the steps agree. Going from blue to
 red each sub-band is scaled to match what is there already, and the two fade into one another
-across the overlap. The arms of one spectrograph need not overlap: nothing tells a factor then,
-and the planes between them have no data.
+across the overlap. The arms of one spectrograph need not overlap: each then keeps its own planes,
+nothing tells a factor, and the planes between them have no data.
 """
 
 from __future__ import annotations
@@ -160,6 +160,27 @@ def _are_arms(cube: xr.Dataset) -> bool:
 
 
 def _common_grid(wavelengths_um: Sequence[Cube]) -> Cube:
+    """The planes of the merged cube, those of gaps between arms included."""
+    first, *others = wavelengths_um
+    joined = [[first]]
+    for wavelength in others:
+        if wavelength[0] > joined[-1][-1][-1]:
+            joined.append([wavelength])
+        else:
+            joined[-1].append(wavelength)
+    grids = [_uniform_grid(run) if len(run) > 1 else run[0] for run in joined]
+    gaps = [_planes_between(left, right) for left, right in pairwise(grids)]
+    return np.concatenate(
+        [grids[0], *(part for pair in zip(gaps, grids[1:], strict=True) for part in pair)]
+    )
+
+
+def _planes_between(left: Cube, right: Cube) -> Cube:
+    step = left[-1] - left[-2]
+    return np.arange(left[-1] + step, right[0] - step / 2, step)
+
+
+def _uniform_grid(wavelengths_um: Sequence[Cube]) -> Cube:
     step = min(float(np.median(np.diff(wavelength))) for wavelength in wavelengths_um)
     start, end = wavelengths_um[0][0], wavelengths_um[-1][-1]
     planes = int(np.floor((end - start) / step + 1e-6)) + 1

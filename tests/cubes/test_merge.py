@@ -218,12 +218,13 @@ def test_the_arms_of_sami_leave_a_gap(shared_data):
     wavelength, last = merged["wavelength"].values, arms[0]["wavelength"].values[-1]
     between = (wavelength > last) & (wavelength < arms[1]["wavelength"].values[0])
     assert merged["bad"].values[between].all()
-    np.testing.assert_allclose(np.diff(wavelength), 5.96e-5, rtol=1e-3)
+    assert np.diff(wavelength).max() < 1.6 * np.diff(arms[0]["wavelength"].values).max()
     (factor,) = json.loads(merged.attrs["merge_factors"])
     assert (factor["factor"], factor["measured"], factor["overlap_um"]) == (1.0, None, None)
     for arm in arms:
-        ours = merged.sel(wavelength=arm["wavelength"], method="nearest")["flux"].sum("wavelength")
-        np.testing.assert_allclose(ours, arm["flux"].sum("wavelength"), rtol=0.01, atol=0.1)
+        own = merged.sel(wavelength=arm["wavelength"])
+        np.testing.assert_array_equal(own["flux"], arm["flux"].where(~arm["bad"]))
+        np.testing.assert_array_equal(own["bad"], arm["bad"])
 
 
 @pytest.fixture(scope="module")

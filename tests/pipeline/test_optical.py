@@ -62,6 +62,7 @@ def test_the_gap_between_the_arms_is_not_measured(sami):
     galaxy = pd.read_feather(sami / "galaxies.arrow").iloc[0]
     clusters = pd.read_feather(sami / "clusters.arrow")
     assert galaxy["band"] == "blue+red"
+    assert clusters["nuclear"].any()
     assert clusters["flux_HeI_5876"].isna().all()
     assert clusters["flux_OII_3728"].notna().all()
     assert len(measured_planes(clusters)) == 3
