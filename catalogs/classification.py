@@ -100,16 +100,12 @@ def commit_classification(
     return Classification(PartStore(root).commit(SURVEY_WIDE, STAGE, key, write, facts))
 
 
-def _replace(
-    table: pa.Table, columns: Mapping[str, pa.ChunkedArray], schema: pa.Schema
-) -> pa.Table:
+def _replace(table: pa.Table, columns: dict[str, pa.ChunkedArray], schema: pa.Schema) -> pa.Table:
     """The table in another schema, with some columns new and those it does not have missing."""
+    # Looked up by name once: Arrow lists all its hundreds of names whenever it is asked.
+    known = dict(zip(table.column_names, table.columns, strict=True)) | columns
     arrays = [
-        columns[field.name]
-        if field.name in columns
-        else table[field.name]
-        if field.name in table.column_names
-        else pa.nulls(len(table), field.type)
+        known[field.name] if field.name in known else pa.nulls(len(table), field.type)
         for field in schema
     ]
     return pa.Table.from_arrays(arrays, schema=schema)

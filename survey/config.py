@@ -193,7 +193,7 @@ class ClassSettings(_Table):
     `catalogs/data/ratios.ecsv`; the continuum slope joins it with use_slope. Labels are spread
     over a graph of nearest `neighbours` (kernel = "knn") or by distance (kernel = "rbf", gamma),
     giving up the share `alpha` to neighbours. Each of the `draws` grows `trees`, each from at most
-    rows_per_tree clusters.
+    rows_per_tree clusters, and looks for neighbours among at most rows_per_graph.
     """
 
     classes: tuple[str, ...] = ("AGN", "SF", "other")
@@ -209,6 +209,7 @@ class ClassSettings(_Table):
     alpha: float = Field(default=0.2, gt=0, lt=1)
     trees: int = Field(default=100, ge=1)
     rows_per_tree: int = Field(default=4096, ge=2)
+    rows_per_graph: int = Field(default=16384, ge=2)
 
     @field_validator("classes")
     @classmethod

@@ -58,7 +58,10 @@ def make_draw(
     """Perturb the fluxes of a sample for the draw of this number."""
     rng = draw_generator(number, seed)
     predictors = scaling(labelled.sample.draw(rng))
-    return Draw(labelled, method, predictors, similarity_graph(predictors, method), rng)
+    n, most = len(predictors), method.rows_per_graph
+    candidates = np.sort(rng.choice(n, most, replace=False)) if n > most else None
+    graph = similarity_graph(predictors, method, candidates)
+    return Draw(labelled, method, predictors, graph, rng)
 
 
 def draw_generator(number: int, seed: int) -> np.random.Generator:

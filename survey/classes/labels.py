@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,13 +69,7 @@ def label_clusters(
         If a region or place has a class that is not one of `classes`.
     """
     given = {region.class_name for region in regions} | {place.class_name for place in places}
-    strange = sorted(given - set(classes))
-    if strange:
-        raise ConfigError(
-            "labels have classes that the settings do not know",
-            expected=", ".join(classes),
-            found=", ".join(strange),
-        )
+    check_classes(given, classes)
     inside = np.zeros((len(cluster), len(classes)), dtype=bool)
     for region in regions:
         if not region.galaxy or same_name(region.galaxy, galaxy):
@@ -97,3 +91,20 @@ def label_clusters(
         coverage=coverage,
         conflicts=tuple(clusters[claims.sum(axis=1) > 1].tolist()),
     )
+
+
+def check_classes(given: Iterable[str], classes: Sequence[str]) -> None:
+    """Refuse labels of classes that there are none of.
+
+    Raises
+    ------
+    ConfigError
+        If a class given is not one of `classes`.
+    """
+    strange = sorted(set(given) - set(classes))
+    if strange:
+        raise ConfigError(
+            "labels have classes that the settings do not know",
+            expected=", ".join(classes),
+            found=", ".join(strange),
+        )

@@ -52,7 +52,12 @@ def parse_places(text: str, rules: Iterable[tuple[str, str, str]]) -> tuple[Plac
 
 def same_name(name: str, other: str) -> bool:
     """Whether two names of a galaxy differ in nothing but case, blanks and punctuation."""
-    return _letters(name) == _letters(other)
+    return bare_name(name) == bare_name(other)
+
+
+def bare_name(name: str) -> str:
+    """What all ways to write the name of a galaxy have in common."""
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def _labels(row: dict[str, str], rules: Sequence[tuple[str, str, str]]) -> Iterator[PlaceLabel]:
@@ -79,7 +84,3 @@ def _labels(row: dict[str, str], rules: Sequence[tuple[str, str, str]]) -> Itera
 def _filled(row: Row) -> dict[str, str]:
     """The row as text, empty where it is masked (ECSV has no empty string)."""
     return {name: "" if row[name] is np.ma.masked else str(row[name]) for name in row.colnames}
-
-
-def _letters(name: str) -> str:
-    return "".join(letter for letter in name.casefold() if letter.isalnum())

@@ -41,7 +41,8 @@ class Method:
 
     `kernel`, `neighbours`, `gamma` (default: one over the number of predictors) and `alpha`
     are those of label spreading; `trees` is the size of the forest of one draw, of which
-    each tree sees at most `rows_per_tree` clusters.
+    each tree sees at most `rows_per_tree` clusters. Of a sample larger than `rows_per_graph`,
+    so many clusters, others in every draw, are those that nearest neighbours are among.
     """
 
     kernel: Literal["knn", "rbf"] = "knn"
@@ -50,6 +51,7 @@ class Method:
     alpha: float = 0.2
     trees: int = 100
     rows_per_tree: int = 4096
+    rows_per_graph: int = 16384
 
 
 @dataclass(frozen=True)

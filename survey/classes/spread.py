@@ -20,7 +20,7 @@ from scipy import sparse
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
-from survey.classes.arrays import UNLABELLED, Floats, Floats32, Labels
+from survey.classes.arrays import UNLABELLED, Floats, Floats32, Ints, Labels
 from survey.classes.sample import Method
 from survey.errors import ConfigError
 
@@ -61,23 +61,28 @@ def label_mass(graph: Graph, labels: Labels, n_classes: int, alpha: float) -> Fl
     return mass
 
 
-def similarity_graph(predictors: Floats32, method: Method) -> Graph:
-    """Normalised similarities S of clusters by their scaled predictors (N, P)."""
+def similarity_graph(predictors: Floats32, method: Method, candidates: Ints | None = None) -> Graph:
+    """Normalised similarities S of clusters by their scaled predictors (N, P).
+
+    Nearest neighbours are looked for among all clusters, or only among `candidates` (rows,
+    increasing): all pairs of an archive are the larger part of its classification.
+    """
     if method.kernel == "rbf":
         return _rbf_graph(predictors, method.gamma or 1 / predictors.shape[1])
-    return _neighbour_graph(predictors, method.neighbours)
+    return _neighbour_graph(predictors, method.neighbours, candidates)
 
 
-def _neighbour_graph(predictors: Floats32, neighbours: int) -> sparse.csr_array:
+def _neighbour_graph(
+    predictors: Floats32, neighbours: int, candidates: Ints | None
+) -> sparse.csr_array:
     """Each cluster with its nearest, closer ones weighing more.
 
     Distances count relative to that of the farthest neighbour at either end (Zelnik-Manor &
     Perona 2004, NIPS 17, 1601), so that sparse and dense regions are joined alike.
     """
     n = len(predictors)
-    k = min(neighbours, n - 1)
-    search = NearestNeighbors(n_neighbors=k, algorithm="brute", n_jobs=1).fit(predictors)
-    distance, nearest = search.kneighbors()
+    distance, nearest = _nearest(predictors, neighbours, candidates)
+    k = distance.shape[1]
     reach = np.maximum(distance[:, -1], np.finfo(np.float32).tiny)
     weight = np.exp(-(distance**2) / (reach[:, np.newaxis] * reach[nearest]))
     rows = np.repeat(np.arange(n), k)
@@ -86,6 +91,23 @@ def _neighbour_graph(predictors: Floats32, neighbours: int) -> sparse.csr_array:
     similar = one_way.maximum(one_way.T)
     inverse_root = sparse.diags_array(_inverse_root(similar.sum(axis=1)))
     return sparse.csr_array(inverse_root @ similar @ inverse_root)
+
+
+def _nearest(predictors: Floats32, neighbours: int, candidates: Ints | None) -> tuple[Floats, Ints]:
+    """Distances and rows (N, k) of the nearest clusters; nobody is a neighbour of itself."""
+    n = len(predictors)
+    if candidates is None:
+        k = min(neighbours, n - 1)
+        search = NearestNeighbors(n_neighbors=k, algorithm="brute", n_jobs=1)
+        distance, nearest = search.fit(predictors).kneighbors()
+        return distance, nearest
+    k = min(neighbours, len(candidates) - 1)
+    search = NearestNeighbors(n_neighbors=k + 1, algorithm="brute", n_jobs=1)
+    distance, position = search.fit(predictors[candidates]).kneighbors(predictors)
+    nearest = candidates[position]
+    kept = nearest != np.arange(n)[:, np.newaxis]
+    kept[kept.all(axis=1), -1] = False  # the cluster is no candidate, or has doubles that are
+    return distance[kept].reshape(n, k), nearest[kept].reshape(n, k)
 
 
 def _rbf_graph(predictors: Floats32, gamma: float) -> Floats:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -13,12 +15,14 @@ from catalogs.diagnostics import load_place_classes
 from catalogs.durable import hash_bytes
 from survey.classes.arrays import UNLABELLED
 from survey.classes.labels import label_clusters
-from survey.classes.places import PlaceLabel, parse_places, same_name
+from survey.classes.places import PlaceLabel, bare_name, parse_places
 from survey.classes.regions import LabelRegion, parse_regions
 from survey.config import ClassSettings
 from survey.errors import ConfigError, DataError
 
 FORMATS = {".reg": "ds9", ".ecsv": "ecsv"}
+
+L = TypeVar("L", LabelRegion, PlaceLabel)
 
 
 @dataclass(frozen=True)
@@ -30,11 +34,38 @@ class LabelFile:
     regions: tuple[LabelRegion, ...]
     places: tuple[PlaceLabel, ...]
 
+    @property
+    def classes(self) -> set[str]:
+        """Classes that it gives."""
+        return {region.class_name for region in self.regions} | {p.class_name for p in self.places}
+
     def strangers(self, galaxies: Iterable[str]) -> list[str]:
         """Galaxies that it names and the survey does not have."""
-        known = list(galaxies)
+        known = {bare_name(galaxy) for galaxy in galaxies}
         named = {region.galaxy for region in self.regions} | {p.galaxy for p in self.places}
-        return sorted(n for n in named - {""} if not any(same_name(n, galaxy) for galaxy in known))
+        return sorted(name for name in named - {""} if bare_name(name) not in known)
+
+    def of(self, galaxy: str) -> tuple[list[LabelRegion], list[PlaceLabel]]:
+        """Regions and places of one galaxy, and regions that are of no galaxy by name."""
+        name = bare_name(galaxy)
+        regions = self._regions.get("", []) + self._regions.get(name, [])
+        return regions, self._places.get(name, [])
+
+    # Of thousands of labels only a few are of one galaxy: they are looked up, not compared.
+    @cached_property
+    def _regions(self) -> dict[str, list[LabelRegion]]:
+        return _by_galaxy(self.regions)
+
+    @cached_property
+    def _places(self) -> dict[str, list[PlaceLabel]]:
+        return _by_galaxy(self.places)
+
+
+def _by_galaxy(labels: Iterable[L]) -> dict[str, list[L]]:
+    found: dict[str, list[L]] = {}
+    for label in labels:
+        found.setdefault(bare_name(label.galaxy), []).append(label)
+    return found
 
 
 def read_labels(path: str | Path) -> LabelFile:
@@ -82,16 +113,17 @@ def label_rows(
         One row per row of `clusters`: `label`, a position in the classes or `UNLABELLED`,
         `coverage` by the best of them, and `conflict`.
     """
-    nuclear = clusters.loc[clusters["nuclear"], "cluster"]
+    galaxy, nuclear = str(clusters["galaxy"].iloc[0]), clusters.loc[clusters["nuclear"], "cluster"]
+    regions, places = labels.of(galaxy)
     found = label_clusters(
         spaxels["cluster"].to_numpy(),
         spaxels["ra"].to_numpy(float),
         spaxels["dec"].to_numpy(float),
-        galaxy=str(clusters["galaxy"].iloc[0]),
-        regions=labels.regions,
+        galaxy=galaxy,
+        regions=regions,
         classes=settings.classes,
         min_fraction=settings.min_fraction,
-        places=labels.places,
+        places=places,
         nuclear=int(nuclear.iloc[0]) if len(nuclear) else 0,
     )
     rows = pd.DataFrame(

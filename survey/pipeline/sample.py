@@ -17,6 +17,7 @@ from catalogs.parts import PartStore, Receipt
 from catalogs.query import Catalog
 from catalogs.versions import Manifest
 from survey.classes.arrays import UNLABELLED, Labels
+from survey.classes.labels import check_classes
 from survey.classes.ratios import Ratio, features_of
 from survey.classes.sample import Sample
 from survey.config import ClassSettings
@@ -40,7 +41,15 @@ def write_sample(
     labels: LabelFile | None,
     settings: ClassSettings,
 ) -> None:
-    """Collect the clusters of all galaxies, with their labels, into a file in `folder`."""
+    """Collect the clusters of all galaxies, with their labels, into a file in `folder`.
+
+    Raises
+    ------
+    ConfigError
+        If labels have classes that the settings do not.
+    """
+    if labels is not None:
+        check_classes(labels.classes, settings.classes)
     columns = GALAXY_COLUMNS + flux_columns(features_of(ratios))
     frames = []
     for part in parts.values():
