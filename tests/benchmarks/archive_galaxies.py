@@ -25,7 +25,7 @@ from survey.report.run import draw_galaxy_figures
 from survey.simulate import simulate_archive
 
 GALAXIES, SIZE, WINDOW_UM = 1000, (12, 12), (12.2, 13.2)  # 400 planes
-WITH_FIGURES = 200
+WITH_FIGURES = 100
 WORKERS = 2
 SAMPLES = 40
 SETTLED = 0.1

@@ -14,12 +14,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import dask
 import numpy as np
 from distributed import Client, LocalCluster, get_worker
 from stand_in_parts import galaxy_name, part_path, write_parts
 from table import Line
 
 from survey.config import build_settings
+from survey.engine.frugal import FRUGAL
 from survey.pipeline import archive, growing
 from survey.pipeline.archive import run_survey
 from survey.pipeline.order import Demand, projected_demand
@@ -46,6 +48,7 @@ def measure(folder: Path, scale: float) -> Iterator[Line]:
     reports: list[GalaxyReport] = []
     publishing = _Timed(growing.publish)
     with (
+        dask.config.set(FRUGAL),
         LocalCluster(
             n_workers=WORKERS,
             threads_per_worker=1,
@@ -53,7 +56,7 @@ def measure(folder: Path, scale: float) -> Iterator[Line]:
             dashboard_address=None,
             memory_limit=0,
         ) as cluster,
-        Client(cluster) as client,
+        Client(cluster, timeout="120s") as client,
     ):
         archive.process_galaxy = asleep
         archive.projected_demand = lambda target, settings: Demand(
