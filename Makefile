@@ -36,8 +36,9 @@ test-cluster: $(VENV)/.installed-dev  ## surveys over SSH and in SLURM jobs on t
 bench: $(VENV)/.installed-dev  ## speed and memory, as ratios measured in one run
 	$(BIN)/python tests/benchmarks/run.py
 
-bench-truth: $(VENV)/.installed-dev  ## classes of simulated surveys against the truth (about 10 minutes)
+bench-truth: $(VENV)/.installed-dev  ## classes of simulated surveys against the truth, and an archive (about 20 minutes)
 	$(BIN)/python tests/benchmarks/bench_truth.py
+	$(BIN)/python tests/benchmarks/bench_large_sample.py
 
 bench-archive: $(VENV)/.installed-dev  ## thousands of galaxies (about 30 minutes, 6 GB kept in bench)
 	$(BIN)/python tests/benchmarks/bench_archive.py

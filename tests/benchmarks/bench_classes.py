@@ -1,19 +1,19 @@
-"""Classification: speed against bare scikit-learn, memory at archive scale, and the truth."""
+"""Classification: speed against bare scikit-learn, and how often it is right when errors grow."""
 
 from __future__ import annotations
 
-import resource
-import sys
+import math
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
+from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy.stats import multivariate_normal
+from simulated_run import write_sample_of
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import KNeighborsClassifier
@@ -21,50 +21,73 @@ from table import Line, print_table
 from threadpoolctl import threadpool_limits
 
 from survey.classes.arrays import UNLABELLED
-from survey.classes.draw import make_draw, scaling_of
+from survey.classes.draw import scaling_of
 from survey.classes.montecarlo import run_draws
 from survey.classes.outcome import conclude
 from survey.classes.sample import LabelledSample, Method
 from survey.classes.scores import score
-
-sys.path.append(str(Path(__file__).parents[2]))  # the simulated sample is shared with the tests
-from tests.classes.simulated import (
-    ALL_RATIOS,
-    MEANS,
-    SLOPES,
-    packaged_set,
-    simulated_sample,
-)
+from survey.config import ClassSettings, EngineSettings
+from survey.engine.cluster import Cluster, connect
+from survey.pipeline import draws as pipeline_draws
+from survey.pipeline.draws import Drawing
+from survey.pipeline.stopwatch import peak_memory_bytes
+from tests.classes.simulated import ALL_RATIOS, MEANS, SLOPES, packaged_set, simulated_sample
 
 METHOD = Method()
 FORTY_WITH_SLOPE = ALL_RATIOS[:39]
-ROUNDS, DRAWS_PER_ROUND = 5, 20
-
-ARCHIVE_CLUSTERS = 60_000
-GIB = 2**20  # in the kilobytes of getrusage
+WORKERS = 2
+ROUNDS, DRAWS_PER_ROUND = 5, 200
 
 SEEDS, TRUTH_DRAWS = 5, 30
-GALAXY_SCATTER, CLUSTER_SCATTER = 0.3, 0.2  # dex, in every line
+GALAXY_SCATTER, CLUSTER_SCATTER = 0.3, 0.2
+"""In dex, in every line."""
+
+GOALS = {0.02: {"AGN or SF": 0.9, "3 classes": 0.75}, 0.10: {}}
+"""Balanced accuracies that are wanted, by the error of a line in units of [Ne II].
+
+With the larger error most lines are limits, and nobody could reach them.
+"""
+
+NO_NOISE = 1e-9
+REFERENCE_SEED = 1000
 
 T = TypeVar("T")
 
 
 def speed() -> Iterator[Line]:
-    """Draws and bare fits in turns, so that both see the same machine."""
+    """Draws on a cluster and bare fits in one process, in turns: both see the same machine."""
     labelled, classes = simulated_sample(ratios=FORTY_WITH_SLOPE)
     predictors = scaling_of(labelled)(labelled.sample.measured())
-    bare = draws = 0.0
-    for number in range(ROUNDS):
-        portion = range(number * DRAWS_PER_ROUND, (number + 1) * DRAWS_PER_ROUND)
-        bare += _timed(_bare_fits, predictors, classes, portion)[0]
-        draws += _timed(run_draws, labelled, METHOD, portion, 0)[0]
+    bare = ours = 0.0
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        connect(EngineSettings(workers=WORKERS, dashboard=False)) as cluster,
+    ):
+        cluster.run(_use_forty)
+        write_sample_of(Path(folder), labelled)
+        _do_draws(cluster, Path(folder), 8 * WORKERS, seed=ROUNDS)  # they load what they need
+        for number in range(ROUNDS):
+            portion = range(number * DRAWS_PER_ROUND, (number + 1) * DRAWS_PER_ROUND)
+            ours += _timed(_do_draws, cluster, Path(folder), DRAWS_PER_ROUND, number)[0]
+            bare += _timed(_bare_fits, predictors, classes, portion)[0]
+        peak = max(cluster.run(peak_memory_bytes).values()) / 2**30
     count = ROUNDS * DRAWS_PER_ROUND
     yield Line(
-        "draw / bare forest fit, 67 clusters x 40, 100 trees",
-        draws / bare,
+        f"{count} draws, {WORKERS} workers / bare forest fits / {WORKERS}, 67 clusters x 40",
+        ours / (bare / WORKERS),
         1.2,
-        detail=f"({draws / count * 1e3:.0f} ms / {bare / count * 1e3:.0f} ms)",
+        detail=f"({ours:.1f} s / ({bare:.1f} s / {WORKERS}))",
     )
+    yield Line("peak memory of a worker meanwhile (GiB)", peak, 1.0)
+
+
+def _use_forty() -> None:
+    """On a worker: take 39 ratios, which with the slope are 40 predictors."""
+    pipeline_draws.named_ratios = lambda name: FORTY_WITH_SLOPE
+
+
+def _do_draws(cluster: Cluster, folder: Path, draws: int, seed: int) -> None:
+    Drawing(cluster, folder, ClassSettings(draws=draws, seed=seed), lambda n: None).sums()
 
 
 def _bare_fits(predictors: np.ndarray, classes: np.ndarray, states: range) -> None:
@@ -74,99 +97,49 @@ def _bare_fits(predictors: np.ndarray, classes: np.ndarray, states: range) -> No
             forest.fit(predictors, classes)
 
 
-def archive() -> Iterator[Line]:
-    """One draw of a sample of an archive, a tenth of it labelled, in a process of its own."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        seconds, peak, accuracy = process.submit(_large_draw).result()
-    yield Line(
-        f"peak memory of a draw, {ARCHIVE_CLUSTERS} clusters x 40 (GiB)",
-        peak,
-        4.0,
-        detail=f"({seconds:.0f} s)",
-    )
-    labelled, classes = _large_sample()
-    hidden = _hidden(labelled)
-    draw = make_draw(labelled, METHOD, scaling_of(labelled), 0, 0)
-    labels = draw.spread(labelled.labels)
-    learnt = labels != UNLABELLED
-    for name, other in (
-        ("boosted histograms", HistGradientBoostingClassifier(random_state=0)),
-        ("20 trees of all clusters", RandomForestClassifier(20, n_jobs=1, random_state=0)),
-    ):
-        with threadpool_limits(1):
-            other.fit(draw.predictors[learnt], labels[learnt])
-        found = _accuracy(classes[hidden], other.predict_proba(draw.predictors[hidden]))
-        yield Line(
-            f"accuracy / that of {name}, same labels",
-            accuracy / found,
-            0.98,
-            at_most=False,
-            detail=f"({accuracy:.3f} / {found:.3f})",
-        )
-
-
-def _large_draw() -> tuple[float, float, float]:
-    """Time, peak memory in GiB, and balanced accuracy of the clusters without a label."""
-    labelled, classes = _large_sample()
-    seconds, sums = _timed(run_draws, labelled, METHOD, [0], 0)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / GIB
-    hidden = _hidden(labelled)
-    return seconds, peak, _accuracy(classes[hidden], conclude(labelled, sums).found.p[hidden])
-
-
-def _large_sample() -> tuple[LabelledSample, np.ndarray]:
-    return simulated_sample(
-        clusters=ARCHIVE_CLUSTERS,
-        galaxies=ARCHIVE_CLUSTERS // 6,
-        labelled_fraction=0.1,
-        galaxy_scatter=GALAXY_SCATTER,
-        cluster_scatter=CLUSTER_SCATTER,
-        noise=0.05,
-        ratios=FORTY_WITH_SLOPE,
-    )
-
-
-def _hidden(labelled: LabelledSample) -> np.ndarray:
-    return (labelled.labels == UNLABELLED) & labelled.sample.informed
-
-
 def truth() -> Iterator[Line]:
     """Clusters of galaxies held out that get the right class; half of the galaxies labelled."""
-    for name in ("ch3-pairs", "ch3"):
-        every = [_accuracies(seed, name) for seed in range(SEEDS)]
-        mean = {key: float(np.mean([one[key] for one in every])) for key in every[0]}
-        std = {key: float(np.std([one[key] for one in every])) for key in every[0]}
-        for case, limit in (("AGN or SF", 0.9), ("3 classes", 0.75)):
+    for noise, goals in GOALS.items():
+        for name in ("ch3-pairs", "ch3"):
+            every = [_accuracies(seed, name, noise) for seed in range(SEEDS)]
+            mean = {key: float(np.mean([one[key] for one in every])) for key in every[0]}
+            std = {key: float(np.std([one[key] for one in every])) for key in every[0]}
+            about = f"{name}, error {noise:.2f}"
+            for case in ("AGN or SF", "3 classes"):
+                yield Line(
+                    f"balanced accuracy, galaxies held out, {case}, {about}",
+                    mean[case],
+                    goals.get(case, math.nan),
+                    at_most=False,
+                    detail=f"(+-{std[case]:.2f}; best possible {mean[f'{case}, best']:.2f}, "
+                    f"without errors {mean[f'{case}, Bayes']:.2f})",
+                )
             yield Line(
-                f"balanced accuracy, galaxies held out, {case}, {name}",
-                mean[case],
-                limit,
-                at_most=False,
-                detail=f"(+-{std[case]:.2f}; Bayes rule, no noise, {mean[f'{case}, Bayes']:.2f})",
+                f"calibration error, galaxies without labels, {about}", mean["calibration"], 0.15
             )
-        yield Line(f"calibration error, galaxies without labels, {name}", mean["calibration"], 0.15)
-        for case, rival in (("AGN or SF", "one cut"), ("unlabelled", "5 neighbours")):
-            yield Line(
-                f"accuracy / that of {rival}, {case}, {name}",
-                mean[case] / mean[rival],
-                1.0,
-                at_most=False,
-                detail=f"({mean[case]:.2f} / {mean[rival]:.2f})",
-            )
+            for case, rival in (("AGN or SF", "one cut"), ("unlabelled", "5 neighbours")):
+                yield Line(
+                    f"accuracy / that of {rival}, {case}, {about}",
+                    mean[case] / mean[rival],
+                    1.0,
+                    at_most=False,
+                    detail=f"({mean[case]:.2f} / {mean[rival]:.2f})",
+                )
 
 
-def _accuracies(seed: int, ratio_set: str) -> dict[str, float]:
+def _accuracies(seed: int, ratio_set: str, noise: float) -> dict[str, float]:
     options = {
         "galaxy_scatter": GALAXY_SCATTER,
         "cluster_scatter": CLUSTER_SCATTER,
         "ratios": packaged_set(ratio_set),
     }
-    sample, classes = simulated_sample(seed, noise=0.02, **options)
+    sample, classes = simulated_sample(seed, noise=noise, **options)
     half = sample.sample.galaxy % 2 == 0
     labelled = replace(sample, labels=np.where(half, classes, UNLABELLED).astype(np.int32))
     outcome = conclude(labelled, run_draws(labelled, METHOD, range(TRUTH_DRAWS), seed=0))
-    exact, _ = simulated_sample(seed, noise=1e-9, **options)
-    best = _bayes(exact)
+    exact, _ = simulated_sample(seed, noise=NO_NOISE, **options)
+    bayes = _bayes(exact)
+    best = _best(noise, **options).predict_proba(sample.sample.measured())
 
     predictors = scaling_of(labelled)(labelled.sample.measured())
     neighbours = KNeighborsClassifier(5).fit(predictors[half], classes[half])
@@ -177,13 +150,27 @@ def _accuracies(seed: int, ratio_set: str) -> dict[str, float]:
     return {
         "3 classes": _accuracy(classes, outcome.p_held_out),
         "AGN or SF": _accuracy(classes[two], outcome.p_held_out[two, :2]),
-        "3 classes, Bayes": _accuracy(classes, best),
-        "AGN or SF, Bayes": _accuracy(classes[two], best[two, :2]),
+        "3 classes, best": _accuracy(classes, best),
+        "AGN or SF, best": _accuracy(classes[two], best[two, :2]),
+        "3 classes, Bayes": _accuracy(classes, bayes),
+        "AGN or SF, Bayes": _accuracy(classes[two], bayes[two, :2]),
         "unlabelled": _accuracy(classes[rest], found[rest]),
         "calibration": score(found[rest], classes[rest]).calibration_error,
         "5 neighbours": _accuracy(classes[rest], neighbours.predict_proba(predictors[rest])),
         "one cut": balanced_accuracy_score(classes[two], cut[two]),
     }
+
+
+@cache
+def _best(noise: float, **options: Any) -> HistGradientBoostingClassifier:
+    """What can be learnt from a hundred times as many galaxies, measured as badly."""
+    sample, classes = simulated_sample(
+        REFERENCE_SEED, clusters=6700, galaxies=1500, noise=noise, **options
+    )
+    rule = HistGradientBoostingClassifier(
+        learning_rate=0.05, max_iter=200, max_leaf_nodes=15, class_weight="balanced", random_state=0
+    )
+    return rule.fit(sample.sample.measured(), classes)
 
 
 def _bayes(exact: LabelledSample) -> np.ndarray:
@@ -213,7 +200,6 @@ def _timed(work: Callable[..., T], *arguments: object) -> tuple[float, T]:
 def measure() -> Iterator[Line]:
     """All of them."""
     yield from speed()
-    yield from archive()
     yield from truth()
 
 

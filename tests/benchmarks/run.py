@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 
+import bench_classes
 import bench_distances
 import bench_job
 import bench_workers
 
 if __name__ == "__main__":
-    met = [benchmark.main() for benchmark in (bench_distances, bench_job, bench_workers)]
+    met = [
+        benchmark.main() for benchmark in (bench_distances, bench_job, bench_workers, bench_classes)
+    ]
     sys.exit(0 if all(met) else 1)

@@ -1,24 +1,38 @@
-"""The lines that benchmarks print: a ratio measured in one run, and its target."""
+"""The lines that benchmarks print: a figure measured in one run, and its target."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Line:
-    """One measured figure, against the limit it must not exceed or fall below."""
+    """One measured figure, against the limit it must not exceed or fall below.
+
+    A limit of NaN is none: the figure is worth knowing, and nobody has promised it.
+    """
 
     case: str
     value: float
-    limit: float
+    limit: float = math.nan
     at_most: bool = True
     detail: str = ""
 
     @property
     def met(self) -> bool:
+        if math.isnan(self.limit):
+            return True
         return self.value <= self.limit if self.at_most else self.value >= self.limit
+
+    @property
+    def verdict(self) -> str:
+        """The target, and whether it is met."""
+        if math.isnan(self.limit):
+            return f"{'-':<8} {'':<7}"
+        target = f"{'<=' if self.at_most else '>='} {self.limit:g}"
+        return f"{target:<8} {'met' if self.met else 'MISSED':<7}"
 
 
 def print_table(title: str, lines: Iterable[Line]) -> bool:
@@ -26,8 +40,6 @@ def print_table(title: str, lines: Iterable[Line]) -> bool:
     print(f"\n{title}")
     met = True
     for line in lines:
-        target = f"{'<=' if line.at_most else '>='} {line.limit:g}"
-        verdict = "met" if line.met else "MISSED"
-        print(f"  {line.case:<66} {line.value:8.3f}  {target:<8} {verdict:<7}{line.detail}")
+        print(f"  {line.case:<66} {line.value:8.3f}  {line.verdict}{line.detail}", flush=True)
         met &= line.met
     return met
