@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from math import inf, isqrt, prod
+from math import inf, isqrt, log2, prod
 from typing import Any, Literal, get_args
 
 from survey.clustering.distances import MAX_FLOAT64_SPECTRA, least_work
@@ -28,7 +28,7 @@ BLOCK_BYTES = 220 << 20  # what is read and worked on at a time, by every stage
 LEAST_BLOCK_BYTES = 60 << 20  # the same for a cube of no size,
 BLOCK_VOXEL_BYTES = 60  # and what every voxel adds to that
 STRIP_BYTES = 700 << 20  # as much as strips of distances take where there is room
-ROUNDS_BYTES = 256 << 20  # rows of the matrix on disk that are read at a time
+ROUNDS_BYTES = 256 << 20  # rows of the matrix on disk, and at most as many made of them
 ROUNDS_IN_MEMORY = 30_000  # clusters left to a chain where nothing limits them
 VECTOR_BYTES = 1200  # coordinates of a spaxel that is clustered as a vector
 SAMPLE_BYTES = 120_000  # of a plane, for the basis of the vectors
@@ -44,9 +44,9 @@ PAIR_PLANE_S = 0.05e-9
 REFERENCE_LAGS = 13
 FLOAT64_COST = 1.8
 FASTCLUSTER_S = 2e-8  # per spaxel squared, as the next two
-CHAIN_S = 4.5e-8
-ROUNDS_S = 1.5e-7
-VECTOR_S = 5e-8
+CHAIN_S = 1.5e-8
+ROUNDS_S = 3e-8  # for every halving of the clusters
+VECTOR_S = 2e-8
 MICRO_S = 1e-7  # per micro-cluster squared
 
 
@@ -230,8 +230,11 @@ class Costs:
         return self._projection(
             "rounds",
             distances=self._rectangle(strip),
-            linkage=ROUNDS_BYTES + 2 * left**2,
-            linkage_seconds=ROUNDS_S * self.work.n_spaxel**2 + CHAIN_S * left**2,
+            linkage=ROUNDS_BYTES // 2 + 2 * left**2,
+            linkage_seconds=ROUNDS_S
+            * self.work.n_spaxel**2
+            * log2(self.work.n_spaxel / max(1, left))
+            + CHAIN_S * left**2,
             strip=strip,
             in_memory_clusters=left,
             scratch_bytes=6 * self.work.n_spaxel**2,
@@ -242,7 +245,7 @@ class Costs:
         strip = self._strip(sums)
         return self._projection(
             "two-stage",
-            distances=sums + self._rectangle(strip),
+            distances=8 * self.work.micro_clusters**2 + self._rectangle(strip),
             linkage=max(sums, self._vectors),
             linkage_seconds=VOXEL_VECTOR_S * self.work.n_voxel
             + MICRO_S * self.work.micro_clusters**2,
@@ -285,7 +288,8 @@ class Costs:
         scratch_bytes: int = 0,
     ) -> Projection:
         work, spectra = self.work, KEPT_VOXEL_BYTES * self.work.n_voxel
-        at_work = self.held + self.block
+        # While all is about one matrix, nothing else is read in blocks.
+        at_work = self.held + self.block // 2
         read = BASE_BYTES + self.block + (0 if self.streamed else VOXEL_BYTES * work.n_voxel_read)
         if distance_seconds is None:
             distance_seconds = work.distance_seconds
@@ -301,6 +305,6 @@ class Costs:
                 Stage("prepare", read, VOXEL_PREPARE_S * work.n_voxel_read),
                 Stage("distances", at_work + distances, distance_seconds),
                 Stage("linkage", at_work + linkage, linkage_seconds),
-                Stage("profiles", at_work, VOXEL_PROFILE_S * work.n_voxel),
+                Stage("profiles", self.held + self.block, VOXEL_PROFILE_S * work.n_voxel),
             ),
         )
