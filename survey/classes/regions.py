@@ -38,6 +38,8 @@ class LabelRegion:
         The centre of a circle, or the corners of a polygon smaller than a hemisphere (ICRS).
     radius_arcsec : float
         Of a circle; NaN for a polygon.
+    hole_arcsec : float
+        Radius of the hole that makes a ring of a circle.
     galaxy : str
         The galaxy it is meant for; empty for whichever is there.
     reference : str
@@ -50,6 +52,7 @@ class LabelRegion:
     radius_arcsec: float = math.nan
     galaxy: str = ""
     reference: str = ""
+    hole_arcsec: float = 0.0
 
     def contains(self, ra_deg: Floats, dec_deg: Floats) -> Bools:
         """Which of the positions (N,) are inside; NaN is outside."""
@@ -57,14 +60,18 @@ class LabelRegion:
         corners = _unit_vectors(np.array(self.ra_deg), np.array(self.dec_deg))
         if math.isfinite(self.radius_arcsec):
             chord = np.linalg.norm(points - corners[0], axis=1)
-            return np.asarray(chord <= 2 * math.sin(self.radius_arcsec * ARCSEC / 2))
+            inner, outer = (
+                2 * math.sin(radius * ARCSEC / 2)
+                for radius in (self.hole_arcsec, self.radius_arcsec)
+            )
+            return np.asarray((chord >= inner) & (chord <= outer))
         return _inside_polygon(points, corners)
 
 
 def parse_regions(text: str, format: str) -> tuple[LabelRegion, ...]:
     """Read regions from the text of a DS9 region file ("ds9") or an ECSV table ("ecsv").
 
-    DS9 circles, ellipses, boxes and polygons in sky coordinates give their class as text,
+    DS9 circles, rings, ellipses, boxes and polygons in sky coordinates give their class as text,
     `circle(...) # text={AGN}`, or as their first tag. A table has the columns `class`, `ra`
     and `dec` (degrees), and any of `radius` (arcsec), `polygon` (corners as "ra dec ra dec
     ...", instead of the former three), `galaxy` and `reference`. Rows with a `place` or a
@@ -116,20 +123,31 @@ def _from_ds9(text: str) -> Iterator[LabelRegion]:
     for shape in sky_regions.Regions.parse(text, format="ds9"):
         name = shape.meta.get("text") or next(iter(shape.meta.get("tag", [])), "")
         corners = _sky_corners(shape)
-        circle = isinstance(shape, sky_regions.CircleSkyRegion)
+        hole, radius = _radii(shape)
         yield LabelRegion(
             class_name=str(name),
             ra_deg=tuple(np.atleast_1d(corners.icrs.ra.deg).tolist()),
             dec_deg=tuple(np.atleast_1d(corners.icrs.dec.deg).tolist()),
-            radius_arcsec=shape.radius.to_value(u.arcsec) if circle else math.nan,
+            radius_arcsec=radius,
+            hole_arcsec=hole,
         )
+
+
+def _radii(shape: Any) -> tuple[float, float]:
+    """Inner and outer radius in arcsec; the latter is NaN for what is not round."""
+    if isinstance(shape, sky_regions.CircleAnnulusSkyRegion):
+        radii = shape.inner_radius, shape.outer_radius
+        return radii[0].to_value(u.arcsec), radii[1].to_value(u.arcsec)
+    if isinstance(shape, sky_regions.CircleSkyRegion):
+        return 0.0, shape.radius.to_value(u.arcsec)
+    return 0.0, math.nan
 
 
 def _sky_corners(shape: Any) -> Any:
     """Coordinates of the centre of a circle, or of the corners of another shape."""
     if not shape.meta.get("include", True):
         raise DataError("regions that exclude something are not labels", found=repr(shape))
-    if isinstance(shape, sky_regions.CircleSkyRegion):
+    if isinstance(shape, sky_regions.CircleSkyRegion | sky_regions.CircleAnnulusSkyRegion):
         return shape.center
     if isinstance(shape, sky_regions.PolygonSkyRegion):
         return shape.vertices
@@ -141,7 +159,7 @@ def _sky_corners(shape: Any) -> Any:
     else:
         raise DataError(
             "this kind of region is not an area on the sky",
-            expected="circle, ellipse, box or polygon in sky coordinates",
+            expected="circle, annulus, ellipse, box or polygon in sky coordinates",
             found=type(shape).__name__,
             advice="Save the regions of DS9 in a sky frame, as fk5.",
         )

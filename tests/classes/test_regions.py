@@ -35,6 +35,7 @@ def local_wcs() -> WCS:
     "shape",
     [
         f'circle({RA},{DEC},1.55")',
+        f'annulus({RA},{DEC},1.05",2.15")',
         f'ellipse({RA},{DEC},3.1",1.3",35)',
         f'box({RA},{DEC},5.1",1.7",-20)',
         f"polygon({RA},{DEC},{RA + 1e-3},{DEC},{RA + 1e-3},{DEC + 7e-4},{RA - 2e-4},{DEC + 4e-4})",
@@ -116,7 +117,8 @@ def test_a_table_has_circles_and_polygons() -> None:
     ("text", "format", "message"),
     [
         ("image\ncircle(3,4,5) # text={AGN}", "ds9", "not an area on the sky"),
-        ('fk5\nannulus(1,2,1",2") # text={AGN}', "ds9", "not an area on the sky"),
+        ('fk5\nvector(1,2,1",20) # text={AGN}', "ds9", "cannot be read as ds9"),
+        ("fk5\nline(1,2,1.1,2) # text={AGN}", "ds9", "not an area on the sky"),
         ('fk5\n-circle(1,2,1") # text={AGN}', "ds9", "exclude"),
         ('fk5\ncircle(1,2,1")', "ds9", "not complete"),
         ("nonsense", "ds9", "cannot be read as ds9"),
