@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from astropy.table import Table
 
+from catalogs.part_tables import write_part_table
 from catalogs.parts import PartStore
 from catalogs.publish import publish
 from catalogs.schema import to_arrow
@@ -145,6 +145,6 @@ def _commit(store: PartStore, tables: dict[str, pa.Table], start: int, n: int) -
     def write(folder: Path) -> None:
         for table, rows in tables.items():
             of_galaxy = rows.slice(start // n, 1) if table == "galaxies" else rows.slice(start, n)
-            pq.write_table(of_galaxy, folder / f"{table}.parquet", compression="zstd")
+            write_part_table(folder, table, of_galaxy)
 
     return store.commit(name, "features", fingerprint(name, start), write).path
