@@ -21,11 +21,24 @@ from survey.errors import ConfigError
 _ROUNDS = 4
 
 
-def aligned_reference(sample: Array, max_shift: int) -> NDArray[np.float64]:
-    """Spectrum (L,) to align with: the mean of a sample (m, L), aligned with itself in turn."""
-    reference = sample.mean(axis=0, dtype=np.float64)
+def aligned_reference(
+    sample: Array, max_shift: int, energy: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Spectrum (L,) to align with: the mean of a sample, aligned with itself in turn.
+
+    Parameters
+    ----------
+    sample : (m, L) array
+    max_shift : int
+    energy : (m,) array, optional
+        `noise_energy` of the spectra, by which they are weighted: the shifts of noisy spectra
+        are noise, and would smear what the others agree about.
+    """
+    weight = None if energy is None else 1.0 / np.maximum(energy, np.finfo(np.float64).tiny)
+    reference = np.average(sample, axis=0, weights=weight).astype(np.float64)
     for _ in range(_ROUNDS if max_shift else 0):
-        reference = aligned_with(sample, reference, max_shift).mean(axis=0, dtype=np.float64)
+        aligned = aligned_with(sample, reference, max_shift)
+        reference = np.average(aligned, axis=0, weights=weight).astype(np.float64)
     return reference
 
 

@@ -120,7 +120,7 @@ def aligned_tree(observed: Observed, n_micro: int) -> Tree:
     """Ward's tree of aligned spectra."""
     spectra = observed.prepared.spectra
     sample = spectra[random_sample(len(spectra), SAMPLE_SIZE, 0)]
-    reference = aligned_reference(sample, MAX_SHIFT)
+    reference = aligned_reference(sample, MAX_SHIFT, noise_energy(sample))
     basis = spectral_basis(aligned_with(sample, reference, MAX_SHIFT))
     return vector_tree(basis.scores(aligned_with(spectra, reference, MAX_SHIFT)), "ward")
 

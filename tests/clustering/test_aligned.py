@@ -38,6 +38,17 @@ def test_alignment_takes_out_the_displacements():
     assert np.ptp(peak) <= 1
 
 
+def test_noisy_spectra_do_not_smear_the_reference():
+    spectra, _, _ = displaced_spectra(400, noise=0.02)
+    noisy = np.arange(400) >= 100
+    spectra[noisy] += 3.0 * np.random.default_rng(1).normal(size=(300, 100))
+    clean = aligned_reference(spectra[~noisy], MAX_SHIFT)
+    energy = np.where(noisy, 100 * 3.0**2, 100 * 0.02**2)
+    weighted = aligned_reference(spectra, MAX_SHIFT, energy)
+    plain = aligned_reference(spectra, MAX_SHIFT)
+    assert np.abs(weighted - clean).max() < 0.02 < 0.2 < np.abs(plain - clean).max()
+
+
 def test_without_shifts_spectra_stay_as_they_are():
     spectra, _, _ = displaced_spectra(20)
     reference = aligned_reference(spectra, 0)
