@@ -17,6 +17,8 @@ from survey.clustering.strips import rectangle_bytes, strip_length
 
 LinkagePath = Literal["fastcluster", "chain", "rounds", "two-stage", "aligned"]
 PATHS: tuple[LinkagePath, ...] = get_args(LinkagePath)
+APPROXIMATE: tuple[LinkagePath, ...] = ("two-stage", "aligned")
+"""The paths whose partitions may differ from those of the others."""
 
 EXACT_CUT_SPAXELS = 10_000
 """Up to this many spaxels the matrix is kept with the tree; the cut of more is judged on some."""

@@ -27,7 +27,7 @@ from survey.config import STAGE_SETTINGS, WHOLE_WINDOW, Settings, fingerprint, s
 from survey.cubes.merge import merge_bands
 from survey.cubes.registry import open_cube, read_cube
 from survey.cubes.store import open_store, stored_spectra, write_store
-from survey.engine.costs import Work
+from survey.engine.costs import APPROXIMATE, Work
 from survey.engine.memory import is_streamed, project
 from survey.engine.scratch import SCRATCH, Scratch
 from survey.errors import DataError, IntegrityError
@@ -104,6 +104,14 @@ class Galaxy:
             if self.scratch.path.exists():
                 self.__dict__.pop("prepared", None)
                 self.scratch.remove()
+
+    @property
+    def notes(self) -> list[str]:
+        """What is worth telling of what had to be computed."""
+        if "linkage" in self.computed and (path := self.linkage.summary["path"]) in APPROXIMATE:
+            n_spaxel = self.profiles.summary["facts"]["n_spaxel"]
+            return [f"its tree, of {n_spaxel} spaxels, was made by the path {path!r}"]
+        return []
 
     @cached_property
     def content_hash(self) -> str:

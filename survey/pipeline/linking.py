@@ -37,6 +37,7 @@ from survey.pipeline.strip_work import (
     fill_square,
     is_spread,
     load_condensed,
+    spread_strip,
     sum_blocks,
 )
 from survey.spectra.prepare import Prepared
@@ -151,9 +152,10 @@ class Job:
     def strip_work(self, spectra: Rows, energy: NDArray[np.float64]) -> StripWork:
         """The distances of some spectra with so much noise energy, strip by strip."""
         subtract = self.settings.distance.noise == "subtract"
+        strip = self.projection.strip
         return StripWork.of(
             spectra,
-            self.projection.strip,
+            spread_strip(strip, len(energy)) if self.is_spread else strip,
             self.max_shift,
             energy=energy if subtract else None,
             engine=self.settings.distance.engine,

@@ -7,6 +7,7 @@ stays small (sums) or goes to its own place in a file: workers never wait for on
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from survey.clustering.distances import EngineName
 from survey.clustering.merging import Linkage
 from survey.clustering.micro import BlockSums, MicroSums, block_sums
 from survey.clustering.strips import (
+    MIN_STRIP,
     Rectangle,
     StripDistances,
     StripPair,
@@ -31,6 +33,9 @@ from survey.spectra.rows import Rows, blocks_of
 
 WORTH_SPREADING_S = 30.0
 """Projected time of all distances above which other workers are asked for help."""
+
+PAIRS_PER_SLOT = 5
+"""Pairs of strips for every slot of the cluster, so that all are busy to the end."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,12 @@ class AtLimit:
 def is_spread(seconds: float) -> bool:
     """Whether work that takes so long on one core is spread over a cluster."""
     return seconds > WORTH_SPREADING_S and n_slots() > 1
+
+
+def spread_strip(strip: int, n_spaxel: int) -> int:
+    """Length of strips, at most `strip`, of which there are some pairs for every worker."""
+    n_strip = ceil(sqrt(2 * PAIRS_PER_SLOT * n_slots()))
+    return min(strip, max(MIN_STRIP, ceil(n_spaxel / n_strip)))
 
 
 def fill_condensed(work: StripWork, condensed: NDArray[np.float32]) -> float:

@@ -84,6 +84,7 @@ def process_galaxy(task: GalaxyTask) -> GalaxyReport:
                 failure=failure_row(task.target.galaxy, galaxy.stage, error, galaxy.known_hash),
             )
         notes = [str(warning.message) for warning in caught]
+        notes += galaxy.notes
         if task.draw is not None:
             try:
                 task.draw(task.root, task.target.galaxy, receipt.key)

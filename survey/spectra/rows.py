@@ -53,15 +53,15 @@ def in_memory(name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArra
     return np.empty(shape, dtype)
 
 
-def row_blocks(shape: tuple[int, ...], samples: int = READ_SAMPLES) -> Iterator[slice]:
-    """Consecutive rows, about so many samples at a time."""
-    step = max(1, samples // max(1, shape[1]))
+def row_blocks(shape: tuple[int, ...], samples: int | None = None) -> Iterator[slice]:
+    """Consecutive rows, about so many samples at a time; `READ_SAMPLES` if not given."""
+    step = max(1, (samples or READ_SAMPLES) // max(1, shape[1]))
     yield from (slice(i, min(i + step, shape[0])) for i in range(0, shape[0], step))
 
 
-def blocks_of(rows: Rows, samples: int = READ_SAMPLES) -> Iterator[NDArray[Any]]:
+def blocks_of(rows: Rows) -> Iterator[NDArray[Any]]:
     """The table block by block."""
-    return (rows[block] for block in row_blocks(rows.shape, samples))
+    return (rows[block] for block in row_blocks(rows.shape))
 
 
 def with_columns(rows: Rows, columns: slice) -> Rows:

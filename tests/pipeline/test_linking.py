@@ -138,6 +138,13 @@ def test_large_galaxies_are_cut_by_a_sample_on_every_path(targets, tmp_path, exa
     np.testing.assert_array_equal(first, second)
 
 
+def test_an_approximate_tree_is_said_to_be_one(targets, tmp_path):
+    settings = galaxy_by("two-stage", targets[0], tmp_path, micro_clusters=40).settings
+    task = GalaxyTask(targets[0], settings, tmp_path)
+    assert any("two-stage" in note for note in process_galaxy(task).notes)
+    assert not process_galaxy(task).notes, "nothing was computed"
+
+
 def test_a_path_that_does_not_fit_asks_for_another_worker_before_it_starts(targets, tmp_path):
     galaxy = galaxy_by("fastcluster", targets[0], tmp_path)
     task = GalaxyTask(targets[0], galaxy.settings, tmp_path)
