@@ -78,7 +78,7 @@ class Spectrum:
         if intrinsic_km_s is None:
             return expected
         motion = (intrinsic_km_s**2 - self.intrinsic_km_s**2) / LIGHT_KM_S**2
-        return np.sqrt(expected**2 + wavelength_um**2 * motion)
+        return np.sqrt(np.maximum(expected**2 + wavelength_um**2 * motion, 0.0))
 
     def covers(self, wavelength_um: Floats) -> Bools:
         """Whether wavelengths lie between the ends of the spectrum."""
