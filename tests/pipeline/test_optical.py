@@ -24,8 +24,8 @@ TOLERANCE_DEX = {
     "SII_6716+SII_6731/Halpha_6563": 0.10,
     "OIII_5007/Hbeta_4861": 0.15,
 }
-"""Largest difference of a cluster from the maps, where errors are smaller; without stellar absorption under H beta,
-which here is as strong as its emission, the last would be 0.3."""
+"""Largest difference of a cluster from the maps, where errors are smaller. Without stellar
+absorption under H beta, which here is as strong as its emission, the last would be 0.3."""
 
 
 @pytest.fixture(scope="module")
