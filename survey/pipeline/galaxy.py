@@ -51,7 +51,7 @@ from survey.spectra.rows import Allocate, Rows, in_memory
 
 STAGES = tuple(STAGE_SETTINGS)
 
-CODE_VERSION = {"convert": 1, "linkage": 2, "profiles": 2, "features": 3}
+CODE_VERSION = {"convert": 1, "linkage": 3, "profiles": 2, "features": 3}
 """Raised when a stage's code changes its results: what it made before is then made again."""
 
 NUMERIC_LIBRARIES = {

@@ -288,8 +288,9 @@ def _two_stage(job: Job) -> Made:
 
 def _aligned(job: Job) -> Made:
     with job.clock("linkage"):
-        sample = job.spectra[random_sample(len(job.energy), SAMPLE_SIZE, SEED)]
-        reference = aligned_reference(sample, job.max_shift)
+        chosen = random_sample(len(job.energy), SAMPLE_SIZE, SEED)
+        sample = job.spectra[chosen]
+        reference = aligned_reference(sample, job.max_shift, job.energy[chosen])
 
         def align(spectra: NDArray[np.floating]) -> NDArray[np.floating]:
             return aligned_with(spectra, reference, job.max_shift)
