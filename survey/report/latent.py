@@ -31,7 +31,7 @@ ABLATION = (
     ("supervised", "forest", "balanced accuracy, forest"),
     ("supervised", "logistic", "balanced accuracy, logistic"),
     ("unsupervised", "mixture votes", "balanced accuracy, mixture votes"),
-    ("regression", "R2, forest", "R2, forest"),
+    ("regression", "R2, forest", "R2 of {target}, forest"),
 )
 """Panels, for the first target of each task: task, metric, label."""
 
@@ -156,13 +156,16 @@ def draw_ablation(summaries: Sequence[Summary], path: Path) -> None:
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
     for axes, (task, metric, label) in zip(grid.flat, panels, strict=False):
-        _draw_panel(axes, _of_panel(summaries, task, metric))
-        axes.set_ylabel(label)
+        found = _of_panel(summaries, task, metric)
+        _draw_panel(axes, found)
+        axes.set_ylabel(label.format(target=found[0].target))
         axes.set_xlabel("latents")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if metric in ("KL", "deviance per bin"):
             axes.set_yscale("log")
-    grid[0][0].legend(fontsize=8)
+    # Where most methods are to be seen: chance is not in all panels.
+    fullest = max(grid.flat, key=lambda axes: len(axes.get_legend_handles_labels()[1]))
+    fullest.legend(fontsize=7)
     figure.savefig(path, dpi=130)
     plt.close(figure)
 
@@ -175,8 +178,9 @@ def _of_panel(summaries: Sequence[Summary], task: str, metric: str) -> list[Summ
 
 def _draw_panel(axes: Axes, found: list[Summary]) -> None:
     methods = list(dict.fromkeys(one.method for one in found))
-    order = [name for name in LABELS if name in methods]
-    for name, color in zip(order, cluster_colors(len(order)), strict=True):
+    colors = dict(zip(LABELS, cluster_colors(len(LABELS)), strict=True))
+    for name in (name for name in LABELS if name in methods):
+        color = colors[name]
         of_method = sorted((one for one in found if one.method == name), key=lambda s: s.latents)
         k, mean, std = (
             np.array([getattr(one, part) for one in of_method], dtype=float)

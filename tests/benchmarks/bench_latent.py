@@ -1,8 +1,9 @@
 """Representations of X-ray spectra side by side: what eight numbers keep of a spectrum.
 
 8,400 simulated detections of eight classes, all methods, 4 to 16 latents, three seeds; then
-the hardness ratios of real sources, where there are tables of them. Results of single jobs
-are kept in `bench-latent/`: a run that was stopped goes on. Timings are not kept.
+the autoencoder without one or other of its parts, and the hardness ratios of real sources, where
+there are tables of them. Results of single jobs are kept in `bench-latent/`: a run that was
+stopped goes on. Timings are not kept.
 """
 
 from __future__ import annotations
@@ -32,6 +33,16 @@ N_SPECTRA = 8400
 EPOCHS = 40
 TIMED_EPOCHS = 2
 ALL = "8 classes"
+WITHOUT = {
+    "nothing": {},
+    "thinning (nine tenths are always seen)": {"thin_to": float("inf")},
+    "hidden patches": {"hide": 0.0},
+    "attention": {"layers": 0},
+    "half of its width": {"width": 32, "hidden": 64},
+    "most components": {"components": 8},
+    "half of its epochs": {"epochs": EPOCHS // 2},
+}
+"""What is left out of the autoencoder in turn: the parameters that do it."""
 
 
 def evaluated(folder: Path = FOLDER) -> list[Summary]:
@@ -80,6 +91,33 @@ def measure(found: list[Summary], spectra: SpectrumSet) -> Iterator[Line]:
                minutes, 6.0)  # fmt: skip
 
 
+def ablated(folder: Path = FOLDER) -> Iterator[Line]:
+    """What the autoencoder of eight latents is without some of its parts, for one seed."""
+    data = simulated_benchmark(simulate_xray(N_SPECTRA, seed=1))
+    whole: dict[str, float] = {}
+    for name, parameters in WITHOUT.items():
+        plan = Plan(
+            methods=("autoencoder",), latents=(8,), seeds=(0,), controls=False,
+            parameters={"autoencoder": {"epochs": EPOCHS} | parameters},
+        )  # fmt: skip
+        place = folder / "ablation" / "-".join(map(str, parameters)) if parameters else folder
+        found = {
+            (one.metric, one.target): one.mean
+            for one in summarise(evaluate(data, plan, place / "whole"))
+        }
+        figures = {
+            "KL": found["KL", "truth"],
+            "forest": found["forest", ALL],
+            "logistic": found["logistic", ALL],
+            "votes": found["mixture votes", ALL],
+            "R2 of log N_H": found["R2, forest", "log N_H"],
+        }
+        whole = whole or figures
+        detail = ", ".join(f"{key} {value:.4f}" for key, value in figures.items())
+        yield Line(f"divergence without {name} / whole", figures["KL"] / whole["KL"],
+                   detail=f"({detail})")  # fmt: skip
+
+
 def minutes_of_training(spectra: SpectrumSet) -> float:
     """Processor time of a training, from a few of its epochs."""
     model = TransformerAutoencoder(epochs=EPOCHS, validation=0.0)
@@ -124,6 +162,7 @@ def main() -> bool:
     found = evaluated()
     spectra = simulate_xray(N_SPECTRA, seed=1).spectra
     met = print_table("Representations of simulated X-ray spectra", measure(found, spectra))
+    print_table("The autoencoder without some of its parts", ablated())
     return print_table("Real sources, by hardness ratios alone", real_sources()) and met
 
 
