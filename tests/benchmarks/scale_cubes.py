@@ -31,14 +31,14 @@ class CubeSize:
 
 CUBES = {
     "small": CubeSize((14, 14), 300),
-    "10k": CubeSize((102, 102), 2400),
-    "30k": CubeSize((177, 177), 1000),
-    "90k": CubeSize((306, 306), 400),
-    "growth": CubeSize((102, 102), 500),
-    "growth-spaxels": CubeSize((144, 144), 500),
-    "growth-planes": CubeSize((102, 102), 1000),
+    "10k": CubeSize((104, 104), 2400),
+    "30k": CubeSize((181, 181), 1000),
+    "90k": CubeSize((316, 316), 400),
+    "growth": CubeSize((104, 104), 500),
+    "growth-spaxels": CubeSize((147, 147), 500),
+    "growth-planes": CubeSize((104, 104), 1000),
 }
-"""A little larger than their names say: the corners of a field hold no data."""
+"""Larger than their names say: the corners of a field hold no data, and faint spaxels are left out."""
 
 
 def cube_target(name: str, draw: int, folder: Path) -> Target:

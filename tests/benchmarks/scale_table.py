@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 from table import Line
 
+from survey.engine.costs import Work
+from survey.engine.memory import project
+
 KS = range(2, 21)
 """Numbers of clusters at which partitions are compared."""
 
@@ -103,6 +106,14 @@ def _memory(result: Result) -> Iterator[Line]:
     projected = facts["projected_memory_bytes"] / facts["peak_memory_bytes"]
     yield Line(f"{result.name}: |projected / measured peak - 1|", abs(projected - 1), 0.3,
                detail=f"({facts['projected_memory_bytes'] / 2**30:.2f} GiB projected)")  # fmt: skip
+    projection = project(
+        Work(facts["n_spaxel"], facts["n_plane"]),
+        path=facts["linkage_path"],
+        memory_bytes=facts["limit_bytes"],
+    )
+    yield Line(f"{result.name}: seconds of processor / projected",
+               facts["cpu_seconds"] / projection.seconds,
+               detail=f"({facts['cpu_seconds']:.0f} s / {projection.seconds:.0f} s)")  # fmt: skip
     harmed = facts["spilled_bytes"] + (not facts["survived"])
     yield Line(f"{result.name}: workers killed, bytes spilled", harmed, 0)
 
