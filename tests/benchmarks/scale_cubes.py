@@ -38,7 +38,7 @@ CUBES = {
     "growth-spaxels": CubeSize((147, 147), 500),
     "growth-planes": CubeSize((104, 104), 1000),
 }
-"""Larger than their names say: the corners of a field hold no data, and faint spaxels are left out."""
+"""Larger than their names say: corners hold no data, and faint spaxels are left out."""
 
 
 def cube_target(name: str, draw: int, folder: Path) -> Target:
