@@ -335,8 +335,33 @@ CLASSES = (
 )
 """What a classification finds of every cluster, to be joined into `clusters`."""
 
+LATENTS = (
+    _GALAXY,
+    _CLUSTER,
+    _required(
+        "latent", DOUBLES, "", "stat.fit.param",
+        "Latents of the median spectrum; only those of one model can be compared",
+    ),
+    _required(
+        "err_latent", DOUBLES, "", "stat.stdev;stat.fit.param",
+        "Their standard deviations by noise, from thinning the spectrum",
+    ),
+    _required(
+        "anomaly", DOUBLE, "", "stat.rank",
+        "The higher of the ranks of isolation and misfit_sigma, as the share of clusters below",
+    ),
+    _required(
+        "isolation", DOUBLE, "", "stat.value;arith.ratio",
+        "Mean distance to the nearest five clusters in latent space, over the median of all",
+    ),
+    _required(
+        "misfit_sigma", DOUBLE, "", "stat.fit.goodness",
+        "By how much the spectrum is further from its latents than noise makes it, in sigma",
+    ),
+)  # fmt: skip
+
 IMPORTANCES = (
-    _required("predictor", STRING, "", "meta.id", "Ratio, or slope_alpha"),
+    _required("predictor", STRING, "", "meta.id", "Ratio, slope_alpha, or latent_<number>"),
     _required(
         "importance", DOUBLE, "", "stat.weight",
         "Share in the decrease of the Gini impurity, mean over the draws",

@@ -27,9 +27,11 @@ from filelock import FileLock, Timeout
 
 from catalogs import versions
 from catalogs.classification import TABLES as CLASSIFICATION_TABLES
-from catalogs.classification import Classification
+from catalogs.classification import Classification, current_classification
 from catalogs.durable import flush, flush_tree, hash_bytes, hash_file, record_files, write_json
 from catalogs.errors import CatalogError
+from catalogs.latents import TABLE as LATENTS_TABLE
+from catalogs.latents import Latents, current_latents
 from catalogs.part_tables import read_part_table
 from catalogs.parts import PartStore, Receipt
 from catalogs.query import open_catalog
@@ -65,6 +67,7 @@ def publish(
     *,
     metadata: Mapping[str, str] | None = None,
     classification: Classification | None = None,
+    latents: Latents | None = None,
 ) -> Path:
     """Publish the catalog of a run, unless what there is was made from the very same parts.
 
@@ -82,6 +85,8 @@ def publish(
         a new value makes a new version.
     classification : Classification, optional
         Gives the classes of the clusters.
+    latents : Latents, optional
+        Give the table `latents`.
 
     Returns
     -------
@@ -106,13 +111,14 @@ def publish(
         metadata=dict(metadata or {}),
         classification=classification.receipt.key if classification else "",
         classes=classification.classes if classification else (),
+        latents=latents.receipt.key if latents else "",
         files=(),
     )
     with _only_publisher(root):
         current = versions.current_version(root)
         if current is not None and versions.is_made_from(current, manifest.inputs):
             return current
-        version = _build(root, receipts, failures, manifest, classification)
+        version = _build(root, receipts, failures, manifest, classification, latents)
         versions.make_current(root, version)
         versions.remove_old_versions(root)
     # Memory that Arrow would keep for the next catalog, which may be long in coming.
@@ -149,8 +155,15 @@ def _only_publisher(root: Path) -> Iterator[None]:
         lock.release()
 
 
-def publish_again(root: str | Path, classification: Classification) -> Path:
-    """Publish the galaxies of the current catalog once more, with this classification.
+def publish_again(
+    root: str | Path,
+    *,
+    classification: Classification | None = None,
+    latents: Latents | None = None,
+) -> Path:
+    """Publish the galaxies of the current catalog once more, with what is new about all of them.
+
+    What is not given stays as it is in the catalog.
 
     Raises
     ------
@@ -166,7 +179,8 @@ def publish_again(root: str | Path, classification: Classification) -> Path:
         [store.path(*part) for part in manifest.parts],
         pq.read_table(current.files("quarantine")[0]).to_pylist(),
         metadata=manifest.metadata,
-        classification=classification,
+        classification=classification or current_classification(root),
+        latents=latents or current_latents(root),
     )
 
 
@@ -176,6 +190,7 @@ def _build(
     failures: pa.Table,
     manifest: Manifest,
     classification: Classification | None,
+    latents: Latents | None,
 ) -> Path:
     """Write a complete version under another name, then rename it."""
     version = versions.next_version(root)
@@ -187,6 +202,8 @@ def _build(
         read = partial(_sorted_table, name=name, classification=classification)
         _write_table(folder, name, _read_ahead(read, receipts), manifest)
     _write_table(folder, "quarantine", [failures], manifest)
+    keys = {receipt.galaxy: receipt.key for receipt in receipts}
+    _write_table(folder, LATENTS_TABLE, [latents.table(keys)] if latents else [], manifest)
     for name in CLASSIFICATION_TABLES:
         found = [classification.table(name)] if classification else []
         _write_table(folder, name, found, manifest)

@@ -89,6 +89,11 @@ class Catalog:
         return self._read("quarantine")
 
     @cached_property
+    def latents(self) -> pd.DataFrame:
+        """One row per cluster: its latents, and how odd it is. Empty if there are none."""
+        return self._read("latents")
+
+    @cached_property
     def importances(self) -> pd.DataFrame:
         """One row per ratio: how much it tells of the classes. Empty if not classified."""
         return self._read("importances")

@@ -94,6 +94,12 @@ def declared_tables(classes: tuple[str, ...] = ()) -> dict[str, TableDeclaration
             columns=declared.QUARANTINE,
         ),
         TableDeclaration(
+            name="latents",
+            description="One row per cluster: its spectrum as a few numbers, and how odd it is",
+            key=("galaxy", "cluster"),
+            columns=declared.LATENTS,
+        ),
+        TableDeclaration(
             name="importances",
             description="One row per ratio: how much it tells of the classes",
             key=("predictor",),

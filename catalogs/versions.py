@@ -17,7 +17,7 @@ from typing import Any
 from catalogs.durable import FileRecord, find_damage, flush
 from catalogs.errors import CatalogError
 
-SCHEMA_VERSION = "5"
+SCHEMA_VERSION = "6"
 """Raised whenever the name, the type or the meaning of a column changes."""
 
 LINK = "catalog"
@@ -47,6 +47,8 @@ class Manifest:
         Key of the classification whose classes are in the table `clusters`; empty for none.
     classes : tuple of str
         Names of these classes.
+    latents : str
+        Key of the latents in the table of this name; empty for none.
     files : tuple of FileRecord
         All files of the version besides the manifest.
     """
@@ -58,6 +60,7 @@ class Manifest:
     metadata: dict[str, str]
     classification: str
     classes: tuple[str, ...]
+    latents: str
     files: tuple[FileRecord, ...]
 
     @classmethod
@@ -90,6 +93,7 @@ class Manifest:
             self.quarantine,
             self.metadata,
             self.classification,
+            self.latents,
         )
 
 

@@ -190,7 +190,8 @@ class ClassSettings(_Table):
 
     With `labels`, a DS9 region file or an ECSV table, `survey run` ends in it as well. A class
     claims a cluster of which it covers more than min_fraction. `ratios` names a set of
-    `catalogs/data/ratios.ecsv`; the continuum slope joins it with use_slope. Labels are spread
+    `catalogs/data/ratios.ecsv`; the continuum slope joins it with use_slope, the
+    latents of the catalog (`survey latent fit RUN`) with use_latents. Labels are spread
     over a graph of nearest `neighbours` (kernel = "knn") or by distance (kernel = "rbf", gamma),
     giving up the share `alpha` to neighbours. Each of the `draws` grows `trees`, each from at most
     rows_per_tree clusters, and looks for neighbours among at most rows_per_graph.
@@ -201,6 +202,7 @@ class ClassSettings(_Table):
     min_fraction: float = Field(default=0.5, ge=0, lt=1)
     ratios: str = "ch3"
     use_slope: bool = True
+    use_latents: bool = False
     draws: int = Field(default=1000, ge=1)
     seed: int = Field(default=0, ge=0)
     kernel: Literal["knn", "rbf"] = "knn"

@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from astropy.io import fits
 from astropy.table import Table
@@ -152,6 +153,10 @@ def test_a_run_has_a_model_neighbours_and_oddities(survey, run):
     assert len(odd) == 8
     assert odd[0]["score"] == max(row["score"] for row in odd)
     name = odd[0]["cluster"]
+    table = pd.read_parquet(run / "catalog" / "latents.parquet")
+    first = table.loc[table["anomaly"].idxmax()]
+    assert f"{first['galaxy']}/{first['cluster']}" == name
+    assert "nothing has changed" in survey(f"latent publish {run}")[0]
     near = json.loads(survey(f"latent neighbours {run} '{name}' --number 3 --json")[0])
     assert len(near) == 3
     assert name not in {row["cluster"] for row in near}

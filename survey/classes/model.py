@@ -20,7 +20,7 @@ from survey.classes.exact import ExactSum
 from survey.classes.flat import FlatForest, flatten
 from survey.classes.forest import GrownTree
 from survey.classes.ratios import Ratio
-from survey.classes.sample import SLOPE, LabelledSample, Method, Sample, Scaling
+from survey.classes.sample import LATENT, SLOPE, LabelledSample, Method, Sample, Scaling
 from survey.errors import DataError
 
 
@@ -29,7 +29,8 @@ class ModelCard:
     """What a model was made of and how good it is, to be read by people.
 
     `scores` are balanced accuracies by the way they were measured, `versions` those of
-    packages, `date` is in ISO 8601.
+    packages, `date` is in ISO 8601. `latent_model` is the hash of the representation whose
+    latents are among the predictors, empty if none are.
     """
 
     galaxies: tuple[str, ...]
@@ -39,11 +40,12 @@ class ModelCard:
     scores: Mapping[str, float]
     versions: Mapping[str, str]
     date: str
+    latent_model: str = ""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A classifier of clusters, applied to samples with its ratios (and slope, if any).
+    """A classifier of clusters, applied to samples with its ratios (and slope and latents, if any).
 
     `diagrams` show where the classes of the training sample lie, for others to be drawn upon.
     """
@@ -59,6 +61,11 @@ class Model:
     def uses_slope(self) -> bool:
         """Whether the continuum slope is one of the predictors."""
         return SLOPE in self.scaling.predictors
+
+    @property
+    def n_latents(self) -> int:
+        """How many latents are among the predictors."""
+        return sum(name.startswith(LATENT) for name in self.scaling.predictors)
 
 
 def grow_model_forest(

@@ -23,10 +23,10 @@ from survey.classes.diagrams import Contour, Diagram
 from survey.classes.flat import forest_arrays, forest_from_arrays
 from survey.classes.model import Model, ModelCard
 from survey.classes.ratios import parse_ratios
-from survey.classes.sample import SLOPE, Scaling
+from survey.classes.sample import Scaling, predictor_names
 from survey.errors import ConfigError, DataError
 
-MODEL_SCHEMA = 2
+MODEL_SCHEMA = 3
 """Version of what a file holds; others are refused."""
 
 ALLOWED_NODES = {"DictNode", "ListNode", "JsonNode", "NdArrayNode", "TypeNode"}
@@ -41,6 +41,7 @@ def dump_model(model: Model) -> bytes:
         "classes": model.classes,
         "ratios": [ratio.name.split("/") for ratio in model.ratios],
         "slope": model.uses_slope,
+        "latents": model.n_latents,
         "diagrams": [_without_points(diagram) for diagram in model.diagrams],
     }
     content = {
@@ -80,7 +81,9 @@ def load_model(data: bytes, *, file: str | None = None) -> Model:
 def _model(description: dict[str, Any], content: dict[str, Any]) -> Model:
     ratios = parse_ratios((above, below) for above, below in description["ratios"])
     classes = tuple(map(str, description["classes"]))
-    predictors = tuple(ratio.name for ratio in ratios) + (SLOPE,) * bool(description["slope"])
+    predictors = predictor_names(
+        ratios, with_slope=bool(description["slope"]), n_latents=int(description["latents"])
+    )
     center, scatter = (np.asarray(content[name], np.float64) for name in ("center", "scatter"))
     usable = np.isfinite(center).all() and np.isfinite(scatter).all() and (scatter > 0).all()
     if not (center.shape == scatter.shape == (len(predictors),) and usable):

@@ -1,6 +1,7 @@
 """The clusters to be classified, and the numbers that they are classified by.
 
-Predictors are log ratios, and the continuum slope where there is one. Spreading and forest
+Predictors are log ratios, the continuum slope where there is one, and latents if they are
+asked for. Spreading and forest
 see them alike: less their median over the sample, over their scatter, clipped, and zero
 where there is none. A ratio is missing where a feature was out of range, and where both its
 features are upper limits; a single upper limit is drawn, as every flux is.
@@ -27,6 +28,8 @@ from survey.classes.ratios import FeatureFluxes, Limit, Ratio, RatioPlan, plan_r
 from survey.errors import DataError
 
 SLOPE = "slope_alpha"
+LATENT = "latent_"
+"""What the names of latents among the predictors begin with."""
 
 MIN_MEASURED = 0.5
 """Fraction of the predictors within range, limits or not, without which there is no class."""
@@ -66,6 +69,8 @@ class Sample:
     ratios : tuple of Ratio
     slope, slope_error : array (N,), optional
         A further predictor, with its standard error.
+    latents, latent_errors : array (N, K), optional
+        Further predictors, with theirs; NaN where a cluster has none.
     """
 
     galaxy: NDArray[np.integer]
@@ -73,6 +78,8 @@ class Sample:
     ratios: tuple[Ratio, ...]
     slope: Floats | None = None
     slope_error: Floats | None = None
+    latents: Floats | None = None
+    latent_errors: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.galaxy)
@@ -80,8 +87,11 @@ class Sample:
     @property
     def predictors(self) -> tuple[str, ...]:
         """Names of the columns of what `measured` and `draw` return."""
-        names = tuple(ratio.name for ratio in self.ratios)
-        return names if self.slope is None else (*names, SLOPE)
+        return predictor_names(
+            self.ratios,
+            with_slope=self.slope is not None,
+            n_latents=0 if self.latents is None else self.latents.shape[1],
+        )
 
     @cached_property
     def informed(self) -> Bools:
@@ -95,18 +105,21 @@ class Sample:
 
     def measured(self) -> Floats:
         """Predictors (N, P) as they come, limits taken for values; NaN where missing."""
-        return self._assembled(self.fluxes.flux, self.slope)
+        return self._assembled(self.fluxes.flux, self.slope, self.latents)
 
     def draw(self, rng: np.random.Generator) -> Floats:
         """Predictors (N, P) from fluxes drawn within their errors."""
         flux = draw_fluxes(self.fluxes, rng)
-        if self.slope is None or self.slope_error is None:
-            return self._assembled(flux, self.slope)
-        return self._assembled(flux, draw_normal(self.slope, self.slope_error, rng))
+        slope, latents = self.slope, self.latents
+        if slope is not None and self.slope_error is not None:
+            slope = draw_normal(slope, self.slope_error, rng)
+        if latents is not None and self.latent_errors is not None:
+            latents = draw_normal(latents, self.latent_errors, rng)
+        return self._assembled(flux, slope, latents)
 
-    def _assembled(self, flux: Floats, slope: Floats | None) -> Floats:
+    def _assembled(self, flux: Floats, slope: Floats | None, latents: Floats | None) -> Floats:
         ratios = np.where(self._unknown, np.nan, self._plan.log_ratios(flux))
-        return ratios if slope is None else np.column_stack([ratios, slope])
+        return np.column_stack([part for part in (ratios, slope, latents) if part is not None])
 
     @cached_property
     def _plan(self) -> RatioPlan:
@@ -115,6 +128,19 @@ class Sample:
     @cached_property
     def _unknown(self) -> Bools:
         return np.asarray(self._plan.limits(self.fluxes.limit) == Limit.BOTH)
+
+
+def predictor_names(
+    ratios: Sequence[Ratio], *, with_slope: bool, n_latents: int
+) -> tuple[str, ...]:
+    """Names of the predictors, in the order of their columns."""
+    slope = (SLOPE,) if with_slope else ()
+    return (*(ratio.name for ratio in ratios), *slope, *latent_names(n_latents))
+
+
+def latent_names(number: int, prefix: str = LATENT) -> tuple[str, ...]:
+    """Names of latents, from 1."""
+    return tuple(f"{prefix}{k}" for k in range(1, number + 1))
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,21 @@ def fit(
     if not quiet:
         text = f"{model.name} of {len(spectra)} spectra in {out}"
         out_console.print(escape(text), highlight=False, soft_wrap=True)
+    if is_run(inputs[0]) and out == inputs[0] / RUN_MODEL:
+        _publish(inputs[0], out, quiet=quiet)
     _end(failed)
+
+
+@latent_app.command()
+def publish(run: Run, model: RunModel = None, quiet: Quiet = False) -> None:
+    """Put the latents of all clusters, and how odd they are, into the catalog of a run.
+
+    By the model of the run, or by one of another run, so that both are in one latent space.
+    """
+    from survey.pipeline.latent_files import model_of
+
+    _require_run(run)
+    _publish(run, model_of(run, model), quiet=quiet)
 
 
 @latent_app.command()
@@ -216,12 +230,29 @@ def anomalies(
 def _of_run(run: Path, model: Path | None) -> tuple[Representation, SpectrumSet]:
     """The model of a run, and the spectra of its clusters."""
     from survey.latent.store import load_model
-    from survey.pipeline.latent_files import is_run, model_of
+    from survey.pipeline.latent_files import model_of
+
+    _require_run(run)
+    fitted = load_model(model_of(run, model))
+    return fitted, _load([run], fitted.grid_, quiet=True)[0]
+
+
+def _require_run(run: Path) -> None:
+    from survey.pipeline.latent_files import is_run
 
     if not is_run(run):
         raise ConfigError("no survey has run in this directory", file=run, expected="a catalog")
-    fitted = load_model(model_of(run, model))
-    return fitted, _load([run], fitted.grid_, quiet=True)[0]
+
+
+def _publish(run: Path, model: Path, *, quiet: bool) -> None:
+    from survey.pipeline.latent_tables import publish_latents
+
+    done = publish_latents(run, model)
+    if not quiet:
+        summary = done.latents.receipt.summary
+        state = "computed" if done.computed else "nothing has changed"
+        text = f"{summary['n_latents']} latents a cluster in {run}/catalog/latents.parquet"
+        out_console.print(escape(f"{text} ({state})"), highlight=False, soft_wrap=True)
 
 
 def _load(inputs: list[Path], grid: Grid | None, *, quiet: bool) -> tuple[SpectrumSet, bool]:

@@ -18,6 +18,7 @@ import numpy as np
 
 from catalogs.durable import hash_file, write_json
 from survey import __version__
+from survey.config import fingerprint
 from survey.errors import ConfigError, DataError, IntegrityError
 from survey.latent.background import BackgroundModel
 from survey.latent.base import Arrays, Representation
@@ -77,6 +78,12 @@ def _card(model: Representation, weights: Path) -> dict[str, Any]:
         | {name: importlib.metadata.version(name) for name in LIBRARIES},
         "arrays": {"file": weights.name, "blake2b": hash_file(weights)},
     }
+
+
+def model_hash(folder: Path) -> str:
+    """Hash of a model that can be loaded: two of the same hash make the same latents."""
+    card = json.loads((folder / CARD_FILE).read_text())
+    return fingerprint(card["method"], card["arrays"]["blake2b"])
 
 
 def load_model(folder: Path) -> Representation:

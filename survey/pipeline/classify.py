@@ -23,6 +23,7 @@ from catalogs.classification import (
 )
 from catalogs.columns import OF_MODEL, OF_SAMPLE
 from catalogs.durable import hash_bytes
+from catalogs.latents import Latents, current_latents
 from catalogs.parts import PartStore, Receipt
 from catalogs.publish import publish_again
 from survey.classes.diagrams import class_diagrams
@@ -49,7 +50,7 @@ from survey.pipeline.rows import write_table
 from survey.pipeline.sample import parts_of, sample_rows, write_sample
 
 SAMPLE_STAGE = "sample"
-CODE_VERSION = {SAMPLE_STAGE: 1, STAGE: 2}
+CODE_VERSION = {SAMPLE_STAGE: 2, STAGE: 2}
 """Raised when the code changes its results."""
 
 NUMERIC_LIBRARIES = ("numpy", "scipy", "scikit-learn")
@@ -173,9 +174,10 @@ def classify(
     labels, ratios = read_labels(settings.labels), named_ratios(settings.ratios)
     names = [ratio.name for ratio in ratios]
     with _working_in(root) as survey:
+        latents = survey.latents() if settings.use_latents else None
         sample = survey.sample(
-            [labels.content_hash, settings.classes, settings.min_fraction, names],
-            lambda folder: write_sample(folder, survey.parts, ratios, labels, settings),
+            [labels.content_hash, settings.classes, settings.min_fraction, names, _key(latents)],
+            lambda folder: write_sample(folder, survey.parts, ratios, labels, settings, latents),
         )
         rows = sample_rows(sample.path)
 
@@ -198,7 +200,8 @@ def classify(
             compute,
             classes=settings.classes,
             settings=settings.model_dump(mode="json", exclude={"labels"}),
-            facts={"labels": labels.path.name, "ratios": names},
+            facts={"labels": labels.path.name, "ratios": names}
+            | ({"latent_model": latents.model} if latents else {}),
             notes=label_notes(labels, rows),
         )
 
@@ -225,12 +228,13 @@ def apply_model_file(
     data, model = read_model(file)
     names = [ratio.name for ratio in model.ratios]
     with _working_in(root) as survey:
+        latents = survey.latents(model.card.latent_model) if model.n_latents else None
 
         def write(folder: Path) -> None:
-            write_sample(folder, survey.parts, model.ratios, None, settings)
+            write_sample(folder, survey.parts, model.ratios, None, settings, latents)
             (folder / MODEL_FILE).write_bytes(data)
 
-        sample = survey.sample([hash_bytes(data)], write)
+        sample = survey.sample([hash_bytes(data), _key(latents)], write)
 
         def compute() -> Result:
             p = Drawing(cluster, sample.path, settings, on_draws).applied()
@@ -266,6 +270,25 @@ class _SurveyWide:
         self.store = PartStore(root)
         self.catalog = open_catalog(root)
         self.parts = parts_of(self.catalog, self.store)
+
+    def latents(self, model: str | None = None) -> Latents:
+        """Those in the catalog, to be predictors; of a certain model if one is named."""
+        found = current_latents(self.root)
+        if found is None:
+            raise ConfigError(
+                "classes are to be told from latents, of which the catalog has none",
+                file=self.root,
+                advice=f"Run `survey latent fit {self.root}` first, or leave out use_latents.",
+            )
+        if model is not None and found.model != model:
+            raise ConfigError(
+                "the latents in the catalog are of another model than those of the training",
+                file=self.root,
+                expected=model,
+                found=found.model,
+                advice="Give that one: `survey latent publish RUN --model FOLDER`.",
+            )
+        return found
 
     def sample(self, given: Sequence[Any], write: Callable[[Path], None]) -> Receipt:
         """The part with the clusters, and what was `given` about them."""
@@ -304,8 +327,12 @@ class _SurveyWide:
                 write=lambda folder: _write_tables(folder, tables, classes),
                 summary={**facts, **more, "settings": dict(settings), "sample_key": sample.key},
             )
-        publish_again(self.root, classification)
+        publish_again(self.root, classification=classification)
         return Classified(classification, sample, computed, tuple(notes))
+
+
+def _key(latents: Latents | None) -> str:
+    return latents.receipt.key if latents else ""
 
 
 def _number(value: float | None) -> str:

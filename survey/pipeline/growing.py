@@ -11,6 +11,7 @@ from typing import Any
 from catalogs import open_catalog
 from catalogs.classification import current_classification
 from catalogs.errors import CatalogError
+from catalogs.latents import current_latents
 from catalogs.publish import publish
 
 PUBLISH_EVERY_S = 30.0
@@ -84,6 +85,7 @@ class GrowingCatalog:
             failures,
             metadata=self.metadata,
             classification=current_classification(self.root),
+            latents=current_latents(self.root),
         )
         self.published = len(parts)
         now = time.monotonic()

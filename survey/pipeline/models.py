@@ -49,6 +49,7 @@ def save_model(
         scores={row["measured"]: row["balanced_accuracy"] for row in scores},
         versions={"spaxel-survey": __version__}
         | {name: importlib.metadata.version(name) for name in LIBRARIES},
+        latent_model=classification.receipt.summary.get("latent_model", ""),
         date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from catalogs import open_catalog
 from catalogs.classification import STAGE as CLASSES_STAGE
 from catalogs.classification import SURVEY_WIDE
+from catalogs.latents import STAGE as LATENTS_STAGE
 from catalogs.parts import PartStore, Receipt, safe_name
 from catalogs.versions import Manifest
 from survey.errors import ConfigError
@@ -84,11 +85,13 @@ def _needed(root: Path, manifest: Manifest) -> Iterator[Path]:
         classes = Receipt.read(store.path(SURVEY_WIDE, CLASSES_STAGE, manifest.classification))
         yield classes.path
         yield store.path(SURVEY_WIDE, SAMPLE_STAGE, classes.summary["sample_key"])
+    if manifest.latents:
+        yield store.path(SURVEY_WIDE, LATENTS_STAGE, manifest.latents)
 
 
 def _all_results(root: Path) -> Iterator[Path]:
     """Results of the stages that are known here; what else there may be is left alone."""
-    for stage in (*STAGES, CLASSES_STAGE, SAMPLE_STAGE):
+    for stage in (*STAGES, CLASSES_STAGE, SAMPLE_STAGE, LATENTS_STAGE):
         yield from root.glob(f"parts/*/{stage}-*")
     yield from root.glob("cubes/*.zarr")
 

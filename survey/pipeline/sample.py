@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from catalogs.latents import Latents
 from catalogs.part_tables import read_part_table
 from catalogs.parts import PartStore, Receipt
 from catalogs.query import Catalog
@@ -19,12 +20,13 @@ from catalogs.versions import Manifest
 from survey.classes.arrays import UNLABELLED, Labels
 from survey.classes.labels import check_classes
 from survey.classes.ratios import Ratio, features_of
-from survey.classes.sample import Sample
+from survey.classes.sample import LATENT, Sample, latent_names
 from survey.config import ClassSettings
 from survey.pipeline.labels import LabelFile, label_rows
 from survey.pipeline.ratios import flux_columns, fluxes_of
 
 SAMPLE_FILE = "sample.parquet"
+LATENT_ERROR = f"err_{LATENT}"
 GALAXY_COLUMNS = ["galaxy", "cluster", "nuclear", "slope_alpha", "slope_alpha_err"]
 
 
@@ -40,8 +42,9 @@ def write_sample(
     ratios: Sequence[Ratio],
     labels: LabelFile | None,
     settings: ClassSettings,
+    latents: Latents | None = None,
 ) -> None:
-    """Collect the clusters of all galaxies, with their labels, into a file in `folder`.
+    """Collect the clusters of all galaxies, with labels and latents, into a file in `folder`.
 
     Raises
     ------
@@ -60,7 +63,27 @@ def write_sample(
             found = label_rows(labels, clusters, spaxels.to_pandas(), settings)
             clusters = clusters.join(found.reset_index(drop=True))
         frames.append(clusters)
-    pd.concat(frames, ignore_index=True).to_parquet(folder / SAMPLE_FILE)
+    rows = pd.concat(frames, ignore_index=True)
+    if latents is not None:
+        rows = rows.join(_latent_columns(rows, latents, parts))
+    rows.to_parquet(folder / SAMPLE_FILE)
+
+
+def _latent_columns(
+    rows: pd.DataFrame, latents: Latents, parts: Mapping[str, Receipt]
+) -> pd.DataFrame:
+    """Latents and their errors, a column each, of the clusters of `rows`; NaN where none are."""
+    table = latents.table({galaxy: part.key for galaxy, part in parts.items()}).to_pandas()
+    number = latents.receipt.summary["n_latents"]
+    columns = {
+        name: np.stack(list(table[column])) if len(table) else np.empty((0, number))
+        for name, column in ((LATENT, "latent"), (LATENT_ERROR, "err_latent"))
+    }
+    names = [one for prefix in columns for one in latent_names(number, prefix)]
+    where = pd.MultiIndex.from_frame(table[["galaxy", "cluster"]])
+    known = pd.DataFrame(np.hstack(list(columns.values())), index=where, columns=names)
+    found = known.reindex(pd.MultiIndex.from_frame(rows[["galaxy", "cluster"]]))
+    return found.reset_index(drop=True)
 
 
 @lru_cache(maxsize=1)
@@ -70,7 +93,15 @@ def sample_rows(folder: Path) -> pd.DataFrame:
 
 
 def sample_of(rows: pd.DataFrame, ratios: Sequence[Ratio], *, use_slope: bool) -> Sample:
-    """The sample as it is classified. A slope that was nowhere measured is no predictor."""
+    """The sample as it is classified, with what latents were written into it.
+
+    A slope that was nowhere measured is no predictor.
+    """
+    n_latents = sum(str(name).startswith(LATENT) for name in rows)
+    latents, errors = (
+        rows[list(latent_names(n_latents, prefix))].to_numpy(float) if n_latents else None
+        for prefix in (LATENT, LATENT_ERROR)
+    )
     slope = rows["slope_alpha"].to_numpy(float)
     with_slope = use_slope and bool(np.isfinite(slope).any())
     return Sample(
@@ -79,6 +110,8 @@ def sample_of(rows: pd.DataFrame, ratios: Sequence[Ratio], *, use_slope: bool) -
         ratios=tuple(ratios),
         slope=slope if with_slope else None,
         slope_error=rows["slope_alpha_err"].to_numpy(float) if with_slope else None,
+        latents=latents,
+        latent_errors=errors,
     )
 
 

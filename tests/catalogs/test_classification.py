@@ -82,8 +82,8 @@ def test_clusters_that_changed_have_no_class_but_a_flag(tmp_path, parts, make_pa
 def test_publishing_again_changes_classes_and_nothing_else(tmp_path, parts):
     publish(tmp_path, parts, metadata={"survey_version": "0"})
     before = open_catalog(tmp_path)
-    first = publish_again(tmp_path, classified(tmp_path, parts))
-    assert publish_again(tmp_path, classified(tmp_path, parts)) == first
+    first = publish_again(tmp_path, classification=classified(tmp_path, parts))
+    assert publish_again(tmp_path, classification=classified(tmp_path, parts)) == first
     after = open_catalog(tmp_path)
     assert after.galaxies.equals(before.galaxies)
     assert after.clusters["flux"].equals(before.clusters["flux"])

@@ -26,6 +26,7 @@ def test_frames_have_one_row_per_galaxy_and_per_cluster(catalog):
         "clusters": 6,
         "diagrams": 0,
         "galaxies": 3,
+        "latents": 0,
         "importances": 0,
         "quarantine": 1,
         "scores": 0,
