@@ -43,6 +43,9 @@ METHOD_OF = {"pca": "pca", "nmf": "nmf", "latent": "autoencoder"}
 FIT_SPAXELS = 2000
 """Spaxels of a galaxy from which a representation learns. More change nothing but the time."""
 
+EPOCHS = 40
+"""Of a network that learns from one galaxy."""
+
 CODE_VERSION = 1
 """Raised when the same settings make another representation."""
 
@@ -169,13 +172,13 @@ class _Axis:
 
     def of(self, spectra: NDArray[np.floating], noise: Floats) -> SpectrumSet:
         """Spectra (m, M) with so much noise in every sample."""
-        spectra = spectra.astype(np.float64)
+        exact = spectra.astype(np.float64)
         if self.model_grid is None:
             grid = Grid.from_centres(self.wavelength_um[self.compared], "um")
-            return SpectrumSet(spectra, grid, "flux", ivar=noise**-2.0, frame="rest")
+            return SpectrumSet(exact, grid, "flux", ivar=noise**-2.0, frame="rest")
         shape = len(spectra), len(self.wavelength_um)
         values, ivar = np.zeros(shape), np.zeros(shape)
-        values[:, self.compared], ivar[:, self.compared] = spectra, noise**-2.0
+        values[:, self.compared], ivar[:, self.compared] = exact, noise**-2.0
         grid = Grid.from_centres(self.wavelength_um, "um")
         whole = SpectrumSet(values, grid, "flux", mask=ivar > 0, ivar=ivar, frame="rest")
         return whole.rebinned(self.model_grid)
@@ -263,10 +266,11 @@ class _Described:
 
 def _own_model(spectra: SpectrumSet, settings: DistanceSettings, seed: int) -> Representation:
     # On a GPU, or with other threads, a network would come out as another one.
-    fixed = {"threads": 1, "device": "cpu"} if settings.representation == "latent" else {}
+    network = {"epochs": EPOCHS, "threads": 1, "device": "cpu"}
+    others = network if settings.representation == "latent" else {}
     most = max(1, min(settings.latents, len(spectra) - 1, len(spectra.grid)))
     name = METHOD_OF[settings.representation]
-    return make_representation(name, n_latents=most, seed=seed, **fixed).fit(spectra)
+    return make_representation(name, n_latents=most, seed=seed, **others).fit(spectra)
 
 
 def _given_model(settings: DistanceSettings) -> Representation:
