@@ -34,7 +34,7 @@ ROUNDS_BYTES = 256 << 20  # rows of the matrix on disk, and at most as many made
 ROUNDS_IN_MEMORY = 30_000  # clusters left to a chain where nothing limits them
 VECTOR_BYTES = 1200  # coordinates of a spaxel that is clustered as a vector
 SAMPLE_BYTES = 120_000  # of a plane, for the basis of the vectors
-REPRESENT_BYTES = 250_000  # of a plane, for the spectra that a representation learns from
+REPRESENT_BYTES = {"pca": 180_000, "nmf": 180_000, "latent": 550_000}  # of a plane, to learn
 MICRO_PAIR_BYTES = 40  # sums, distances and tree of a pair of micro-clusters
 
 # Seconds on one core.
@@ -42,8 +42,8 @@ VOXEL_CONVERT_S = 6e-8
 VOXEL_PREPARE_S = 1.4e-7
 VOXEL_PROFILE_S = 1.5e-7
 VOXEL_VECTOR_S = 1e-7
-VOXEL_REPRESENT_S = 3e-6
-PLANE_REPRESENT_S = 5e-3  # learning from a sample of spectra
+VOXEL_REPRESENT_S = {"pca": 2e-7, "nmf": 4e-7, "latent": 1.2e-6}
+PLANE_REPRESENT_S = {"pca": 2e-3, "nmf": 5e-3, "latent": 3e-2}  # learning from a sample
 PAIR_S = 50e-9
 PAIR_PLANE_S = 0.05e-9
 REFERENCE_LAGS = 13
@@ -74,6 +74,8 @@ class Work:
         Spaxels and planes of the cube, where fewer of them are clustered.
     latents : int, optional
         Numbers by which spaxels are compared, without shifts, instead of by their spectra.
+    representation : str
+        Where these are from, as in the settings.
     """
 
     n_spaxel: int
@@ -84,6 +86,7 @@ class Work:
     method: str = "ward"
     read: tuple[int, int] | None = None
     latents: int | None = None
+    representation: str = "spectrum"
 
     @property
     def n_pair(self) -> int:
@@ -287,11 +290,11 @@ class Costs:
     @property
     def _represent(self) -> tuple[Stage, ...]:
         """Fitting a representation on some spaxels and encoding all, where there is one."""
-        work = self.work
-        if not work.latents:
+        work, name = self.work, self.work.representation
+        if name not in REPRESENT_BYTES:
             return ()
-        needed = REPRESENT_BYTES * work.n_plane + VECTOR_BYTES * work.n_spaxel
-        seconds = VOXEL_REPRESENT_S * work.n_voxel + PLANE_REPRESENT_S * work.n_plane
+        needed = REPRESENT_BYTES[name] * work.n_plane + VECTOR_BYTES * work.n_spaxel
+        seconds = VOXEL_REPRESENT_S[name] * work.n_voxel + PLANE_REPRESENT_S[name] * work.n_plane
         return (Stage("represent", self.held + self.block + needed, seconds),)
 
     def _strip(self, beside: int) -> int:

@@ -254,6 +254,7 @@ class Galaxy:
                 settings.linkage.method,
                 read=self._shape,
                 latents=n_latents(settings.distance),
+                representation=settings.distance.representation,
             )
             projection = project(
                 work,

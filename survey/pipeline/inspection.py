@@ -46,6 +46,7 @@ def inspect_with_projection(
         settings.linkage.micro_clusters,
         settings.linkage.method,
         latents=n_latents(settings.distance),
+        representation=settings.distance.representation,
     )
     return summary, project(work, path=settings.linkage.path, memory_bytes=memory_bytes)
 

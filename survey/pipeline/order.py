@@ -36,6 +36,13 @@ def projected_demand(target: Target, settings: Settings) -> Demand:
     # A velocity is so many samples of a grid that is not known yet.
     max_shift = shift if isinstance(shift, int) else REFERENCE_LAGS // 2
     distance = settings.distance
-    work = Work(n_spaxel, n_plane, max_shift, distance.dtype, latents=n_latents(distance))
+    work = Work(
+        n_spaxel,
+        n_plane,
+        max_shift,
+        distance.dtype,
+        latents=n_latents(distance),
+        representation=distance.representation,
+    )
     projection = project(work, path=settings.linkage.path)
     return Demand(projection.seconds, projection.peak_bytes)

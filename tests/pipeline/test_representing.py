@@ -251,7 +251,7 @@ def test_settings_that_make_no_sense_are_refused(values, words):
 
 
 def test_distances_of_latents_are_projected_as_what_they_are():
-    spectra, latents = Work(20_000, 2400), Work(20_000, 2400, latents=8)
+    spectra, latents = Work(20_000, 2400), Work(20_000, 2400, latents=8, representation="pca")
     assert (latents.n_compared, latents.compared_shift) == (8, 0)
     assert latents.distance_seconds < 0.1 * spectra.distance_seconds
     assert latents.stored_values == 8 * 20_000
