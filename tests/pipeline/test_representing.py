@@ -1,7 +1,10 @@
 """Galaxies clustered by a representation of their spectra, on every path."""
 
 import importlib.util
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,16 +13,20 @@ import pytest
 from survey.clustering.criteria import adjusted_rand, partition
 from survey.config import DistanceSettings, build_settings
 from survey.engine import costs, memory
+from survey.engine.cluster import Cluster
 from survey.engine.costs import Work
 from survey.errors import ConfigError, DataError
 from survey.latent.grid import Grid
 from survey.latent.methods import make_representation
+from survey.pipeline import strip_work
 from survey.pipeline.galaxy import Galaxy
 from survey.pipeline.linking import SEED, Linked
 from survey.pipeline.plan import plan_run
 from survey.pipeline.representing import n_latents, what_is_compared
+from survey.pipeline.task import GalaxyTask, process_galaxy
 from tests.latent.toys import counted, measured
 
+ROOT = Path(__file__).resolve().parents[2]
 REPRESENTATIONS = ("spectrum", "pca", "nmf", "latent")
 needs_torch = pytest.mark.skipif(
     importlib.util.find_spec("torch") is None, reason="torch is not installed"
@@ -104,6 +111,39 @@ def test_spectra_on_disk_change_nothing_of_a_representation(targets, tmp_path, m
     again, others, _ = outcome(galaxy_by("nmf", targets[0], tmp_path / "disk"))
     np.testing.assert_array_equal(again, tree)
     pd.testing.assert_frame_equal(others, spaxels)
+
+
+def _process_in_strips(task):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(costs, "strip_length", lambda *arguments: 40)
+        patch.setattr(memory, "IN_MEMORY_SPAXELS", 0)
+        patch.setattr(strip_work, "WORTH_SPREADING_S", 0.0)
+        return process_galaxy(task)
+
+
+def test_a_representation_spread_over_a_cluster_is_the_same(targets, tmp_path, cluster: Cluster):
+    linkage = {"path": "chain"}
+    expected, labels, _ = outcome(galaxy_by("pca", targets[0], tmp_path / "a", linkage=linkage))
+    galaxy = galaxy_by("pca", targets[0], tmp_path / "b", linkage=linkage)
+    task = GalaxyTask(targets[0], galaxy.settings, tmp_path / "b")
+    assert cluster.submit(_process_in_strips, task, pure=False).result().failure is None
+    tree, spaxels, _ = outcome(galaxy)
+    assert not galaxy.computed, "it is what the cluster has committed"
+    np.testing.assert_allclose(tree[:, 2], expected[:, 2], rtol=1e-3)
+    np.testing.assert_array_equal(spaxels["cluster"], labels["cluster"])
+
+
+def test_torch_is_for_networks_alone(targets, tmp_path):
+    lines = (
+        "import sys",
+        "from pathlib import Path",
+        "from survey.pipeline.targets import read_targets",
+        "from tests.pipeline.test_representing import galaxy_by",
+        f"target = read_targets(Path({str(targets[0].files[0].parent / 'targets.ecsv')!r}))[0]",
+        f"galaxy_by('nmf', target, Path({str(tmp_path)!r})).result()",
+        "assert 'torch' not in sys.modules",
+    )
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True, cwd=ROOT)
 
 
 def test_shifts_are_still_those_of_spectra(targets, tmp_path):
