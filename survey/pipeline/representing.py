@@ -5,7 +5,7 @@ fitted on some of the galaxy's own spaxels, or was fitted before and is read. Wh
 are the spectra as the representation describes them, without the noise that it does not; these
 have few dimensions, so that a few numbers, coordinates on their principal axes, have the
 distances of the whole. Latents themselves have no scale: standardised, one that holds nothing but
-noise counts as much as the first (`tests/benchmarks/bench_representations.py`).
+noise counts as much as the first (`tests/benchmarks/bench_latent_metrics.py`).
 """
 
 from __future__ import annotations
