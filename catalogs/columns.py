@@ -88,7 +88,13 @@ GALAXIES = (
     Column("k_runner_up", INT, "", "meta.number", "Second choice of the criterion"),
     Column(
         "at_limit_fraction", DOUBLE, "", "stat.value;arith.ratio",
-        "Fraction of pairs of spectra that are closest at the largest shift allowed",
+        "Fraction of pairs of spectra that are closest at the largest shift allowed; "
+        "of a representation, fraction of spectra that were aligned by it",
+    ),
+    Column(
+        "representation", STRING, "", "meta.note",
+        "What was compared: spectrum, or spectra aligned once and described by principal "
+        "components (pca), non-negative factors (nmf) or a network (latent)",
     ),
     Column("engine", STRING, "", "meta.note", "Engine that computed the distances"),
     Column("dtype", STRING, "", "meta.note", "Floating-point type of the distances"),

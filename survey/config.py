@@ -26,6 +26,10 @@ class _Table(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def told(self) -> dict[str, Any]:
+        """What results depend on, in plain values."""
+        return self.model_dump(mode="json")
+
 
 class GenericReaderSettings(_Table):
     """Where a cube without a reader of its own keeps its data.
@@ -80,13 +84,34 @@ class DistanceSettings(_Table):
     """Pairwise distances minimised over a spectral shift.
 
     `shift` is a number of samples (the paper's 6) or a velocity, as in "300 km/s". With
-    noise = "subtract" the distance that noise alone would make is taken off.
+    noise = "subtract" the distance that noise alone would make is taken off. Any other
+    `representation` than "spectrum" compares so many `latents` of spectra that are aligned once;
+    `model` is a folder of `survey latent fit`, without which each galaxy fits its own.
     """
 
     shift: int | str = 6
     noise: Literal["subtract", "keep"] = "subtract"
     engine: Literal["auto", "naive", "gemm", "fft"] = "auto"
     dtype: Literal["auto", "float32", "float64"] = "auto"
+    representation: Literal["spectrum", "pca", "nmf", "latent"] = "spectrum"
+    latents: int = Field(default=8, ge=1)
+    model: str | None = None
+
+    @model_validator(mode="after")
+    def _model_is_used(self) -> DistanceSettings:
+        if self.model is not None and self.representation == "spectrum":
+            raise ValueError('model = "..." needs representation = "pca", "nmf" or "latent"')
+        return self
+
+    def told(self) -> dict[str, Any]:
+        """What results depend on. Where a model is, is not: its content is in the key."""
+        everything = super().told()
+        unused = {"spectrum": ("representation", "latents", "model")}
+        for name in unused.get(self.representation, ("model",)):
+            del everything[name]
+        if self.model is not None:
+            del everything["latents"]
+        return everything
 
     @field_validator("shift")
     @classmethod
@@ -283,6 +308,16 @@ class Settings(_Table):
     engine: EngineSettings = EngineSettings()
     report: ReportSettings = ReportSettings()
 
+    @model_validator(mode="after")
+    def _spectra_have_an_amplitude(self) -> Settings:
+        removed = self.prepare.normalise == "continuum-removed"
+        if removed and self.distance.representation != "spectrum":
+            raise ValueError(
+                f'distance.representation = "{self.distance.representation}" is of spectra with '
+                'their continuum: prepare.normalise = "continuum-removed" leaves them none'
+            )
+        return self
+
 
 STAGE_SETTINGS: dict[str, tuple[str, ...]] = {
     "convert": ("read", "store"),
@@ -333,7 +368,7 @@ def load_settings(path: str | Path, overrides: dict[str, Any] | None = None) -> 
 
 def stage_settings(settings: Settings, stage: str) -> dict[str, Any]:
     """The settings on which `stage` depends directly, as plain values."""
-    return {name: getattr(settings, name).model_dump(mode="json") for name in STAGE_SETTINGS[stage]}
+    return {name: getattr(settings, name).told() for name in STAGE_SETTINGS[stage]}
 
 
 def fingerprint(*values: Any) -> str:

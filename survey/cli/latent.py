@@ -46,7 +46,7 @@ def fit(
         Path | None, typer.Option(help="Where the model goes; by default RUN/latent/model.")
     ] = None,
     method: Annotated[
-        str, typer.Option(help="autoencoder, nmf (counts only), pca or hardness.")
+        str, typer.Option(help="autoencoder, nmf, pca, or hardness (counts only).")
     ] = "autoencoder",
     latents: Annotated[int, typer.Option(min=1, help="How many numbers per spectrum.")] = 8,
     epochs: Annotated[int | None, typer.Option(min=1, help="Of the autoencoder.")] = None,

@@ -54,7 +54,14 @@ def aligned_with(spectra: Array, reference: NDArray[np.float64], max_shift: int)
     """
     if not max_shift:
         return spectra
-    moved = align(spectra, best_shifts(spectra, reference, max_shift))
+    return aligned_by(spectra, reference, best_shifts(spectra, reference, max_shift))
+
+
+def aligned_by(
+    spectra: Array, reference: NDArray[np.float64], shifts: NDArray[np.integer]
+) -> Array:
+    """Spectra (m, L) moved by known shifts (m,) against the reference; see `aligned_with`."""
+    moved = align(spectra, shifts)
     return np.where(np.isnan(moved), reference.astype(moved.dtype), moved)
 
 

@@ -34,6 +34,7 @@ ROUNDS_BYTES = 256 << 20  # rows of the matrix on disk, and at most as many made
 ROUNDS_IN_MEMORY = 30_000  # clusters left to a chain where nothing limits them
 VECTOR_BYTES = 1200  # coordinates of a spaxel that is clustered as a vector
 SAMPLE_BYTES = 120_000  # of a plane, for the basis of the vectors
+REPRESENT_BYTES = {"pca": 180_000, "nmf": 180_000, "latent": 550_000}  # of a plane, to learn
 MICRO_PAIR_BYTES = 40  # sums, distances and tree of a pair of micro-clusters
 
 # Seconds on one core.
@@ -41,6 +42,8 @@ VOXEL_CONVERT_S = 6e-8
 VOXEL_PREPARE_S = 1.4e-7
 VOXEL_PROFILE_S = 1.5e-7
 VOXEL_VECTOR_S = 1e-7
+VOXEL_REPRESENT_S = {"pca": 2e-7, "nmf": 4e-7, "latent": 1.2e-6}
+PLANE_REPRESENT_S = {"pca": 2e-3, "nmf": 5e-3, "latent": 3e-2}  # learning from a sample
 PAIR_S = 50e-9
 PAIR_PLANE_S = 0.05e-9
 REFERENCE_LAGS = 13
@@ -69,6 +72,10 @@ class Work:
         The linkage.
     read : (int, int), optional
         Spaxels and planes of the cube, where fewer of them are clustered.
+    latents : int, optional
+        Numbers by which spaxels are compared, without shifts, instead of by their spectra.
+    representation : str
+        Where these are from, as in the settings.
     """
 
     n_spaxel: int
@@ -78,6 +85,8 @@ class Work:
     micro_clusters: int = 3000
     method: str = "ward"
     read: tuple[int, int] | None = None
+    latents: int | None = None
+    representation: str = "spectrum"
 
     @property
     def n_pair(self) -> int:
@@ -95,6 +104,16 @@ class Work:
         return prod(self.read or (self.n_spaxel, self.n_plane))
 
     @property
+    def n_compared(self) -> int:
+        """Samples, or latents, by which spaxels are compared."""
+        return self.latents or self.n_plane
+
+    @property
+    def compared_shift(self) -> int:
+        """Largest shift between what is compared."""
+        return 0 if self.latents else self.max_shift
+
+    @property
     def itemsize(self) -> int:
         """Bytes of a distance in a matrix that is made at once."""
         double = self.n_spaxel <= MAX_FLOAT64_SPECTRA if self.dtype == "auto" else False
@@ -103,15 +122,15 @@ class Work:
     @property
     def stored_values(self) -> int:
         """Numbers that a distance engine stores of all spectra."""
-        if least_work(self.n_plane, self.max_shift) == "fft":
-            return self.n_spaxel * fft.stored_values(self.n_plane, self.max_shift)
-        return self.n_voxel
+        if least_work(self.n_compared, self.compared_shift) == "fft":
+            return self.n_spaxel * fft.stored_values(self.n_compared, self.compared_shift)
+        return self.n_spaxel * self.n_compared
 
     @property
     def distance_seconds(self) -> float:
         """Time of all distances."""
-        lags = (2 * self.max_shift + 1) / REFERENCE_LAGS
-        seconds = self.n_pair * (PAIR_S * lags + PAIR_PLANE_S * self.n_plane)
+        lags = (2 * self.compared_shift + 1) / REFERENCE_LAGS
+        seconds = self.n_pair * (PAIR_S * lags + PAIR_PLANE_S * self.n_compared)
         return seconds * (FLOAT64_COST if self.itemsize == 8 else 1.0)
 
 
@@ -203,7 +222,7 @@ class Costs:
     def _fastcluster(self) -> Projection:
         work = self.work
         matrix = work.n_pair * work.itemsize
-        spectra = work.n_voxel * 4 if self.streamed else 0
+        spectra = work.n_spaxel * work.n_compared * 4 if self.streamed else 0
         kept = matrix if work.n_spaxel <= EXACT_CUT_SPAXELS else 0
         return self._projection(
             "fastcluster",
@@ -252,7 +271,7 @@ class Costs:
             linkage_seconds=VOXEL_VECTOR_S * self.work.n_voxel
             + MICRO_S * self.work.micro_clusters**2,
             strip=strip,
-            scratch_bytes=4 * self.work.n_voxel,
+            scratch_bytes=4 * self.work.n_spaxel * self.work.n_compared,
         )
 
     def _aligned(self) -> Projection:
@@ -268,14 +287,24 @@ class Costs:
     def _vectors(self) -> int:
         return VECTOR_BYTES * self.work.n_spaxel + SAMPLE_BYTES * self.work.n_plane
 
+    @property
+    def _represent(self) -> tuple[Stage, ...]:
+        """Fitting a representation on some spaxels and encoding all, where there is one."""
+        work, name = self.work, self.work.representation
+        if name not in REPRESENT_BYTES:
+            return ()
+        needed = REPRESENT_BYTES[name] * work.n_plane + VECTOR_BYTES * work.n_spaxel
+        seconds = VOXEL_REPRESENT_S[name] * work.n_voxel + PLANE_REPRESENT_S[name] * work.n_plane
+        return (Stage("represent", self.held + self.block + needed, seconds),)
+
     def _strip(self, beside: int) -> int:
         """Spectra in a strip of distances that is computed beside so many bytes."""
         room = min(self.usable - self.held - self.block - beside, STRIP_BYTES)
         work = self.work
-        return strip_length(work.n_spaxel, work.n_plane, work.max_shift, room)
+        return strip_length(work.n_spaxel, work.n_compared, work.compared_shift, room)
 
     def _rectangle(self, strip: int) -> int:
-        return rectangle_bytes(strip, self.work.n_plane, self.work.max_shift)
+        return rectangle_bytes(strip, self.work.n_compared, self.work.compared_shift)
 
     def _projection(
         self,
@@ -305,6 +334,7 @@ class Costs:
             stages=(
                 Stage("convert", BASE_BYTES + self.block, VOXEL_CONVERT_S * work.n_voxel_read),
                 Stage("prepare", read, VOXEL_PREPARE_S * work.n_voxel_read),
+                *self._represent,
                 Stage("distances", at_work + distances, distance_seconds),
                 Stage("linkage", at_work + linkage, linkage_seconds),
                 Stage("profiles", self.held + self.block, VOXEL_PROFILE_S * work.n_voxel),

@@ -125,7 +125,7 @@ class TransformerAutoencoder(Representation):
         **options: Any,
     ) -> None:
         """Train. `checkpoint` is a folder to go on from; `progress` is told of every epoch."""
-        _require_torch()
+        require_torch()
         import torch
 
         from survey.latent.training import Schedule, pick_device, quiet_torch, train
@@ -250,7 +250,7 @@ class TransformerAutoencoder(Representation):
 
     def restore(self, arrays: Arrays) -> None:
         """Make the network of its weights."""
-        _require_torch()
+        require_torch()
         import torch
 
         self.network_ = self._build(np.ones(len(self.grid_))).eval()
@@ -281,7 +281,8 @@ def _some_sources(spectra: SpectrumSet, share: float, seed: int) -> np.ndarray:
     return np.isin(spectra.sources, chosen)
 
 
-def _require_torch() -> None:
+def require_torch() -> None:
+    """Refuse to go on where torch, or what its weights are kept by, is not installed."""
     missing = [name for name in ("torch", "safetensors") if importlib.util.find_spec(name) is None]
     if missing:
         raise ConfigError(

@@ -14,6 +14,9 @@ from survey.latent.grid import Floats
 from survey.latent.spectra import Bools
 
 TINY = 1e-12
+LEAST_POWER = float(np.finfo(np.float64).tiny)
+"""Below any inverse variance, whatever the unit of flux."""
+
 NEWTON_STEPS = 60
 
 
@@ -48,7 +51,7 @@ def flux_amplitude(flux: Floats, ivar: Floats, shape: Floats) -> Floats:
     `ivar` is zero where a value is not usable; `shape` is (n, p) or (p,).
     """
     power = np.sum(ivar * shape**2, axis=1)
-    return np.asarray(np.sum(ivar * flux * shape, axis=1) / np.maximum(power, TINY))
+    return np.asarray(np.sum(ivar * flux * shape, axis=1) / np.maximum(power, LEAST_POWER))
 
 
 def poisson_log_likelihood(counts: Floats, mean: Floats, mask: Bools) -> Floats:

@@ -8,12 +8,12 @@ from survey.errors import ConfigError
 from survey.latent.autoencoder import TransformerAutoencoder
 from survey.latent.base import Representation
 from survey.latent.hardness import HardnessRatios
-from survey.latent.nmf import PoissonNMF
+from survey.latent.nmf import SpectralNMF
 from survey.latent.pca import SpectralPCA
 
 METHODS: dict[str, type[Representation]] = {
     method.name: method
-    for method in (HardnessRatios, SpectralPCA, PoissonNMF, TransformerAutoencoder)
+    for method in (HardnessRatios, SpectralPCA, SpectralNMF, TransformerAutoencoder)
 }
 
 

@@ -1,10 +1,10 @@
-"""Poisson non-negative matrix factorisation: spectra as sums of a few positive components.
+"""Non-negative matrix factorisation: spectra as sums of a few positive components.
 
 Counts n are taken as Poisson with the mean  W H + b:  weights of each spectrum times common
 components, on top of its own expected background b, which stays as it is. The multiplicative
 updates of Lee & Seung (2001, NIPS 13) for the Kullback-Leibler divergence are the
 expectation-maximisation of this likelihood (Shepp & Vardi 1982), also with b and with bins
-missing: the likelihood never falls.
+missing: the likelihood never falls. Flux has normal errors: see `survey.latent.nmf_flux`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ import numpy as np
 from survey.latent.base import Arrays, Representation
 from survey.latent.grid import Floats
 from survey.latent.likelihood import TINY
-from survey.latent.spectra import Kind, SpectrumSet
+from survey.latent.nmf_flux import LEAST, encode_flux, factorise_flux, flux_in_amplitudes, limited
+from survey.latent.spectra import SpectrumSet
 
 PRIOR_SHARE = 0.3
 """Of the mean shape in the random components to start from."""
 
 
-class PoissonNMF(Representation):
-    """Poisson NMF with known background. Latents are the shares of the components.
+class SpectralNMF(Representation):
+    """NMF by likelihood, background known. Latents are the shares of the components.
 
     Parameters
     ----------
@@ -32,20 +33,19 @@ class PoissonNMF(Representation):
     max_iterations : int
         Of the fit, and of finding weights for fixed components.
     tolerance : float
-        The fit ends when ten iterations gain less than this, relative to the likelihood ratio.
+        The fit ends when ten iterations gain less than this, relative to the likelihood ratio
+        (of flux, when one iteration gains less, relative to the sum of squares).
     seed : int
         Of the components to start from.
 
     Attributes
     ----------
     components_ : array (k, p)
-        Non-negative, each summing to one.
+        Not negative, each summing to one; of flux, with a mean of one.
     n_iterations_ : int
     """
 
     name: ClassVar[str] = "nmf"
-    kinds: ClassVar[tuple[Kind, ...]] = ("counts",)
-
     components_: Floats
     n_iterations_: int
 
@@ -63,17 +63,39 @@ class PoissonNMF(Representation):
 
     def _learn(self, spectra: SpectrumSet, **options: Any) -> None:
         rng = np.random.default_rng(self.seed)
+        if spectra.kind == "flux":
+            self._learn_flux(spectra, rng)
+            return
         random = rng.dirichlet(np.full(len(spectra.grid), 5.0), self.n_latents)
         start = (1 - PRIOR_SHARE) * random + PRIOR_SHARE * self.mean_shape_
         _, self.components_, self.n_iterations_ = self._factorise(spectra, start, learn=True)
 
+    def _learn_flux(self, spectra: SpectrumSet, rng: np.random.Generator) -> None:
+        flux, ivar = flux_in_amplitudes(spectra, self.mean_shape_)
+        mean = np.maximum(self.mean_shape_, LEAST)
+        # Spectra of the sample, pulled to the mean: far apart already, and nowhere zero.
+        some = rng.choice(len(flux), self.n_latents, replace=len(flux) < self.n_latents)
+        own = np.where(spectra.mask[some], np.maximum(flux[some], 0.0), mean)
+        start = (1 - PRIOR_SHARE) * own + PRIOR_SHARE * mean
+        _, components, losses = factorise_flux(
+            flux, limited(ivar), start,
+            max_iterations=self.max_iterations, tolerance=self.tolerance,
+        )  # fmt: skip
+        self.components_ = components / components.mean(axis=1, keepdims=True)
+        self.n_iterations_ = len(losses) - 1
+
     def _encode(self, spectra: SpectrumSet) -> Floats:
-        weights, *_ = self._factorise(spectra, self.components_, learn=False)
+        if spectra.kind == "flux":
+            flux, ivar = flux_in_amplitudes(spectra, self.mean_shape_)
+            weights = encode_flux(flux, ivar, self.components_)
+        else:
+            weights, *_ = self._factorise(spectra, self.components_, learn=False)
         return np.asarray(weights / np.maximum(weights.sum(axis=1, keepdims=True), TINY))
 
     def _decode(self, latents: Floats) -> Floats:
         shape = np.maximum(latents, 0.0) @ self.components_
-        return np.asarray(shape / np.maximum(shape.sum(axis=1, keepdims=True), TINY))
+        total = shape.mean if self.kind_ == "flux" else shape.sum
+        return np.asarray(shape / np.maximum(total(axis=1, keepdims=True), TINY))
 
     def _factorise(
         self, spectra: SpectrumSet, components: Floats, *, learn: bool

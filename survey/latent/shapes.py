@@ -6,7 +6,7 @@ import numpy as np
 
 from survey.errors import DataError
 from survey.latent.grid import Floats
-from survey.latent.likelihood import TINY, flux_amplitude
+from survey.latent.likelihood import LEAST_POWER, TINY, flux_amplitude
 from survey.latent.spectra import SpectrumSet
 
 MEAN_ITERATIONS = 5
@@ -53,7 +53,7 @@ def flux_scale(spectra: SpectrumSet, shape: Floats) -> Floats:
     """Positive amplitudes (n,) of flux densities against a shape, not below their own error."""
     assert spectra.ivar is not None
     amplitude = flux_amplitude(spectra.values, spectra.ivar, shape)
-    error = 1 / np.sqrt(np.maximum(np.sum(spectra.ivar * shape**2, axis=1), TINY))
+    error = 1 / np.sqrt(np.maximum(np.sum(spectra.ivar * shape**2, axis=1), LEAST_POWER))
     return np.asarray(np.maximum(amplitude, np.where(spectra.mask.any(axis=1), error, 1.0)))
 
 

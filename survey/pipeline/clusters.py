@@ -98,7 +98,7 @@ def describe_clusters(
         relink=lambda condensed: relink(condensed, settings),
         snr_of_labels=lambda labels: stacked_snr(prepared.flux, labels),
     )
-    medoids = _medoids(prepared, linked, cut.labels, settings.engine.threads_per_worker)
+    medoids = _medoids(prepared, linked, cut.labels, settings)
     shifts = shifts_to_medoids(prepared.spectra, cut.labels, medoids, prepared.max_shift)
     profiles = cluster_profiles(
         prepared.flux,
@@ -127,11 +127,15 @@ def describe_clusters(
 
 
 def _medoids(
-    prepared: Prepared, linked: Linked, labels: NDArray[np.integer], threads: int
+    prepared: Prepared, linked: Linked, labels: NDArray[np.integer], settings: Settings
 ) -> NDArray[np.intp]:
-    """Medoids (k,) of the clusters, of large galaxies among some of their members."""
+    """Medoids (k,) of the clusters, of large galaxies among some of their members.
+
+    They are spectra in the middle of spectra, whatever the tree was made of.
+    """
+    threads = settings.engine.threads_per_worker
     # With their noise: the medoid, to which all are aligned, should not be a noisy one.
-    if linked.items is None:
+    if linked.items is None and settings.distance.representation == "spectrum":
         return cluster_medoids(linked.condensed, labels)
     spectra, max_shift = prepared.spectra, prepared.max_shift
     return np.array(

@@ -21,12 +21,13 @@ from survey.clustering.distances import shifted_distances
 from survey.clustering.linkage import linkage_tree
 from survey.clustering.merging import Linkage
 from survey.clustering.micro import MicroSums, micro_clusters
-from survey.clustering.noise_bias import noise_energy, without_noise
+from survey.clustering.noise_bias import without_noise
 from survey.clustering.pairs import CondensedPairs, Pairs, SampledPairs, random_sample
 from survey.clustering.rounds import Rounds
 from survey.config import Settings
 from survey.engine.costs import EXACT_CUT_SPAXELS, ROUNDS_BYTES, LinkagePath, Projection
 from survey.engine.scratch import Scratch
+from survey.pipeline.representing import what_is_compared
 from survey.pipeline.round_work import merge_on_disk, merge_the_rest
 from survey.pipeline.stopwatch import Stopwatch
 from survey.pipeline.strip_work import (
@@ -41,7 +42,7 @@ from survey.pipeline.strip_work import (
     sum_blocks,
 )
 from survey.spectra.prepare import Prepared
-from survey.spectra.rows import Rows, blocks_of, row_blocks
+from survey.spectra.rows import Rows, blocks_of, in_memory, row_blocks
 
 SAMPLE_SPAXELS = 4000
 """Spaxels on which the cut of a tree is judged where the matrix of all is not kept."""
@@ -58,7 +59,7 @@ class Linked:
     ----------
     tree : (n - 1, 4) array
     energy : (n,) array
-        Noise energy of the spectra.
+        Noise energy of what was compared.
     condensed : (m (m - 1) / 2,) array
         Squared distances, noise included, of the spaxels `items`.
     items : (m,) array of int, or None
@@ -121,7 +122,7 @@ def relink(condensed: NDArray[np.floating], settings: Settings) -> NDArray[np.fl
 
 @dataclass(frozen=True)
 class Job:
-    """What a path is given.
+    """What a path is given: spectra, or a few numbers instead of each.
 
     `clock` is told what is under way: "distances" or "linkage".
     """
@@ -189,9 +190,13 @@ def link(
     dict
         Facts about how it was made, for the catalog.
     """
-    spectra, max_shift = prepared.spectra, prepared.max_shift
+    spread = is_spread(projection.work.distance_seconds)
     with clock("linkage"):
-        energy = noise_energy(spectra)
+        # What other workers are to read is in a file; numbers for spaxels fit any memory.
+        found = what_is_compared(
+            prepared, settings.distance, SEED, scratch.allocate if spread else in_memory
+        )
+    spectra, max_shift, energy = found.rows, found.max_shift, found.energy
     job = Job(spectra, max_shift, energy, settings, projection, scratch, clock)
     made = PATHS[projection.path](job)
     items, condensed, at_limit = None, made.condensed, made.at_limit_fraction
@@ -201,6 +206,8 @@ def link(
             among = shifted_distances(spectra[items], max_shift, threads=job.threads)
         condensed = among.condensed
         at_limit = among.at_limit_fraction if at_limit is None else at_limit
+    if found.at_limit_fraction is not None:
+        at_limit = found.at_limit_fraction
     facts = {
         "engine": made.engine,
         "dtype": made.dtype,

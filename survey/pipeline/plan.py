@@ -17,6 +17,7 @@ from survey.cubes.registry import reader_names
 from survey.errors import ConfigError
 from survey.pipeline.archive import SETTINGS_FILE, TARGETS_FILE
 from survey.pipeline.labels import read_labels
+from survey.pipeline.representing import check_representation
 from survey.pipeline.targets import Target, read_targets, targets_from_cubes
 
 RUN_FOLDER = "run"
@@ -55,10 +56,11 @@ def plan_run(
         If the inputs are neither, or settings, targets or labels are not valid. Nothing is
         written.
     DataError
-        If the labels cannot be read.
+        If the labels, or the model of a representation, cannot be read.
     """
     plan = _plan(inputs, out, redshift, merge_bands, overrides or {})
     _refuse_unknown_names(plan.settings)
+    check_representation(plan.settings.distance)
     if classify and plan.settings.classes.labels is not None:
         read_labels(plan.settings.classes.labels)
         return replace(plan, classify=True)
@@ -80,7 +82,7 @@ def _plan(
         is_record = (file.parent / "parts").is_dir()
         root = out or (file.parent if is_record else file.parent / RUN_FOLDER)
         return Plan(
-            root, read_targets(file.parent / settings.targets), _with_labels(settings, file.parent)
+            root, read_targets(file.parent / settings.targets), _with_paths(settings, file.parent)
         )
     if any(file.suffix == ".toml" for file in inputs):
         raise ConfigError("give one settings file, or cubes, not both")
@@ -99,8 +101,9 @@ def _plan(
         if goes_on
         else build_settings(overrides, source="command line")
     )
-    named_here = "labels" in overrides.get("classes", {}) or not goes_on
-    return Plan(root, targets, _with_labels(settings, Path.cwd() if named_here else root))
+    named = "labels" in overrides.get("classes", {}) or "model" in overrides.get("distance", {})
+    named_here = named or not goes_on
+    return Plan(root, targets, _with_paths(settings, Path.cwd() if named_here else root))
 
 
 def plan_classification(
@@ -136,13 +139,16 @@ def plan_classification(
             **overrides,
             "classes": {**overrides.get("classes", {}), "labels": str(labels)},
         }
-        return _with_labels(load_settings(record, overrides), Path.cwd())
-    return _with_labels(load_settings(record, overrides), root)
+        return _with_paths(load_settings(record, overrides), Path.cwd())
+    return _with_paths(load_settings(record, overrides), root)
 
 
-def _with_labels(settings: Settings, folder: Path) -> Settings:
-    """The settings with the paths of labels and cluster, relative to `folder`, absolute."""
+def _with_paths(settings: Settings, folder: Path) -> Settings:
+    """The settings with the paths of labels, model and cluster, relative to `folder`, absolute."""
     changed: dict[str, Any] = {}
+    if settings.distance.model is not None:
+        path = str((folder / settings.distance.model).resolve())
+        changed["distance"] = settings.distance.model_copy(update={"model": path})
     if settings.classes.labels is not None:
         path = str((folder / settings.classes.labels).resolve())
         changed["classes"] = settings.classes.model_copy(update={"labels": path})

@@ -9,7 +9,7 @@ from scipy.stats import kstest
 from survey.errors import ConfigError
 from survey.latent.anomaly import deviance_moments, find_anomalies, misfit, nearest
 from survey.latent.likelihood import poisson_deviance
-from survey.latent.nmf import PoissonNMF
+from survey.latent.nmf import SpectralNMF
 from survey.latent.pca import SpectralPCA
 from survey.latent.spectra import concatenate
 from tests.latent.toys import counted, measured
@@ -37,7 +37,7 @@ def test_a_line_that_no_other_spectrum_has_is_an_anomaly():
     values = toy.spectra.values.copy()
     values[17, 50:52] += 60
     odd = replace(toy.spectra, values=values)
-    found = find_anomalies(PoissonNMF(4).fit(toy.spectra), odd)
+    found = find_anomalies(SpectralNMF(4).fit(toy.spectra), odd)
     assert found.misfit.argmax() == 17
     assert found.score[17] == 1
 

@@ -13,7 +13,7 @@ from survey.errors import ConfigError, DataError, IntegrityError  # noqa: E402
 from survey.latent.autoencoder import TransformerAutoencoder  # noqa: E402
 from survey.latent.losses import poisson_loss, profiled_amplitude  # noqa: E402
 from survey.latent.network import Batch  # noqa: E402
-from survey.latent.nmf import PoissonNMF  # noqa: E402
+from survey.latent.nmf import SpectralNMF  # noqa: E402
 from survey.latent.pca import SpectralPCA  # noqa: E402
 from survey.latent.training import TENSORS_FILE  # noqa: E402
 from tests.latent.toys import counted, divergence, measured  # noqa: E402
@@ -32,7 +32,7 @@ def trained():
 
 def test_it_is_nearer_to_the_truth_than_linear_methods_with_as_many_latents(trained):
     new, known = counted(400, seed=6), counted(1500, seed=5).spectra
-    pca, nmf = SpectralPCA(4).fit(known), PoissonNMF(4).fit(known)
+    pca, nmf = SpectralPCA(4).fit(known), SpectralNMF(4).fit(known)
     ours, by_pca, by_nmf = (
         divergence(new.expected, model.expected(new.spectra)) for model in (trained, pca, nmf)
     )

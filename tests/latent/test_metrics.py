@@ -11,7 +11,7 @@ from survey.latent.metrics import (
     mutual_information,
     relative_error,
 )
-from survey.latent.nmf import PoissonNMF
+from survey.latent.nmf import SpectralNMF
 from survey.latent.pca import SpectralPCA
 from survey.latent.uncertainty import (
     coverage_of_halves,
@@ -52,7 +52,7 @@ def test_the_other_half_tells_noise_that_was_learned_from_what_is_there():
     spectra = counted(300, counts=(200, 2000)).spectra
     own, other = {}, {}
     for k in (2, 4, 40):
-        model = PoissonNMF(k, max_iterations=200).fit(spectra)
+        model = SpectralNMF(k, max_iterations=200).fit(spectra)
         own[k], other[k] = model.score(spectra), held_out_deviance(model, spectra, 0).mean()
     assert own[40] > own[4] > own[2]
     assert other[4] < other[2]
@@ -77,13 +77,13 @@ def test_information_that_is_there_is_found_and_none_is_not():
 
 def test_uncertainties_are_those_of_new_observations():
     toy = counted(150, counts=(300, 3000))
-    model = PoissonNMF(3).fit(toy.spectra)
+    model = SpectralNMF(3).fit(toy.spectra)
     assert coverage_of_repeats(model, toy.spectra, toy.expected) == pytest.approx(0.68, abs=0.08)
     assert coverage_of_halves(model, toy.spectra) == pytest.approx(0.68, abs=0.08)
 
 
 def test_ten_times_the_counts_halve_uncertainties_and_more():
     faint, bright = (counted(100, counts=(n, n + 1)) for n in (300, 3000))
-    model = PoissonNMF(3).fit(counted(300).spectra)
+    model = SpectralNMF(3).fit(counted(300).spectra)
     errors = [np.median(latent_uncertainty(model, toy.spectra)) for toy in (faint, bright)]
     assert errors[1] < errors[0] / 2

@@ -15,7 +15,7 @@ from survey.errors import ConfigError, DataError
 from survey.latent.grid import Grid
 from survey.latent.likelihood import poisson_log_likelihood
 from survey.latent.methods import METHODS, make_representation
-from survey.latent.nmf import PoissonNMF
+from survey.latent.nmf import SpectralNMF
 from survey.latent.pca import SpectralPCA
 from survey.latent.spectra import SpectrumSet
 from tests.latent.toys import Toy, counted, divergence, measured
@@ -140,7 +140,7 @@ def test_hardness_ratios_are_those_of_the_bands():
 def test_more_iterations_never_make_a_factorisation_less_likely(seed):
     spectra = counted(40, seed).spectra
     scores = [
-        PoissonNMF(3, max_iterations=steps, tolerance=0, seed=seed).fit(spectra).score(spectra)
+        SpectralNMF(3, max_iterations=steps, tolerance=0, seed=seed).fit(spectra).score(spectra)
         for steps in (10, 40, 160)
     ]
     assert scores == sorted(scores)
@@ -159,7 +159,7 @@ def test_a_factorisation_finds_components_behind_a_background():
         rng.poisson(mean), grid, "counts", background_counts=rng.poisson(behind * 10),
         background_scale=np.full(mean.shape, 0.1),
     )  # fmt: skip
-    model = PoissonNMF(2, max_iterations=2000, tolerance=1e-7).fit(spectra)
+    model = SpectralNMF(2, max_iterations=2000, tolerance=1e-7).fit(spectra)
     order = model.components_.argmax(axis=1).argsort()
     np.testing.assert_allclose(model.components_[order], parts, atol=0.01)
     np.testing.assert_allclose(model.transform(spectra)[:, order], share, atol=0.05)
@@ -182,15 +182,16 @@ def test_latents_tell_classes_apart(name, toy):
     assert balanced_accuracy_score(new.classes, rule.predict(model.transform(new.spectra))) > 0.85
 
 
-def test_flux_in_any_unit_has_the_same_latents():
+@pytest.mark.parametrize("name", ["pca", "nmf"])
+def test_flux_in_any_unit_has_the_same_latents(name):
     for unit in (1.0, 1e-20):
         toy = measured(200, unit=unit)
-        latents = SpectralPCA(3).fit(toy.spectra).transform(toy.spectra)
+        latents = make_representation(name, n_latents=3).fit(toy.spectra).transform(toy.spectra)
         if unit == 1.0:
             wanted = latents
     np.testing.assert_allclose(np.abs(latents), np.abs(wanted), rtol=1e-6)
 
 
-def test_counts_alone_are_factorised():
-    with pytest.raises(DataError, match="nmf cannot represent"):
-        PoissonNMF(3).fit(measured(50).spectra)
+def test_counts_alone_have_hardness():
+    with pytest.raises(DataError, match="hardness cannot represent"):
+        make_representation("hardness").fit(measured(50).spectra)

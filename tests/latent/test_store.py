@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from survey.errors import ConfigError, DataError, IntegrityError
-from survey.latent.nmf import PoissonNMF
+from survey.latent.nmf import SpectralNMF
 from survey.latent.pca import SpectralPCA
 from survey.latent.store import CARD_FILE, load_model
 from tests.latent.toys import counted
@@ -35,7 +35,7 @@ def test_the_card_says_what_the_model_is(folder):
 
 
 def test_a_model_is_replaced_and_other_folders_are_not(folder, tmp_path):
-    PoissonNMF(2).fit(counted(60).spectra).save(folder)
+    SpectralNMF(2).fit(counted(60).spectra).save(folder)
     assert load_model(folder).name == "nmf"
     (tmp_path / "mine").mkdir()
     with pytest.raises(ConfigError, match="not a model"):
@@ -45,7 +45,7 @@ def test_a_model_is_replaced_and_other_folders_are_not(folder, tmp_path):
 
 def test_a_model_of_another_method_is_not_taken_for_it(folder):
     with pytest.raises(DataError, match="another method"):
-        PoissonNMF.load(folder)
+        SpectralNMF.load(folder)
 
 
 def test_arrays_that_have_changed_are_refused(folder):
