@@ -17,7 +17,7 @@ from typing import Any
 from catalogs.durable import FileRecord, find_damage, flush
 from catalogs.errors import CatalogError
 
-SCHEMA_VERSION = "6"
+SCHEMA_VERSION = "7"
 """Raised whenever the name, the type or the meaning of a column changes."""
 
 LINK = "catalog"

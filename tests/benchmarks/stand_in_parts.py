@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from catalogs import SCHEMA_VERSION
 from catalogs.part_tables import read_part_table, write_part_table
 from catalogs.parts import PartStore
 from catalogs.publish import PART_TABLES
@@ -27,7 +28,7 @@ from survey.pipeline.galaxy import Galaxy
 from survey.pipeline.targets import read_targets
 from survey.simulate import simulate_archive
 
-STAGE, KEY = "features", "standin"
+STAGE, KEY = "features", f"standin{SCHEMA_VERSION}"
 SCATTER = 0.05
 FIELD_WIDTH = 60  # spaxels in a row of the grid
 
