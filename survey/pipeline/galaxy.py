@@ -11,7 +11,7 @@ import importlib.metadata
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from survey.engine.scratch import SCRATCH, Scratch
 from survey.errors import DataError, IntegrityError
 from survey.features.lines import line_ranges
 from survey.pipeline.clusters import describe_clusters
+from survey.pipeline.lazily import lazily
 from survey.pipeline.linking import Linked, link
 from survey.pipeline.products import write_cut, write_reconstruction
 from survey.pipeline.ratios import with_ratios
@@ -114,7 +115,7 @@ class Galaxy:
             return [f"its tree, of {n_spaxel} spaxels, was made by the path {path!r}"]
         return []
 
-    @cached_property
+    @lazily
     def content_hash(self) -> str:
         """Hash of the content of all input files."""
         missing = [file for file in self.target.files if not file.is_file()]
@@ -127,7 +128,7 @@ class Galaxy:
         """The content hash, if it got that far."""
         return self.__dict__.get("content_hash")
 
-    @cached_property
+    @lazily
     def keys(self) -> dict[str, str]:
         """The key of every stage: settings, code, libraries, and the stage before."""
         facts: dict[str, Any] = {
@@ -160,7 +161,7 @@ class Galaxy:
         """Remove the converted cube."""
         shutil.rmtree(self.store_path, ignore_errors=True)
 
-    @cached_property
+    @lazily
     def cube(self) -> xr.Dataset:
         """The converted cube, opened lazily; converted first if it is not there and sound."""
         if self.store_path.exists():
@@ -182,7 +183,7 @@ class Galaxy:
         cubes = [read_cube(file, read, scratch=scratch) for file in self.target.files]
         write_store(merge_bands(cubes), self.store_path, **layout)
 
-    @cached_property
+    @lazily
     def redshift(self) -> float:
         """That of the target, or else of the cube's header."""
         for redshift in (self.target.redshift, float(self.cube.attrs["redshift"])):
@@ -194,7 +195,7 @@ class Galaxy:
             advice="Give it in the targets table, or with --redshift (0 for a star).",
         )
 
-    @cached_property
+    @lazily
     def prepared(self) -> Prepared:
         """Normalised rest-frame spectra; cheap enough not to be stored."""
         self.cube  # noqa: B018 - converted here, if it has to be
@@ -224,7 +225,7 @@ class Galaxy:
             allocate=self._allocate,
         )
 
-    @cached_property
+    @lazily
     def streamed(self) -> bool:
         """Whether its spectra are on disk while it is computed."""
         return is_streamed(self._shape, self.memory_bytes)
@@ -237,7 +238,7 @@ class Galaxy:
     def _allocate(self) -> Allocate:
         return self.scratch.allocate if self.streamed else in_memory
 
-    @cached_property
+    @lazily
     def linkage(self) -> Receipt:
         """Part with the condensed distances and the tree."""
         if found := self._find("linkage"):
@@ -266,7 +267,7 @@ class Galaxy:
             seconds = self.clock.seconds("read", "prepare", "distances", "linkage")
             return self._commit("linkage", linked.save, facts | {"seconds": seconds})
 
-    @cached_property
+    @lazily
     def profiles(self) -> Receipt:
         """Part with the cut, the map of clusters and their spectra."""
         if found := self._find("profiles"):
@@ -292,7 +293,7 @@ class Galaxy:
             seconds = linkage.summary["seconds"] | self.clock.seconds("profiles")
             return self._commit("profiles", write, {"facts": facts, "seconds": seconds})
 
-    @cached_property
+    @lazily
     def features(self) -> Receipt:
         """The galaxy's part of the catalog: its rows of all tables."""
         if found := self._find("features"):

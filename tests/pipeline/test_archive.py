@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -186,3 +187,12 @@ def test_a_survey_without_targets_is_refused(tmp_path, settings, cluster):
 def test_ledger_lines_are_json_with_times(run_root):
     lines = (run_root / "logs" / "ledger.jsonl").read_text().splitlines()
     assert all("time" in json.loads(line) for line in lines)
+
+
+@pytest.mark.parametrize("path", ["two-stage", "rounds"])
+def test_galaxies_that_wait_for_their_tiles_let_others_of_the_same_worker_finish(
+    path: str, tmp_path: Path, targets: list[Target], cluster: Cluster
+) -> None:
+    settings = build_settings({"linkage": {"path": path}, "report": {"figures": False}})
+    many = [replace(targets[0], galaxy=f"galaxy {number}") for number in range(6)]
+    assert run_survey(tmp_path, many, settings, cluster).count("computed") == 6
