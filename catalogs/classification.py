@@ -19,10 +19,7 @@ from catalogs.flags import ClusterFlag
 from catalogs.part_tables import read_part_table
 from catalogs.parts import PartStore, Receipt
 from catalogs.schema import arrow_schema
-from catalogs.versions import SCHEMA_VERSION, Manifest, current_version
-
-SURVEY_WIDE = "whole survey"
-"""Stands for the galaxy in the names of parts that are of no single one."""
+from catalogs.survey_parts import SURVEY_WIDE, published_part
 
 STAGE = "classes"
 TABLES = ("importances", "scores", "diagrams")
@@ -73,16 +70,7 @@ class Classification:
 
 def current_classification(root: Path) -> Classification | None:
     """The classification of the published catalog, None if there is none that is sound."""
-    version = current_version(root)
-    if version is None:
-        return None
-    try:
-        manifest = Manifest.read(version)
-    except CatalogError:  # written by an older version: it is about to be replaced
-        return None
-    if not manifest.classification or manifest.schema_version != SCHEMA_VERSION:
-        return None
-    receipt = PartStore(root).find(SURVEY_WIDE, STAGE, manifest.classification, full=True)
+    receipt = published_part(root, STAGE, lambda manifest: manifest.classification)
     return Classification(receipt) if receipt else None
 
 

@@ -13,11 +13,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from catalogs.classification import SURVEY_WIDE
-from catalogs.errors import CatalogError
 from catalogs.part_tables import read_part_table
 from catalogs.parts import PartStore, Receipt
-from catalogs.versions import SCHEMA_VERSION, Manifest, current_version
+from catalogs.survey_parts import SURVEY_WIDE, published_part
 
 STAGE = TABLE = "latents"
 
@@ -47,16 +45,7 @@ class Latents:
 
 def current_latents(root: Path) -> Latents | None:
     """The latents in the published catalog, None if there are none that are sound."""
-    version = current_version(root)
-    if version is None:
-        return None
-    try:
-        manifest = Manifest.read(version)
-    except CatalogError:  # written by an older version: it is about to be replaced
-        return None
-    if not manifest.latents or manifest.schema_version != SCHEMA_VERSION:
-        return None
-    receipt = PartStore(root).find(SURVEY_WIDE, STAGE, manifest.latents, full=True)
+    receipt = published_part(root, STAGE, lambda manifest: manifest.latents)
     return Latents(receipt) if receipt else None
 
 

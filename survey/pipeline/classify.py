@@ -16,7 +16,6 @@ from typing import Any
 from catalogs import SCHEMA_VERSION, open_catalog
 from catalogs.classification import (
     STAGE,
-    SURVEY_WIDE,
     TABLES,
     Classification,
     commit_classification,
@@ -26,6 +25,7 @@ from catalogs.durable import hash_bytes
 from catalogs.latents import Latents, current_latents
 from catalogs.parts import PartStore, Receipt
 from catalogs.publish import publish_again
+from catalogs.survey_parts import SURVEY_WIDE
 from survey.classes.diagrams import class_diagrams
 from survey.classes.outcome import conclude, most_probable
 from survey.config import ClassSettings, Settings, fingerprint

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from catalogs import SCHEMA_VERSION, open_catalog
-from catalogs.classification import SURVEY_WIDE
 from catalogs.latents import STAGE, TABLE, Latents, commit_latents
 from catalogs.parts import PartStore
 from catalogs.publish import publish_again
+from catalogs.survey_parts import SURVEY_WIDE
 from survey.config import fingerprint
 from survey.errors import DataError
 from survey.latent.anomaly import find_anomalies

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from catalogs import open_catalog
 from catalogs.classification import STAGE as CLASSES_STAGE
-from catalogs.classification import SURVEY_WIDE
 from catalogs.latents import STAGE as LATENTS_STAGE
 from catalogs.parts import PartStore, Receipt, safe_name
+from catalogs.survey_parts import SURVEY_WIDE
 from catalogs.versions import Manifest
 from survey.errors import ConfigError
 from survey.pipeline.classify import SAMPLE_STAGE
