@@ -31,6 +31,9 @@ latent_app = typer.Typer(
 )
 app.add_typer(latent_app, name="latent")
 
+FEW_SPECTRA = 500
+"""Fewer than these are hundreds of steps at most, after which a network knows the mean shape."""
+
 Inputs = Annotated[
     list[Path], typer.Argument(help="Pulse-height files or folders of them, or one RUN.")
 ]
@@ -82,6 +85,9 @@ def fit(
     if not quiet:
         text = f"{model.name} of {len(spectra)} spectra in {out}"
         out_console.print(escape(text), highlight=False, soft_wrap=True)
+        if method == "autoencoder" and len(spectra) < FEW_SPECTRA:
+            text = f"note: {len(spectra)} spectra are few for a network; --method pca needs less"
+            out_console.print(text, highlight=False, soft_wrap=True)
     if is_run(inputs[0]) and out == inputs[0] / RUN_MODEL:
         _publish(inputs[0], out, quiet=quiet)
     _end(failed)
