@@ -13,12 +13,12 @@ from survey.simulate import simulate_archive
 
 ROOT = Path(__file__).resolve().parents[2]
 SURVEY = [sys.executable, "-c", "from survey.cli import main; main()"]
-N_GALAXIES = 16
+N_GALAXIES = 60
 
 
 @pytest.fixture(scope="session")
 def galaxies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Simulated galaxies that take a second or two each."""
+    """Simulated galaxies that take half a second each: work for as long as a job takes to come."""
     folder = tmp_path_factory.mktemp("galaxies")
     simulate_archive(folder, N_GALAXIES, size=(16, 16), window=(12.4, 13.2), seed=5, workers=2)
     return folder
