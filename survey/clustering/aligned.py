@@ -34,7 +34,10 @@ def aligned_reference(
         `noise_energy` of the spectra, by which they are weighted: the shifts of noisy spectra
         are noise, and would smear what the others agree about.
     """
-    weight = None if energy is None else 1.0 / np.maximum(energy, np.finfo(np.float64).tiny)
+    weight = None
+    if energy is not None:
+        weight = 1.0 / np.maximum(energy, np.finfo(np.float64).tiny)
+        weight /= weight.max()  # the sum of those of spectra without noise would be infinite
     reference = np.average(sample, axis=0, weights=weight).astype(np.float64)
     for _ in range(_ROUNDS if max_shift else 0):
         aligned = aligned_with(sample, reference, max_shift)

@@ -49,6 +49,12 @@ def test_noisy_spectra_do_not_smear_the_reference():
     assert np.abs(weighted - clean).max() < 0.02 < 0.2 < np.abs(plain - clean).max()
 
 
+def test_spectra_without_noise_weigh_the_same():
+    spectra, _, _ = displaced_spectra(400, noise=0.0)
+    weighted = aligned_reference(spectra, MAX_SHIFT, np.zeros(400))
+    np.testing.assert_allclose(weighted, aligned_reference(spectra, MAX_SHIFT))
+
+
 def test_without_shifts_spectra_stay_as_they_are():
     spectra, _, _ = displaced_spectra(20)
     reference = aligned_reference(spectra, 0)
