@@ -46,8 +46,7 @@ bench-archive: $(VENV)/.installed-dev  ## thousands of galaxies (about 30 minute
 bench-scale: $(VENV)/.installed-dev  ## large galaxies on workers of limited memory (about an hour, 24 GiB)
 	$(BIN)/python tests/benchmarks/bench_scale.py
 
-bench-latent: $(VENV)/.installed-dev  ## representations side by side: clusterings of cubes (a quarter of an hour), then X-ray spectra (an hour; goes on where it stopped)
-	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_representations.py
+bench-latent: $(VENV)/.installed-dev  ## representations of X-ray spectra side by side (an hour; goes on where it stopped)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_latent.py
 
 clean:  ## remove the virtual environment, the demo and what benchmarks keep

@@ -88,13 +88,7 @@ GALAXIES = (
     Column("k_runner_up", INT, "", "meta.number", "Second choice of the criterion"),
     Column(
         "at_limit_fraction", DOUBLE, "", "stat.value;arith.ratio",
-        "Fraction of pairs of spectra that are closest at the largest shift allowed; "
-        "of a representation, fraction of spectra that were aligned by it",
-    ),
-    Column(
-        "representation", STRING, "", "meta.note",
-        "What was compared: spectrum, or spectra aligned once and described by principal "
-        "components (pca), non-negative factors (nmf) or a network (latent)",
+        "Fraction of pairs of spectra that are closest at the largest shift allowed",
     ),
     Column("engine", STRING, "", "meta.note", "Engine that computed the distances"),
     Column("dtype", STRING, "", "meta.note", "Floating-point type of the distances"),
@@ -102,7 +96,7 @@ GALAXIES = (
     Column(
         "linkage_path", STRING, "", "meta.note",
         "How the tree was made: fastcluster, chain and rounds give one partition, two-stage "
-        "(from micro-clusters) and aligned (of vectors) may differ from it",
+        "(from micro-clusters) may differ from it",
     ),
     _required("flux_unit", STRING, "", "meta.unit", "Unit of the spectra"),
     _required("wavelength_min_um", DOUBLE, "um", "em.wl;stat.min", "First rest wavelength used"),

@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+import warnings
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from survey.errors import ConfigError
+from survey.errors import ConfigError, SettingsWarning
 
 WavelengthRange = tuple[float, float]
 WHOLE_WINDOW = "full"
@@ -25,10 +26,6 @@ class _Table(BaseModel):
     """One table of the settings file: immutable, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-    def told(self) -> dict[str, Any]:
-        """What results depend on, in plain values."""
-        return self.model_dump(mode="json")
 
 
 class GenericReaderSettings(_Table):
@@ -84,34 +81,13 @@ class DistanceSettings(_Table):
     """Pairwise distances minimised over a spectral shift.
 
     `shift` is a number of samples (the paper's 6) or a velocity, as in "300 km/s". With
-    noise = "subtract" the distance that noise alone would make is taken off. Any other
-    `representation` than "spectrum" compares so many `latents` of spectra that are aligned once;
-    `model` is a folder of `survey latent fit`, without which each galaxy fits its own.
+    noise = "subtract" the distance that noise alone would make is taken off.
     """
 
     shift: int | str = 6
     noise: Literal["subtract", "keep"] = "subtract"
     engine: Literal["auto", "naive", "gemm", "fft"] = "auto"
     dtype: Literal["auto", "float32", "float64"] = "auto"
-    representation: Literal["spectrum", "pca", "nmf", "latent"] = "spectrum"
-    latents: int = Field(default=8, ge=1)
-    model: str | None = None
-
-    @model_validator(mode="after")
-    def _model_is_used(self) -> DistanceSettings:
-        if self.model is not None and self.representation == "spectrum":
-            raise ValueError('model = "..." needs representation = "pca", "nmf" or "latent"')
-        return self
-
-    def told(self) -> dict[str, Any]:
-        """What results depend on. Where a model is, is not: its content is in the key."""
-        everything = super().told()
-        unused = {"spectrum": ("representation", "latents", "model")}
-        for name in unused.get(self.representation, ("model",)):
-            del everything[name]
-        if self.model is not None:
-            del everything["latents"]
-        return everything
 
     @field_validator("shift")
     @classmethod
@@ -143,20 +119,18 @@ class LinkageSettings(_Table):
 
     `path` is how the tree is made: "auto" takes the first of "fastcluster", "chain" and "rounds",
     which give one partition, that fits the memory of a worker, or else "two-stage", which puts
-    spaxels into `micro_clusters` first. "aligned" clusters vectors, and only if asked to.
+    spaxels into `micro_clusters` first.
     """
 
     method: Literal["ward", "average", "complete", "single"] = "ward"
     ward_input: Literal["distance", "squared"] = "distance"
-    path: Literal["auto", "fastcluster", "chain", "rounds", "two-stage", "aligned"] = "auto"
+    path: Literal["auto", "fastcluster", "chain", "rounds", "two-stage"] = "auto"
     micro_clusters: int = Field(default=3000, ge=2)
 
     @model_validator(mode="after")
     def _path_knows_the_method(self) -> LinkageSettings:
         if self.path == "two-stage" and self.method not in ("ward", "average"):
             raise ValueError('path = "two-stage" is for the methods "ward" and "average"')
-        if self.path == "aligned" and (self.method, self.ward_input) != ("ward", "distance"):
-            raise ValueError('path = "aligned" is for Ward\'s method of distances')
         return self
 
 
@@ -308,16 +282,6 @@ class Settings(_Table):
     engine: EngineSettings = EngineSettings()
     report: ReportSettings = ReportSettings()
 
-    @model_validator(mode="after")
-    def _spectra_have_an_amplitude(self) -> Settings:
-        removed = self.prepare.normalise == "continuum-removed"
-        if removed and self.distance.representation != "spectrum":
-            raise ValueError(
-                f'distance.representation = "{self.distance.representation}" is of spectra with '
-                'their continuum: prepare.normalise = "continuum-removed" leaves them none'
-            )
-        return self
-
 
 STAGE_SETTINGS: dict[str, tuple[str, ...]] = {
     "convert": ("read", "store"),
@@ -328,14 +292,39 @@ STAGE_SETTINGS: dict[str, tuple[str, ...]] = {
 """Stages of one galaxy in order, each with the tables it depends on besides the stage before."""
 
 
+REMOVED: dict[str, tuple[Any, str]] = {
+    "distance.representation": (
+        "spectrum",
+        "Spaxels are compared by their spectra; docs/method.md says what was measured.",
+    ),
+    "distance.latents": (8, "It belonged to distance.representation, which is gone."),
+    "distance.model": (None, "It belonged to distance.representation, which is gone."),
+}
+"""Settings of earlier versions: the value that changes nothing, and what to do about others.
+
+Run records write out every setting, so a record of an earlier version names these too.
+"""
+
+REMOVED_VALUES: dict[str, dict[Any, str]] = {
+    "linkage.path": {
+        "aligned": '"auto" takes "two-stage" where memory is short, which is closer to the exact tree.'
+    }
+}
+"""Values that settings of earlier versions could have, and what to do instead."""
+
+
 def build_settings(values: dict[str, Any], *, source: str | Path | None = None) -> Settings:
     """Validate nested settings; those of the preset stand where `values` says nothing.
+
+    A setting that was removed is dropped with a `SettingsWarning` if its value changes nothing.
 
     Raises
     ------
     ConfigError
-        For an unknown key or a value out of range; all problems in one message.
+        For an unknown key or a value out of range (all problems in one message), and for a
+        removed setting that did something.
     """
+    values = _without_removed(values, source)
     preset = values.get("preset", "default")
     merged = _merge(PRESETS.get(preset, {}), values)
     try:
@@ -368,13 +357,37 @@ def load_settings(path: str | Path, overrides: dict[str, Any] | None = None) -> 
 
 def stage_settings(settings: Settings, stage: str) -> dict[str, Any]:
     """The settings on which `stage` depends directly, as plain values."""
-    return {name: getattr(settings, name).told() for name in STAGE_SETTINGS[stage]}
+    return {name: getattr(settings, name).model_dump(mode="json") for name in STAGE_SETTINGS[stage]}
 
 
 def fingerprint(*values: Any) -> str:
     """A short digest of JSON-able values, the same on every machine (blake2b, 128 bits)."""
     canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
+
+
+def _without_removed(values: dict[str, Any], source: str | Path | None) -> dict[str, Any]:
+    tables = {name: dict(v) if isinstance(v, dict) else v for name, v in values.items()}
+    dropped = []
+    for path, (harmless, advice) in REMOVED.items():
+        table, key = path.split(".")
+        given = tables.get(table)
+        if not isinstance(given, dict) or key not in given:
+            continue
+        if given.pop(key) != harmless:
+            raise ConfigError(f"{path} was removed", file=source, advice=advice)
+        dropped.append(path)
+    for path, removed in REMOVED_VALUES.items():
+        table, key = path.split(".")
+        given = tables.get(table)
+        value = given.get(key) if isinstance(given, dict) else None
+        if value in removed:
+            raise ConfigError(f'{path} = "{value}" was removed', file=source, advice=removed[value])
+    if dropped:
+        where = f"{source}: " if source else ""
+        text = f"{where}settings that do nothing any more are ignored: {', '.join(dropped)}"
+        warnings.warn(text, SettingsWarning, stacklevel=3)
+    return tables
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

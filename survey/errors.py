@@ -112,3 +112,11 @@ class InfrastructureError(SurveyError):
 
 class ConfigError(SurveyError):
     """The settings, or the way a command was called, make no sense."""
+
+
+class SurveyWarning(UserWarning):
+    """Something the user should know that stops nothing."""
+
+
+class SettingsWarning(SurveyWarning):
+    """Settings that have no effect, or another one than the user may think."""

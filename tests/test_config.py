@@ -11,7 +11,7 @@ from survey.config import (
     load_settings,
     stage_settings,
 )
-from survey.errors import ConfigError
+from survey.errors import ConfigError, SettingsWarning
 
 
 def test_all_problems_are_told_at_once():
@@ -84,15 +84,29 @@ def test_settings_of_a_stage_change_with_the_table_they_come_from():
         assert same == (stage != "profiles")
 
 
+def test_removed_settings_with_their_old_defaults_load_with_a_note(tmp_path):
+    path = tmp_path / "survey.toml"
+    path.write_text('[distance]\nshift = 4\nrepresentation = "spectrum"\nlatents = 8\n')
+    with pytest.warns(SettingsWarning, match=r"distance\.representation, distance\.latents"):
+        settings = load_settings(path)
+    assert settings == build_settings({"distance": {"shift": 4}})
+
+
 @pytest.mark.parametrize(
-    "linkage",
+    ("values", "words"),
     [
-        {"path": "two-stage", "method": "complete"},
-        {"path": "aligned", "method": "average"},
-        {"path": "aligned", "ward_input": "squared"},
+        ({"distance": {"representation": "pca"}}, "docs/method.md"),
+        ({"distance": {"latents": 4}}, r"distance\.representation"),
+        ({"distance": {"model": "folder"}}, r"distance\.representation"),
+        ({"linkage": {"path": "aligned"}}, '"auto"'),
     ],
     ids=str,
 )
-def test_a_path_that_cannot_make_the_linkage_is_refused(linkage):
+def test_removed_settings_that_did_something_are_errors_that_say_what_to_do(values, words):
+    with pytest.raises(ConfigError, match=rf"was removed.*{words}"):
+        build_settings(values)
+
+
+def test_a_path_that_cannot_make_the_linkage_is_refused():
     with pytest.raises(ConfigError, match=r"linkage.*path = "):
-        build_settings({"linkage": linkage})
+        build_settings({"linkage": {"path": "two-stage", "method": "complete"}})

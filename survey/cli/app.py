@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -12,7 +13,7 @@ from rich.markup import escape
 
 from catalogs.errors import CatalogError
 from survey import __version__
-from survey.errors import ConfigError, InfrastructureError, SurveyError
+from survey.errors import ConfigError, InfrastructureError, SurveyError, SurveyWarning
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -48,6 +49,7 @@ Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes on th
 
 def main() -> None:
     """Run the command line; errors of the survey's own family become one line and a code."""
+    warnings.showwarning = _show_warning
     try:
         code = app(standalone_mode=False)  # what `typer.Exit` was raised with, or None
     except (typer.Abort, KeyboardInterrupt):
@@ -66,6 +68,21 @@ def main() -> None:
     if code == EXIT_INTERRUPTED_BY_TYPER:
         fail(INTERRUPTED, EXIT_RESUMABLE)
     sys.exit(code or 0)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    if issubclass(category, SurveyWarning):
+        print_warning(str(message))
+    else:
+        text = warnings.formatwarning(message, category, filename, lineno)
+        err_console.print(escape(text), end="", highlight=False, soft_wrap=True)
 
 
 def fail(message: str, code: int) -> None:

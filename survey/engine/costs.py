@@ -15,9 +15,9 @@ from survey.clustering.distances import MAX_FLOAT64_SPECTRA, least_work
 from survey.clustering.engines import fft
 from survey.clustering.strips import rectangle_bytes, strip_length
 
-LinkagePath = Literal["fastcluster", "chain", "rounds", "two-stage", "aligned"]
+LinkagePath = Literal["fastcluster", "chain", "rounds", "two-stage"]
 PATHS: tuple[LinkagePath, ...] = get_args(LinkagePath)
-APPROXIMATE: tuple[LinkagePath, ...] = ("two-stage", "aligned")
+APPROXIMATE: tuple[LinkagePath, ...] = ("two-stage",)
 """The paths whose partitions may differ from those of the others."""
 
 EXACT_CUT_SPAXELS = 10_000
@@ -32,9 +32,8 @@ BLOCK_VOXEL_BYTES = 60  # and what every voxel adds to that
 STRIP_BYTES = 700 << 20  # as much as strips of distances take where there is room
 ROUNDS_BYTES = 256 << 20  # rows of the matrix on disk, and at most as many made of them
 ROUNDS_IN_MEMORY = 30_000  # clusters left to a chain where nothing limits them
-VECTOR_BYTES = 1200  # coordinates of a spaxel that is clustered as a vector
-SAMPLE_BYTES = 120_000  # of a plane, for the basis of the vectors
-REPRESENT_BYTES = {"pca": 180_000, "nmf": 180_000, "latent": 550_000}  # of a plane, to learn
+VECTOR_BYTES = 1200  # coordinates of a spaxel, for micro-clusters
+SAMPLE_BYTES = 120_000  # of a plane, for the axes of these coordinates
 MICRO_PAIR_BYTES = 40  # sums, distances and tree of a pair of micro-clusters
 
 # Seconds on one core.
@@ -42,8 +41,6 @@ VOXEL_CONVERT_S = 6e-8
 VOXEL_PREPARE_S = 1.4e-7
 VOXEL_PROFILE_S = 1.5e-7
 VOXEL_VECTOR_S = 1e-7
-VOXEL_REPRESENT_S = {"pca": 2e-7, "nmf": 4e-7, "latent": 1.2e-6}
-PLANE_REPRESENT_S = {"pca": 2e-3, "nmf": 5e-3, "latent": 3e-2}  # learning from a sample
 PAIR_S = 50e-9
 PAIR_PLANE_S = 0.05e-9
 REFERENCE_LAGS = 13
@@ -51,7 +48,6 @@ FLOAT64_COST = 1.8
 FASTCLUSTER_S = 2e-8  # per spaxel squared, as the next two
 CHAIN_S = 1.5e-8
 ROUNDS_S = 3e-8  # for every halving of the clusters
-VECTOR_S = 2e-8
 MICRO_S = 1e-7  # per micro-cluster squared
 
 
@@ -72,10 +68,6 @@ class Work:
         The linkage.
     read : (int, int), optional
         Spaxels and planes of the cube, where fewer of them are clustered.
-    latents : int, optional
-        Numbers by which spaxels are compared, without shifts, instead of by their spectra.
-    representation : str
-        Where these are from, as in the settings.
     """
 
     n_spaxel: int
@@ -85,8 +77,6 @@ class Work:
     micro_clusters: int = 3000
     method: str = "ward"
     read: tuple[int, int] | None = None
-    latents: int | None = None
-    representation: str = "spectrum"
 
     @property
     def n_pair(self) -> int:
@@ -104,16 +94,6 @@ class Work:
         return prod(self.read or (self.n_spaxel, self.n_plane))
 
     @property
-    def n_compared(self) -> int:
-        """Samples, or latents, by which spaxels are compared."""
-        return self.latents or self.n_plane
-
-    @property
-    def compared_shift(self) -> int:
-        """Largest shift between what is compared."""
-        return 0 if self.latents else self.max_shift
-
-    @property
     def itemsize(self) -> int:
         """Bytes of a distance in a matrix that is made at once."""
         double = self.n_spaxel <= MAX_FLOAT64_SPECTRA if self.dtype == "auto" else False
@@ -122,15 +102,15 @@ class Work:
     @property
     def stored_values(self) -> int:
         """Numbers that a distance engine stores of all spectra."""
-        if least_work(self.n_compared, self.compared_shift) == "fft":
-            return self.n_spaxel * fft.stored_values(self.n_compared, self.compared_shift)
-        return self.n_spaxel * self.n_compared
+        if least_work(self.n_plane, self.max_shift) == "fft":
+            return self.n_spaxel * fft.stored_values(self.n_plane, self.max_shift)
+        return self.n_spaxel * self.n_plane
 
     @property
     def distance_seconds(self) -> float:
         """Time of all distances."""
-        lags = (2 * self.compared_shift + 1) / REFERENCE_LAGS
-        seconds = self.n_pair * (PAIR_S * lags + PAIR_PLANE_S * self.n_compared)
+        lags = (2 * self.max_shift + 1) / REFERENCE_LAGS
+        seconds = self.n_pair * (PAIR_S * lags + PAIR_PLANE_S * self.n_plane)
         return seconds * (FLOAT64_COST if self.itemsize == 8 else 1.0)
 
 
@@ -215,14 +195,13 @@ class Costs:
             "chain": self._chain,
             "rounds": self._rounds,
             "two-stage": self._two_stage,
-            "aligned": self._aligned,
         }
         return costs[path]()
 
     def _fastcluster(self) -> Projection:
         work = self.work
         matrix = work.n_pair * work.itemsize
-        spectra = work.n_spaxel * work.n_compared * 4 if self.streamed else 0
+        spectra = work.n_spaxel * work.n_plane * 4 if self.streamed else 0
         kept = matrix if work.n_spaxel <= EXACT_CUT_SPAXELS else 0
         return self._projection(
             "fastcluster",
@@ -271,40 +250,21 @@ class Costs:
             linkage_seconds=VOXEL_VECTOR_S * self.work.n_voxel
             + MICRO_S * self.work.micro_clusters**2,
             strip=strip,
-            scratch_bytes=4 * self.work.n_spaxel * self.work.n_compared,
-        )
-
-    def _aligned(self) -> Projection:
-        return self._projection(
-            "aligned",
-            distances=0,
-            linkage=self._vectors,
-            distance_seconds=0.0,
-            linkage_seconds=VOXEL_VECTOR_S * self.work.n_voxel + VECTOR_S * self.work.n_spaxel**2,
+            scratch_bytes=4 * self.work.n_spaxel * self.work.n_plane,
         )
 
     @property
     def _vectors(self) -> int:
         return VECTOR_BYTES * self.work.n_spaxel + SAMPLE_BYTES * self.work.n_plane
 
-    @property
-    def _represent(self) -> tuple[Stage, ...]:
-        """Fitting a representation on some spaxels and encoding all, where there is one."""
-        work, name = self.work, self.work.representation
-        if name not in REPRESENT_BYTES:
-            return ()
-        needed = REPRESENT_BYTES[name] * work.n_plane + VECTOR_BYTES * work.n_spaxel
-        seconds = VOXEL_REPRESENT_S[name] * work.n_voxel + PLANE_REPRESENT_S[name] * work.n_plane
-        return (Stage("represent", self.held + self.block + needed, seconds),)
-
     def _strip(self, beside: int) -> int:
         """Spectra in a strip of distances that is computed beside so many bytes."""
         room = min(self.usable - self.held - self.block - beside, STRIP_BYTES)
         work = self.work
-        return strip_length(work.n_spaxel, work.n_compared, work.compared_shift, room)
+        return strip_length(work.n_spaxel, work.n_plane, work.max_shift, room)
 
     def _rectangle(self, strip: int) -> int:
-        return rectangle_bytes(strip, self.work.n_compared, self.work.compared_shift)
+        return rectangle_bytes(strip, self.work.n_plane, self.work.max_shift)
 
     def _projection(
         self,
@@ -313,7 +273,6 @@ class Costs:
         distances: int,
         linkage: int,
         linkage_seconds: float,
-        distance_seconds: float | None = None,
         strip: int = 0,
         in_memory_clusters: int = 0,
         scratch_bytes: int = 0,
@@ -322,8 +281,6 @@ class Costs:
         # While all is about one matrix, nothing else is read in blocks.
         at_work = self.held + self.block // 2
         read = BASE_BYTES + self.block + (0 if self.streamed else VOXEL_BYTES * work.n_voxel_read)
-        if distance_seconds is None:
-            distance_seconds = work.distance_seconds
         return Projection(
             work=work,
             path=path,
@@ -334,8 +291,7 @@ class Costs:
             stages=(
                 Stage("convert", BASE_BYTES + self.block, VOXEL_CONVERT_S * work.n_voxel_read),
                 Stage("prepare", read, VOXEL_PREPARE_S * work.n_voxel_read),
-                *self._represent,
-                Stage("distances", at_work + distances, distance_seconds),
+                Stage("distances", at_work + distances, work.distance_seconds),
                 Stage("linkage", at_work + linkage, linkage_seconds),
                 Stage("profiles", self.held + self.block, VOXEL_PROFILE_S * work.n_voxel),
             ),

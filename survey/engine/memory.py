@@ -11,7 +11,6 @@ chain         exact; nearest-neighbour chain on a float32 matrix     2 n^2 bytes
 rounds        exact; rounds of reciprocal neighbours on disk, then   what there is
               a chain on what is left
 two-stage     micro-clusters; exact from there on                    hardly any
-aligned       vectors of spectra aligned in velocity                 hardly any; on request
 ============  =====================================================  =======================
 """
 

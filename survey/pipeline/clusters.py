@@ -135,7 +135,7 @@ def _medoids(
     """
     threads = settings.engine.threads_per_worker
     # With their noise: the medoid, to which all are aligned, should not be a noisy one.
-    if linked.items is None and settings.distance.representation == "spectrum":
+    if linked.items is None:
         return cluster_medoids(linked.condensed, labels)
     spectra, max_shift = prepared.spectra, prepared.max_shift
     return np.array(

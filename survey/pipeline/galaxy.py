@@ -37,7 +37,6 @@ from survey.pipeline.lazily import lazily
 from survey.pipeline.linking import Linked, link
 from survey.pipeline.products import write_cut, write_reconstruction
 from survey.pipeline.ratios import with_ratios
-from survey.pipeline.representing import n_latents, representation_key
 from survey.pipeline.rows import (
     galaxy_facts,
     geometry_rows,
@@ -137,8 +136,6 @@ class Galaxy:
             "profiles": [SCHEMA_VERSION, repr(self.target.ra_deg), repr(self.target.dec_deg)],
             "features": [SCHEMA_VERSION, reference_digest()],
         }
-        if represented := representation_key(self.settings.distance):
-            facts["linkage"] = [facts["linkage"], represented]
         keys: dict[str, str] = {}
         before = ""
         for stage in STAGES:
@@ -254,8 +251,6 @@ class Galaxy:
                 settings.linkage.micro_clusters,
                 settings.linkage.method,
                 read=self._shape,
-                latents=n_latents(settings.distance),
-                representation=settings.distance.representation,
             )
             projection = project(
                 work,

@@ -9,7 +9,6 @@ from survey.config import Settings
 from survey.cubes.inspect import CubeSummary, inspect_cube
 from survey.engine.costs import Projection, Work
 from survey.engine.memory import project
-from survey.pipeline.representing import n_latents
 
 
 def inspect_with_projection(
@@ -45,8 +44,6 @@ def inspect_with_projection(
         settings.distance.dtype,
         settings.linkage.micro_clusters,
         settings.linkage.method,
-        latents=n_latents(settings.distance),
-        representation=settings.distance.representation,
     )
     return summary, project(work, path=settings.linkage.path, memory_bytes=memory_bytes)
 

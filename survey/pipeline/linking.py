@@ -1,7 +1,7 @@
 """The tree of one galaxy, made in the way its size and the worker's memory allow.
 
 Which way that is has been decided by `survey.engine.memory`; here every path is one method. All
-but "two-stage" and "aligned" give the same partitions.
+but "two-stage" give the same partitions.
 """
 
 from __future__ import annotations
@@ -14,20 +14,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.clustering.aligned import aligned_reference, aligned_with, vector_tree
-from survey.clustering.basis import SAMPLE_SIZE, SpectralBasis, spectral_basis
+from survey.clustering.basis import SAMPLE_SIZE, spectral_basis
 from survey.clustering.chain import chain_tree
 from survey.clustering.distances import shifted_distances
 from survey.clustering.linkage import linkage_tree
 from survey.clustering.merging import Linkage
 from survey.clustering.micro import MicroSums, micro_clusters
-from survey.clustering.noise_bias import without_noise
+from survey.clustering.noise_bias import noise_energy, without_noise
 from survey.clustering.pairs import CondensedPairs, Pairs, SampledPairs, random_sample
 from survey.clustering.rounds import Rounds
 from survey.config import Settings
 from survey.engine.costs import EXACT_CUT_SPAXELS, ROUNDS_BYTES, LinkagePath, Projection
 from survey.engine.scratch import Scratch
-from survey.pipeline.representing import what_is_compared
 from survey.pipeline.round_work import merge_on_disk, merge_the_rest
 from survey.pipeline.stopwatch import Stopwatch
 from survey.pipeline.strip_work import (
@@ -42,7 +40,7 @@ from survey.pipeline.strip_work import (
     sum_blocks,
 )
 from survey.spectra.prepare import Prepared
-from survey.spectra.rows import Rows, blocks_of, in_memory, row_blocks
+from survey.spectra.rows import Rows, blocks_of, row_blocks
 
 SAMPLE_SPAXELS = 4000
 """Spaxels on which the cut of a tree is judged where the matrix of all is not kept."""
@@ -122,7 +120,7 @@ def relink(condensed: NDArray[np.floating], settings: Settings) -> NDArray[np.fl
 
 @dataclass(frozen=True)
 class Job:
-    """What a path is given: spectra, or a few numbers instead of each.
+    """What a path is given.
 
     `clock` is told what is under way: "distances" or "linkage".
     """
@@ -190,13 +188,9 @@ def link(
     dict
         Facts about how it was made, for the catalog.
     """
-    spread = is_spread(projection.work.distance_seconds)
+    spectra, max_shift = prepared.spectra, prepared.max_shift
     with clock("linkage"):
-        # What other workers are to read is in a file; numbers for spaxels fit any memory.
-        found = what_is_compared(
-            prepared, settings.distance, SEED, scratch.allocate if spread else in_memory
-        )
-    spectra, max_shift, energy = found.rows, found.max_shift, found.energy
+        energy = noise_energy(spectra)
     job = Job(spectra, max_shift, energy, settings, projection, scratch, clock)
     made = PATHS[projection.path](job)
     items, condensed, at_limit = None, made.condensed, made.at_limit_fraction
@@ -206,8 +200,6 @@ def link(
             among = shifted_distances(spectra[items], max_shift, threads=job.threads)
         condensed = among.condensed
         at_limit = among.at_limit_fraction if at_limit is None else at_limit
-    if found.at_limit_fraction is not None:
-        at_limit = found.at_limit_fraction
     facts = {
         "engine": made.engine,
         "dtype": made.dtype,
@@ -278,7 +270,8 @@ def _rounds(job: Job) -> Made:
 def _two_stage(job: Job) -> Made:
     with job.clock("linkage"):
         sample = job.spectra[random_sample(len(job.energy), SAMPLE_SIZE, SEED)]
-        scores = _scores(job.spectra, spectral_basis(sample))
+        basis = spectral_basis(sample)
+        scores = np.concatenate([basis.scores(block) for block in blocks_of(job.spectra)])
         n_micro = job.settings.linkage.micro_clusters
         labels = micro_clusters(scores, n_micro, seed=SEED, threads=job.threads)
         # Side by side, the spaxels of a micro-cluster are in one strip, and sums stay small.
@@ -293,36 +286,13 @@ def _two_stage(job: Job) -> Made:
     return Made(tree, work.distances.engine, "float32", at_limit)
 
 
-def _aligned(job: Job) -> Made:
-    with job.clock("linkage"):
-        chosen = random_sample(len(job.energy), SAMPLE_SIZE, SEED)
-        sample = job.spectra[chosen]
-        reference = aligned_reference(sample, job.max_shift, job.energy[chosen])
-
-        def align(spectra: NDArray[np.floating]) -> NDArray[np.floating]:
-            return aligned_with(spectra, reference, job.max_shift)
-
-        scores = _scores(job.spectra, spectral_basis(align(sample)), align)
-        tree = vector_tree(scores, job.linkage.method)
-    return Made(tree, "aligned vectors", "float32")
-
-
 PATHS: dict[LinkagePath, Callable[[Job], Made]] = {
     "fastcluster": _fastcluster,
     "chain": _chain,
     "rounds": _rounds,
     "two-stage": _two_stage,
-    "aligned": _aligned,
 }
 """How a tree is made, by the name of the path."""
-
-
-def _scores(
-    spectra: Rows,
-    basis: SpectralBasis,
-    prepared: Callable[[NDArray[np.floating]], NDArray[np.floating]] = lambda block: block,
-) -> NDArray[np.float32]:
-    return np.concatenate([basis.scores(prepared(block)) for block in blocks_of(spectra)])
 
 
 def _reordered(spectra: Rows, order: NDArray[np.intp], scratch: Scratch) -> Rows:

@@ -13,7 +13,6 @@ from survey.config import Settings
 from survey.cubes.glance import cube_shape
 from survey.engine.costs import REFERENCE_LAGS, Work
 from survey.engine.memory import project
-from survey.pipeline.representing import n_latents
 from survey.pipeline.targets import Target
 
 
@@ -35,14 +34,6 @@ def projected_demand(target: Target, settings: Settings) -> Demand:
     shift = settings.distance.shift
     # A velocity is so many samples of a grid that is not known yet.
     max_shift = shift if isinstance(shift, int) else REFERENCE_LAGS // 2
-    distance = settings.distance
-    work = Work(
-        n_spaxel,
-        n_plane,
-        max_shift,
-        distance.dtype,
-        latents=n_latents(distance),
-        representation=distance.representation,
-    )
+    work = Work(n_spaxel, n_plane, max_shift, settings.distance.dtype)
     projection = project(work, path=settings.linkage.path)
     return Demand(projection.seconds, projection.peak_bytes)

@@ -17,7 +17,6 @@ from survey.cubes.registry import reader_names
 from survey.errors import ConfigError
 from survey.pipeline.archive import SETTINGS_FILE, TARGETS_FILE
 from survey.pipeline.labels import read_labels
-from survey.pipeline.representing import check_representation
 from survey.pipeline.targets import Target, read_targets, targets_from_cubes
 
 RUN_FOLDER = "run"
@@ -56,11 +55,10 @@ def plan_run(
         If the inputs are neither, or settings, targets or labels are not valid. Nothing is
         written.
     DataError
-        If the labels, or the model of a representation, cannot be read.
+        If the labels cannot be read.
     """
     plan = _plan(inputs, out, redshift, merge_bands, overrides or {})
     _refuse_unknown_names(plan.settings)
-    check_representation(plan.settings.distance)
     if classify and plan.settings.classes.labels is not None:
         read_labels(plan.settings.classes.labels)
         return replace(plan, classify=True)
@@ -101,8 +99,7 @@ def _plan(
         if goes_on
         else build_settings(overrides, source="command line")
     )
-    named = "labels" in overrides.get("classes", {}) or "model" in overrides.get("distance", {})
-    named_here = named or not goes_on
+    named_here = "labels" in overrides.get("classes", {}) or not goes_on
     return Plan(root, targets, _with_paths(settings, Path.cwd() if named_here else root))
 
 
@@ -146,9 +143,6 @@ def plan_classification(
 def _with_paths(settings: Settings, folder: Path) -> Settings:
     """The settings with the paths of labels, model and cluster, relative to `folder`, absolute."""
     changed: dict[str, Any] = {}
-    if settings.distance.model is not None:
-        path = str((folder / settings.distance.model).resolve())
-        changed["distance"] = settings.distance.model_copy(update={"model": path})
     if settings.classes.labels is not None:
         path = str((folder / settings.classes.labels).resolve())
         changed["classes"] = settings.classes.model_copy(update={"labels": path})

@@ -171,7 +171,6 @@ def galaxy_facts(
         "at_limit_fraction": linkage["at_limit_fraction"],
         "engine": linkage["engine"],
         "dtype": linkage["dtype"],
-        "representation": settings.distance.representation,
         "linkage": settings.linkage.method,
         "linkage_path": linkage["path"],
         "projected_memory_bytes": linkage["projected_peak_bytes"],

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from accuracy import balanced_accuracy
 from table import Line, print_table
 
-from survey.latent.accuracy import balanced_accuracy
 from survey.latent.autoencoder import TransformerAutoencoder
 from survey.latent.evaluate import Job, Plan, Summary, evaluate, summarise
 from survey.latent.spectra import SpectrumSet

@@ -1,4 +1,4 @@
-"""How far the approximate trees are from the exact one: two stages, and aligned spectra.
+"""How far a tree made in two stages is from the exact one.
 
 Simulated galaxies like the paper's are observed twice, which only changes the noise. Against the
 truth, an approximate tree may find a little less than the exact one. Against the exact tree it may
@@ -24,7 +24,6 @@ import numpy as np
 from astropy.io import fits
 from table import Line, print_table
 
-from survey.clustering.aligned import aligned_reference, aligned_with, vector_tree
 from survey.clustering.basis import SAMPLE_SIZE, spectral_basis
 from survey.clustering.chain import chain_tree
 from survey.clustering.criteria import adjusted_rand, partition
@@ -116,19 +115,7 @@ def two_stage_tree(observed: Observed, n_micro: int) -> Tree:
     return sums.tree(WARD)
 
 
-def aligned_tree(observed: Observed, n_micro: int) -> Tree:
-    """Ward's tree of aligned spectra."""
-    spectra = observed.prepared.spectra
-    sample = spectra[random_sample(len(spectra), SAMPLE_SIZE, 0)]
-    reference = aligned_reference(sample, MAX_SHIFT, noise_energy(sample))
-    basis = spectral_basis(aligned_with(sample, reference, MAX_SHIFT))
-    return vector_tree(basis.scores(aligned_with(spectra, reference, MAX_SHIFT)), "ward")
-
-
-APPROXIMATE: dict[str, Callable[[Observed, int], Tree]] = {
-    "two stages": two_stage_tree,
-    "aligned": aligned_tree,
-}
+APPROXIMATE: dict[str, Callable[[Observed, int], Tree]] = {"two stages": two_stage_tree}
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,6 @@ CASES = {
     "30k-chain": Case("30k", "4GiB", "chain"),
     "30k-rounds": Case("30k", "4GiB", "rounds"),
     "30k-two-stage": Case("30k", "4GiB", "two-stage"),
-    "30k-aligned": Case("30k", "4GiB", "aligned"),
     "30k-auto": Case("30k", "4GiB"),
     "30k-new-noise": Case("30k", "16GiB", "fastcluster", draw=1),
     "30k-chain-two-workers": Case("30k", "4GiB", "chain", workers=2),

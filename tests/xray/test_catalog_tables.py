@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from survey.errors import DataError
-from survey.latent.accuracy import balanced_accuracy
 from survey.xray.catalog_tables import agn_or_compact, hardness_ratios, read_catalog_table
+from tests.benchmarks.accuracy import balanced_accuracy
 
 FLUX = arrays(np.float64, 5, elements=st.just(0.0) | st.floats(1e-20, 1e-10))
 
