@@ -307,7 +307,7 @@ Run records write out every setting, so a record of an earlier version names the
 
 REMOVED_VALUES: dict[str, dict[Any, str]] = {
     "linkage.path": {
-        "aligned": '"auto" takes "two-stage" where memory is short, which is closer to the exact tree.'
+        "aligned": 'Take "auto": where memory is short that is "two-stage", which is more exact.'
     }
 }
 """Values that settings of earlier versions could have, and what to do instead."""
