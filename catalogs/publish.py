@@ -27,16 +27,13 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from catalogs import versions
-from catalogs.classification import TABLES as CLASSIFICATION_TABLES
-from catalogs.classification import Classification, current_classification
 from catalogs.durable import flush, flush_tree, hash_bytes, hash_file, record_files, write_json
 from catalogs.errors import CatalogError
-from catalogs.latents import TABLE as LATENTS_TABLE
-from catalogs.latents import Latents, current_latents
 from catalogs.part_tables import read_part_table
 from catalogs.parts import PartStore, Receipt
 from catalogs.query import open_catalog
 from catalogs.schema import arrow_schema, declared_table, to_arrow
+from catalogs.survey_parts import PRODUCTS, SurveyPart, current_products
 from catalogs.versions import SCHEMA_VERSION, Manifest
 
 PART_TABLES = ("galaxies", "clusters", "spaxels", "spectra")
@@ -67,8 +64,7 @@ def publish(
     quarantine: Sequence[Mapping[str, Any]] = (),
     *,
     metadata: Mapping[str, str] | None = None,
-    classification: Classification | None = None,
-    latents: Latents | None = None,
+    products: Iterable[SurveyPart] = (),
 ) -> Path:
     """Publish the catalog of a run, unless what there is was made from the very same parts.
 
@@ -84,10 +80,8 @@ def publish(
     metadata : mapping of str, optional
         Facts to keep with every table, as the version of the software. Not the time of day:
         a new value makes a new version.
-    classification : Classification, optional
-        Gives the classes of the clusters.
-    latents : Latents, optional
-        Give the table `latents`.
+    products : iterable of SurveyPart
+        What is known of all galaxies together, as classes.
 
     Returns
     -------
@@ -103,6 +97,7 @@ def publish(
     root = Path(root)
     with ThreadPoolExecutor(READERS) as pool:
         receipts = _in_order(pool.map(Receipt.read, map(Path, parts)))
+    parts_of_survey = tuple(products)
     failures = to_arrow("quarantine", list(quarantine)).sort_by("galaxy")
     manifest = Manifest(
         version="",
@@ -110,16 +105,15 @@ def publish(
         parts=tuple((receipt.galaxy, receipt.stage, receipt.key) for receipt in receipts),
         quarantine=hash_bytes(json.dumps(failures.to_pylist()).encode()),
         metadata=dict(metadata or {}),
-        classification=classification.receipt.key if classification else "",
-        classes=classification.classes if classification else (),
-        latents=latents.receipt.key if latents else "",
+        products={part.product.name: part.key for part in parts_of_survey},
+        classes=next((part.classes for part in parts_of_survey if part.classes), ()),
         files=(),
     )
     with _only_publisher(root):
         current = versions.current_version(root)
         if current is not None and versions.is_made_from(current, manifest.inputs):
             return current
-        version = _build(root, receipts, failures, manifest, classification, latents)
+        version = _build(root, receipts, failures, manifest, parts_of_survey)
         versions.make_current(root, version)
         versions.remove_old_versions(root)
     _give_memory_back()
@@ -165,15 +159,10 @@ def _only_publisher(root: Path) -> Iterator[None]:
         lock.release()
 
 
-def publish_again(
-    root: str | Path,
-    *,
-    classification: Classification | None = None,
-    latents: Latents | None = None,
-) -> Path:
+def publish_again(root: str | Path, *products: SurveyPart) -> Path:
     """Publish the galaxies of the current catalog once more, with what is new about all of them.
 
-    What is not given stays as it is in the catalog.
+    Products that are not given stay as they are in the catalog.
 
     Raises
     ------
@@ -189,8 +178,7 @@ def publish_again(
         [store.path(*part) for part in manifest.parts],
         pq.read_table(current.files("quarantine")[0]).to_pylist(),
         metadata=manifest.metadata,
-        classification=classification or current_classification(root),
-        latents=latents or current_latents(root),
+        products=(current_products(root) | {new.product.name: new for new in products}).values(),
     )
 
 
@@ -199,8 +187,7 @@ def _build(
     receipts: Sequence[Receipt],
     failures: pa.Table,
     manifest: Manifest,
-    classification: Classification | None,
-    latents: Latents | None,
+    products: Sequence[SurveyPart],
 ) -> Path:
     """Write a complete version under another name, then rename it."""
     version = versions.next_version(root)
@@ -209,14 +196,14 @@ def _build(
         shutil.rmtree(folder)
     folder.mkdir()
     for name in PART_TABLES:
-        read = partial(_sorted_table, name=name, classification=classification)
+        read = partial(_sorted_table, name=name, products=products)
         _write_table(folder, name, _read_ahead(read, receipts), manifest)
     _write_table(folder, "quarantine", [failures], manifest)
     keys = {receipt.galaxy: receipt.key for receipt in receipts}
-    _write_table(folder, LATENTS_TABLE, [latents.table(keys)] if latents else [], manifest)
-    for name in CLASSIFICATION_TABLES:
-        found = [classification.table(name)] if classification else []
-        _write_table(folder, name, found, manifest)
+    for product in PRODUCTS.values():
+        for name in product.tables:
+            rows = [part.current_rows(name, keys) for part in products if part.product is product]
+            _write_table(folder, name, rows, manifest)
     manifest = replace(manifest, version=version.name, files=record_files(folder))
     write_json(folder / versions.MANIFEST, asdict(manifest))
     flush_tree(folder)
@@ -225,11 +212,12 @@ def _build(
     return version
 
 
-def _sorted_table(receipt: Receipt, name: str, classification: Classification | None) -> pa.Table:
+def _sorted_table(receipt: Receipt, name: str, products: Sequence[SurveyPart]) -> pa.Table:
     """One table of a galaxy in the order of its key."""
     table = _in_order_of_key(read_part_table(receipt, name), declared_table(name).key)
-    if classification is not None and name == "clusters":
-        return classification.join(table, receipt)
+    for part in products:
+        if join := part.product.joins.get(name):
+            table = join(part, table, receipt)
     return table
 
 

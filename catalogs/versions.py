@@ -17,7 +17,7 @@ from typing import Any
 from catalogs.durable import FileRecord, find_damage, flush
 from catalogs.errors import CatalogError
 
-SCHEMA_VERSION = "7"
+SCHEMA_VERSION = "8"
 """Raised whenever the name, the type or the meaning of a column changes."""
 
 LINK = "catalog"
@@ -43,12 +43,10 @@ class Manifest:
         Hash of the rows of the table `quarantine`.
     metadata : dict of str
         Facts given by the publisher.
-    classification : str
-        Key of the classification whose classes are in the table `clusters`; empty for none.
+    products : dict of str
+        Keys of the products of the whole survey, by name (see `catalogs.survey_parts`).
     classes : tuple of str
-        Names of these classes.
-    latents : str
-        Key of the latents in the table of this name; empty for none.
+        Names of the classes that columns are named by.
     files : tuple of FileRecord
         All files of the version besides the manifest.
     """
@@ -58,9 +56,8 @@ class Manifest:
     parts: tuple[tuple[str, ...], ...]
     quarantine: str
     metadata: dict[str, str]
-    classification: str
+    products: dict[str, str]
     classes: tuple[str, ...]
-    latents: str
     files: tuple[FileRecord, ...]
 
     @classmethod
@@ -70,11 +67,19 @@ class Manifest:
         Raises
         ------
         CatalogError
-            If there is none, or it is damaged.
+            If there is none, it is damaged, or it is of another version of the tables.
         """
         file = version / MANIFEST
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
+            if content["schema_version"] != SCHEMA_VERSION:
+                raise CatalogError(
+                    "the catalog was written by another version of the survey",
+                    file=file,
+                    expected=f"schema {SCHEMA_VERSION}",
+                    found=str(content["schema_version"]),
+                    advice="Run the survey again: it computes and publishes what has changed.",
+                )
             content["parts"] = tuple(tuple(part) for part in content["parts"])
             content["classes"] = tuple(content["classes"])
             content["files"] = tuple(FileRecord(**record) for record in content["files"])
@@ -92,8 +97,7 @@ class Manifest:
             self.parts,
             self.quarantine,
             self.metadata,
-            self.classification,
-            self.latents,
+            self.products,
         )
 
 

@@ -1,16 +1,26 @@
 """Fixtures every test may use."""
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
+from astropy.io import fits
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+
+from survey.config import EngineSettings, Settings, build_settings
+from survey.engine.cluster import Cluster, connect
+from survey.pipeline.galaxy.target import Target
+from survey.pipeline.run.targets import read_targets
+from survey.simulate import simulate_archive
 
 # Machines are busy at times: how long an example takes says nothing of a law.
-settings.register_profile(
+hypothesis_settings.register_profile(
     "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
-settings.load_profile("patient")
+hypothesis_settings.load_profile("patient")
 
 # In the background of a script interrupts are ignored, and processes of tests would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -35,3 +45,37 @@ def shared_reference() -> Path:
     if not folder.is_dir():
         pytest.skip("no reference tables beside this checkout (../shared/reference)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def ngc7469_spectra(shared_data):
+    """Spectra of NGC 7469 (MRS channel 4 short) over their mean: (560, 542), complete ones only."""
+    path = shared_data / "mrs" / "NGC7469_Level3_ch4-short_s3d.fits.gz"
+    cube = fits.getdata(path, "SCI").astype(np.float64)
+    spectra = cube.reshape(len(cube), -1).T
+    spectra = spectra[np.isfinite(spectra).all(axis=1)]
+    return spectra / spectra.mean(axis=1, keepdims=True)
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two small galaxies, with their targets table and settings."""
+    folder = tmp_path_factory.mktemp("archive")
+    simulate_archive(folder, 2, size=(12, 12), window=(12.4, 13.2), seed=5)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def targets(archive: Path) -> list[Target]:
+    return read_targets(archive / "targets.ecsv")
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    return build_settings({"cut": {"criterion": "fixed", "k": 3}, "report": {"figures": False}})
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with connect(EngineSettings(workers=2, memory_limit="2GiB", dashboard=False)) as client:
+        yield client

@@ -1,54 +1,67 @@
-"""The house rule: a module imports only from lower floors; only the engine knows the cluster."""
+"""The floor plan, drawn from the imports: who may import whom, and what each floor knows."""
+
+from __future__ import annotations
 
 import ast
 import re
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-FLOOR = {
-    "catalogs": 0,
-    "survey": 0,  # the version
-    "survey.errors": 0,
-    "survey.config": 0,
-    "survey.spectra": 1,
-    "survey.clustering": 1,
-    "survey.features": 1,
-    "survey.classes": 1,
-    "survey.latent": 1,
-    "survey.cubes": 2,
-    "survey.simulate": 2,
-    "survey.xray": 2,
-    "survey.engine": 3,
-    "survey.pipeline": 4,
-    "survey.validation": 5,
-    "survey.report": 5,
-    "survey.dashboard": 5,
-    "survey.cli": 6,
-}
+FLOORS = (
+    "catalogs",
+    "survey.errors",
+    "survey.config",
+    "survey.terminal",
+    "survey.spectra",
+    "survey.distances",
+    "survey.linkage",
+    "survey.clustering",
+    "survey.features",
+    "survey.classes",
+    "survey.cubes",
+    "survey.archives",
+    "survey.simulate",
+    "survey.engine",
+    "survey.pipeline",
+    "survey.pipeline.galaxy",
+    "survey.pipeline.run",
+    "survey.pipeline.classification",
+    "survey.pipeline.validation",
+    "survey.report",
+    "survey.dashboard",
+    "survey.latents",
+    "survey.cli",
+    "survey.api",
+    "survey",
+)
+"""From the ground up. A module imports from its own floor and from those above it in this list."""
 
-MAY_USE_ITS_NEIGHBOUR = {
-    ("survey.clustering", "survey.spectra"),
-    ("survey.features", "survey.spectra"),
-    ("survey.xray", "survey.cubes"),  # files that are damaged are found in one place
-    ("survey.simulate", "survey.xray"),  # counts are what a response makes of photons
-    ("survey.config", "survey.errors"),
+GROUND = {"catalogs", "survey.errors", "survey.config"}
+KNOWS_ONLY = {
+    "survey.spectra": set(),
+    "survey.distances": {"survey.spectra"},
+    "survey.linkage": {"survey.spectra", "survey.distances"},
+    "survey.clustering": {"survey.spectra", "survey.distances", "survey.linkage"},
+    "survey.features": {"survey.spectra"},
+    "survey.classes": set(),
+    "survey.cubes": {"survey.spectra"},
+    "survey.simulate": {"survey.spectra", "survey.cubes"},
+    "survey.engine": {"survey.cubes"},
 }
+"""Neighbours on the data path: which floors each may know besides itself and the ground."""
 
+SCIENCE = (
+    *(f"survey.{name}" for name in ("spectra", "distances", "linkage", "clustering")),
+    *(f"survey.{name}" for name in ("features", "classes")),
+    *(f"survey.latents.{name}" for name in ("models", "evaluation", "grid", "spectra")),
+)
 SCIENCE_KNOWS_NOTHING_OF = {"dask", "distributed", "zarr", "xarray", "pyarrow", "pandas"}
-
-
-def unit_of(module: str) -> str:
-    """The part of the house a dotted module name belongs to."""
-    parts = module.split(".")
-    return module if len(parts) == 1 and module in FLOOR else ".".join(parts[:2])
-
-
-def house_of(module: str) -> str:
-    return "catalogs" if module.split(".")[0] == "catalogs" else unit_of(module)
+LIGHT_NUMBER = re.compile(r"299.?792|speed_of_light|constants import .*\bc\b|constants\.c\b")
+MOST_FILES = 21
+MOST_LINES = 450
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -58,69 +71,119 @@ def modules() -> Iterator[tuple[str, Path]]:
             yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
 
 
-def imports_of(path: Path) -> Iterator[str]:
-    """Every absolute name a file imports, also inside functions."""
-    for node in ast.walk(ast.parse(path.read_text())):
+PATHS = dict(modules())
+
+
+def imports_of(module: str) -> Iterator[str]:
+    """Every name that a module imports, also inside functions; of ours, the module it is in."""
+    for node in ast.walk(ast.parse(PATHS[module].read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            assert node.level == 0, f"{module}: relative import"
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                yield name if name in PATHS else str(node.module)
 
 
-ALL = list(modules())
+IMPORTS = {module: set(imports_of(module)) for module in PATHS}
 
 
-@pytest.mark.parametrize(("module", "path"), ALL, ids=[name for name, _ in ALL])
-def test_a_module_imports_only_from_lower_floors(module: str, path: Path) -> None:
-    own = house_of(module)
-    assert own in FLOOR, f"{module} stands on no floor"
-    for name in imports_of(path):
-        if name.split(".")[0] not in ("survey", "catalogs"):
-            continue
-        other = house_of(name)
-        if other not in FLOOR:  # `from survey import __version__`
-            other = "survey"
-        allowed = (
-            other == own
-            or FLOOR[other] < FLOOR[own]
-            or (own, other) in MAY_USE_ITS_NEIGHBOUR
-            or other == "survey"
-        )
-        assert allowed, f"{module} (floor {FLOOR[own]}) imports {name} (floor {FLOOR[other]})"
+def floor_of(module: str) -> str:
+    """The entry of `FLOORS` that a module belongs to."""
+    parts = module.split(".")
+    names = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next(name for name in names if name in FLOORS)
 
 
-@pytest.mark.parametrize(("module", "path"), ALL, ids=[name for name, _ in ALL])
-def test_only_the_engine_imports_distributed(module: str, path: Path) -> None:
-    users = [
-        name for name in imports_of(path) if name.startswith(("distributed", "dask.distributed"))
+def arrows() -> Iterator[tuple[str, str]]:
+    """Every import of a module of ours by another: who, and whom."""
+    for module, names in IMPORTS.items():
+        yield from ((module, name) for name in sorted(names) if name in PATHS and name != module)
+
+
+def test_every_module_imports_only_from_its_floor_and_the_floors_below() -> None:
+    level = {name: number for number, name in enumerate(FLOORS)}
+    wrong = [
+        f"{user} imports {used}"
+        for user, used in arrows()
+        if used != "survey" and level[floor_of(used)] > level[floor_of(user)]
     ]
-    assert not users or house_of(module) == "survey.engine", f"{module} imports {users}"
+    assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize(("module", "path"), ALL, ids=[name for name, _ in ALL])
-def test_science_modules_know_no_dask_and_no_files(module: str, path: Path) -> None:
-    if FLOOR[house_of(module)] == 1:
-        foreign = {name.split(".")[0] for name in imports_of(path)} & SCIENCE_KNOWS_NOTHING_OF
-        assert not foreign, f"{module} imports {foreign}"
+def test_neighbours_on_the_data_path_know_only_what_they_build_on() -> None:
+    wrong = [
+        f"{user} imports {used}"
+        for user, used in arrows()
+        if floor_of(user) in KNOWS_ONLY
+        and floor_of(used) not in KNOWS_ONLY[floor_of(user)] | GROUND | {floor_of(user), "survey"}
+    ]
+    assert not wrong, "\n".join(wrong)
 
 
-def test_catalogs_stands_alone() -> None:
-    for module, path in ALL:
-        if house_of(module) == "catalogs":
-            assert not any(name.split(".")[0] == "survey" for name in imports_of(path)), module
+def test_no_imports_run_in_a_circle() -> None:
+    packages = {module for module, path in PATHS.items() if path.name == "__init__.py"}
+    graph: dict[str, set[str]] = {module: set() for module in PATHS}
+    for user, used in arrows():
+        # To import a module runs the faces of the packages around it, but for one's own.
+        parts = used.split(".")
+        around = (".".join(parts[:length]) for length in range(1, len(parts)))
+        names = {used, *(name for name in around if name in packages)}
+        graph[user] |= {name for name in names if not f"{user}.".startswith(f"{name}.")}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        raise AssertionError("circle: " + " <- ".join(error.args[1])) from None
+
+
+def test_only_the_engine_imports_distributed() -> None:
+    wrong = [
+        f"{module} imports {name}"
+        for module, names in IMPORTS.items()
+        for name in names
+        if name.startswith(("distributed", "dask.distributed"))
+        and floor_of(module) != "survey.engine"
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_science_modules_know_no_dask_and_no_files() -> None:
+    wrong = [
+        f"{module} imports {name}"
+        for module, names in IMPORTS.items()
+        for name in names
+        if module.startswith(SCIENCE) and name.split(".")[0] in SCIENCE_KNOWS_NOTHING_OF
+    ]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_the_speed_of_light_is_declared_once() -> None:
-    number = re.compile(r"299.?792|speed_of_light|constants import .*\bc\b|constants\.c\b")
-    users = [module for module, path in ALL if number.search(path.read_text())]
-    assert users == ["survey.spectra.light"]
+    users = [module for module, path in PATHS.items() if LIGHT_NUMBER.search(path.read_text())]
+    assert users == ["survey.spectra.constants"]
 
 
-def test_files_hold_one_idea() -> None:
+def test_files_and_folders_hold_one_idea() -> None:
     long = {
         str(path.relative_to(ROOT)): lines
-        for path in [*(p for _, p in ALL), *(ROOT / "tests").rglob("*.py")]
-        if (lines := len(path.read_text().splitlines())) > 450
+        for path in [*PATHS.values(), *(ROOT / "tests").rglob("*.py")]
+        if (lines := len(path.read_text().splitlines())) > MOST_LINES
     }
-    assert not long, f"files above 450 lines: {long}"
+    assert not long, f"files above {MOST_LINES} lines: {long}"
+    folders = {path.parent for path in PATHS.values()}
+    crowded = {
+        str(folder.relative_to(ROOT)): count
+        for folder in folders
+        if (count := sum(1 for _ in folder.glob("*.py"))) > MOST_FILES
+    }
+    assert not crowded, f"folders above {MOST_FILES} files: {crowded}"
+
+
+def test_no_two_classes_of_one_package_have_one_name() -> None:
+    places: dict[tuple[str, str], list[str]] = {}
+    for module, path in PATHS.items():
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef):
+                places.setdefault((floor_of(module), node.name), []).append(module)
+    twice = {name: where for name, where in places.items() if len(where) > 1}
+    assert not twice, twice

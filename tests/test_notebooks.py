@@ -12,8 +12,8 @@ import pytest
 
 from catalogs.publish import publish
 from survey.config import Settings
-from survey.pipeline.galaxy import Galaxy
-from survey.pipeline.targets import read_targets
+from survey.pipeline.galaxy.stages import Galaxy
+from survey.pipeline.run.targets import read_targets
 from survey.simulate import simulate_archive
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.classes.arrays import Floats
+from survey.classes.types import Floats
 
 UNDECIDED = ""
 

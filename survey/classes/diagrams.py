@@ -16,9 +16,9 @@ import contourpy
 import numpy as np
 from scipy.signal import fftconvolve
 
-from survey.classes.arrays import Floats
 from survey.classes.ratios import log_ratios
 from survey.classes.sample import Sample
+from survey.classes.types import Floats
 
 LEVELS = (0.5, 0.6, 0.75, 0.9)
 """Of the contours of the paper's diagrams."""

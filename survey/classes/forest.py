@@ -14,7 +14,7 @@ import numpy as np
 from sklearn import config_context
 from sklearn.tree import DecisionTreeClassifier
 
-from survey.classes.arrays import UNLABELLED, Bools, Floats, Floats32, Ints, Labels
+from survey.classes.types import UNLABELLED, Bools, Floats, Floats32, Ints, Labels
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.classes.arrays import UNLABELLED, Floats, Labels
-from survey.classes.places import PlaceLabel, same_name
+from survey.classes.nucleus_disc import PlaceLabel, same_name
 from survey.classes.regions import LabelRegion
+from survey.classes.types import UNLABELLED, Floats, Labels
 from survey.errors import ConfigError
 
 

@@ -15,11 +15,11 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from survey.classes.diagrams import Diagram
-from survey.classes.draw import draw_generator, make_draw, scaling_of
-from survey.classes.exact import ExactSum
-from survey.classes.flat import FlatForest, flatten
+from survey.classes.exact_sum import ExactSum
 from survey.classes.forest import GrownTree
+from survey.classes.forest_arrays import FlatForest, flatten
 from survey.classes.ratios import Ratio
+from survey.classes.realisation import draw_generator, make_draw, scaling_of
 from survey.classes.sample import LATENT, SLOPE, LabelledSample, Method, Sample, Scaling
 from survey.errors import DataError
 
@@ -98,7 +98,7 @@ def make_model(
 def apply_model(model: Model, sample: Sample, draws: Iterable[int], seed: int) -> ExactSum:
     """Probabilities (N, C) of the classes, summed over these draws (one at least).
 
-    `survey.classes.outcome.most_probable` makes classes of them, given `sample.informed`.
+    `survey.classes.results.most_probable` makes classes of them, given `sample.informed`.
 
     Raises
     ------

@@ -26,11 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from survey.classes.arrays import UNLABELLED, Bools, Floats
-from survey.classes.draw import Draw, make_draw, scaling_of
-from survey.classes.exact import ExactSum
+from survey.classes.exact_sum import ExactSum
 from survey.classes.forest import GrownTree, probabilities
+from survey.classes.realisation import Draw, make_draw, scaling_of
 from survey.classes.sample import LabelledSample, Method
+from survey.classes.types import UNLABELLED, Bools, Floats
 
 MAX_FOLDS = 20
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from survey.classes.arrays import Floats
 from survey.classes.ratios import FeatureFluxes
+from survey.classes.types import Floats
 
 MOST_NEGATIVE_SIGMA = -30.0
 """Below this the area of the tail is no longer a number."""

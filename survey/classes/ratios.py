@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.classes.arrays import Bools, Floats, Ints
+from survey.classes.types import Bools, Floats, Ints
 from survey.errors import ConfigError, DataError
 
 Term = tuple[str, ...]

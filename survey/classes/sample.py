@@ -22,9 +22,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.classes.arrays import UNLABELLED, Bools, Floats, Floats32, Labels
 from survey.classes.perturb import draw_fluxes, draw_normal
 from survey.classes.ratios import FeatureFluxes, Limit, Ratio, RatioPlan, plan_ratios
+from survey.classes.types import UNLABELLED, Bools, Floats, Floats32, Labels
 from survey.errors import DataError
 
 SLOPE = "slope_alpha"

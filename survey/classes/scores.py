@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.classes.arrays import UNLABELLED, Floats, Labels
+from survey.classes.types import UNLABELLED, Floats, Labels
 
 RELIABILITY_BINS = 10
 

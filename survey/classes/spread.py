@@ -20,8 +20,8 @@ from scipy import sparse
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
-from survey.classes.arrays import UNLABELLED, Floats, Floats32, Ints, Labels
 from survey.classes.sample import Method
+from survey.classes.types import UNLABELLED, Floats, Floats32, Ints, Labels
 from survey.errors import ConfigError
 
 Graph: TypeAlias = sparse.csr_array | Floats

@@ -1,27 +1,28 @@
-"""What all commands share: the application, consoles, options, exit codes, error messages."""
+"""The application: what its errors become, and what options say of the engine."""
 
 from __future__ import annotations
 
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from catalogs.errors import CatalogError
 from survey import __version__
 from survey.errors import ConfigError, InfrastructureError, SurveyError, SurveyWarning
+from survey.terminal import (
+    EXIT_BUG,
+    EXIT_RESUMABLE,
+    EXIT_USAGE,
+    err_console,
+    out_console,
+    print_error,
+    print_warning,
+)
 
-if TYPE_CHECKING:
-    from rich.progress import Progress
-
-EXIT_QUARANTINED = 64
-EXIT_RESUMABLE = 75
-EXIT_USAGE = 2
-EXIT_BUG = 1
 EXIT_INTERRUPTED_BY_TYPER = 130
 INTERRUPTED = "interrupted; run the same command again to go on"
 
@@ -32,19 +33,6 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     add_completion=False,
 )
-
-out_console = Console()
-err_console = Console(stderr=True)
-
-Redshift = Annotated[float, typer.Option(help="Redshift; by default that of the header.")]
-Seed = Annotated[int, typer.Option(help="Seed of the random numbers.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Scheduler = Annotated[str | None, typer.Option(help="An existing Dask scheduler, tcp://HOST:PORT.")]
-ClusterFile = Annotated[
-    Path | None, typer.Option("--cluster", help="A file that says where to run, as in deploy/.")
-]
-Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes on this machine.")]
 
 
 def main() -> None:
@@ -91,18 +79,6 @@ def fail(message: str, code: int) -> None:
     sys.exit(code)
 
 
-def print_error(message: object) -> None:
-    """Print a message as an error, whatever brackets it holds."""
-    text = f"[bold red]error:[/] {escape(str(message))}"
-    err_console.print(text, highlight=False, soft_wrap=True)
-
-
-def print_warning(message: str) -> None:
-    """Print something that does not stop the work."""
-    text = f"[bold yellow]warning:[/] {escape(message)}"
-    err_console.print(text, highlight=False, soft_wrap=True)
-
-
 def engine_overrides(
     workers: int | None, scheduler: str | None, cluster: Path | None
 ) -> dict[str, Any]:
@@ -143,18 +119,3 @@ def _root(
     ] = False,
 ) -> None:
     pass
-
-
-def progress_bar(what: str, *, quiet: bool) -> Progress:
-    """A bar that counts `what`."""
-    from rich import progress
-
-    return progress.Progress(
-        progress.TextColumn(what),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TimeElapsedColumn(),
-        progress.TimeRemainingColumn(),
-        console=err_console,
-        disable=quiet,
-    )

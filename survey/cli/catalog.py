@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from survey.cli.app import EXIT_BUG, app, out_console
+from survey.cli.app import app
+from survey.terminal import EXIT_BUG, out_console
 
 catalog_app = typer.Typer(help="Look at, check and export a catalog.", no_args_is_help=True)
 app.add_typer(catalog_app, name="catalog")
@@ -51,7 +52,7 @@ def catalog_prune(
     """Results of earlier settings or files, which the current catalog is not made of."""
     from dask.utils import format_bytes
 
-    from survey.pipeline.prune import prune
+    from survey.pipeline.run.prune import prune
 
     found = prune(root, remove=remove)
     for folder in found.folders:

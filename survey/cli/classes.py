@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from survey.cli.app import (
+from survey.cli.app import app, engine_overrides
+from survey.terminal import (
     ClusterFile,
     Quiet,
     Scheduler,
     Workers,
-    app,
-    engine_overrides,
     out_console,
     print_warning,
     progress_bar,
@@ -22,7 +21,7 @@ from survey.cli.app import (
 if TYPE_CHECKING:
     from survey.config import Settings
     from survey.engine.cluster import Cluster
-    from survey.pipeline.classify import Classified
+    from survey.pipeline.classification.classify import Classified
 
 
 @app.command()
@@ -43,7 +42,8 @@ def classify(
 ) -> None:
     """Tell the classes of all clusters, from labels or by a model, and publish them."""
     from survey.engine.cluster import LazyCluster
-    from survey.pipeline.plan import parse_overrides, plan_classification
+    from survey.pipeline.classification.plan import plan_classification
+    from survey.pipeline.run.plan import parse_overrides
     from survey.report.run import write_page
 
     overrides = parse_overrides(setting or [])
@@ -69,7 +69,7 @@ def classify_with_bar(
     quiet: bool,
 ) -> Classified:
     """Classify a run, with a bar that counts the draws."""
-    from survey.pipeline.classify import classify_run
+    from survey.pipeline.classification.classify import classify_run
 
     with progress_bar("draws", quiet=quiet) as progress:
         bar = progress.add_task("draws", total=settings.classes.draws * (2 if save_model else 1))

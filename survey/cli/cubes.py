@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from survey.cli.app import EXIT_QUARANTINED, AsJson, Redshift, app, out_console, print_error
+from survey.cli.app import app
 from survey.errors import SurveyError
+from survey.terminal import EXIT_QUARANTINED, AsJson, Redshift, out_console, print_error
 
 
 @app.command()
@@ -29,9 +30,9 @@ def inspect(
 ) -> None:
     """What a cube is, which lines it covers, and what clustering it will cost."""
     from survey.config import build_settings
-    from survey.engine.memory import parse_memory
-    from survey.pipeline.inspection import inspect_with_projection, summary_rows
-    from survey.pipeline.plan import parse_overrides
+    from survey.engine.worker_memory import parse_memory
+    from survey.pipeline.run.inspect import inspect_with_projection, summary_rows
+    from survey.pipeline.run.plan import parse_overrides
 
     settings = build_settings(parse_overrides(setting or []), source="command line")
     memory_bytes = None if memory is None else parse_memory(memory)

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from survey.cli.app import (
+from survey.cli.app import app, engine_overrides
+from survey.cli.classes import classify_with_bar, print_classes
+from survey.errors import DataError
+from survey.terminal import (
     EXIT_QUARANTINED,
     AsJson,
     ClusterFile,
@@ -19,25 +22,21 @@ from survey.cli.app import (
     Redshift,
     Scheduler,
     Workers,
-    app,
-    engine_overrides,
     err_console,
     out_console,
     print_warning,
     progress_bar,
 )
-from survey.cli.classes import classify_with_bar, print_classes
-from survey.errors import DataError
 
 if TYPE_CHECKING:
-    from survey.pipeline.classify import Classified
-    from survey.pipeline.plan import Plan
+    from survey.pipeline.classification.classify import Classified
+    from survey.pipeline.run.plan import Plan
 
 
 @app.command()
 def init(folder: Annotated[Path, typer.Argument(help="Where to write.")] = Path()) -> None:
     """Write a commented survey.toml, a targets table and a table of labels to start from."""
-    from survey.pipeline.settings_file import write_template
+    from survey.pipeline.run.settings_file import write_template
 
     for path in write_template(folder):
         out_console.print(f"wrote {path}", highlight=False)
@@ -74,7 +73,8 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Process cubes into a catalog; what is done already is not done again."""
-    from survey.pipeline.plan import parse_overrides, plan_run
+    from survey.pipeline.classification.plan import check_labels_of
+    from survey.pipeline.run.plan import parse_overrides, plan_run
 
     named = {
         "preset": preset,
@@ -88,6 +88,7 @@ def run(
         inputs, out=out, redshift=redshift, merge_bands=merge_bands, classify=classify,
         overrides=overrides,
     )  # fmt: skip
+    check_labels_of(plan)
     finish_run(plan, execute(plan, quiet=quiet or as_json), as_json=as_json, quiet=quiet)
 
 
@@ -103,8 +104,8 @@ class Ended:
 def execute(plan: Plan, *, quiet: bool) -> Ended:
     """Run a plan, with progress bars."""
     from survey.engine.cluster import LazyCluster
-    from survey.pipeline.archive import run_survey
-    from survey.pipeline.task import GalaxyReport
+    from survey.pipeline.galaxy.task import GalaxyReport
+    from survey.pipeline.run.survey import run_survey
     from survey.report.run import draw_galaxy_figures, write_page
 
     draw = draw_galaxy_figures if plan.settings.report.figures else None
@@ -172,7 +173,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Where a run stands: what is done, what failed, how long it will take."""
-    from survey.pipeline.ledger import read_status
+    from survey.pipeline.run.ledger import read_status
 
     found = read_status(root)
     if as_json:

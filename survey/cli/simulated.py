@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from survey.cli.app import Quiet, Seed, Workers, app, err_console, out_console
+from survey.cli.app import app
 from survey.cli.runs import execute, finish_run
+from survey.terminal import Quiet, Seed, Workers, err_console, out_console
 
 
 @app.command()
@@ -73,7 +74,7 @@ def demo(
     """Simulate four small galaxies, run them, and show the catalog."""
     import pandas as pd
 
-    from survey.pipeline.plan import plan_run
+    from survey.pipeline.run.plan import plan_run
 
     _simulate(out, "demo", None, seed=seed, size=24, window="ch3", snr=30.0, workers=workers or 1,
               quiet=False)  # fmt: skip

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
+from survey.spectra.medians import masked_median
 from survey.spectra.noise import SIGMA_PER_CLIPPED_MAD
-from survey.spectra.robust import masked_median
 
 REACH = 3
 """Largest separation in spaxels, along y and along x, at which noise may be shared."""

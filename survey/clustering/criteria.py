@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.clustering.pairs import Pairs
+from survey.clustering.pair_sums import Pairs
 
 Tree = NDArray[np.float64]
 Labels = NDArray[np.int32]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from survey.clustering.criteria import INDICES, CutProblem, Labels, Tree, partition
-from survey.clustering.pairs import Pairs, as_pairs
+from survey.clustering.pair_sums import Pairs, as_pairs
 from survey.config import CutSettings
 
 

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survey.clustering.covariance import SharedNoise
-from survey.clustering.distances import shifted_distances
-from survey.clustering.lags import Array
-from survey.clustering.pairs import CondensedPairs, Pairs, as_pairs
-from survey.clustering.shifts import align, best_shifts
+from survey.clustering.pair_sums import CondensedPairs, Pairs, as_pairs
+from survey.distances.distances import shifted_distances
+from survey.distances.lags import Array
+from survey.distances.shifts import align, best_shifts
+from survey.spectra.blocks import Rows, row_blocks
+from survey.spectra.medians import masked_median
 from survey.spectra.noise import LAG, high_pass, spectral_noise
-from survey.spectra.robust import masked_median
-from survey.spectra.rows import Rows, row_blocks
 
 _BLOCK_SAMPLES = 2**21
 _READ_SAMPLES = 2**24

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.clustering.shifts import align
+from survey.distances.shifts import align
 from survey.spectra.grid import cell_widths
 from survey.spectra.mask import fill_gaps
 

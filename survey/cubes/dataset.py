@@ -9,8 +9,8 @@ import xarray as xr
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from survey.cubes.lazy_image import Image, elementwise, for_dataset
 from survey.cubes.units import flux_unit as canonical_flux_unit
-from survey.cubes.voxels import Image, elementwise, for_dataset
 from survey.cubes.wcs import celestial_header, header_text, sky_position
 from survey.cubes.wcs import spaxel_area_arcsec2 as area_on_sky
 from survey.errors import DataError

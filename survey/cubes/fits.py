@@ -25,7 +25,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import DTypeLike, NDArray
 
-from survey.cubes.voxels import Key, Voxels
+from survey.cubes.lazy_image import Key, Voxels
 from survey.errors import DataError
 
 SLAB_BYTES = 64 << 20

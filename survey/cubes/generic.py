@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from survey.config import GenericReaderSettings
 from survey.cubes.dataset import build_cube, sigma_from_inverse_variance, sigma_from_variance
 from survey.cubes.fits import FitsFile
-from survey.cubes.voxels import Image, elementwise
+from survey.cubes.lazy_image import Image, elementwise
 from survey.cubes.wavelength import wavelength_axis_um
 
 _TO_SIGMA: dict[str, Callable[[NDArray[np.floating]], NDArray[np.floating]]] = {

@@ -12,7 +12,7 @@ import xarray as xr
 from catalogs.reference import load_bands, load_lines
 from survey.config import ReadSettings
 from survey.cubes.registry import open_cube
-from survey.spectra.light import LIGHT_KM_S
+from survey.spectra.constants import LIGHT_KM_S
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from survey.cubes.manga import read_manga
 from survey.cubes.muse import read_muse
 from survey.cubes.sami import read_sami
 from survey.errors import ConfigError, DataError
+
+Shape = tuple[int, int, int]
 
 GENERIC = "generic"
 TARGET_KEYWORDS = ("TARGNAME", "OBJECT", "NAME")
@@ -91,6 +94,24 @@ def target_name(path: str | Path) -> str:
             if name := str(fits_file.primary.get(keyword, "")).strip():
                 return name
     return ""
+
+
+def cube_shape(path: str | Path) -> Shape | None:
+    """Wavelengths, y and x of the first three-dimensional image of a FITS file.
+
+    Headers alone are read, thousands of files in seconds. None if there is no such image, or
+    anything is wrong with the file: the reader that will read it says what.
+    """
+    path = Path(path)
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            while True:
+                header = fits.Header.fromfile(file)
+                if header["NAXIS"] == 3:
+                    return header["NAXIS3"], header["NAXIS2"], header["NAXIS1"]
+                file.seek(header.data_size_padded, 1)
+    except Exception:  # of many kinds: astropy's, zlib's, the file system's
+        return None
 
 
 def read_cube(

@@ -7,7 +7,7 @@ import xarray as xr
 
 from survey.cubes.dataset import build_cube, sigma_from_variance
 from survey.cubes.fits import FitsFile
-from survey.cubes.voxels import elementwise
+from survey.cubes.lazy_image import elementwise
 from survey.cubes.wavelength import wavelength_axis_um
 
 _ARMS = {"BL": "blue", "RD": "red"}

@@ -12,12 +12,12 @@ import dask
 from distributed import Client
 
 from survey.config import EngineSettings
-from survey.engine.clusters.base import SCHEDULING, ClusterTable, Warn
-from survey.engine.clusters.local import LocalTable
+from survey.engine.backends.base import SCHEDULING, ClusterTable, Warn
+from survey.engine.backends.local import LocalTable
 from survey.engine.environment import check_environments
-from survey.engine.joining import welcoming
 from survey.engine.monitor import watched
 from survey.engine.settings import cluster_of
+from survey.engine.worker_preload import checked_workers
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class LazyCluster:
         client = stack.enter_context(self.table.open(self.warn))
         if not isinstance(self.table, LocalTable):
             check_environments(client)
-        stack.enter_context(welcoming(client, self.warn))
+        stack.enter_context(checked_workers(client, self.warn))
         stack.enter_context(watched(client, self.table, self.warn))
         _tables[client] = self.table
         return client

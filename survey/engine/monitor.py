@@ -20,7 +20,7 @@ from dask.utils import format_bytes
 from distributed import Client
 from distributed.comm.addressing import get_address_host
 
-from survey.engine.clusters.base import ClusterTable, Warn, WatchSettings
+from survey.engine.backends.base import ClusterTable, Warn, WatchSettings
 from survey.engine.periodic import every
 
 IDLE_CPU_PERCENT = 10.0

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from survey.config import EngineSettings
-from survey.engine.clusters import KINDS, ClusterTable, LocalTable
+from survey.engine.backends import KINDS, ClusterTable, LocalTable
 from survey.errors import ConfigError
 
 

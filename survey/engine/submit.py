@@ -20,7 +20,8 @@ from dask.typing import Key
 from dask.utils import format_bytes
 from distributed import Client, Future, KilledWorker
 
-from survey.engine.capacity import MEMORY, WorkerMemory
+from survey.engine.worker_memory import WorkerMemory
+from survey.engine.worker_preload import MEMORY
 from survey.errors import InfrastructureError, MemoryNeeded, ResourceError
 
 POLL_S = 5.0

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from catalogs.reference import Line
-from survey.features.blanks import Blanks, integrate_blanks
 from survey.features.continuum import Integrals
+from survey.features.empirical_noise import Blanks, integrate_blanks
 from survey.features.fringes import Fringes, find_fringes
 from survey.features.spectrum import Bools, Floats, Ints, Spectrum
 from survey.features.windows import free_samples

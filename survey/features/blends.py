@@ -28,7 +28,7 @@ from survey.features.spectrum import (
     wavelengths_of,
 )
 from survey.features.windows import REACH_FWHM, full_windows, measurable
-from survey.spectra.light import LIGHT_KM_S
+from survey.spectra.constants import LIGHT_KM_S
 
 FIT_FWHM = 4.0
 """How far a fit reaches from its lines."""

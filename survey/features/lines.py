@@ -30,7 +30,7 @@ from survey.features.windows import (
     line_windows,
     measurable,
 )
-from survey.spectra.light import LIGHT_KM_S
+from survey.spectra.constants import LIGHT_KM_S
 
 
 @dataclass(frozen=True)

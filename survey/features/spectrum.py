@@ -21,7 +21,7 @@ from scipy.ndimage import percentile_filter
 
 from catalogs.reference import Line
 from survey.errors import DataError
-from survey.spectra.light import LIGHT_KM_S, LIGHT_UM_S
+from survey.spectra.constants import LIGHT_KM_S, LIGHT_UM_S
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

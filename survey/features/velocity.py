@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from catalogs.reference import Line, blend_groups
-from survey.features.scan import Peak, Scan, scan_lines
+from survey.features.matched_filter import Peak, Scan, scan_lines
 from survey.features.spectrum import MAD_PER_SIGMA, Spectrum, observed_spectrum
-from survey.spectra.light import LIGHT_KM_S
+from survey.spectra.constants import LIGHT_KM_S
 
 VELOCITY_LIMIT_KM_S = 700.0
 """How far lines are looked for.

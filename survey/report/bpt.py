@@ -17,8 +17,8 @@ import pandas as pd
 from catalogs.query import Catalog
 from survey.classes.demarcations import UNDECIDED, classify_plane
 from survey.report.demarcations import Plane, demarcated_planes
-from survey.report.planes import draw_planes, ratio_label
-from survey.report.stamp import drawn_for
+from survey.report.diagnostic_diagrams import draw_planes, ratio_label
+from survey.report.provenance import drawn_for
 
 PICTURE = "bpt.png"
 

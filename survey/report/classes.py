@@ -5,11 +5,11 @@ from __future__ import annotations
 import html
 from pathlib import Path
 
-from catalogs.classification import Classification
 from catalogs.query import Catalog
-from survey.report.planes import draw_planes
+from catalogs.survey_parts import SurveyPart
+from survey.report.diagnostic_diagrams import draw_planes
+from survey.report.provenance import drawn_for
 from survey.report.scores import draw_importances, draw_scores
-from survey.report.stamp import drawn_for
 
 OVERLAY_CAPTION = (
     "Clusters over the contours of those that the model was trained on, in planes of two log "
@@ -25,7 +25,7 @@ CAPTIONS = {
 }
 
 
-def class_section(catalog: Catalog, classification: Classification, folder: Path) -> list[str]:
+def class_section(catalog: Catalog, classification: SurveyPart, folder: Path) -> list[str]:
     """Draw the classification of a catalog, and return its HTML.
 
     Pictures that are of this very classification already are left alone.
@@ -33,7 +33,7 @@ def class_section(catalog: Catalog, classification: Classification, folder: Path
     Parameters
     ----------
     catalog : Catalog
-    classification : Classification
+    classification : SurveyPart
         The one that its classes are of.
     folder : Path
         Of the page; the pictures are written below it.
@@ -44,7 +44,7 @@ def class_section(catalog: Catalog, classification: Classification, folder: Path
         _draw(catalog, classification, pictures)
     blocks = [f"<h1>Classes</h1><p>{html.escape(_counts(catalog))}</p>"]
     captions = dict(CAPTIONS)
-    if trained_on := classification.receipt.summary.get("trained_on"):
+    if trained_on := classification.summary.get("trained_on"):
         captions["planes"] = f"{OVERLAY_CAPTION}{', '.join(trained_on)}."
     for name, caption in captions.items():
         if (pictures / f"{name}.png").exists():
@@ -54,7 +54,7 @@ def class_section(catalog: Catalog, classification: Classification, folder: Path
     return blocks
 
 
-def _draw(catalog: Catalog, classification: Classification, folder: Path) -> None:
+def _draw(catalog: Catalog, classification: SurveyPart, folder: Path) -> None:
     for old in folder.glob("*.png"):
         old.unlink()
     stamp = classification.receipt.key
@@ -64,7 +64,7 @@ def _draw(catalog: Catalog, classification: Classification, folder: Path) -> Non
     # The ratios of a model are not always among those of the catalog.
     planes = [
         (x, y)
-        for x, y in classification.receipt.summary["planes"]
+        for x, y in classification.summary["planes"]
         if {f"log_{x}", f"log_{y}"} <= set(catalog.clusters)
     ]
     if planes:

@@ -14,15 +14,15 @@ from pathlib import Path
 import numpy as np
 
 from catalogs import open_catalog
-from catalogs.classification import current_classification
 from catalogs.part_tables import read_part_table
 from catalogs.parts import PartStore, Receipt, safe_name
+from catalogs.survey_parts import CLASSES, current_products
 from survey.errors import IntegrityError
 from survey.report.bpt import bpt_section
 from survey.report.classes import class_section
+from survey.report.dendrogram import draw_tree
 from survey.report.galaxy import draw_galaxy
-from survey.report.stamp import drawn_for
-from survey.report.tree import draw_tree
+from survey.report.provenance import drawn_for
 
 FOLDER = "report"
 PAGE = "index.html"
@@ -92,11 +92,11 @@ def write_page(root: str | Path) -> Path:
         PAGE_HEAD,
         f"<h1>{len(galaxies)} galaxies, {int(galaxies['n_cluster'].sum())} clusters</h1>",
     ]
-    classification = current_classification(root)
+    classification = current_products(root).get(CLASSES.name)
     drawn: list[tuple[str, str]] = []
     if classification is not None:
         blocks += class_section(catalog, classification, root / FOLDER)
-        drawn = [(x, y) for x, y in classification.receipt.summary["planes"]]
+        drawn = [(x, y) for x, y in classification.summary["planes"]]
     blocks += bpt_section(catalog, root / FOLDER, drawn)
     for row in failures.to_dict("records"):
         text = html.escape(f"{row['galaxy']}: {row['stage']}: {row['message']}")

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from survey.report.diagnostic_diagrams import ratio_label
 from survey.report.palette import cluster_colors
-from survey.report.planes import ratio_label
 
 MOST_SHOWN = 24
 BARS = {"importance": "decrease of impurity", "permutation": "fall when shuffled"}

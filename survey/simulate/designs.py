@@ -9,7 +9,7 @@ from itertools import cycle, islice
 from catalogs.reference import load_gatos_sample
 from survey.errors import ConfigError
 from survey.simulate.spectra import load_toml
-from survey.spectra.light import LIGHT_KM_S
+from survey.spectra.constants import LIGHT_KM_S
 
 HUBBLE_KM_S_MPC = 70.0
 """Turns a distance into a redshift; those of real galaxies have peculiar velocities as well."""

@@ -16,7 +16,7 @@ from survey.simulate.spectra import (
     Spectrum,
     line_profile,
 )
-from survey.spectra.light import LIGHT_KM_S, LIGHT_UM_S
+from survey.spectra.constants import LIGHT_KM_S, LIGHT_UM_S
 
 Array = NDArray[np.float64]
 

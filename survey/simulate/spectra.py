@@ -18,7 +18,7 @@ from scipy.special import erf
 
 from catalogs.reference import load_bands, load_lines
 from survey.errors import ConfigError
-from survey.spectra.light import LIGHT_UM_S
+from survey.spectra.constants import LIGHT_UM_S
 
 Array = NDArray[np.float64]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from survey.simulate.galaxy import Region
 from survey.simulate.scene import Layer, Scene
 from survey.simulate.spectra import MJY_IN_W_M2_HZ
-from survey.spectra.light import LIGHT_UM_S
+from survey.spectra.constants import LIGHT_UM_S
 
 Array = NDArray[np.floating]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survey.spectra.grid import velocity_step_km_s
-from survey.spectra.robust import masked_median
+from survey.spectra.medians import masked_median
 
 WIDTH_KM_S = 6000.0
 """Window of the running median: several times the broadest nuclear forbidden lines."""

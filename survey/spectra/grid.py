@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from survey.errors import DataError
-from survey.spectra.light import LIGHT_KM_S
+from survey.spectra.constants import LIGHT_KM_S
 
 MIN_WINDOW_COVERAGE = 0.8
 """Fraction of a window that the cube must cover."""

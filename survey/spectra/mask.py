@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.spectra.rows import Rows, blocks_of
+from survey.spectra.blocks import Rows, blocks_of
 
 USEFUL_SPAXEL_FRACTION = 0.5
 """A spaxel has a say about planes when this fraction of the planes with any data is good in it."""

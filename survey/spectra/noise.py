@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.spectra.robust import leading_median, sort_valid
+from survey.spectra.medians import leading_median, sort_valid
 
 LAG = 3
 """Distance in samples of the differences, beyond the reach of the spectral correlation."""

@@ -2,7 +2,7 @@
 
 This is the stage before the distances: window, bad planes, bad spaxels, short gaps, a grid
 that suits the shift, empirical noise, the S/N support of the galaxy, normalisation. What is
-read and what is made are tables of rows (`survey.spectra.rows`), of which only a few blocks
+read and what is made are tables of rows (`survey.spectra.blocks`), of which only a few blocks
 are in memory at a time unless the tables themselves are.
 """
 
@@ -19,6 +19,15 @@ from scipy import sparse
 
 from survey.config import PrepareSettings
 from survey.errors import DataError
+from survey.spectra.blocks import (
+    Allocate,
+    Rows,
+    blocks_of,
+    in_memory,
+    keep_rows,
+    row_blocks,
+    with_columns,
+)
 from survey.spectra.grid import (
     log_grid,
     resample,
@@ -28,18 +37,9 @@ from survey.spectra.grid import (
     window_planes,
 )
 from survey.spectra.mask import bad_planes, fill_gaps, longest_gaps
+from survey.spectra.medians import masked_median
 from survey.spectra.noise import MIN_SAMPLES, local_noise, spectral_noise
 from survey.spectra.normalise import Ranges, SpectralFrame, normalise
-from survey.spectra.robust import masked_median
-from survey.spectra.rows import (
-    Allocate,
-    Rows,
-    blocks_of,
-    in_memory,
-    keep_rows,
-    row_blocks,
-    with_columns,
-)
 
 REASONS = (
     "no data",

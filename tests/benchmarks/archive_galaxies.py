@@ -17,10 +17,11 @@ from table import Line
 
 from survey.config import EngineSettings, Settings
 from survey.engine.cluster import Cluster, connect
-from survey.pipeline import archive
-from survey.pipeline.archive import run_survey
-from survey.pipeline.targets import Target, read_targets
-from survey.pipeline.task import GalaxyReport, GalaxyTask, process_galaxy
+from survey.pipeline.galaxy.target import Target
+from survey.pipeline.galaxy.task import GalaxyReport, GalaxyTask, process_galaxy
+from survey.pipeline.run import survey as archive
+from survey.pipeline.run.survey import run_survey
+from survey.pipeline.run.targets import read_targets
 from survey.report.run import draw_galaxy_figures
 from survey.simulate import simulate_archive
 

@@ -21,12 +21,13 @@ from stand_in_parts import galaxy_name, part_path, write_parts
 from table import Line
 
 from survey.config import build_settings
-from survey.engine.frugal import FRUGAL
-from survey.pipeline import archive, growing
-from survey.pipeline.archive import run_survey
-from survey.pipeline.order import Demand, projected_demand
-from survey.pipeline.targets import Target
-from survey.pipeline.task import GalaxyReport, GalaxyTask, process_galaxy
+from survey.engine.backends.base import SMALL_HISTORY
+from survey.pipeline.galaxy.target import Target
+from survey.pipeline.galaxy.task import GalaxyReport, GalaxyTask, process_galaxy
+from survey.pipeline.run import publisher as growing
+from survey.pipeline.run import survey as archive
+from survey.pipeline.run.schedule import Demand, projected_demand
+from survey.pipeline.run.survey import run_survey
 
 GALAXIES, SPAXELS = 10_000, 3000
 WORKERS = 100
@@ -48,7 +49,7 @@ def measure(folder: Path, scale: float) -> Iterator[Line]:
     reports: list[GalaxyReport] = []
     publishing = _Timed(growing.publish)
     with (
-        dask.config.set(FRUGAL),
+        dask.config.set(SMALL_HISTORY),
         LocalCluster(
             n_workers=WORKERS,
             threads_per_worker=1,

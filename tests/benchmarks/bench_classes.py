@@ -20,17 +20,17 @@ from sklearn.neighbors import KNeighborsClassifier
 from table import Line, print_table
 from threadpoolctl import threadpool_limits
 
-from survey.classes.arrays import UNLABELLED
-from survey.classes.draw import scaling_of
 from survey.classes.montecarlo import run_draws
-from survey.classes.outcome import conclude
+from survey.classes.realisation import scaling_of
+from survey.classes.results import conclude
 from survey.classes.sample import LabelledSample, Method
 from survey.classes.scores import score
+from survey.classes.types import UNLABELLED
 from survey.config import ClassSettings, EngineSettings
 from survey.engine.cluster import Cluster, connect
-from survey.pipeline import draws as pipeline_draws
-from survey.pipeline.draws import Drawing
-from survey.pipeline.stopwatch import peak_memory_bytes
+from survey.pipeline.classification import monte_carlo as pipeline_draws
+from survey.pipeline.classification.monte_carlo import Drawing
+from survey.pipeline.galaxy.timing import peak_memory_bytes
 from tests.classes.simulated import ALL_RATIOS, MEANS, SLOPES, packaged_set, simulated_sample
 
 METHOD = Method()

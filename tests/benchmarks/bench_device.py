@@ -10,8 +10,8 @@ import time
 
 import numpy as np
 
-from survey.clustering.devices import Device
-from survey.clustering.distances import Distances, shifted_distances
+from survey.distances.devices import Device
+from survey.distances.distances import Distances, shifted_distances
 from survey.errors import ConfigError
 
 SHAPE = (10_000, 4563)

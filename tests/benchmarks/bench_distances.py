@@ -19,8 +19,8 @@ from scipy.spatial.distance import cdist
 from table import Line, print_table
 from threadpoolctl import threadpool_limits
 
-from survey.clustering.distances import shifted_distances
-from survey.clustering.lags import lag_range, overlap
+from survey.distances.distances import shifted_distances
+from survey.distances.lags import lag_range, overlap
 
 THREADS = 2
 MAX_SHIFT = 6

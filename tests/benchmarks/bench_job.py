@@ -16,8 +16,8 @@ from table import Line, print_table
 from catalogs import open_catalog
 from survey.config import EngineSettings, Settings
 from survey.engine.cluster import connect
-from survey.pipeline.archive import run_survey
-from survey.pipeline.targets import read_targets
+from survey.pipeline.run.survey import run_survey
+from survey.pipeline.run.targets import read_targets
 from survey.simulate import simulate_archive
 
 SIZE = (52, 50)

@@ -18,13 +18,13 @@ import numpy as np
 from accuracy import balanced_accuracy
 from table import Line, print_table
 
-from survey.latent.autoencoder import TransformerAutoencoder
-from survey.latent.evaluate import Job, Plan, Summary, evaluate, summarise
-from survey.latent.spectra import SpectrumSet
-from survey.pipeline.latent_bench import simulated_benchmark
-from survey.report.latent_table import write_evaluation
-from survey.simulate.xray import simulate_xray
-from survey.xray.catalog_tables import agn_or_compact, read_catalog_table
+from survey.latents.evaluation.benchmark import Job, Plan, Summary, evaluate, summarise
+from survey.latents.models.autoencoder import TransformerAutoencoder
+from survey.latents.report.table import write_evaluation
+from survey.latents.run.benchmark_sets import simulated_benchmark
+from survey.latents.spectra import SpectrumSet
+from survey.latents.xray.catalog_tables import agn_or_compact, read_catalog_table
+from survey.latents.xray.simulate import simulate_xray
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "bench-latent"

@@ -24,18 +24,18 @@ import numpy as np
 from astropy.io import fits
 from table import Line, print_table
 
-from survey.clustering.basis import SAMPLE_SIZE, spectral_basis
-from survey.clustering.chain import chain_tree
 from survey.clustering.criteria import adjusted_rand, partition
-from survey.clustering.dendrogram import Tree
-from survey.clustering.distances import shifted_distances
-from survey.clustering.merging import Linkage
-from survey.clustering.micro import MicroSums, block_sums, micro_clusters
-from survey.clustering.noise_bias import noise_energy, without_noise
-from survey.clustering.pairs import random_sample
-from survey.clustering.strips import StripDistances, mean_spectrum, strip_pairs, subtract_noise
+from survey.clustering.pair_sums import random_sample
 from survey.config import PrepareSettings, ReadSettings
 from survey.cubes.registry import read_cube
+from survey.distances.distances import shifted_distances
+from survey.distances.noise import noise_energy, without_noise
+from survey.distances.strips import StripDistances, mean_spectrum, strip_pairs, subtract_noise
+from survey.linkage.dendrogram import Tree
+from survey.linkage.lance_williams import Linkage
+from survey.linkage.nn_chain import chain_tree
+from survey.linkage.pca import SAMPLE_SIZE, spectral_basis
+from survey.linkage.two_stage import MicroSums, block_sums, micro_clusters
 from survey.simulate import simulate_galaxy
 from survey.simulate.archive import Plan, plan_archive
 from survey.simulate.observation import Observation

@@ -36,8 +36,8 @@ from catalogs import open_catalog
 from survey.clustering.criteria import partition
 from survey.config import EngineSettings, build_settings
 from survey.engine.cluster import connect
-from survey.pipeline.archive import run_survey
-from survey.pipeline.linking import Linked
+from survey.pipeline.galaxy.tree import Linked
+from survey.pipeline.run.survey import run_survey
 
 
 @dataclass(frozen=True)

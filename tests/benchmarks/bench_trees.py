@@ -19,15 +19,15 @@ import numpy as np
 from scipy.spatial.distance import squareform
 from table import Line, print_table
 
-from survey.clustering.chain import chain_tree
 from survey.clustering.criteria import adjusted_rand, partition
-from survey.clustering.dendrogram import Tree
-from survey.clustering.distances import shifted_distances
-from survey.clustering.linkage import linkage_tree
-from survey.clustering.merging import Linkage
-from survey.clustering.rounds import rounds_tree
-from survey.clustering.strips import StripDistances, mean_spectrum, strip_pairs
-from survey.pipeline.stopwatch import peak_memory_bytes, reset_peak_memory
+from survey.distances.distances import shifted_distances
+from survey.distances.strips import StripDistances, mean_spectrum, strip_pairs
+from survey.linkage.dendrogram import Tree
+from survey.linkage.fastcluster import linkage_tree
+from survey.linkage.lance_williams import Linkage
+from survey.linkage.nn_chain import chain_tree
+from survey.linkage.reciprocal_rounds import rounds_tree
+from survey.pipeline.galaxy.timing import peak_memory_bytes, reset_peak_memory
 
 METHODS = ("ward", "average", "complete")
 MAX_SHIFT = 6

@@ -24,18 +24,18 @@ from table import Line, print_table
 from true_ratios import bayes_rule, true_maps
 
 from catalogs import open_catalog
-from survey.classes.arrays import UNLABELLED
-from survey.classes.draw import scaling_of
+from survey.classes.realisation import scaling_of
 from survey.classes.sample import LabelledSample
 from survey.classes.scores import score
+from survey.classes.types import UNLABELLED
 from survey.config import ClassSettings, EngineSettings, load_settings
 from survey.engine.cluster import Cluster, connect
-from survey.pipeline.archive import run_survey
-from survey.pipeline.classify import Classified, classify
-from survey.pipeline.draws import labelled_sample
+from survey.pipeline.classification.classify import Classified, classify
+from survey.pipeline.classification.monte_carlo import labelled_sample
+from survey.pipeline.classification.sample import sample_rows
 from survey.pipeline.ratios import named_ratios
-from survey.pipeline.sample import sample_rows
-from survey.pipeline.targets import read_targets
+from survey.pipeline.run.survey import run_survey
+from survey.pipeline.run.targets import read_targets
 from survey.simulate import simulate_archive
 from survey.simulate.archive import Plan, plan_archive
 from survey.simulate.labels import label_regions, true_classes

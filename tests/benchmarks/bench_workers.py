@@ -12,8 +12,9 @@ from table import Line, print_table
 
 from survey.config import EngineSettings, Settings
 from survey.engine.cluster import connect
-from survey.pipeline.archive import run_survey
-from survey.pipeline.targets import Target, read_targets
+from survey.pipeline.galaxy.target import Target
+from survey.pipeline.run.survey import run_survey
+from survey.pipeline.run.targets import read_targets
 from survey.simulate import simulate_archive
 
 GALAXIES = 8

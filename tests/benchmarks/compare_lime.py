@@ -26,12 +26,12 @@ from astropy.io import fits
 
 from catalogs.reference import load_lines, resolving_power
 from survey.config import FeatureSettings
-from survey.features.measure import measure_features
+from survey.features.measurements import measure_features
 from survey.features.spectrum import Spectrum, observed_spectrum
 from survey.features.velocity import find_velocity
 from survey.features.width import find_width
 from survey.simulate.spectra import line_profile, load_spectrum
-from survey.spectra.light import LIGHT_KM_S, LIGHT_UM_S
+from survey.spectra.constants import LIGHT_KM_S, LIGHT_UM_S
 
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from survey.pipeline.targets import Target
+from survey.pipeline.galaxy.target import Target
 from survey.simulate.cube import simulate_galaxy
 from survey.simulate.observation import Observation
 from survey.simulate.recipes import draw_galaxy

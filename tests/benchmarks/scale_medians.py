@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from survey.clustering.profiles import cluster_profiles
-from survey.engine.scratch import Scratch
-from survey.pipeline.stopwatch import peak_memory_bytes, reset_peak_memory
-from survey.spectra.rows import row_blocks
+from survey.cubes.scratch import Scratch
+from survey.pipeline.galaxy.timing import peak_memory_bytes, reset_peak_memory
+from survey.spectra.blocks import row_blocks
 
 N_SPAXEL, N_PLANE = 50_000, 3_700
 

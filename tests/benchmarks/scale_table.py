@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 from table import Line
 
-from survey.engine.costs import Work
-from survey.engine.memory import project
+from survey.pipeline.galaxy.costs import Work
+from survey.pipeline.galaxy.paths import project
 
 KS = range(2, 21)
 """Numbers of clusters at which partitions are compared."""

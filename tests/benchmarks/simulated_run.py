@@ -19,12 +19,12 @@ from catalogs.part_tables import write_part_table
 from catalogs.parts import PartStore
 from catalogs.publish import publish
 from catalogs.schema import to_arrow
-from survey.classes.arrays import UNLABELLED
 from survey.classes.ratios import FeatureFluxes
 from survey.classes.sample import LabelledSample
+from survey.classes.types import UNLABELLED
 from survey.config import Settings, fingerprint
-from survey.pipeline.archive import describe_run
-from survey.pipeline.sample import SAMPLE_FILE
+from survey.pipeline.classification.sample import SAMPLE_FILE
+from survey.pipeline.run.survey import describe_run
 
 sys.path.append(str(Path(__file__).parents[2]))  # the simulated sample is shared with the tests
 from tests.classes.simulated import CLASSES, simulated_sample
@@ -87,7 +87,7 @@ def write_run(
 
 
 def write_sample_of(folder: Path, labelled: LabelledSample) -> None:
-    """Write a sample, labels included, as `survey.pipeline.sample.write_sample` does."""
+    """Write a sample, labels included, as `write_sample` does."""
     rows = sample_frame(labelled).assign(label=labelled.labels, coverage=1.0, conflict=False)
     rows.to_parquet(folder / SAMPLE_FILE)
 

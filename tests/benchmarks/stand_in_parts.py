@@ -24,8 +24,8 @@ from catalogs.parts import PartStore
 from catalogs.publish import PART_TABLES
 from catalogs.schema import arrow_schema, to_arrow
 from survey.config import Settings
-from survey.pipeline.galaxy import Galaxy
-from survey.pipeline.targets import read_targets
+from survey.pipeline.galaxy.stages import Galaxy
+from survey.pipeline.run.targets import read_targets
 from survey.simulate import simulate_archive
 
 STAGE, KEY = "features", f"standin{SCHEMA_VERSION}"

@@ -18,7 +18,7 @@ from catalogs.reference import load_bands, load_lines, resolving_power, slope_wi
 from survey.classes.ratios import FeatureFluxes, Ratio, features_of
 from survey.classes.sample import Sample
 from survey.config import FeatureSettings
-from survey.features.measure import measure_features
+from survey.features.measurements import measure_features
 from survey.simulate.archive import Plan, plan_archive
 from survey.simulate.observation import Observation
 from survey.simulate.psf import INSTRUMENT

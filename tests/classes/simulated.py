@@ -9,9 +9,9 @@ from itertools import combinations
 import numpy as np
 
 from catalogs.diagnostics import load_ratios
-from survey.classes.arrays import UNLABELLED
 from survey.classes.ratios import FeatureFluxes, Ratio, parse_ratios
 from survey.classes.sample import LabelledSample, Sample
+from survey.classes.types import UNLABELLED
 
 CLASSES = ("AGN", "SF", "other")
 FEATURES = (

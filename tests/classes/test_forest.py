@@ -3,9 +3,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestClassifier
 
-from survey.classes.arrays import UNLABELLED
-from survey.classes.flat import flatten, forest_arrays, forest_from_arrays
 from survey.classes.forest import GrownTree, grow_trees, probabilities
+from survey.classes.forest_arrays import flatten, forest_arrays, forest_from_arrays
+from survey.classes.types import UNLABELLED
 
 N, P = 60, 8
 
@@ -89,6 +89,6 @@ def test_the_flat_forest_follows_many_clusters_in_portions(monkeypatch) -> None:
     forest = flatten(grown(10))
     predictors, _ = training_set()
     whole = forest.probabilities(predictors)
-    monkeypatch.setattr("survey.classes.flat.PLACES_AT_ONCE", 70)
+    monkeypatch.setattr("survey.classes.forest_arrays.PLACES_AT_ONCE", 70)
     np.testing.assert_array_equal(forest.probabilities(predictors), whole)
     assert forest.probabilities(predictors[:0]).shape == (0, 3)

@@ -12,11 +12,11 @@ from sklearn.ensemble import RandomForestClassifier
 from skops import io as skops_io
 
 from survey.classes.diagrams import class_diagrams
-from survey.classes.flat import join_forests
+from survey.classes.forest_arrays import join_forests
 from survey.classes.model import Model, ModelCard, apply_model, grow_model_forest, make_model
-from survey.classes.modelfile import dump_model, load_model
-from survey.classes.outcome import most_probable
+from survey.classes.model_io import dump_model, load_model
 from survey.classes.ratios import parse_ratios
+from survey.classes.results import most_probable
 from survey.classes.sample import Method
 from survey.classes.scores import score
 from survey.errors import DataError

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from survey.classes.arrays import UNLABELLED
 from survey.classes.montecarlo import DrawSums, run_draws
-from survey.classes.outcome import conclude
 from survey.classes.ratios import parse_ratios
+from survey.classes.results import conclude
 from survey.classes.sample import LabelledSample, Method, fit_scaling
 from survey.classes.scores import score
+from survey.classes.types import UNLABELLED
 from survey.errors import DataError
 from tests.classes.simulated import ALL_RATIOS, CLASSES, FEATURES, MEANS, simulated_sample
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from regions import Regions
 
-from survey.classes.arrays import UNLABELLED
 from survey.classes.labels import label_clusters
 from survey.classes.regions import LabelRegion, parse_regions
+from survey.classes.types import UNLABELLED
 from survey.errors import ConfigError, DataError
 
 RA, DEC = 345.8151, 8.8739  # NGC 7469

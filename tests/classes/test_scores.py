@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import balanced_accuracy_score, brier_score_loss, confusion_matrix
 
-from survey.classes.arrays import UNLABELLED
 from survey.classes.scores import RELIABILITY_BINS, score
+from survey.classes.types import UNLABELLED
 
 
 def drawn_with(p: np.ndarray, rng: np.random.Generator) -> np.ndarray:

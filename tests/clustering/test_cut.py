@@ -20,10 +20,10 @@ from survey.clustering.criteria import (
     stability,
 )
 from survey.clustering.cut import CRITERIA, choose_cut
-from survey.clustering.distances import shifted_distances
-from survey.clustering.linkage import linkage_tree
-from survey.clustering.pairs import CondensedPairs
+from survey.clustering.pair_sums import CondensedPairs
 from survey.config import CutSettings, PrepareSettings
+from survey.distances.distances import shifted_distances
+from survey.linkage.fastcluster import linkage_tree
 from survey.spectra.prepare import prepare
 
 

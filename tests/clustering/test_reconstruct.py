@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from survey.clustering.reconstruct import reconstruct
-from survey.clustering.shifts import align
+from survey.distances.shifts import align
 from survey.spectra.grid import cell_widths
 
 WAVELENGTH_UM = np.cumsum(np.linspace(0.002, 0.003, 200)) + 12.0

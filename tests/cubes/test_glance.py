@@ -3,8 +3,7 @@
 import pytest
 
 from survey.config import ReadSettings
-from survey.cubes.glance import cube_shape
-from survey.cubes.registry import read_cube
+from survey.cubes.registry import cube_shape, read_cube
 
 
 @pytest.mark.real_data

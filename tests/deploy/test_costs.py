@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from survey.engine.costs import Work
-from survey.engine.memory import parse_memory, project
+from survey.engine.worker_memory import parse_memory
+from survey.pipeline.galaxy.costs import Work
+from survey.pipeline.galaxy.paths import project
 from tests.deploy.conftest import ROOT
 
 STORE_BYTES_PER_VOXEL = 5.5

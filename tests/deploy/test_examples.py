@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from survey.engine.clusters import KINDS
+from survey.engine.backends import KINDS
 from survey.engine.settings import load_cluster
-from survey.pipeline.plan import plan_run
+from survey.pipeline.run.plan import plan_run
 from tests.deploy.conftest import ROOT
 
 SETTINGS = """

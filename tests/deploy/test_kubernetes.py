@@ -14,10 +14,10 @@ import yaml
 from dask.utils import parse_bytes
 
 from survey.config import EngineSettings
+from survey.engine.backends.kubernetes import OPERATOR_VARIABLE, KubernetesTable
 from survey.engine.cluster import LazyCluster
-from survey.engine.clusters.kubernetes import OPERATOR_VARIABLE, KubernetesTable
-from survey.engine.preload import MEMORY
 from survey.engine.settings import load_cluster
+from survey.engine.worker_preload import MEMORY
 from tests.deploy.conftest import ROOT
 from tests.deploy.manifests import core_specs, documents, validate
 from tests.engine.by_hand import dask_process, scheduler_address
@@ -173,5 +173,5 @@ def test_the_image_is_built_from_files_that_are_there(tmp_path: Path) -> None:
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
     install += ["--no-build-isolation", "--target", str(tmp_path / "image"), str(tmp_path / "src")]
     subprocess.run(install, check=True, capture_output=True)
-    assert (tmp_path / "image" / "survey" / "engine" / "preload.py").exists()
+    assert (tmp_path / "image" / "survey" / "engine" / "worker_preload.py").exists()
     assert list((tmp_path / "image" / "catalogs" / "data").glob("*.ecsv"))

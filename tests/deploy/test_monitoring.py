@@ -11,7 +11,7 @@ import yaml
 from survey.config import EngineSettings
 from survey.engine.cluster import connect
 from survey.engine.submit import Task, run_tasks
-from survey.pipeline.task import process_galaxy
+from survey.pipeline.galaxy.task import process_galaxy
 from tests.deploy.conftest import ROOT
 
 PAGE = (ROOT / "deploy" / "README.md").read_text()

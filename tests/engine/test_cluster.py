@@ -7,7 +7,7 @@ from distributed import Client, Worker
 
 from survey.config import EngineSettings
 from survey.engine.cluster import connect, slots, worker_memory_bytes
-from survey.engine.preload import MEMORY
+from survey.engine.worker_preload import MEMORY
 from survey.errors import ConfigError
 
 

@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 from survey.config import EngineSettings
+from survey.engine.backends.base import WatchSettings
 from survey.engine.cluster import LazyCluster
-from survey.engine.clusters.base import WatchSettings
 from survey.engine.monitor import Snapshot, Watchdog, WorkerView
 from survey.engine.submit import Task, run_tasks
 from survey.errors import ResourceError

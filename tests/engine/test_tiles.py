@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from distributed import Client
 
-from survey.engine.scratch import FileRows
+from survey.cubes.scratch import FileRows
 from survey.engine.tiles import n_slots, run_on_cluster, tile_runner
 from survey.errors import DataError, ResourceError
 

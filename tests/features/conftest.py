@@ -8,7 +8,7 @@ from scipy.special import erf
 
 from catalogs.reference import load_bands, load_lines, resolving_power
 from survey.config import FeatureSettings
-from survey.features.measure import Measurement, measure_features
+from survey.features.measurements import Measurement, measure_features
 from survey.features.width import find_width
 
 LIGHT_KM_S = 299792.458

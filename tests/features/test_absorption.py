@@ -5,7 +5,7 @@ import pytest
 
 from catalogs.reference import load_lines, resolving_power
 from survey.config import FeatureSettings
-from survey.features.measure import measure_features
+from survey.features.measurements import measure_features
 
 FWHM_PER_SIGMA = 2.3548
 WAVELENGTH_UM = np.arange(0.470, 0.520, 0.000125)

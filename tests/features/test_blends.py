@@ -5,7 +5,7 @@ import pytest
 
 from catalogs.reference import load_lines, resolving_power
 from survey.config import FeatureSettings
-from survey.features.measure import measure_features
+from survey.features.measurements import measure_features
 
 LIGHT_KM_S = 299792.458
 

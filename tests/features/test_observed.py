@@ -6,7 +6,7 @@ from astropy.io import fits
 
 from catalogs.reference import load_bands, load_lines, resolving_power
 from survey.config import FeatureSettings
-from survey.features.measure import measure_features
+from survey.features.measurements import measure_features
 from survey.features.velocity import find_velocity
 
 pytestmark = pytest.mark.real_data

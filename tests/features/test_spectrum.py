@@ -10,7 +10,7 @@ from catalogs.flags import FeatureFlag, flag_names
 from catalogs.reference import load_lines, resolving_power
 from survey.config import FeatureSettings
 from survey.errors import DataError
-from survey.features.measure import Measurement, feature_columns, measure_features
+from survey.features.measurements import Measurement, feature_columns, measure_features
 from survey.features.spectrum import line_flux_unit, observed_spectrum
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from catalogs.reference import load_lines, resolving_power
 from survey.config import FeatureSettings
-from survey.features.measure import measure_features
+from survey.features.measurements import measure_features
 from survey.features.spectrum import INTRINSIC_FWHM_KM_S
 from survey.features.width import USUAL_WIDTH, find_width
 

@@ -1,8 +1,8 @@
-"""A small survey of simulated galaxies and damaged cubes, and a cluster to run it on."""
+"""Damaged cubes."""
 
 import gzip
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,34 +10,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from survey.config import EngineSettings, Settings, build_settings
-from survey.engine.cluster import Cluster, connect
-from survey.pipeline.targets import Target, read_targets
-from survey.simulate import simulate_archive
-
-
-@pytest.fixture(scope="session")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two small galaxies, with their targets table and settings."""
-    folder = tmp_path_factory.mktemp("archive")
-    simulate_archive(folder, 2, size=(12, 12), window=(12.4, 13.2), seed=5)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def targets(archive: Path) -> list[Target]:
-    return read_targets(archive / "targets.ecsv")
-
-
-@pytest.fixture(scope="session")
-def settings() -> Settings:
-    return build_settings({"cut": {"criterion": "fixed", "k": 3}, "report": {"figures": False}})
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with connect(EngineSettings(workers=2, memory_limit="2GiB", dashboard=False)) as client:
-        yield client
+from survey.pipeline.galaxy.target import Target
 
 
 def _truncated(path: Path) -> None:

@@ -19,8 +19,8 @@ from catalogs.diagnostics import load_demarcations, ratio_names
 from survey.classes.ratios import Limit
 from survey.report.bpt import bpt_section, measured_planes
 from survey.report.demarcations import demarcated_planes, demarcation_handles, draw_demarcations
+from survey.report.diagnostic_diagrams import draw_plane
 from survey.report.palette import cluster_colors
-from survey.report.planes import draw_plane
 
 NII = ("NII_6583/Halpha_6563", "OIII_5007/Hbeta_4861")
 NO_CONTOURS = pd.DataFrame({column.name: [] for column in DIAGRAMS})

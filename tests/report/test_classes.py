@@ -17,14 +17,14 @@ from PIL import Image
 
 from catalogs.diagnostics import load_demarcations
 from survey.classes.ratios import Limit
-from survey.report.palette import cluster_colors
-from survey.report.planes import (
+from survey.report.diagnostic_diagrams import (
     draw_plane,
     draw_planes,
     drawn_contours,
     mixed_colors,
     ratio_label,
 )
+from survey.report.palette import cluster_colors
 from survey.report.scores import draw_confusion, draw_importances, draw_reliability, draw_scores
 
 CLASSES = ("AGN", "SF")

@@ -19,11 +19,11 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from catalogs.parts import Receipt
 from catalogs.reference import load_bands
 from survey.errors import IntegrityError
+from survey.report.dendrogram import ABOVE_CUT, branch_colors, draw_tree
 from survey.report.galaxy import BACKGROUND, draw_cluster_map, draw_spectra
 from survey.report.palette import cluster_colors
 from survey.report.run import draw_all, draw_galaxy_figures, figure_paths
 from survey.report.sky import draw_spaxels, frame_sky, offset_matrix
-from survey.report.tree import ABOVE_CUT, branch_colors, draw_tree
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from survey.simulate.observation import Observation
 from survey.simulate.scene import FWHM_OVER_SIGMA, Scene
 from survey.simulate.spectra import MJY_IN_W_M2_HZ
 from survey.simulate.truth import find_truth
-from survey.spectra.light import LIGHT_KM_S, LIGHT_UM_S
+from survey.spectra.constants import LIGHT_KM_S, LIGHT_UM_S
 
 NEON_UM = 12.81355 * 1.01
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from catalogs.reference import load_lines
 from survey.errors import ConfigError
 from survey.simulate.spectra import line_profile, load_spectrum, load_toml
-from survey.spectra.light import LIGHT_UM_S
+from survey.spectra.constants import LIGHT_UM_S
 
 KINDS = tuple(load_toml("components.toml")["spectrum"])
 REST_UM = np.linspace(11.5, 18.0, 20_001)

@@ -1,0 +1,181 @@
+"""Models as bytes, in the format of skops, and back.
+
+A model is stored as text and arrays of numbers, and loading it makes nothing else. Before
+skops sees a file, everything in it is compared with what such a file may hold: classes that
+skops itself trusts are refused here too, since contents made up for them can crash NumPy or
+scikit-learn. Pickles are never read.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from skops import io as skops_io
+
+from survey.classes.diagrams import Contour, Diagram
+from survey.classes.forest_arrays import forest_arrays, forest_from_arrays
+from survey.classes.model import Model, ModelCard
+from survey.classes.ratios import parse_ratios
+from survey.classes.sample import Scaling, predictor_names
+from survey.classes.types import Floats
+from survey.errors import ConfigError, DataError
+
+MODEL_SCHEMA = 3
+"""Version of what a file holds; others are refused."""
+
+ALLOWED_NODES = {"DictNode", "ListNode", "JsonNode", "NdArrayNode", "TypeNode"}
+ALLOWED_MODULES = {"builtins", "numpy"}
+
+
+def dump_model(model: Model) -> bytes:
+    """The content of a `.skops` file with this model."""
+    description = {
+        "schema": MODEL_SCHEMA,
+        "card": asdict(model.card),
+        "classes": model.classes,
+        "ratios": [ratio.name.split("/") for ratio in model.ratios],
+        "slope": model.uses_slope,
+        "latents": model.n_latents,
+        "diagrams": [_without_points(diagram) for diagram in model.diagrams],
+    }
+    content = {
+        "model": json.dumps(description, indent=1),
+        "center": model.scaling.center,
+        "scatter": model.scaling.scatter,
+        "points": _points(model.diagrams),
+        **forest_arrays(model.forest),
+    }
+    return bytes(skops_io.dumps(content, compression=zipfile.ZIP_DEFLATED))
+
+
+def load_model(data: bytes, *, file: str | None = None) -> Model:
+    """Read a model; `file` is its name in messages.
+
+    Raises
+    ------
+    DataError
+        If it is not a model, one of another version, or damaged.
+    """
+    content = _read_plain(data, file)
+    try:
+        description = json.loads(content["model"])
+        if description["schema"] != MODEL_SCHEMA:
+            raise DataError(
+                "the model was written by another version of the survey",
+                file=file,
+                expected=f"schema {MODEL_SCHEMA}",
+                found=f"schema {description['schema']}",
+                advice="Train it again.",
+            )
+        return _model(description, content)
+    except (KeyError, TypeError, ValueError, ConfigError) as error:
+        raise _refused(f"{type(error).__name__}: {error}", file) from None
+
+
+def _model(description: dict[str, Any], content: dict[str, Any]) -> Model:
+    ratios = parse_ratios((above, below) for above, below in description["ratios"])
+    classes = tuple(map(str, description["classes"]))
+    predictors = predictor_names(
+        ratios, with_slope=bool(description["slope"]), n_latents=int(description["latents"])
+    )
+    center, scatter = (np.asarray(content[name], np.float64) for name in ("center", "scatter"))
+    usable = np.isfinite(center).all() and np.isfinite(scatter).all() and (scatter > 0).all()
+    if not (center.shape == scatter.shape == (len(predictors),) and usable):
+        raise ValueError("the scale does not fit the predictors")
+    card = description["card"]
+    return Model(
+        card=ModelCard(**{**card, "galaxies": tuple(card["galaxies"])}),
+        classes=classes,
+        ratios=ratios,
+        scaling=Scaling(predictors, center, scatter),
+        forest=forest_from_arrays(content, n_predictors=len(predictors), n_classes=len(classes)),
+        diagrams=_diagrams(description["diagrams"], content["points"], predictors, classes),
+    )
+
+
+def _without_points(diagram: Diagram) -> dict[str, Any]:
+    """What a diagram is; the points of its contours are kept together with all others."""
+    contours = [
+        {"class": contour.class_name, "level": contour.level, "points": len(contour.x)}
+        for contour in diagram.contours
+    ]
+    return {"x": diagram.x, "y": diagram.y, "contours": contours}
+
+
+def _points(diagrams: Sequence[Diagram]) -> Floats:
+    """The points (2, M) of all contours, one after the other."""
+    lines = [np.stack([c.x, c.y]) for diagram in diagrams for c in diagram.contours]
+    return np.concatenate([np.empty((2, 0)), *lines], axis=1)
+
+
+def _diagrams(
+    descriptions: list[dict[str, Any]],
+    points: Any,
+    predictors: Sequence[str],
+    classes: Sequence[str],
+) -> tuple[Diagram, ...]:
+    points = np.asarray(points, np.float64)
+    counts = [int(c["points"]) for found in descriptions for c in found["contours"]]
+    named = {c["class"] for found in descriptions for c in found["contours"]}
+    ratios = {found[axis] for found in descriptions for axis in ("x", "y")}
+    fits = points.shape == (2, sum(counts)) and min(counts, default=1) > 0
+    if not (fits and np.isfinite(points).all()):
+        raise ValueError("the points do not fit the contours")
+    if not (named <= set(classes) and ratios <= set(predictors)):
+        raise ValueError("the diagrams are of other classes or ratios")
+    lines = iter(np.split(points, np.cumsum(counts)[:-1], axis=1))
+    return tuple(
+        Diagram(
+            found["x"],
+            found["y"],
+            tuple(Contour(c["class"], float(c["level"]), *next(lines)) for c in found["contours"]),
+        )
+        for found in descriptions
+    )
+
+
+def _read_plain(data: bytes, file: str | None) -> dict[str, Any]:
+    """The dictionary of text and arrays in a skops file that holds nothing else."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            schema = json.loads(archive.read("schema.json"))
+        foreign = sorted(set(_foreign(schema)))
+    except (zipfile.BadZipFile, KeyError, ValueError, RecursionError) as error:
+        raise _refused(f"{type(error).__name__}: {error}", file) from None
+    if foreign:
+        raise _refused(", ".join(foreign), file)
+    try:
+        content = skops_io.loads(data, trusted=[])
+    except Exception as error:  # whatever a made-up file brings its parsers to raise
+        raise _refused(f"{type(error).__name__}: {error}", file) from None
+    if not isinstance(content, dict):
+        raise _refused(f"a {type(content).__name__}", file)
+    return content
+
+
+def _foreign(node: Any) -> Iterator[str]:
+    """What the description of a skops file names that a model does not consist of."""
+    if isinstance(node, dict):
+        if "__loader__" in node and node["__loader__"] not in ALLOWED_NODES:
+            yield str(node["__loader__"])
+        if "__module__" in node and node["__module__"] not in ALLOWED_MODULES:
+            yield f"{node['__module__']}.{node.get('__class__')}"
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    for child in children:
+        yield from _foreign(child)
+
+
+def _refused(found: str, file: str | None) -> DataError:
+    return DataError(
+        "not a model of the survey",
+        file=file,
+        expected="text and arrays as written by `survey classify`",
+        found=found,
+        advice="Files from elsewhere, and pickles, are not loaded.",
+    )

@@ -1,0 +1,179 @@
+"""Sums and parts of a matrix of squared distances, wherever it is, without making the square one.
+
+The cut and the medoids need little of it: how far every spaxel is from every cluster, and the
+distances within small samples. Where these come from is one of
+
+=================  ============================================================================
+`CondensedPairs`   the condensed matrix of all spaxels
+`SampledPairs`     that of a random sample, which stands for all
+`RowPairs`         rows of the square matrix, read in order from wherever they are stored
+=================  ============================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survey.distances.engines.base import cut
+
+
+class Pairs(Protocol):
+    """Squared distances of pairs of spaxels."""
+
+    @property
+    def items(self) -> NDArray[np.intp]:
+        """(m,) spaxels whose distances are known, increasing."""
+
+    def sums_to_clusters(self, labels: NDArray[np.integer], k: int) -> NDArray[np.float64]:
+        """Sum (k, m) of plain distances from every cluster to every item.
+
+        Parameters
+        ----------
+        labels : (m,) array of int
+            Clusters 0..k-1 of the items.
+        k : int
+        """
+
+    def submatrix(self, chosen: NDArray[np.integer]) -> NDArray[np.floating]:
+        """Condensed matrix of some items, given by increasing positions in `items`."""
+
+
+@dataclass(frozen=True)
+class CondensedPairs:
+    """All pairs, in SciPy's order: (0, 1), (0, 2), ... (n-2, n-1).
+
+    Parameters
+    ----------
+    condensed : (n (n-1) / 2,) array
+    """
+
+    condensed: NDArray[np.floating]
+
+    @property
+    def items(self) -> NDArray[np.intp]:
+        """See `Pairs.items`."""
+        return np.arange(round((1 + np.sqrt(1 + 8 * len(self.condensed))) / 2))
+
+    def sums_to_clusters(self, labels: NDArray[np.integer], k: int) -> NDArray[np.float64]:
+        """See `Pairs.sums_to_clusters`."""
+        size = len(labels)
+        sums = np.zeros((k, size))
+        start = 0
+        for i in range(size - 1):
+            stop = start + size - 1 - i
+            distance = np.sqrt(self.condensed[start:stop], dtype=np.float64)
+            sums[labels[i], i + 1 :] += distance
+            sums[:, i] += np.bincount(labels[i + 1 :], distance, minlength=k)
+            start = stop
+        return sums
+
+    def submatrix(self, chosen: NDArray[np.integer]) -> NDArray[np.floating]:
+        """See `Pairs.submatrix`."""
+        size = len(self.items)
+        first, second = np.triu_indices(len(chosen), k=1)
+        i, j = chosen[first].astype(np.int64), chosen[second].astype(np.int64)
+        return self.condensed[size * i - i * (i + 1) // 2 + j - i - 1]
+
+
+@dataclass(frozen=True)
+class SampledPairs:
+    """The pairs of a sample.
+
+    A mean over m random spaxels is off by 1/sqrt(m) of the scatter: a mean silhouette of 5,000
+    of them by 0.003, and less from one number of clusters to the next.
+
+    Parameters
+    ----------
+    items : (m,) array of int
+        Spaxels of the sample, increasing; see `random_sample`.
+    condensed : (m (m-1) / 2,) array
+        Their squared distances.
+    """
+
+    items: NDArray[np.intp]
+    condensed: NDArray[np.floating]
+
+    def sums_to_clusters(self, labels: NDArray[np.integer], k: int) -> NDArray[np.float64]:
+        """See `Pairs.sums_to_clusters`."""
+        return CondensedPairs(self.condensed).sums_to_clusters(labels, k)
+
+    def submatrix(self, chosen: NDArray[np.integer]) -> NDArray[np.floating]:
+        """See `Pairs.submatrix`."""
+        return CondensedPairs(self.condensed).submatrix(chosen)
+
+
+@dataclass(frozen=True)
+class RowPairs:
+    """All pairs, from rows of the square matrix.
+
+    Parameters
+    ----------
+    size : int
+        Number of spaxels n.
+    read_rows : callable
+        Given increasing numbers of rows, returns these rows (m, n) of squared distances.
+    block_rows : int
+        Rows to be read at a time.
+    """
+
+    size: int
+    read_rows: Callable[[NDArray[np.integer]], NDArray[np.floating]]
+    block_rows: int = 256
+
+    @property
+    def items(self) -> NDArray[np.intp]:
+        """See `Pairs.items`."""
+        return np.arange(self.size)
+
+    def sums_to_clusters(self, labels: NDArray[np.integer], k: int) -> NDArray[np.float64]:
+        """See `Pairs.sums_to_clusters`; the matrix is read once."""
+        sums = np.empty((k, self.size))
+        for rows in cut(0, self.size, self.block_rows):
+            squared = self.read_rows(self.items[rows])
+            sums[:, rows] = rectangle_sums(squared, labels, k)
+        return sums
+
+    def submatrix(self, chosen: NDArray[np.integer]) -> NDArray[np.floating]:
+        """See `Pairs.submatrix`; the rows of the chosen spaxels are read."""
+        square = np.empty((len(chosen), len(chosen)))
+        for rows in cut(0, len(chosen), self.block_rows):
+            square[rows] = self.read_rows(chosen[rows])[:, chosen]
+        return square[np.triu_indices(len(chosen), k=1)]
+
+
+def as_pairs(distances: Pairs | NDArray[np.floating]) -> Pairs:
+    """A condensed matrix as `Pairs`, which are left as they are."""
+    return CondensedPairs(distances) if isinstance(distances, np.ndarray) else distances
+
+
+def rectangle_sums(
+    squared: NDArray[np.floating], labels: NDArray[np.integer], k: int
+) -> NDArray[np.float64]:
+    """Sum (k, a) of plain distances from every row of a rectangle to every cluster of its columns.
+
+    Parameters
+    ----------
+    squared : (a, b) array
+        Squared distances.
+    labels : (b,) array of int
+        Clusters 0..k-1 of the columns.
+    k : int
+    """
+    rows = (np.sqrt(row, dtype=np.float64) for row in squared)
+    return np.stack([np.bincount(labels, row, minlength=k) for row in rows], axis=1)
+
+
+def random_sample(n: int, size: int, seed: int) -> NDArray[np.intp]:
+    """At most `size` of n spaxels, increasing."""
+    return np.sort(np.random.default_rng(seed).choice(n, min(size, n), replace=False))
+
+
+def sampled_members(labels: NDArray[np.integer], size: int, seed: int) -> list[NDArray[np.intp]]:
+    """At most `size` spaxels of each cluster 1..k, increasing."""
+    members = (np.flatnonzero(labels == label) for label in range(1, labels.max() + 1))
+    return [rows[random_sample(len(rows), size, seed)] for rows in members]

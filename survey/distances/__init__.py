@@ -1,0 +1,1 @@
+"""Distances of every pair of spectra, minimised over a velocity shift."""

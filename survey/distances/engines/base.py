@@ -1,0 +1,106 @@
+"""The contract of a distance engine: lag distances of a rectangle of pairs at a time.
+
+The spectra of one side, the left, are cut into tiles of consecutive rows, those of the other, the
+right, into panels. An engine prepares both sides once and is then asked for the distances between
+the spectra of a tile and of a panel at every lag; the bookkeeping and the threads are the
+same for all engines and live elsewhere.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from survey.distances.lags import Array
+
+
+class Engine(ABC):
+    """Distances between the spectra of two sides, or of all pairs of one set.
+
+    Parameters
+    ----------
+    left : array (n, L)
+        Finite values.
+    right : array (m, L) or None
+        None for the pairs of `left` with itself, of which one of each two is computed.
+    max_shift : int
+        The largest lag S, smaller than L / 2.
+    dtype : str
+        "float32" or "float64", the precision of the result.
+    """
+
+    name: str
+    """As in the settings."""
+
+    def __init__(self, left: Array, right: Array | None, max_shift: int, dtype: str) -> None:
+        self.left = left
+        self.right = left if right is None else right
+        self.is_square = right is None
+        self.n_samples = left.shape[1]
+        self.max_shift = max_shift
+        self.n_lags = 2 * max_shift + 1
+        self.dtype = dtype
+
+    @property
+    @abstractmethod
+    def tile_size(self) -> int:
+        """Spectra in a tile; the last tile may have fewer."""
+
+    @property
+    def panel_size(self) -> int:
+        """Spectra in a panel, a divisor of the tile size."""
+        return self.tile_size
+
+    def tiles(self) -> list[slice]:
+        """The left side, tile by tile."""
+        return cut(0, len(self.left), self.tile_size)
+
+    def panels(self, tile: slice) -> list[slice]:
+        """The right side, panel by panel; of one set, from the beginning of the tile."""
+        return cut(tile.start if self.is_square else 0, len(self.right), self.panel_size)
+
+    def preparations(self) -> list[Callable[[], None]]:
+        """Work to be done once, in any order and from any thread, before anything is asked."""
+        return []
+
+    def workspace(self) -> tuple[Array, ...]:
+        """Scratch arrays of one thread, reused for all its pairs; the last receives the result."""
+        return (np.empty((self.n_lags, self.tile_size, self.panel_size), self.dtype),)
+
+    @abstractmethod
+    def lag_distances(self, tile: slice, panel: slice, workspace: tuple[Array, ...]) -> Array:
+        """Scaled squared distances between the spectra of a tile and those of a panel.
+
+        Returns
+        -------
+        array (2 S + 1, spectra of the tile, spectra of the panel)
+            A view of the workspace, overwritten by the next call. Values may be negative by
+            rounding.
+        """
+
+    def nearest(
+        self, tile: slice, panel: slice, workspace: tuple[Array, ...], out: Array
+    ) -> npt.NDArray[np.bool_]:
+        """Least of the lag distances of a tile and a panel, into `out`.
+
+        Returns
+        -------
+        bool array (spectra of the tile, spectra of the panel)
+            Where only the largest shift, to either side, attains it.
+        """
+        lag_distances = self.lag_distances(tile, panel, workspace)
+        if self.n_lags == 1:
+            out[...] = lag_distances[0]
+            return np.zeros(out.shape, np.bool_)
+        inner = np.min(lag_distances[1:-1], axis=0)
+        outer = np.minimum(lag_distances[0], lag_distances[-1], out=lag_distances[0])
+        np.minimum(inner, outer, out=out)
+        return outer < inner
+
+
+def cut(start: int, stop: int, size: int) -> list[slice]:
+    """Consecutive slices of `size` from start to stop; the last may be shorter."""
+    return [slice(at, min(at + size, stop)) for at in range(start, stop, size)]

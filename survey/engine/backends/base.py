@@ -1,0 +1,165 @@
+"""What all kinds of clusters share: their settings, and how one is opened."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from dask.utils import parse_bytes, parse_timedelta
+from distributed import Client
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+
+LOOPBACK = "127.0.0.1"
+
+SMALL_HISTORY: dict[str, Any] = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.low-level-log-length": 100,
+}
+"""What Dask keeps for its developers, cut short. It has to be set before the processes start.
+
+Measured on 1,000 galaxies: a worker keeps a profile of every second for an hour, which is 14 MB
+per 100 small galaxies; scheduler and workers keep their last 1,000 messages, tasks included.
+"""
+
+ALLOWED_FAILURES = "distributed.scheduler.allowed-failures"
+
+SCHEDULING: dict[str, Any] = {
+    **SMALL_HISTORY,
+    # One death of a worker is enough: its tasks come back to us as suspects and are tried
+    # again one at a time (see `submit`), so that the guilty one takes no innocent with it.
+    ALLOWED_FAILURES: 0,
+    # A galaxy takes seconds: a worker gains nothing from being sent the next one before it is
+    # free, and that one would be a suspect too.
+    "distributed.scheduler.worker-saturation": 1.0,
+}
+"""Dask's configuration of the clusters that we start."""
+
+PRELOAD = "survey.engine.worker_preload"
+"""What every worker that we start runs before it joins."""
+
+Warn = Callable[[str], None]
+"""Tells a person something that does not stop the run."""
+
+
+class Table(BaseModel):
+    """One table of a cluster file: immutable, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _beside_the_file(path: Path, info: ValidationInfo) -> Path:
+    return (info.context or {}).get("folder", Path()) / path.expanduser()
+
+
+def _is_a_file(path: Path) -> Path:
+    if not path.is_file():
+        raise ValueError(f"no such file: {path}")
+    return path
+
+
+def _is_memory(text: str) -> str:
+    if text != "auto":
+        try:
+            parse_bytes(text)
+        except ValueError:
+            raise ValueError(f'{text!r} is no amount of memory like "4GiB"') from None
+    return text
+
+
+def _is_duration(text: str) -> str:
+    try:
+        parse_timedelta(text)
+    except (ValueError, KeyError):
+        raise ValueError(f'{text!r} is no duration like "55m"') from None
+    return text
+
+
+NearPath = Annotated[Path, AfterValidator(_beside_the_file)]
+"""A path that is relative to the folder of the cluster file."""
+
+NearFile = Annotated[NearPath, AfterValidator(_is_a_file)]
+"""Such a path of a file that is there."""
+
+MemoryLimit = Annotated[str, AfterValidator(_is_memory)]
+"""The memory of one worker: "4GiB", or "auto" for its share of its machine."""
+
+Duration = Annotated[str, AfterValidator(_is_duration)]
+"""A time as Dask writes it: "90s", "55m", "3h"."""
+
+
+class WatchSettings(Table):
+    """When the driver warns that a run stands still, and what it does then.
+
+    A worker stands still when the same galaxies have been on it for stalled_s while its
+    processor idles; a run, when nothing ended anywhere for that long. action = "restart" also
+    restarts such a worker: its galaxy is tried once more, alone, and then quarantined.
+    """
+
+    every_s: float = Field(default=30.0, gt=0)
+    stalled_s: float = Field(default=1800.0, gt=0)
+    silent_s: float = Field(default=60.0, gt=0)
+    action: Literal["warn", "restart"] = "warn"
+
+
+class ClusterTable(Table, ABC):
+    """What can be said of every kind of cluster.
+
+    http = "network" opens Dask's pages and metrics, which ask for no password, to other
+    machines. `metrics_targets` is a file for Prometheus with the addresses to be scraped.
+    """
+
+    EXAMPLE: ClassVar[str]
+
+    dashboard: bool = True
+    http: Literal["loopback", "network"] = "loopback"
+    metrics_targets: NearPath | None = None
+    watch: WatchSettings = WatchSettings()
+
+    @abstractmethod
+    def open(self, warn: Warn) -> AbstractContextManager[Client]:
+        """A client of the cluster, which is started if it is not there already.
+
+        Raises
+        ------
+        ConfigError
+            If it cannot be had.
+        """
+
+    @property
+    def expected_slots(self) -> int:
+        """How many tasks at once it is asked to have room for; 0 where that is not ours to say."""
+        return 0
+
+    @property
+    def expected_memory_bytes(self) -> int | None:
+        """The memory of one worker while none is there yet, if it is known."""
+        return None
+
+    @property
+    def http_host(self) -> str:
+        """Where pages and metrics are served."""
+        return LOOPBACK if self.http == "loopback" else ""
+
+
+class WorkerTable(ClusterTable):
+    """A cluster whose workers we start: what each of them is like.
+
+    `scratch` is the folder to which they spill, on a disk of their own machine. Besides what
+    `resources` say, every worker has the Dask resource "memory", its limit in bytes.
+    """
+
+    workers: int = Field(default=2, ge=1)
+    threads: int = Field(default=1, ge=1)
+    memory_limit: MemoryLimit = "auto"
+    scratch: str | None = None
+    resources: dict[str, float] = {}
+
+
+class LargeWorkers(Table):
+    """Workers with more memory, for galaxies that fit no other."""
+
+    workers: int = Field(default=1, ge=1)
+    memory_limit: MemoryLimit

@@ -1,0 +1,90 @@
+"""Worker processes on this machine."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import ClassVar, Literal
+
+from distributed import Client, LocalCluster
+
+from survey.engine.backends.base import LOOPBACK, PRELOAD, LargeWorkers, Warn, WorkerTable
+from survey.engine.worker_preload import IGNORE_INTERRUPTS
+
+EXAMPLE = """\
+kind = "local"
+workers = 8
+memory_limit = "4GiB"
+"""
+
+
+class LocalTable(WorkerTable):
+    """`workers` processes; scheduler, workers and pages listen on the loopback interface alone."""
+
+    EXAMPLE: ClassVar[str] = EXAMPLE
+
+    kind: Literal["local"] = "local"
+    large: LargeWorkers | None = None
+
+    @property
+    def expected_slots(self) -> int:
+        """All threads of all workers."""
+        large = self.large.workers if self.large else 0
+        return (self.workers + large) * self.threads
+
+    @contextmanager
+    def open(self, warn: Warn) -> Iterator[Client]:
+        """A client of a scheduler in this process and of worker processes beside it."""
+        with ExitStack() as stack:
+            with interrupts_deferred():
+                cluster = stack.enter_context(self._cluster())
+                client = stack.enter_context(Client(cluster))
+                if self.large is not None:
+                    _add(self.large, cluster)
+                    client.wait_for_workers(self.workers + self.large.workers)
+            yield client
+
+    def _cluster(self) -> LocalCluster:
+        return LocalCluster(
+            n_workers=self.workers,
+            threads_per_worker=self.threads,
+            processes=True,
+            host=LOOPBACK,
+            memory_limit=self.memory_limit,
+            local_directory=self.scratch,
+            resources=self.resources or None,
+            preload=[PRELOAD],
+            env={IGNORE_INTERRUPTS: "1"},
+            # Without an address of its own the HTTP server would listen on every interface.
+            dashboard_address=f"{self.http_host}:0",
+            scheduler_kwargs={"dashboard": self.dashboard},
+            worker_dashboard_address=f"{self.http_host}:0",
+            # A worker that is stopped complains of its scheduler; what matters comes to us.
+            silence_logs=logging.CRITICAL,
+        )
+
+
+def _add(large: LargeWorkers, cluster: LocalCluster) -> None:
+    options = cluster.new_spec["options"] | {"memory_limit": large.memory_limit}
+    for number in range(large.workers):
+        cluster.worker_spec[f"large-{number}"] = {**cluster.new_spec, "options": options}
+    cluster.scale(len(cluster.worker_spec))
+
+
+@contextmanager
+def interrupts_deferred() -> Iterator[None]:
+    """Ctrl-C meanwhile takes effect at the end: half a cluster is hard to stop."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Only the main thread may touch signals.
+        return
+    heard: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if heard:
+            signal.raise_signal(signal.SIGINT)

@@ -1,0 +1,90 @@
+"""How much memory the workers have, and which of them a task is for.
+
+Workers declare their memory limit in bytes as the Dask resource "memory". A task that wants more
+than the smallest worker has claims what it wants, and waits until a worker has it to spare.
+"""
+
+from __future__ import annotations
+
+import time
+
+from dask.utils import parse_bytes
+from distributed import Client, get_worker
+from distributed.system import MEMORY_LIMIT
+
+from survey.engine.worker_preload import MEMORY
+from survey.errors import ConfigError
+
+REFRESH_S = 5.0
+"""Workers come and go; asking for all of them costs the scheduler more than a task does."""
+
+
+class WorkerMemory:
+    """The memory that the workers of a cluster declare, looked at every few seconds.
+
+    Parameters
+    ----------
+    client : Client
+    """
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self._declared: list[float] = []
+        self._next_look = 0.0
+
+    def claim(self, wanted_bytes: float) -> dict[str, float] | None:
+        """Resources to claim for a task that wants so much memory.
+
+        None for a task that any worker can take. One that wants more than any worker has
+        claims all of the largest: it may know a way to do with less.
+        """
+        if not wanted_bytes:
+            return None
+        share, largest = self._range_bytes()
+        return None if wanted_bytes <= share else {MEMORY: min(wanted_bytes, largest)}
+
+    @property
+    def largest_bytes(self) -> float:
+        """The most that a worker has; infinite where none of them says."""
+        return self._range_bytes()[1]
+
+    def _range_bytes(self) -> tuple[float, float]:
+        """What every task may take, and the most that a worker has."""
+        if time.monotonic() >= self._next_look:
+            self._look()
+        # Where workers say nothing, there is nothing to choose from.
+        return (self._share, max(self._declared)) if self._declared else (float("inf"),) * 2
+
+    def _look(self) -> None:
+        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        declared = [(worker["resources"].get(MEMORY), worker["nthreads"]) for worker in workers]
+        self._declared = [memory for memory, _ in declared if memory]
+        self._share = min((memory / threads for memory, threads in declared if memory), default=0.0)
+        self._next_look = time.monotonic() + REFRESH_S
+
+
+def parse_memory(text: str) -> float:
+    """Bytes of an amount of memory as in "4GiB".
+
+    Raises
+    ------
+    ConfigError
+        If it is none.
+    """
+    try:
+        return float(parse_bytes(text))
+    except ValueError:
+        raise ConfigError("no amount of memory", expected='"4GiB"', found=repr(text)) from None
+
+
+def memory_here_bytes() -> int:
+    """Memory that one task may use in this process: a share of the limit of the Dask worker.
+
+    Outside a cluster it is all that the machine, or the container, has.
+    """
+    try:
+        worker = get_worker()
+    except ValueError:
+        return int(MEMORY_LIMIT)
+    limit = worker.memory_manager.memory_limit or MEMORY_LIMIT
+    return int(limit) // max(1, worker.state.nthreads)

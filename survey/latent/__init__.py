@@ -1,1 +1,0 @@
-"""Latent representations of spectra: sets of spectra, models, evaluation. No files, no Dask."""

@@ -1,0 +1,31 @@
+"""What the commands of `survey latent` share: their group, and the spectra they are given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from survey.terminal import print_error, progress_bar
+
+if TYPE_CHECKING:
+    from survey.latents.grid import Grid
+    from survey.latents.spectra import SpectrumSet
+
+latent_app = typer.Typer(
+    help="Compress spectra to a few numbers, and see what these keep.", no_args_is_help=True
+)
+
+
+def load_spectra(inputs: list[Path], grid: Grid | None, *, quiet: bool) -> tuple[SpectrumSet, bool]:
+    """Spectra, and whether some files could not be read, which is told at once."""
+    from survey.latents.run.inputs import load_inputs
+
+    with progress_bar("files", quiet=quiet) as progress:
+        bar = progress.add_task("", total=None)
+        loaded = load_inputs(inputs, grid=grid, on_file=lambda file: progress.advance(bar))
+    for error in loaded.failures:
+        print_error(error)
+    assert loaded.spectra is not None
+    return loaded.spectra, bool(loaded.failures)

@@ -1,0 +1,94 @@
+"""Representations side by side, on simulated sources or on spectra with labels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from survey.errors import ConfigError
+from survey.latents.cli.app import latent_app, load_spectra
+from survey.terminal import Quiet, Seed, err_console, out_console, progress_bar
+
+if TYPE_CHECKING:
+    from survey.latents.evaluation.benchmark import Job
+    from survey.latents.evaluation.labelled import LabelledSpectra
+
+
+@latent_app.command()
+def evaluate(
+    out: Annotated[Path, typer.Argument(help="Folder for tables, figures and models.")],
+    simulate: Annotated[
+        int | None, typer.Option(min=200, help="How many spectra to simulate.")
+    ] = None,
+    spectra: Annotated[
+        list[Path] | None, typer.Option(help="Pulse-height files or folders; may be repeated.")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="Table of the spectra: id, source, class, numbers.")
+    ] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(help="Only these methods; may be repeated.")
+    ] = None,
+    latents: Annotated[
+        list[int] | None, typer.Option(min=1, help="Numbers of latents; may be repeated.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many folds and seeds.")] = 3,
+    epochs: Annotated[int, typer.Option(min=1, help="Of the autoencoder.")] = 40,
+    controls: Annotated[
+        bool, typer.Option(help="Shuffled labels, noise alone, uncertainties, information.")
+    ] = True,
+    seed: Seed = 1,
+    quiet: Quiet = False,
+) -> None:
+    """Compare representations by all that is known of the spectra; goes on where it stopped."""
+    from survey.latents.evaluation.benchmark import Plan
+    from survey.latents.evaluation.benchmark import evaluate as run_plan
+    from survey.latents.report.table import write_evaluation
+
+    if (simulate is None) == (spectra is None):
+        raise ConfigError(
+            "what to evaluate on is not said", expected="either --simulate or --spectra"
+        )
+    plan = Plan(seeds=tuple(range(seeds)), controls=controls,
+                parameters={"autoencoder": {"epochs": epochs}})  # fmt: skip
+    if method:
+        plan = replace(plan, methods=tuple(method))
+    if latents:
+        plan = replace(plan, latents=tuple(latents))
+    jobs = plan.jobs()
+    data = _data(simulate, spectra, labels, seed, quiet=quiet)
+    with progress_bar("jobs", quiet=quiet) as progress:
+        bar = progress.add_task("", total=len(jobs))
+
+        def tell(job: Job, cached: bool) -> None:
+            progress.advance(bar)
+            if not quiet and not cached:
+                progress.console.print(f"done {job.name}", highlight=False)
+
+        records = run_plan(data, plan, out / "jobs", on_job=tell)
+    lines = write_evaluation(data, plan, records, out)
+    if not quiet:
+        for line in lines:
+            out_console.print(line, highlight=False, soft_wrap=True, markup=False)
+        err_console.print(f"tables and figures: {out}", highlight=False)
+
+
+def _data(
+    simulate: int | None, spectra: list[Path] | None, labels: Path | None, seed: int, *,
+    quiet: bool,
+) -> LabelledSpectra:  # fmt: skip
+    from survey.latents.evaluation.labelled import LabelledSpectra
+    from survey.latents.run.benchmark_sets import labelled_benchmark, simulated_benchmark
+    from survey.latents.xray.simulate import simulate_xray
+
+    if simulate is not None:
+        with progress_bar("spectra", quiet=quiet) as progress:
+            bar = progress.add_task("", total=simulate)
+            return simulated_benchmark(
+                simulate_xray(simulate, seed=seed, on_spectrum=lambda: progress.advance(bar))
+            )
+    loaded, _ = load_spectra(spectra or [], None, quiet=quiet)
+    return LabelledSpectra(loaded) if labels is None else labelled_benchmark(loaded, labels)

@@ -1,0 +1,94 @@
+"""Spectra of real X-ray sources, from the Chandra Source Catalog."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from survey.latents.cli.app import latent_app
+from survey.terminal import EXIT_QUARANTINED, AsJson, Quiet, out_console, print_error, progress_bar
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+TABLE_FILE = "detections.ecsv"
+
+
+@latent_app.command()
+def fetch(
+    out: Annotated[Path, typer.Argument(help="Folder for the spectra.")],
+    source: Annotated[
+        list[str] | None, typer.Option(help='Name as "2CXO J004231.1+411621"; may be repeated.')
+    ] = None,
+    min_counts: Annotated[float, typer.Option(min=0, help="Net counts, 0.5 to 7 keV.")] = 40.0,
+    min_significance: Annotated[float, typer.Option(min=0, help="Of the flux.")] = 5.0,
+    max_off_axis: Annotated[float, typer.Option(min=0, help="Arcmin from the axis.")] = 10.0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Detections at most.")] = None,
+    again: Annotated[bool, typer.Option(help="Ask for the list of detections anew.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch spectra and responses from the Chandra Source Catalog; goes on where it stopped.
+
+    The list of detections is kept in OUT/detections.ecsv and decides what is fetched from then
+    on, until it is asked for `--again`.
+    """
+    from survey.latents.xray.csc_fetch import fetch_spectra, open_session
+    from survey.latents.xray.csc_query import Selection, detections_of, find_detections
+
+    session = open_session()
+    table = None if again else _known(out / TABLE_FILE)
+    if table is None:
+        selection = Selection(
+            min_counts, min_significance, max_off_axis, tuple(source or ()), limit
+        )
+        table = find_detections(selection, session=session)
+        _keep(table, out / TABLE_FILE)
+    detections = detections_of(table)
+    with progress_bar("detections", quiet=quiet or as_json) as progress:
+        bar = progress.add_task("", total=len(detections))
+        report = fetch_spectra(
+            detections, out, session=session, on_detection=lambda done: progress.advance(bar)
+        )
+    for error in report.failures:
+        print_error(error)
+    numbers = {
+        "fetched": report.fetched,
+        "present": report.present,
+        "failed": len(report.failures),
+    }
+    if as_json:
+        out_console.print_json(json.dumps(numbers | {"folder": str(out)}))
+    elif not quiet:
+        text = ", ".join(f"{number} {what}" for what, number in numbers.items())
+        out_console.print(f"{text}; in {out}", highlight=False)
+    if report.failures:
+        raise typer.Exit(EXIT_QUARANTINED)
+
+
+def _known(path: Path) -> Table | None:
+    from astropy.table import Table
+
+    from survey.errors import ConfigError
+
+    if not path.is_file():
+        return None
+    try:
+        return Table.read(path, format="ascii.ecsv")
+    except Exception as error:  # astropy raises many kinds, of no family
+        raise ConfigError(
+            f"the list of detections cannot be read ({error})",
+            file=path,
+            advice="Ask for it anew with --again",
+        ) from None
+
+
+def _keep(table: Table, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.meta.clear()  # what the service said of itself need not be writable
+    temporary = path.with_name("." + path.name)
+    table.write(temporary, format="ascii.ecsv", overwrite=True)
+    temporary.replace(path)

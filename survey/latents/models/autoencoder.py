@@ -1,0 +1,291 @@
+"""The transformer autoencoder, as a representation like any other.
+
+After "Extracting latent representations from X-ray spectra" (Chandra Source Catalog): a
+transformer compresses a spectrum to eight latents. There, the encoder sees what the decoder
+is judged by; here it sees a thinned spectrum and is judged by the rest, with the likelihood
+of counts, so that it is a denoiser with no truth to learn from.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from survey.config import fingerprint
+from survey.errors import ConfigError
+from survey.latents.grid import Floats
+from survey.latents.models.base import Arrays, Representation
+from survey.latents.models.mean_shape import flux_scale
+from survey.latents.spectra import SpectrumSet
+
+if TYPE_CHECKING:
+    from survey.latents.models.network import Architecture, Batch, SpectrumNetwork
+    from survey.latents.models.training import Epoch
+
+ENCODE_AT_ONCE = 2048
+
+
+class TransformerAutoencoder(Representation):
+    """Latents by a transformer encoder, shapes by a decoder; needs the extra `latent`.
+
+    Parameters
+    ----------
+    n_latents : int
+    patch : int
+        Bins of a token; None takes 8, or as many as make 64 tokens.
+    width, layers, heads : int
+        Of the encoder: numbers per token, layers, and heads of attention.
+    hidden : int
+        Width of the decoder.
+    components : int
+        Positive components whose mixture is the shape of counts.
+    epochs, batch : int
+        Passes over the spectra, at most; spectra per step.
+    learning_rate, weight_decay : float
+        Of AdamW; the rate rises, then falls as a cosine.
+    thin_to : float
+        Counts (or squared S/N of flux) down to which spectra are thinned in training.
+    hide : float
+        Share of the patches hidden in half of the spectra.
+    validation : float
+        Share of the sources that judges the training and is not trained on.
+    patience : int
+        Training ends when so many epochs bring nothing.
+    threads : int
+        Of torch on a CPU.
+    device : str
+        "auto" takes a GPU when there is one.
+    seed : int
+
+    Attributes
+    ----------
+    network_ : SpectrumNetwork
+    history_ : list of dict
+        How each epoch went: see `survey.latents.models.training.Epoch`.
+    """
+
+    name: ClassVar[str] = "autoencoder"
+    weights_file: ClassVar[str] = "weights.safetensors"
+
+    network_: SpectrumNetwork
+    history_: list[dict[str, Any]]
+
+    def __init__(
+        self,
+        n_latents: int = 8,
+        *,
+        patch: int | None = None,
+        width: int = 64,
+        layers: int = 2,
+        heads: int = 4,
+        hidden: int = 128,
+        components: int = 48,
+        epochs: int = 40,
+        batch: int = 128,
+        learning_rate: float = 3e-3,
+        weight_decay: float = 1e-2,
+        thin_to: float = 40.0,
+        hide: float = 0.1,
+        validation: float = 0.1,
+        patience: int = 10,
+        threads: int = 1,
+        device: Literal["auto", "cpu", "cuda"] = "auto",
+        seed: int = 0,
+    ) -> None:
+        self.n_latents = n_latents
+        self.patch = patch
+        self.width = width
+        self.layers = layers
+        self.heads = heads
+        self.hidden = hidden
+        self.components = components
+        self.epochs = epochs
+        self.batch = batch
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.thin_to = thin_to
+        self.hide = hide
+        self.validation = validation
+        self.patience = patience
+        self.threads = threads
+        self.device = device
+        self.seed = seed
+
+    def _learn(
+        self,
+        spectra: SpectrumSet,
+        *,
+        checkpoint: str | Path | None = None,
+        progress: Callable[[Epoch], None] = lambda epoch: None,
+        **options: Any,
+    ) -> None:
+        """Train. `checkpoint` is a folder to go on from; `progress` is told of every epoch."""
+        require_torch()
+        import torch
+
+        from survey.latents.models.training import Schedule, pick_device, quiet_torch, train
+
+        scatter = self._scatter(spectra)
+        judges = _some_sources(spectra, self.validation, self.seed)
+        with quiet_torch(self.threads):
+            device = pick_device(self.device)
+            torch.manual_seed(self.seed)
+            network = self._build(scatter).to(device)
+            data = self._batch(spectra.rows(~judges)).to(device)
+            kept_out = self._batch(spectra.rows(judges)).to(device) if judges.any() else None
+            schedule = Schedule(
+                self.epochs, self.batch, self.learning_rate, self.weight_decay,
+                self.thin_to, self.hide, self.patience, self.seed,
+            )  # fmt: skip
+            state = train(
+                network, data, kept_out, schedule,
+                fingerprint=self._fingerprint(spectra),
+                checkpoint=None if checkpoint is None else Path(checkpoint),
+                progress=progress,
+            )  # fmt: skip
+            self.network_ = network.cpu().eval()
+        self.history_ = [asdict(epoch) for epoch in state.history]
+        self._standardise(spectra)
+
+    def _standardise(self, spectra: SpectrumSet) -> None:
+        """Give latents mean zero and standard deviation one over the spectra learned from."""
+        import torch
+
+        latents = torch.from_numpy(self._encode(spectra))
+        self.network_.latent_mean.copy_(latents.mean(0))
+        self.network_.latent_std.copy_(latents.std(0).clamp_min(1e-6))
+
+    def _architecture(self) -> Architecture:
+        from survey.latents.models.network import Architecture
+
+        n_bins = len(self.grid_)
+        patch = max(8, -(-n_bins // 64)) if self.patch is None else self.patch
+        return Architecture(
+            self.kind_, n_bins, self.n_latents, patch, self.width, self.layers, self.heads,
+            self.hidden, self.components,
+        )  # fmt: skip
+
+    def _build(self, scatter: Floats) -> SpectrumNetwork:
+        import torch
+
+        from survey.latents.models.network import SpectrumNetwork
+
+        arrays = (self.grid_.centres, self.mean_shape_, scatter)
+        tensors = (torch.tensor(array, dtype=torch.float32) for array in arrays)
+        return SpectrumNetwork(self._architecture(), *tensors)
+
+    def _scatter(self, spectra: SpectrumSet) -> Floats:
+        """How much shapes of flux differ from the mean, beyond noise (p,); ones for counts."""
+        if spectra.kind == "counts":
+            return np.ones(len(spectra.grid))
+        assert spectra.ivar is not None
+        scale = flux_scale(spectra, self.mean_shape_)[:, np.newaxis]
+        weight = spectra.ivar * scale**2
+        weight = weight / (1 + weight / 100.0)
+        noise = np.divide(1, spectra.ivar * scale**2, out=np.zeros_like(weight), where=spectra.mask)
+        square = (spectra.values / scale - self.mean_shape_) ** 2 - noise
+        power = np.maximum(weight.sum(axis=0), 1e-12)
+        variance = (weight * np.where(spectra.mask, square, 0.0)).sum(axis=0) / power
+        typical = max(float(np.median(variance)), 1e-6)
+        return np.sqrt(np.clip(variance, 0.1 * typical, None))
+
+    def _batch(self, spectra: SpectrumSet) -> Batch:
+        """Spectra as tensors; flux in units of its amplitude, so that any unit will do."""
+        import torch
+
+        from survey.latents.models.network import Batch
+
+        values: Floats = spectra.values
+        if spectra.kind == "counts":
+            second = np.where(spectra.mask, self.background_.expected(spectra), 0.0)
+        else:
+            assert spectra.ivar is not None
+            scale = flux_scale(spectra, self.mean_shape_)[:, np.newaxis]
+            values, second = values / scale, spectra.ivar * scale**2
+        parts = (values, second, spectra.mask)
+        return Batch(*(torch.tensor(part, dtype=torch.float32) for part in parts))
+
+    def _encode(self, spectra: SpectrumSet) -> Floats:
+        import torch
+
+        from survey.latents.models.training import quiet_torch
+
+        found = [np.empty((0, self.n_latents))]
+        with quiet_torch(self.threads), torch.no_grad():
+            for start in range(0, len(spectra), ENCODE_AT_ONCE):
+                some = np.arange(start, min(start + ENCODE_AT_ONCE, len(spectra)))
+                found.append(self.network_.encode(self._batch(spectra.rows(some))).numpy())
+        return np.concatenate(found)
+
+    def _decode(self, latents: Floats) -> Floats:
+        import torch
+
+        from survey.latents.models.training import quiet_torch
+
+        with quiet_torch(self.threads), torch.no_grad():
+            found = self.network_.decode(torch.tensor(latents, dtype=torch.float32))
+        shape = found.numpy().astype(np.float64)
+        if self.kind_ == "flux":
+            return shape
+        shape = np.exp(shape)
+        return np.asarray(shape / shape.sum(axis=1, keepdims=True))
+
+    def _fingerprint(self, spectra: SpectrumSet) -> str:
+        from catalogs.durable import hash_bytes
+
+        parts = (spectra.values, spectra.mask, spectra.background, spectra.ivar)
+        content = [hash_bytes(part.tobytes()) for part in parts if part is not None]
+        changes_nothing = {"threads", "device"}
+        settings = {k: v for k, v in self.get_params().items() if k not in changes_nothing}
+        return fingerprint(settings, content, spectra.grid.edges.tolist())
+
+    def arrays(self) -> Arrays:
+        """Weights and buffers of the network."""
+        return {name: value.numpy() for name, value in self.network_.state_dict().items()}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Make the network of its weights."""
+        require_torch()
+        import torch
+
+        self.network_ = self._build(np.ones(len(self.grid_))).eval()
+        weights = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
+        try:
+            self.network_.load_state_dict(weights)
+        except RuntimeError as error:
+            raise ValueError(str(error)) from None
+
+    def facts(self) -> dict[str, Any]:
+        """How training went."""
+        import torch
+
+        return {"history": self.history_, "torch": torch.__version__}
+
+    def remember(self, facts: dict[str, Any]) -> None:
+        """Take it back."""
+        self.history_ = list(facts["history"])
+
+
+def _some_sources(spectra: SpectrumSet, share: float, seed: int) -> np.ndarray:
+    """A share of the sources (n,), with all their spectra; none if it makes less than eight."""
+    sources = np.unique(spectra.sources)
+    n_chosen = int(share * len(sources))
+    if n_chosen < 8:
+        return np.zeros(len(spectra), dtype=bool)
+    chosen = np.random.default_rng(seed).permutation(sources)[:n_chosen]
+    return np.isin(spectra.sources, chosen)
+
+
+def require_torch() -> None:
+    """Refuse to go on where torch, or what its weights are kept by, is not installed."""
+    missing = [name for name in ("torch", "safetensors") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f"the autoencoder needs {' and '.join(missing)}",
+            advice="Install with: pip install 'spaxel-survey[latent]', or take pca or nmf.",
+        )

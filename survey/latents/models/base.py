@@ -1,0 +1,188 @@
+"""What every representation of spectra can do, in the manner of scikit-learn.
+
+A representation turns a spectrum into a few numbers, its latents, and latents back into the
+shape of a spectrum. How bright a spectrum is, is not part of its shape: the amplitude is set
+for each spectrum by likelihood, on top of its background.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.exceptions import NotFittedError
+
+from survey.errors import DataError
+from survey.latents.grid import Floats, Grid
+from survey.latents.models.background import BackgroundModel
+from survey.latents.models.likelihood import (
+    counts_amplitude,
+    flux_amplitude,
+    gaussian_log_likelihood,
+    poisson_log_likelihood,
+)
+from survey.latents.models.mean_shape import mean_shape
+from survey.latents.spectra import Kind, SpectrumSet
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class Representation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Base of all representations.
+
+    A subclass sets its own parameters in `__init__`, learns in `_learn`, and says how it
+    encodes and decodes. `fit` touches no parameter, and returns the representation.
+
+    Attributes
+    ----------
+    grid_ : Grid
+        The bins it was fitted on; other spectra must have the same.
+    kind_ : {"counts", "flux"}
+    mean_shape_ : array (p,)
+        Mean shape of the spectra it was fitted on.
+    background_ : BackgroundModel
+        What their backgrounds have in common; of zero for flux.
+    n_spectra_ : int
+        How many it was fitted on.
+    """
+
+    name: ClassVar[str]
+    """What the method is called in files and on the command line."""
+
+    weights_file: ClassVar[str] = "arrays.npz"
+    """What its arrays are called in the folder of a saved model."""
+
+    kinds: ClassVar[tuple[Kind, ...]] = ("counts", "flux")
+
+    grid_: Grid
+    kind_: Kind
+    mean_shape_: Floats
+    background_: BackgroundModel
+    n_spectra_: int
+
+    def fit(self, spectra: SpectrumSet, y: Any = None, **options: Any) -> Self:
+        """Learn from spectra; `y` is ignored, and `options` are those of the method.
+
+        Raises
+        ------
+        DataError
+            If there are too few spectra, or they are not of a kind the method can use.
+        """
+        if spectra.kind not in self.kinds:
+            raise DataError(
+                f"{self.name} cannot represent such spectra",
+                expected=" or ".join(self.kinds),
+                found=spectra.kind,
+            )
+        usable = spectra.rows(_informative(spectra))
+        needed = self._at_least()
+        if len(usable) < needed:
+            raise DataError(
+                "too few spectra to learn from", expected=f"{needed}", found=f"{len(usable)}"
+            )
+        self.grid_, self.kind_, self.n_spectra_ = usable.grid, usable.kind, len(usable)
+        self.mean_shape_ = mean_shape(usable)
+        self.background_ = BackgroundModel.of(usable)
+        self._learn(usable, **options)
+        return self
+
+    def transform(self, spectra: SpectrumSet) -> Floats:
+        """Latents (n, k) of spectra."""
+        self._check(spectra)
+        return np.asarray(self._encode(spectra), dtype=np.float64)
+
+    def inverse_transform(self, latents: Floats) -> Floats:
+        """Shapes (n, p) of latents (n, k).
+
+        Of counts, expected source counts per bin that sum to one, background aside; of flux,
+        flux density in units of the amplitude.
+        """
+        self.require_fitted()
+        return np.asarray(self._decode(np.asarray(latents, np.float64)), dtype=np.float64)
+
+    def expected(self, spectra: SpectrumSet, latents: Floats | None = None) -> Floats:
+        """Expected values (n, p) of spectra, background included.
+
+        Given `latents`, they are what shapes would be of those; only the amplitude is then
+        taken from the spectra.
+        """
+        self._check(spectra)
+        shape = self.inverse_transform(self.transform(spectra) if latents is None else latents)
+        if spectra.kind == "flux":
+            assert spectra.ivar is not None
+            scale = flux_amplitude(spectra.values, spectra.ivar, shape)
+            return np.asarray(scale[:, np.newaxis] * shape)
+        background = self.background_.expected(spectra)
+        scale = counts_amplitude(spectra.values, shape, background, spectra.mask)
+        return np.asarray(scale[:, np.newaxis] * shape + background)
+
+    def score_samples(self, spectra: SpectrumSet) -> Floats:
+        """Log-likelihoods (n,) of spectra under what is expected of them."""
+        mean = self.expected(spectra)
+        if spectra.kind == "flux":
+            assert spectra.ivar is not None
+            return gaussian_log_likelihood(spectra.values, mean, spectra.ivar, spectra.mask)
+        return poisson_log_likelihood(spectra.values, mean, spectra.mask)
+
+    def score(self, spectra: SpectrumSet, y: Any = None) -> float:
+        """Mean log-likelihood."""
+        return float(np.mean(self.score_samples(spectra)))
+
+    @abstractmethod
+    def _learn(self, spectra: SpectrumSet, **options: Any) -> None:
+        """Fit to spectra that have something in them."""
+
+    @abstractmethod
+    def _encode(self, spectra: SpectrumSet) -> Floats: ...
+
+    @abstractmethod
+    def _decode(self, latents: Floats) -> Floats: ...
+
+    @abstractmethod
+    def arrays(self) -> Arrays:
+        """What the method has learned, as arrays."""
+
+    @abstractmethod
+    def restore(self, arrays: Arrays) -> None:
+        """The reverse of `arrays`; KeyError or ValueError if they do not fit."""
+
+    def facts(self) -> dict[str, Any]:
+        """What else the card of a saved model says."""
+        return {}
+
+    def remember(self, facts: dict[str, Any]) -> None:
+        """Take back what `facts` said, from the card of a saved model."""
+
+    def _at_least(self) -> int:
+        return 2
+
+    def require_fitted(self) -> None:
+        """Raise NotFittedError before `fit`."""
+        if not hasattr(self, "grid_"):
+            raise NotFittedError(f"this {type(self).__name__} has not been fitted")
+
+    def _check(self, spectra: SpectrumSet) -> None:
+        self.require_fitted()
+        if spectra.kind != self.kind_:
+            raise DataError(
+                "spectra of another kind than the model's", expected=self.kind_, found=spectra.kind
+            )
+        if spectra.grid != self.grid_:
+            raise DataError(
+                "spectra on another grid than the model's",
+                expected=_describe(self.grid_),
+                found=_describe(spectra.grid),
+                advice="Rebin them to the grid of the model.",
+            )
+
+
+def _informative(spectra: SpectrumSet) -> NDArray[np.bool_]:
+    return np.asarray(spectra.mask.any(axis=1) & spectra.values.any(axis=1))
+
+
+def _describe(grid: Grid) -> str:
+    low, high = grid.edges[[0, -1]]
+    return f"{len(grid)} bins, {low:.5g} to {high:.5g} {grid.unit}"

@@ -1,0 +1,57 @@
+"""Losses of the autoencoder: how unlikely a spectrum is, its amplitude being free.
+
+The amplitude is that of greatest likelihood. There the derivative by the amplitude is zero,
+so it is held fixed when gradients are taken. Each loss is divided by the signal-to-noise
+ratio of the spectrum: undivided, a few bright spectra are all that counts (their likelihood
+ratios go with its square), and divided twice, faint ones that tell little count as much.
+
+This module needs torch, and is imported only when a network is used.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from survey.latents.models.network import FLOOR, Batch, amplitude_of_flux
+
+AMPLITUDE_STEPS = 6
+
+
+def loss_of(kind: str, decoded: Tensor, target: Batch) -> Tensor:
+    """Loss (n,) of what a network decodes against spectra."""
+    if kind == "counts":
+        return poisson_loss(decoded, target)
+    return flux_loss(decoded, target)
+
+
+def poisson_loss(log_shape: Tensor, target: Batch) -> Tensor:
+    """Poisson likelihood of counts, short of a perfect fit (n,), over the root of the counts."""
+    counts, background = target.values, target.second
+    shape = log_shape.exp() * target.mask
+    with torch.no_grad():
+        amplitude = profiled_amplitude(counts, shape, background)
+    mean = amplitude[:, None] * shape + background + FLOOR
+    perfect = counts - torch.xlogy(counts, counts)
+    excess = (target.mask * (mean - torch.xlogy(counts, mean) - perfect)).sum(1)
+    return excess / torch.sqrt(counts.sum(1) + 1)
+
+
+def profiled_amplitude(counts: Tensor, shape: Tensor, background: Tensor) -> Tensor:
+    """Amplitudes (n,) that make counts most likely, by expectation-maximisation."""
+    norm = shape.sum(1).clamp_min(FLOOR)
+    total = counts.sum(1)
+    amplitude = torch.maximum(total - background.sum(1), 0.05 * total + 0.5) / norm
+    for _ in range(AMPLITUDE_STEPS):
+        mean = amplitude[:, None] * shape + background + FLOOR
+        amplitude = amplitude * (counts * shape / mean).sum(1) / norm
+    return amplitude
+
+
+def flux_loss(shape: Tensor, target: Batch) -> Tensor:
+    """Half the inverse-variance weighted squares of the residuals (n,), over the total S/N."""
+    flux, ivar = target.values, target.second
+    with torch.no_grad():
+        amplitude, precision = amplitude_of_flux(flux, ivar, shape)
+    excess = 0.5 * (ivar * (flux - amplitude[:, None] * shape) ** 2).sum(1)
+    return excess / torch.sqrt(precision * amplitude**2 + 1).detach()

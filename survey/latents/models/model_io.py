@@ -1,0 +1,194 @@
+"""Fitted representations on disk: a folder with a card that people can read, and arrays.
+
+Arrays are in `.npz` files without objects, or in safetensors files; nothing that is loaded
+can run code. The card holds the hash of the arrays, so the two cannot be mixed up.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from catalogs.durable import hash_file, write_json
+from survey import __version__
+from survey.config import fingerprint
+from survey.errors import ConfigError, DataError, IntegrityError
+from survey.latents.grid import Grid
+from survey.latents.models.background import BackgroundModel
+from survey.latents.models.base import Arrays, Representation
+from survey.latents.models.methods import METHODS
+
+MODEL_SCHEMA = 1
+"""Version of what a folder holds; others are refused."""
+
+CARD_FILE = "card.json"
+COMMON = "common/"
+LIBRARIES = ("numpy", "scipy", "scikit-learn")
+
+
+def save_model(model: Representation, folder: str | Path) -> Path:
+    """Write a fitted representation; a model that is there already is replaced whole.
+
+    The folder has `card.json`, to be read by people, and the arrays.
+
+    Raises
+    ------
+    ConfigError
+        If the folder is there and is not a model.
+    NotFittedError
+        If the representation has learnt nothing yet.
+    """
+    model.require_fitted()
+    folder = Path(folder)
+    if folder.exists() and not (folder / CARD_FILE).is_file():
+        raise ConfigError("exists and is not a model", file=folder, advice="Name another folder.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        common = {
+            f"{COMMON}edges": model.grid_.edges,
+            f"{COMMON}mean_shape": model.mean_shape_,
+            f"{COMMON}background_shape": model.background_.shape,
+        }
+        _write_arrays(temporary / model.weights_file, model.arrays() | common)
+        write_json(temporary / CARD_FILE, _card(model, temporary / model.weights_file))
+        temporary.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        temporary.replace(folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return folder
+
+
+def _card(model: Representation, weights: Path) -> dict[str, Any]:
+    return {
+        "schema": MODEL_SCHEMA,
+        "method": model.name,
+        "parameters": model.get_params(),
+        "kind": model.kind_,
+        "unit": model.grid_.unit,
+        "bins": len(model.grid_),
+        "range": [float(edge) for edge in model.grid_.edges[[0, -1]]],
+        "n_spectra": model.n_spectra_,
+        "background_strength": model.background_.strength,
+        "facts": model.facts(),
+        "versions": {"spaxel-survey": __version__}
+        | {name: importlib.metadata.version(name) for name in LIBRARIES},
+        "arrays": {"file": weights.name, "blake2b": hash_file(weights)},
+    }
+
+
+def model_hash(folder: Path) -> str:
+    """Hash of a model that can be loaded: two of the same hash make the same latents."""
+    card = json.loads((folder / CARD_FILE).read_text())
+    return fingerprint(card["method"], card["arrays"]["blake2b"])
+
+
+def load_model(folder: str | Path) -> Representation:
+    """Read a fitted representation.
+
+    Raises
+    ------
+    DataError
+        If it is not a model, or one of another version.
+    IntegrityError
+        If the arrays are not those the card speaks of.
+    """
+    folder = Path(folder)
+    try:
+        card = json.loads((folder / CARD_FILE).read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise _refused(folder, f"{type(error).__name__}: {error}") from None
+    if not isinstance(card, dict) or card.get("schema") != MODEL_SCHEMA:
+        found = card.get("schema") if isinstance(card, dict) else type(card).__name__
+        raise DataError(
+            "the model was written by another version of the survey",
+            file=folder,
+            expected=f"schema {MODEL_SCHEMA}",
+            found=str(found),
+            advice="Fit it again.",
+        )
+    try:
+        method = METHODS[card["method"]]
+        # The name of the file is that of the method: the card cannot send us elsewhere.
+        weights, expected = folder / method.weights_file, card["arrays"]["blake2b"]
+        if not weights.is_file() or hash_file(weights) != expected:
+            raise IntegrityError(
+                "the arrays of the model are missing or have changed", file=weights,
+                expected=expected, advice="Fit the model again.",
+            )  # fmt: skip
+        parameters = {  # JSON has lists only
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in card["parameters"].items()
+        }
+        return _model(method(**parameters), card, _read_arrays(weights))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _refused(folder, f"{type(error).__name__}: {error}") from None
+
+
+def _model(model: Representation, card: dict[str, Any], arrays: Arrays) -> Representation:
+    common = {
+        name.removeprefix(COMMON): arrays.pop(name) for name in list(arrays) if COMMON in name
+    }
+    model.grid_ = Grid(common["edges"], card["unit"])
+    model.kind_ = card["kind"]
+    model.n_spectra_ = int(card["n_spectra"])
+    model.mean_shape_ = common["mean_shape"]
+    model.background_ = BackgroundModel(
+        common["background_shape"], float(card["background_strength"])
+    )
+    for name in ("mean_shape", "background_shape"):
+        if common[name].shape != (len(model.grid_),):
+            raise ValueError(f"{name} does not fit the grid")
+    model.restore(arrays)
+    model.remember(card["facts"])
+    return model
+
+
+def _write_arrays(file: Path, arrays: Arrays) -> None:
+    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    if file.suffix == ".npz":
+        np.savez(file, allow_pickle=False, **whole)
+        return
+    from safetensors.numpy import save_file
+
+    save_file(whole, file)
+
+
+def _read_arrays(file: Path) -> Arrays:
+    if file.suffix == ".npz":
+        try:
+            with np.load(file, allow_pickle=False) as opened:
+                return dict(opened)
+        except (OSError, zipfile.BadZipFile) as error:
+            raise ValueError(str(error)) from None
+    try:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+    except ImportError:
+        raise ConfigError(
+            "reading this model needs safetensors",
+            advice="Install with: pip install 'spaxel-survey[latent]'.",
+        ) from None
+    try:
+        return dict(load_file(file))
+    except SafetensorError as error:
+        raise ValueError(str(error)) from None
+
+
+def _refused(folder: Path, found: str) -> DataError:
+    return DataError(
+        "not a model of the survey",
+        file=folder,
+        expected=f"{CARD_FILE} and arrays, as written by `survey latent fit`",
+        found=found,
+    )

@@ -1,0 +1,108 @@
+"""Spectra and models by the names of files and runs, for the commands of `survey latent`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from astropy.table import Table
+
+from survey.errors import ConfigError, DataError, SurveyError
+from survey.latents.grid import Grid
+from survey.latents.run.spectra import cluster_spectra
+from survey.latents.xray.spectra import LoadedSpectra, find_spectra, load_spectra
+
+RUN_MODEL = Path("latent") / "model"
+"""Where in a run its own model is."""
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder is the directory of a run with a catalog."""
+    return (path / "catalog").exists()
+
+
+def load_inputs(
+    inputs: Sequence[Path],
+    *,
+    grid: Grid | None = None,
+    on_file: Callable[[Path], None] = lambda path: None,
+) -> LoadedSpectra:
+    """Spectra of one run, or of pulse-height files and folders of such.
+
+    Parameters
+    ----------
+    inputs : sequence of Path
+    grid : Grid, optional
+        Default: that which the galaxies of the run share, or that of ACIS.
+    on_file : callable
+        Told of each pulse-height file.
+
+    Raises
+    ------
+    ConfigError
+        If a run is given together with something else.
+    DataError
+        If nothing can be read at all.
+    """
+    runs = [path for path in inputs if is_run(path)]
+    if runs:
+        if len(inputs) > 1:
+            raise ConfigError("spectra are those of one run, or of files", found=str(len(inputs)))
+        return LoadedSpectra(cluster_spectra(runs[0], grid=grid), ())
+    files = [file for path in inputs for file in (find_spectra(path) if path.is_dir() else [path])]
+    loaded = load_spectra(files, grid=grid, background="optional", on_file=on_file)
+    if loaded.spectra is None:
+        first = loaded.failures[0] if loaded.failures else None
+        raise first or DataError("no spectra", expected="pulse-height files, or a run")
+    return loaded
+
+
+def model_of(run_or_model: Path, model: Path | None) -> Path:
+    """The folder of a model: the one that is named, or that of the run itself."""
+    if model is not None:
+        return model
+    own = run_or_model / RUN_MODEL
+    if not own.is_dir():
+        raise ConfigError(
+            "the run has no model of its spectra",
+            file=own,
+            advice=f"Make one with `survey latent fit {run_or_model}`, or name one with --model",
+        )
+    return own
+
+
+def read_table(path: Path) -> Table:
+    """A table in any format that astropy knows by its ending.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read.
+    """
+    try:
+        return Table.read(path, format="ascii.ecsv" if path.suffix == ".ecsv" else None)
+    except FileNotFoundError:
+        raise ConfigError("no such table", file=path) from None
+    except SurveyError:
+        raise
+    except Exception as error:  # astropy raises many kinds, of no family
+        raise ConfigError(f"the table cannot be read ({error})", file=path) from None
+
+
+def write_table(table: Table, path: Path) -> None:
+    """Write a table in the format of its ending: .ecsv, .csv, .fits or .vot.
+
+    Raises
+    ------
+    ConfigError
+        For any other ending.
+    """
+    formats = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv", ".fits": "fits", ".vot": "votable"}
+    if path.suffix not in formats:
+        raise ConfigError(
+            "unknown format of a table", file=path, expected=", ".join(formats), found=path.suffix
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name("." + path.name)
+    table.write(temporary, format=formats[path.suffix], overwrite=True)
+    temporary.replace(path)

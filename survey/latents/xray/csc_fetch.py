@@ -1,0 +1,284 @@
+"""Spectra of the Chandra Source Catalog, fetched one detection at a time.
+
+What the service sends is not trusted: names must be those of the detection asked for, sizes
+have limits, and files are read as spectra and responses before they get their place. A receipt,
+written last, says what belongs to a detection: whatever has one is not fetched again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING, Any
+
+from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity.wait import wait_exponential
+
+from catalogs.durable import FileRecord, find_damage, flush, hash_file, write_json
+from survey import __version__
+from survey.errors import DataError, InfrastructureError
+from survey.latents.xray.csc_query import Detection, csc_facts, import_pyvo
+from survey.latents.xray.ogip import read_background, read_pha
+from survey.latents.xray.responses import read_response
+
+if TYPE_CHECKING:
+    import requests
+
+RECEIPTS = ".receipts"
+ATTEMPTS = 4
+FIRST_WAIT_S = 2.0
+GIVE_UP_AFTER = 3
+"""Detections in a row that fail because of the service: then it is down, not they."""
+
+_PIECE_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class FetchReport:
+    """What became of the detections asked for.
+
+    Attributes
+    ----------
+    fetched, present : int
+        How many were fetched, and how many were there already.
+    failures : tuple of DataError
+    """
+
+    fetched: int
+    present: int
+    failures: tuple[DataError, ...]
+
+
+def fetch_spectra(
+    detections: Iterable[Detection],
+    folder: str | Path,
+    *,
+    url: str | None = None,
+    session: requests.Session | None = None,
+    on_detection: Callable[[Detection], None] = lambda detection: None,
+) -> FetchReport:
+    """Fetch spectrum, background and responses of detections into a folder.
+
+    Detections that are there, with the sizes of their receipts, are not fetched again, so a
+    fetch that was interrupted goes on where it stopped.
+
+    Parameters
+    ----------
+    detections : iterable of Detection
+    folder : path
+        Made if need be; `survey.latents.xray.spectra.find_spectra` finds the spectra in it.
+    url : str, optional
+        Of the service for files. Default: that of the Chandra Data Archive.
+    session : requests.Session, optional
+        Default: `open_session()`.
+    on_detection : callable
+        Told of every detection that is done.
+
+    Raises
+    ------
+    InfrastructureError
+        If the service cannot be reached; what was fetched stays.
+    """
+    folder = Path(folder)
+    (folder / RECEIPTS).mkdir(parents=True, exist_ok=True)
+    session = session or open_session()
+    fetched = present = down = 0
+    failures: list[DataError] = []
+    for detection in detections:
+        if is_fetched(folder, detection):
+            present += 1
+        else:
+            try:
+                _fetch_one(detection, folder, url or csc_facts()["retrieve_url"], session)
+                fetched, down = fetched + 1, 0
+            except DataError as error:
+                failures.append(error)
+                down = 0
+            except InfrastructureError as error:
+                failures.append(DataError(error.message, file=detection.identifier))
+                down += 1
+                if down == GIVE_UP_AFTER:
+                    raise
+        on_detection(detection)
+    return FetchReport(fetched, present, tuple(failures))
+
+
+def is_fetched(folder: Path, detection: Detection, *, full: bool = False) -> bool:
+    """Whether a detection is there as its receipt says; `full` compares hashes too."""
+    receipt = _read_receipt(_receipt_path(folder, detection))
+    return receipt is not None and find_damage(folder, receipt[1], full=full) is None
+
+
+def sources_of(folder: str | Path) -> dict[str, str]:
+    """Which source each fetched spectrum is of: what `load_spectra` takes as `sources`."""
+    sources: dict[str, str] = {}
+    for path in sorted((Path(folder) / RECEIPTS).glob("*.json")):
+        if (receipt := _read_receipt(path)) is not None:
+            source, records = receipt
+            spectra = [one.path for one in records if "_pha3." in one.path]
+            sources |= {name.split(".")[0]: source for name in spectra}
+    return sources
+
+
+def open_session() -> requests.Session:
+    """A session that names itself and waits for no reply for ever."""
+    import_pyvo()  # which brings requests
+    import requests
+    from requests.adapters import HTTPAdapter
+
+    class Patient(HTTPAdapter):
+        """Sets a time limit where the caller sets none."""
+
+        def send(self, request: Any, *args: Any, **options: Any) -> requests.Response:
+            options["timeout"] = options.get("timeout") or csc_facts()["limits"]["timeout_s"]
+            return super().send(request, *args, **options)
+
+    session = requests.Session()
+    session.headers["User-Agent"] = f"spaxel-survey/{__version__}"
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, Patient())
+    return session
+
+
+def _fetch_one(detection: Detection, folder: Path, url: str, session: requests.Session) -> None:
+    with tempfile.TemporaryDirectory(prefix=".inflight-", dir=folder) as inflight:
+        place = Path(inflight)
+        with tempfile.TemporaryFile(dir=place) as reply:
+            _download(detection, reply, url, session)
+            files = _unpack(detection, reply, place)
+        _check(detection, files)
+        for file in files.values():
+            flush(file)
+        records = [
+            asdict(FileRecord(file.name, file.stat().st_size, hash_file(file)))
+            for file in files.values()
+        ]
+        for file in files.values():
+            file.replace(folder / file.name)
+        receipt = place / "receipt.json"
+        write_json(receipt, {"source": detection.source, "files": records})
+        receipt.replace(_receipt_path(folder, detection))
+        flush(folder / RECEIPTS)
+
+
+def _download(detection: Detection, reply: IO[bytes], url: str, session: requests.Session) -> None:
+    """The reply of the service, a tar file, with retries of what may pass."""
+    products = ",".join(f"{detection.identifier}/{name}/b" for name in csc_facts()["products"])
+    parameters = {"version": csc_facts()["version"], "packageset": products}
+    retrying = Retrying(
+        retry=retry_if_exception_type(InfrastructureError),
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_exponential(FIRST_WAIT_S),
+    )
+    try:
+        retrying(_download_once, reply, url, parameters, session, detection.identifier)
+    except RetryError as error:
+        raise error.last_attempt.exception() or error from None
+
+
+def _download_once(
+    reply: IO[bytes], url: str, parameters: dict[str, str], session: requests.Session, what: str
+) -> None:
+    import requests
+
+    reply.seek(0)
+    reply.truncate()
+    limit = csc_facts()["limits"]["reply_bytes"]
+    try:
+        with session.get(url, params=parameters, stream=True) as response:
+            if response.status_code >= 500 or response.status_code == 429:
+                raise InfrastructureError(
+                    f"the archive is busy (HTTP {response.status_code})", file=url
+                )
+            if response.status_code != 200:
+                raise DataError(
+                    f"the archive has no such spectrum (HTTP {response.status_code})", file=what
+                )
+            for piece in response.iter_content(_PIECE_BYTES):
+                reply.write(piece)
+                if reply.tell() > limit:
+                    raise DataError(
+                        "the reply is far too large", file=what, expected=f"{limit} bytes at most"
+                    )
+    except requests.RequestException as error:
+        raise InfrastructureError(f"the archive cannot be reached ({error})", file=url) from None
+
+
+def _unpack(detection: Detection, reply: IO[bytes], place: Path) -> dict[str, Path]:
+    """The files of a detection by product; whatever else is in the reply is left there."""
+    wanted = {kind: _name_pattern(detection, kind) for kind in csc_facts()["products"].values()}
+    files: dict[str, Path] = {}
+    with _tar_errors(detection):
+        reply.seek(0)
+        with tarfile.open(fileobj=reply, mode="r:*") as archive:
+            for member in archive:
+                name = PurePosixPath(member.name).name
+                kinds = [kind for kind, pattern in wanted.items() if pattern.fullmatch(name)]
+                content = archive.extractfile(member) if kinds and member.isfile() else None
+                if content is None:
+                    continue
+                if member.size > csc_facts()["limits"]["file_bytes"]:
+                    raise DataError(f"{name} is far too large", found=f"{member.size} bytes")
+                files[kinds[0]] = place / name
+                with files[kinds[0]].open("wb") as out:
+                    shutil.copyfileobj(content, out)
+    if missing := sorted(set(wanted) - set(files)):
+        raise DataError(
+            "the archive did not send all files of the detection",
+            file=detection.identifier,
+            expected=", ".join(f"{detection.key}_{kind}.fits" for kind in missing),
+            found=", ".join(sorted(file.name for file in files.values())) or "none of them",
+        )
+    return files
+
+
+def _name_pattern(detection: Detection, kind: str) -> re.Pattern[str]:
+    begin, region = detection.key.split("_r")
+    return re.compile(rf"{begin}N\d{{3}}_r{region}[a-z]?_{kind}\.fits(\.gz)?")
+
+
+def _check(detection: Detection, files: dict[str, Path]) -> None:
+    """Read all of a detection, as will be done later."""
+    try:
+        spectra = read_pha(files["pha3"])
+        read_background(spectra[0])
+        read_response(files["rmf3"], files["arf3"])
+    except DataError as error:
+        error.file = Path(error.file or detection.key).name  # not the folder that is about to go
+        raise
+    if [one.observation for one in spectra] != [str(detection.obsid)]:
+        raise DataError(
+            "the spectrum is of another observation",
+            file=files["pha3"].name,
+            expected=f"OBS_ID {detection.obsid}",
+            found=", ".join(one.observation for one in spectra),
+        )
+
+
+@contextmanager
+def _tar_errors(detection: Detection) -> Iterator[None]:
+    try:
+        yield
+    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+        raise DataError(
+            f"the archive sent no readable tar file ({error})", file=detection.identifier
+        ) from None
+
+
+def _receipt_path(folder: Path, detection: Detection) -> Path:
+    return folder / RECEIPTS / f"{detection.key}.json"
+
+
+def _read_receipt(path: Path) -> tuple[str, list[FileRecord]] | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return str(content["source"]), [FileRecord(**record) for record in content["files"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # as if it had not been written

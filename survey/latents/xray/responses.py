@@ -1,0 +1,172 @@
+"""Responses in OGIP files: ARF, RMF, or both in one (CAL/GEN/92-002 and its addendum)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from survey.cubes.fits import open_fits
+from survey.errors import DataError
+from survey.latents.grid import Grid
+from survey.latents.xray.fold import EffectiveArea, Floats, Redistribution, Response, combine
+from survey.latents.xray.tables import Table, first_value, last_value, tables_of
+
+MAX_GAP = 1e-3
+"""Energy bins are rounded to single precision: ends and beginnings agree to this much of a bin."""
+
+
+def read_arf(path: str | Path) -> EffectiveArea:
+    """The effective area in an ARF.
+
+    Raises
+    ------
+    DataError
+        If it is no readable ARF.
+    """
+    with open_fits(path) as file:
+        table = _one(tables_of(file), Path(path), ("SPECRESP",))
+        area = table.numbers("SPECRESP")
+        if not (area >= 0).all():
+            raise DataError("the effective area is negative somewhere", file=path)
+        return EffectiveArea(_bins(table, "ENERG_LO", "ENERG_HI"), area)
+
+
+def read_rmf(path: str | Path) -> Redistribution:
+    """The redistribution matrix in an RMF.
+
+    Rows hold groups of consecutive channels: F_CHAN says where each begins, counted from the
+    TLMIN of that column.
+
+    Raises
+    ------
+    DataError
+        If it is no readable RMF, or its groups do not fit its channels.
+    """
+    with open_fits(path) as file:
+        tables = tables_of(file)
+        table = _one(tables, Path(path), ("MATRIX", "SPECRESP MATRIX", "RSP_MATRIX"))
+        bounds = _one(tables, Path(path), ("EBOUNDS",))
+        numbers = _channel_numbers(bounds)
+        matrix = _matrix(table, numbers)
+        full = table.text("HDUCLAS3").upper() == "FULL" or table.name.upper() == "SPECRESP MATRIX"
+        return Redistribution(
+            energies=_bins(table, "ENERG_LO", "ENERG_HI"),
+            channels=_bins(bounds, "E_MIN", "E_MAX"),
+            channel_numbers=numbers,
+            matrix=matrix,
+            # mkrmf and others call a matrix of probabilities by the same name: its rows tell.
+            holds_area=full and bool(matrix.sum(axis=1).max() > 2.0),
+        )
+
+
+def read_channels(path: str | Path) -> tuple[Grid, npt.NDArray[np.int64]]:
+    """Nominal energies and numbers of the channels in an RMF, its matrix left unread.
+
+    Raises
+    ------
+    DataError
+        If it has no readable EBOUNDS extension.
+    """
+    with open_fits(path) as file:
+        bounds = _one(tables_of(file), Path(path), ("EBOUNDS",))
+        return _bins(bounds, "E_MIN", "E_MAX"), _channel_numbers(bounds)
+
+
+def read_response(rmf: str | Path, arf: str | Path | None = None) -> Response:
+    """The response of an RMF and, unless the RMF holds the area, an ARF."""
+    area = None if arf is None else read_arf(arf)
+    try:
+        return combine(area, read_rmf(rmf), name=Path(rmf).name)
+    except DataError as error:
+        error.file = error.file or str(rmf)
+        raise
+
+
+def _one(tables: list[Table], path: Path, names: tuple[str, ...]) -> Table:
+    for table in tables:
+        kinds = {table.name.upper(), *(table.text(f"HDUCLAS{i}").upper() for i in (1, 2))}
+        if kinds & set(names):
+            return table
+    raise DataError(
+        f"no {names[0]} extension in the file",
+        file=path,
+        expected=" or ".join(names),
+        found=", ".join(table.name for table in tables) or "no tables",
+    )
+
+
+def _bins(table: Table, low_name: str, high_name: str) -> Grid:
+    low, high = table.numbers(low_name), table.numbers(high_name)
+    if len(low) > 1 and low[0] > low[1]:
+        raise DataError("bins of falling energy are not supported", file=table.file.path)
+    gap = np.abs(low[1:] - high[:-1])
+    if (gap > MAX_GAP * (high - low)[1:] + 1e-6 * high[:-1]).any():
+        raise DataError(f"{low_name} and {high_name} leave gaps or overlap", file=table.file.path)
+    try:
+        return Grid(np.append(low, high[-1]), "keV")
+    except DataError as error:
+        raise DataError(
+            f"{low_name} and {high_name} make no bins ({error.message})", file=table.file.path
+        ) from None
+
+
+def _channel_numbers(bounds: Table) -> npt.NDArray[np.int64]:
+    """The numbers of the channels in EBOUNDS.
+
+    Where the column is damaged, as in files that an old mkrmf wrote, its limits in the header
+    tell the same.
+    """
+    numbers = bounds.numbers("CHANNEL").astype(np.int64)
+    if len(numbers) > 1 and (np.diff(numbers) == 1).all():
+        return numbers
+    first, last = first_value(bounds, "CHANNEL", None), last_value(bounds, "CHANNEL")
+    if first is None or last is None or last - first + 1 != len(numbers):
+        raise DataError(
+            "EBOUNDS does not number its channels one by one",
+            file=bounds.file.path,
+            expected=f"{len(numbers)} consecutive numbers",
+        )
+    return np.arange(first, last + 1)
+
+
+def _matrix(table: Table, channels: npt.NDArray[np.int64]) -> sparse.csr_array:
+    path = table.file.path
+    n_groups = table.numbers("N_GRP").astype(np.int64)
+    begins, lengths = table.column("F_CHAN"), table.column("N_CHAN")
+    values = table.column("MATRIX")
+    first = first_value(table, "F_CHAN", int(channels[0]))
+    assert first is not None
+    columns: list[npt.NDArray[np.int64]] = []
+    weights: list[Floats] = []
+    for row, groups in enumerate(n_groups):
+        begin = np.atleast_1d(begins[row]).astype(np.int64)[:groups] - first
+        length = np.atleast_1d(lengths[row]).astype(np.int64)[:groups]
+        weight = np.atleast_1d(values[row]).astype(np.float64)
+        needed = int(length.sum())
+        if len(begin) != groups or len(length) != groups or len(weight) < needed:
+            raise DataError(f"the groups of row {row + 1} of the matrix are incomplete", file=path)
+        if groups and not (
+            (length >= 0).all() and begin.min() >= 0 and (begin + length).max() <= len(channels)
+        ):
+            raise DataError(
+                f"row {row + 1} of the matrix leaves the channels",
+                file=path,
+                expected=f"channels {first} to {first + len(channels) - 1}",
+                found=f"{begin.min() + first} to {(begin + length).max() + first - 1}",
+                advice="TLMIN of F_CHAN may be wrong",
+            )
+        # An offset for each group turns one count from 0 into consecutive channels.
+        starts = np.repeat(begin - np.cumsum(length) + length, length)
+        columns.append(starts + np.arange(needed))
+        weights.append(weight[:needed])
+    data = np.concatenate(weights) if weights else np.zeros(0)
+    if not (np.isfinite(data) & (data >= 0)).all():
+        raise DataError("the matrix holds numbers that are no probabilities", file=path)
+    indptr = np.concatenate([[0], np.cumsum([len(one) for one in columns])])
+    shape = (len(n_groups), len(channels))
+    matrix = sparse.csr_array((data, np.concatenate(columns), indptr), shape=shape)
+    matrix.sum_duplicates()
+    return matrix

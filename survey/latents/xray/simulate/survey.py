@@ -1,0 +1,190 @@
+"""A survey of X-ray sources: many detections of sources of all classes, and their truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from survey.errors import ConfigError
+from survey.latents.grid import Grid
+from survey.latents.spectra import SpectrumSet
+from survey.latents.xray.acis import acis_grid, acis_like_response
+from survey.latents.xray.fold import Response, fold
+from survey.latents.xray.simulate import observation
+from survey.latents.xray.simulate.observation import SimulatedDetection
+from survey.latents.xray.simulate.sources import Source, at_epoch, class_names, draw_source
+
+Floats = npt.NDArray[np.float64]
+Names = npt.NDArray[np.str_]
+
+
+@dataclass(frozen=True, eq=False)
+class XrayTruth:
+    """What is true of n simulated detections.
+
+    Attributes
+    ----------
+    classes, kinds : array (n,) of str
+        Class, and the model of that class.
+    n_h_1e22 : array (n,)
+        Hydrogen column in 1e22 per cm2 that, at redshift zero, absorbs like all in front.
+    redshift : array (n,)
+    expected : array (n, p)
+        Counts of the source without noise.
+    expected_background : array (n, p)
+        Counts of the background in the source region, without noise.
+    off_axis_arcmin : array (n,)
+    variability : array (n,)
+        Fractional rms of the source.
+    variability_index : array (n,)
+        See `observation.variability_index`.
+    """
+
+    classes: Names
+    kinds: Names
+    n_h_1e22: Floats
+    redshift: Floats
+    expected: Floats
+    expected_background: Floats
+    off_axis_arcmin: Floats
+    variability: Floats
+    variability_index: Floats
+
+
+@dataclass(frozen=True)
+class SimulatedXray:
+    """Counted spectra, and what is true of them. The spectra themselves tell nothing of it."""
+
+    spectra: SpectrumSet
+    truth: XrayTruth
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """One detection before it is counted."""
+
+    source_number: int
+    epoch: int
+    source: Source
+    detection: SimulatedDetection
+    counts: float
+    index: float
+    rng: np.random.Generator
+
+
+def simulate_xray(
+    n_spectra: int,
+    *,
+    seed: int,
+    grid: Grid | None = None,
+    responses: Sequence[Response] | None = None,
+    classes: Sequence[str] | None = None,
+    on_spectrum: Callable[[], None] = lambda: None,
+) -> SimulatedXray:
+    """Detections of X-ray sources, in turn of each class.
+
+    The n-th detection is the same whatever their number. Pile-up and scattering by electrons in
+    thick absorbers are left out.
+
+    Parameters
+    ----------
+    n_spectra : int
+        Detections; a source has one or several.
+    seed : int
+    grid : Grid, optional
+        Bins in keV. Default: `acis_grid()`.
+    responses : sequence of Response, optional
+        Each detection is through one of them, at random. Default: `acis_like_response()`, with
+        the vignetting at the angle of the detection, which observed responses have in them.
+    classes : sequence of str, optional
+        Some of `class_names()`. Default: all.
+    on_spectrum : callable
+        Told of every spectrum that is folded.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown class, or no spectra.
+    """
+    if n_spectra < 1:
+        raise ConfigError("nothing to simulate", expected="one spectrum or more")
+    grid = acis_grid() if grid is None else grid
+    ideal = responses is None
+    folded = [one.onto(grid) for one in ([acis_like_response()] if ideal else responses or [])]
+    if not folded:
+        raise ConfigError("there is no response to simulate with")
+    draws = list(_draws(n_spectra, seed, tuple(classes or class_names())))
+    expected = np.empty((n_spectra, len(grid)))
+    for row, one in enumerate(draws):
+        response = folded[int(one.rng.integers(len(folded)))]
+        expected[row] = _expected(one, response, vignetted=ideal)
+        on_spectrum()
+    return _counted(draws, expected, grid)
+
+
+def _draws(n_spectra: int, seed: int, classes: Sequence[str]) -> Iterator[_Draw]:
+    """Detections source by source; each has random numbers of its own."""
+    low, high = observation.counts_range()
+    done = number = 0
+    while done < n_spectra:
+        rng = np.random.default_rng([seed, number])
+        source = draw_source(classes[number % len(classes)], rng)
+        detections = observation.draw_detections(source.rms, rng)
+        mean_counts = observation.draw_counts(rng)
+        mean_exposure_s = float(np.mean([one.exposure_s for one in detections]))
+        for epoch, one in enumerate(detections[: n_spectra - done]):
+            of_epoch = np.random.default_rng([seed, number, epoch])
+            counts = mean_counts * one.flux * one.exposure_s / mean_exposure_s
+            counts = float(np.clip(counts, low, high))
+            index = observation.variability_index(counts, source.rms, of_epoch)
+            seen = at_epoch(source, one.flux, of_epoch)
+            yield _Draw(number, epoch, seen, one, counts, index, of_epoch)
+            done += 1
+        number += 1
+
+
+def _expected(one: _Draw, response: Response, *, vignetted: bool) -> Floats:
+    """Expected counts (p,), scaled to those that were drawn."""
+    photons = one.source.photons(response.energies)
+    if vignetted:
+        angle = np.array([one.detection.off_axis_arcmin])
+        photons = photons * observation.vignetting(response.energies.centres, angle)[0]
+    counts = fold(response, photons)
+    return np.asarray(counts * (one.counts / counts.sum()))
+
+
+def _counted(draws: list[_Draw], expected: Floats, grid: Grid) -> SimulatedXray:
+    angle = np.array([one.detection.off_axis_arcmin for one in draws])
+    exposure_s = np.array([one.detection.exposure_s for one in draws])
+    level = np.array([one.detection.background_level for one in draws])
+    area = np.array([one.detection.background_area for one in draws])
+    background = observation.background_rate(grid, angle) * (exposure_s * level)[:, None]
+    seen, around = np.empty_like(expected), np.empty_like(expected)
+    for row, one in enumerate(draws):
+        seen[row] = one.rng.poisson(expected[row] + background[row])
+        around[row] = one.rng.poisson(background[row] * area[row])
+    spectra = SpectrumSet(
+        seen,
+        grid,
+        "counts",
+        ids=np.array([f"sim{one.source_number:05d}.{one.epoch}" for one in draws]),
+        sources=np.array([f"sim{one.source_number:05d}" for one in draws]),
+        background_counts=around,
+        background_scale=np.broadcast_to(1 / area[:, None], around.shape),
+        exposure_s=exposure_s,
+    )
+    truth = XrayTruth(
+        classes=np.array([one.source.source_class for one in draws]),
+        kinds=np.array([one.source.kind for one in draws]),
+        n_h_1e22=np.array([one.source.n_h_seen for one in draws]),
+        redshift=np.array([one.source.redshift for one in draws]),
+        expected=expected,
+        expected_background=background,
+        off_axis_arcmin=angle,
+        variability=np.array([one.source.rms for one in draws]),
+        variability_index=np.array([one.index for one in draws]),
+    )
+    return SimulatedXray(spectra, truth)

@@ -1,0 +1,186 @@
+"""From pulse-height files to a set of spectra on one grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from survey.errors import DataError
+from survey.latents.grid import Grid
+from survey.latents.spectra import SpectrumSet, concatenate
+from survey.latents.xray.acis import acis_channels, acis_grid
+from survey.latents.xray.fold import Floats
+from survey.latents.xray.ogip import Pha, background_scale, beside, read_background, read_pha
+from survey.latents.xray.responses import read_channels
+
+Numbers = npt.NDArray[np.int64]
+
+ENDINGS = ("pha", "pha2", "pi", "pha3.fits", "pha.fits", "pi.fits")
+
+
+@dataclass(frozen=True)
+class LoadedSpectra:
+    """What could be read of many files.
+
+    Attributes
+    ----------
+    spectra : SpectrumSet or None
+        None if nothing could be read.
+    failures : tuple of DataError
+        Why the others could not, one for each file.
+    """
+
+    spectra: SpectrumSet | None
+    failures: tuple[DataError, ...]
+
+
+def load_spectra(
+    files: Iterable[str | Path],
+    *,
+    grid: Grid | None = None,
+    sources: Mapping[str, str] | None = None,
+    background: Literal["required", "optional", "ignore"] = "required",
+    on_file: Callable[[Path], None] = lambda path: None,
+) -> LoadedSpectra:
+    """Spectra of pulse-height files on one grid of energies; files at fault are set aside.
+
+    Parameters
+    ----------
+    files : paths
+        Source spectra, of type I or II.
+    grid : Grid, optional
+        Bins in keV, not narrower than the channels. Default: `acis_grid()`.
+    sources : mapping from `Pha.name` to str, optional
+        Which source a spectrum is of. Spectra that are not in it are each a source of their own.
+    background : {"required", "optional", "ignore"}
+        Whether a background that a file names, but that is missing, is an error.
+    on_file : callable
+        Told of every file that is done.
+    """
+    grid = acis_grid() if grid is None else grid
+    read: dict[str, SpectrumSet] = {}
+    failures: list[DataError] = []
+    for path in map(Path, files):
+        try:
+            for pha in read_pha(path):
+                if pha.name in read:
+                    raise DataError(f"there is a spectrum named {pha.name} already", file=path)
+                source = (sources or {}).get(pha.name, pha.name)
+                read[pha.name] = _one_spectrum(pha, background, source).rebinned(grid)
+        except DataError as error:
+            error.file = error.file or str(path)
+            failures.append(error)
+        on_file(path)
+    return LoadedSpectra(concatenate(list(read.values())) if read else None, tuple(failures))
+
+
+def find_spectra(folder: str | Path) -> list[Path]:
+    """Pulse-height files of source spectra in a folder, by name and in order.
+
+    Files that another one names as its background are not among them.
+
+    Raises
+    ------
+    DataError
+        If there is no such folder, or no such file in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DataError("no such folder", file=folder)
+    found = sorted(path for path in folder.iterdir() if _is_pha_name(path.name))
+    backgrounds: set[Path] = set()
+    for path in found:
+        try:
+            named = {pha.background_file.split("[")[0].split("{")[0] for pha in read_pha(path)}
+        except DataError:
+            continue  # whoever loads it will be told
+        companions = (beside(path, name) for name in named if name)
+        backgrounds |= {other for other in companions if other not in (None, path)}
+    spectra = [path for path in found if path not in backgrounds]
+    if not spectra:
+        raise DataError(
+            "no spectra in the folder",
+            file=folder,
+            expected="files that end in " + ", ".join("." + ending for ending in ENDINGS),
+        )
+    return spectra
+
+
+def _is_pha_name(name: str) -> bool:
+    plain = name.lower().removesuffix(".gz")
+    return not plain.startswith(".") and any(
+        plain.endswith(("." + ending, "_" + ending)) for ending in ENDINGS
+    )
+
+
+def _one_spectrum(pha: Pha, policy: str, source: str) -> SpectrumSet:
+    """One spectrum on the channels of its detector."""
+    grid, place = _channels(pha)
+    usable = np.zeros(len(grid), np.bool_)
+    usable[place] = pha.usable
+    background = None if policy == "ignore" else _background(pha, policy)
+    table = None
+    if background is not None:
+        # A channel without background is one of which the background is unknown.
+        scale = background_scale(pha, background)
+        usable[place] &= background.usable & (scale > 0)
+        table = _placed(background.counts, place, len(grid)), _placed(scale, place, len(grid))
+    return SpectrumSet(
+        _placed(pha.counts, place, len(grid)),
+        grid,
+        "counts",
+        mask=usable[None],
+        ids=np.array([pha.name]),
+        sources=np.array([source]),
+        exposure_s=np.array([pha.exposure_s]),
+        background_counts=None if table is None else table[0],
+        background_scale=None if table is None else table[1],
+    )
+
+
+def _background(pha: Pha, policy: str) -> Pha | None:
+    try:
+        return read_background(pha)
+    except DataError:
+        if policy == "optional":
+            return None
+        raise
+
+
+def _placed(values: Floats, place: Numbers, length: int) -> Floats:
+    table = np.zeros((1, length))
+    table[0, place] = values
+    return table
+
+
+def _channels(pha: Pha) -> tuple[Grid, Numbers]:
+    """The grid of the detector, and where on it the channels of a spectrum are.
+
+    Without a response matrix beside it, a spectrum of ACIS has the channels of ACIS.
+    """
+    path = beside(pha.file, pha.response_file) if pha.response_file else None
+    if path is not None:
+        grid, numbers = read_channels(path)
+    elif pha.instrument.upper() == "ACIS":
+        grid = acis_channels()
+        numbers = np.arange(1, len(grid) + 1)
+    else:
+        raise DataError(
+            "the energies of the channels are unknown",
+            file=pha.file,
+            expected=f"the response {pha.response_file or '(RESPFILE)'} in the same folder",
+        )
+    place = pha.channels - numbers[0]
+    if place.min() < 0 or place.max() >= len(grid):
+        raise DataError(
+            "spectrum and response have different channels",
+            file=pha.file,
+            expected=f"channels {numbers[0]} to {numbers[-1]}",
+            found=f"{pha.channels[0]} to {pha.channels[-1]}",
+        )
+    return grid, place

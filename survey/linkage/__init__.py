@@ -1,0 +1,1 @@
+"""The tree of all spaxels, in the ways that different amounts of memory allow."""

@@ -1,0 +1,107 @@
+"""Hierarchical linkage of shift-minimised distances, by fastcluster.
+
+Ward's method is defined for Euclidean distances, and these are not: minimising over a shift breaks
+the triangle inequality. The Lance-Williams recurrence that defines Ward's merges nevertheless
+holds good: it is reducible for any dissimilarity, so heights never decrease and the
+nearest-neighbour chain finds exactly the merges of the plain algorithm. What is lost is only the
+reading of a height as a sum of squares around a mean spectrum. `ward_identity` is what remains
+of it, and is exact.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from _fastcluster import linkage_wrap
+from fastcluster import mthidx as METHOD_CODES
+
+from survey.distances.lags import Array
+from survey.errors import DataError
+from survey.linkage.lance_williams import Method, WardInput
+
+
+def linkage_tree(
+    condensed: Array, method: Method, *, ward_input: WardInput = "distance"
+) -> npt.NDArray[np.float64]:
+    """Merge spectra into a tree.
+
+    Parameters
+    ----------
+    condensed : array (n (n - 1) / 2,)
+        Squared distances d, as from `shifted_distances`. Left unchanged.
+    method : {"ward", "average", "complete", "single"}
+        The linkage. All take sqrt(d).
+    ward_input : {"distance", "squared"}
+        What Ward's method, which squares its input itself, is given: sqrt(d), so that heights
+        measure sums of squares; or d, another reading of the published method. The trees differ.
+
+    Returns
+    -------
+    float64 array (n - 1, 4)
+        The tree in the format of `scipy.cluster.hierarchy`.
+
+    Raises
+    ------
+    DataError
+        If `condensed` is no condensed matrix, or has NaN, infinite or negative values.
+    """
+    n_spectra = count_spectra(condensed)
+    fed = _fed_distances(condensed, squared=method == "ward" and ward_input == "squared")
+    tree = np.empty((n_spectra - 1, 4))
+    # `fastcluster.linkage` copies its input even when told not to preserve it. The routine under
+    # it works in place, on the copy that taking the root has made anyway.
+    linkage_wrap(n_spectra, fed, tree, METHOD_CODES[method])
+    return tree
+
+
+def ward_identity(
+    tree: npt.NDArray[np.float64], condensed: Array, *, ward_input: WardInput = "distance"
+) -> float:
+    """Relative discrepancy of Ward's sum rule, zero but for rounding.
+
+    For any dissimilarity D fed to Ward's method, Euclidean or not, the merges with heights h obey
+
+        sum over merges of h^2 / 2  =  1/n * sum over pairs of D^2,
+
+    which checks a tree against its distances at no cost.
+
+    Parameters
+    ----------
+    tree, condensed, ward_input
+        Result and input of `linkage_tree` with method "ward".
+
+    Returns
+    -------
+    float
+        Left side over right side, minus 1.
+    """
+    squares = condensed if ward_input == "distance" else np.square(condensed, dtype=np.float64)
+    pairs = np.sum(squares, dtype=np.float64) / (len(tree) + 1)
+    return float(0.5 * np.sum(tree[:, 2] ** 2) / pairs - 1.0)
+
+
+def count_spectra(condensed: Array) -> int:
+    """Number of spectra n of a condensed matrix, after checking that it is one."""
+    n_spectra = round((1 + np.sqrt(1 + 8 * condensed.size)) / 2)
+    if condensed.ndim != 1 or n_spectra < 2 or n_spectra * (n_spectra - 1) // 2 != condensed.size:
+        raise DataError(
+            "not a condensed distance matrix",
+            expected="n (n - 1) / 2 values with n >= 2",
+            found=f"shape {condensed.shape}",
+        )
+    # fastcluster takes infinities without a word. NaN fails both comparisons.
+    lowest, highest = condensed.min(), condensed.max()
+    if not (lowest >= 0 and highest < np.inf):
+        raise DataError(
+            "distances out of range",
+            expected="finite values, zero or positive",
+            found=f"values from {lowest} to {highest}",
+        )
+    return n_spectra
+
+
+def _fed_distances(condensed: Array, *, squared: bool) -> npt.NDArray[np.float64]:
+    """A float64 copy of what fastcluster is to be given, which it will overwrite."""
+    if squared:
+        return condensed.astype(np.float64)
+    return np.sqrt(condensed, dtype=np.float64)

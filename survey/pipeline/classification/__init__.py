@@ -1,0 +1,1 @@
+"""The classes of all clusters of a survey."""

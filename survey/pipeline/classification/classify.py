@@ -1,0 +1,363 @@
+"""The classification of a survey: once for all galaxies, when they are in the catalog.
+
+Two parts are committed, each named by the key of all it depends on: the sample, with its
+labels or with a model, and the classes. Asking again with nothing changed computes nothing.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from catalogs import SCHEMA_VERSION, open_catalog
+from catalogs.columns import OF_MODEL, OF_SAMPLE
+from catalogs.durable import hash_bytes
+from catalogs.parts import PartStore, Receipt
+from catalogs.publish import publish_again
+from catalogs.survey_parts import (
+    CLASSES,
+    LATENTS,
+    SURVEY_WIDE,
+    SurveyPart,
+    commit_product,
+    current_products,
+)
+from survey.classes.diagrams import class_diagrams
+from survey.classes.results import conclude, most_probable
+from survey.config import ClassSettings, Settings, fingerprint
+from survey.engine.cluster import Cluster
+from survey.errors import ConfigError, DataError
+from survey.pipeline.classification.labels import read_labels
+from survey.pipeline.classification.models import read_model, save_model
+from survey.pipeline.classification.monte_carlo import MODEL_FILE, Drawing, model_and_sample
+from survey.pipeline.classification.sample import (
+    check_labels,
+    label_notes,
+    parts_of,
+    sample_rows,
+    write_sample,
+)
+from survey.pipeline.classification.tables import (
+    class_rows,
+    diagram_rows,
+    importance_rows,
+    planes_of,
+    score_rows,
+    trained_rows,
+)
+from survey.pipeline.galaxy.tables import write_table
+from survey.pipeline.ratios import named_ratios
+from survey.pipeline.run.lock import exclusive
+from survey.pipeline.run.survey import describe_run
+
+(SAMPLE_STAGE,) = CLASSES.made_of
+CODE_VERSION = {SAMPLE_STAGE: 2, CLASSES.name: 2}
+"""Raised when the code changes its results."""
+
+NUMERIC_LIBRARIES = ("numpy", "scipy", "scikit-learn")
+
+Tables = dict[str, Any]
+"""Rows of tables by name."""
+
+Result = tuple[Tables, dict[str, Any]]
+"""Tables of a classification, and facts for its receipt."""
+
+
+@dataclass(frozen=True)
+class Classified:
+    """A classification that is published.
+
+    `sample` is the part that it was made of, `computed` whether it had to be, and `notes`
+    what else is worth telling.
+    """
+
+    classification: SurveyPart
+    sample: Receipt
+    computed: bool
+    notes: tuple[str, ...] = ()
+
+    def counts(self) -> dict[str, int]:
+        """How many clusters have each class; the last count, "none", is of those without."""
+        names = self.classification.table("classes")["class"].to_pylist()
+        counts = {name: names.count(name) for name in self.classification.classes}
+        return counts | {"none": names.count(None)}
+
+    def summary(self) -> list[str]:
+        """What was found, in a few lines for people."""
+        *classes, without = self.counts().items()
+        counts = ", ".join(f"{count} {name}" for name, count in classes)
+        n_cluster = sum(self.counts().values())
+        state = "computed" if self.computed else "nothing has changed"
+        lines = [f"{n_cluster} clusters: {counts}, {without[1]} without class ({state})"]
+        scores = {
+            row["measured"]: row["balanced_accuracy"]
+            for row in self.classification.table("scores").to_pylist()
+        }
+        lines += [f"balanced accuracy, {how}: {_number(value)}" for how, value in scores.items()]
+        return [*lines, *(f"note: {note}" for note in self.notes)]
+
+
+def classify_run(
+    root: str | Path,
+    settings: Settings,
+    cluster: Cluster,
+    *,
+    model: Path | None = None,
+    save_as: Path | None = None,
+    on_draws: Callable[[int], None] = lambda n: None,
+) -> Classified:
+    """Classify a run by its labels, or by a model, and record with which settings.
+
+    Parameters
+    ----------
+    root : str or Path
+        The run directory.
+    settings : Settings
+    cluster : Cluster
+    model : Path, optional
+        A trained model to be applied; no labels are needed then.
+    save_as : Path, optional
+        Where to write the model that these labels make.
+    on_draws : callable
+        Told of every number of draws that is done, now or before: `settings.classes.draws` in
+        all, and as many again for a model that is saved.
+    """
+    if model is not None and save_as is not None:
+        raise ConfigError("a model that is applied is not trained: there is none to save")
+    if model is not None:
+        done = apply_model_file(root, model, settings.classes, cluster, on_draws=on_draws)
+    else:
+        done = classify(root, settings.classes, cluster, on_draws=on_draws)
+    if not done.computed:
+        on_draws(settings.classes.draws)  # They were done before.
+    if save_as is not None:
+        save_model(
+            save_as, done.sample.path, done.classification, settings.classes, cluster,
+            on_draws=on_draws,
+        )  # fmt: skip
+    if model is None:
+        describe_run(Path(root), settings)
+    return done
+
+
+def classify(
+    root: str | Path,
+    settings: ClassSettings,
+    cluster: Cluster,
+    *,
+    on_draws: Callable[[int], None] = lambda n: None,
+) -> Classified:
+    """Classify the clusters of a run from labels, and publish their classes.
+
+    Parameters
+    ----------
+    root : str or Path
+        The run directory.
+    settings : ClassSettings
+        Of which `labels` has to be given.
+    cluster : Cluster
+    on_draws : callable
+        Told of every number of draws that is done.
+
+    Raises
+    ------
+    ConfigError
+        If there are no labels, or the directory is in use.
+    DataError
+        If labels or measurements are too few to tell classes apart.
+    """
+    if settings.labels is None:
+        raise ConfigError(
+            "the survey has no labels to start from",
+            expected="a DS9 region file or a table of labels",
+            advice="Give --labels FILE; `survey init` writes a table to start from.",
+        )
+    labels, ratios = read_labels(settings.labels), named_ratios(settings.ratios)
+    names = [ratio.name for ratio in ratios]
+    with _working_in(root) as survey:
+        latents = survey.latents() if settings.use_latents else None
+        sample = survey.sample(
+            [labels.content_hash, settings.classes, settings.min_fraction, names, _key(latents)],
+            lambda folder: write_sample(folder, survey.parts, ratios, labels, settings, latents),
+        )
+        rows = sample_rows(sample.path)
+
+        def compute() -> Result:
+            labelled = check_labels(rows, settings, survey.catalog)
+            outcome = conclude(labelled, Drawing(cluster, sample.path, settings, on_draws).sums())
+            importances = importance_rows(outcome)
+            planes = planes_of(names, importances["predictor"].tolist())
+            diagrams = class_diagrams(labelled.sample, outcome.found.p, outcome.classes, planes)
+            tables = {
+                "classes": trained_rows(rows, outcome),
+                "importances": importances,
+                "scores": score_rows(outcome),
+                "diagrams": diagram_rows(diagrams, OF_SAMPLE),
+            }
+            return tables, {"planes": planes}
+
+        return survey.publish(
+            sample,
+            compute,
+            classes=settings.classes,
+            settings=settings.model_dump(mode="json", exclude={"labels"}),
+            facts={"labels": labels.path.name, "ratios": names}
+            | ({"latent_model": latents.summary["model"]} if latents else {}),
+            notes=label_notes(labels, rows),
+        )
+
+
+def apply_model_file(
+    root: str | Path,
+    file: str | Path,
+    settings: ClassSettings,
+    cluster: Cluster,
+    *,
+    on_draws: Callable[[int], None] = lambda n: None,
+) -> Classified:
+    """Classify the clusters of a run by a trained model, and publish their classes.
+
+    Of the settings, only `draws` and `seed` count.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file, or the directory is in use.
+    DataError
+        If it is not a model, or does not fit what was measured.
+    """
+    data, model = read_model(file)
+    names = [ratio.name for ratio in model.ratios]
+    with _working_in(root) as survey:
+        latents = survey.latents(model.card.latent_model) if model.n_latents else None
+
+        def write(folder: Path) -> None:
+            write_sample(folder, survey.parts, model.ratios, None, settings, latents)
+            (folder / MODEL_FILE).write_bytes(data)
+
+        sample = survey.sample([hash_bytes(data), _key(latents)], write)
+
+        def compute() -> Result:
+            p = Drawing(cluster, sample.path, settings, on_draws).applied()
+            measured, rows = model_and_sample(sample.path)[1], sample_rows(sample.path)
+            found = most_probable(p, measured.informed)
+            planes = [(diagram.x, diagram.y) for diagram in model.diagrams]
+            diagrams = class_diagrams(measured, found.p, model.classes, planes)
+            tables = {
+                "classes": class_rows(rows, found, model.classes),
+                "diagrams": diagram_rows(diagrams, OF_SAMPLE)
+                + diagram_rows(model.diagrams, OF_MODEL),
+            }
+            return tables, {"planes": planes}
+
+        return survey.publish(
+            sample,
+            compute,
+            classes=model.classes,
+            settings={"draws": settings.draws, "seed": settings.seed},
+            facts={
+                "model": Path(file).name,
+                "ratios": names,
+                "trained_on": list(model.card.galaxies),
+            },
+        )
+
+
+class _SurveyWide:
+    """The parts of a run that are of all galaxies together."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.store = PartStore(root)
+        self.catalog = open_catalog(root)
+        self.parts = parts_of(self.catalog, self.store)
+
+    def latents(self, model: str | None = None) -> SurveyPart:
+        """Those in the catalog, to be predictors; of a certain model if one is named."""
+        found = current_products(self.root).get(LATENTS.name)
+        if found is None:
+            raise ConfigError(
+                "classes are to be told from latents, of which the catalog has none",
+                file=self.root,
+                advice=f"Run `survey latent fit {self.root}` first, or leave out use_latents.",
+            )
+        if model is not None and found.summary["model"] != model:
+            raise ConfigError(
+                "the latents in the catalog are of another model than those of the training",
+                file=self.root,
+                expected=model,
+                found=found.summary["model"],
+                advice="Give that one: `survey latent publish RUN --model FOLDER`.",
+            )
+        return found
+
+    def sample(self, given: Sequence[Any], write: Callable[[Path], None]) -> Receipt:
+        """The part with the clusters, and what was `given` about them."""
+        if not self.parts:
+            raise DataError("there is no galaxy to classify", file=self.root)
+        parts = {galaxy: part.key for galaxy, part in self.parts.items()}
+        key = fingerprint(parts, given, CODE_VERSION[SAMPLE_STAGE], SCHEMA_VERSION)
+        found = self.store.find(SURVEY_WIDE, SAMPLE_STAGE, key, full=True)
+        return found or self.store.commit(SURVEY_WIDE, SAMPLE_STAGE, key, write)
+
+    def publish(
+        self,
+        sample: Receipt,
+        compute: Callable[[], Result],
+        *,
+        classes: tuple[str, ...],
+        settings: Mapping[str, Any],
+        facts: Mapping[str, Any],
+        notes: Sequence[str] = (),
+    ) -> Classified:
+        """Publish the classes that follow from a sample and settings, computed if need be."""
+        versions = [importlib.metadata.version(name) for name in NUMERIC_LIBRARIES]
+        key = fingerprint(sample.key, settings, CODE_VERSION[CLASSES.name], versions)
+        receipt = self.store.find(SURVEY_WIDE, CLASSES.name, key, full=True)
+        computed = receipt is None
+        if receipt is not None:
+            classification = SurveyPart(CLASSES, receipt)
+        else:
+            found, more = compute()
+            tables = dict.fromkeys(CLASSES.tables, ()) | found
+            classification = commit_product(
+                CLASSES,
+                self.root,
+                key,
+                galaxies={galaxy: part.key for galaxy, part in self.parts.items()},
+                write=lambda folder: _write_tables(folder, tables, classes),
+                summary={
+                    **facts,
+                    **more,
+                    "classes": list(classes),
+                    "settings": dict(settings),
+                    "sample_key": sample.key,
+                },
+            )
+        publish_again(self.root, classification)
+        return Classified(classification, sample, computed, tuple(notes))
+
+
+def _key(latents: SurveyPart | None) -> str:
+    return latents.key if latents else ""
+
+
+def _number(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.3f}"
+
+
+@contextmanager
+def _working_in(root: str | Path) -> Iterator[_SurveyWide]:
+    root = Path(root).resolve()
+    open_catalog(root)  # before a folder is made of a name that was mistyped
+    with exclusive(root):
+        yield _SurveyWide(root)
+
+
+def _write_tables(folder: Path, tables: Tables, classes: tuple[str, ...]) -> None:
+    for name, rows in tables.items():
+        write_table(folder, name, rows, classes)

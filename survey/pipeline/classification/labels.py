@@ -1,0 +1,139 @@
+"""Initial labels of all clusters of a survey, from a file of regions and places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+
+from catalogs.diagnostics import load_place_classes
+from catalogs.durable import hash_bytes
+from survey.classes.labels import label_clusters
+from survey.classes.nucleus_disc import PlaceLabel, bare_name, parse_places
+from survey.classes.regions import LabelRegion, parse_regions
+from survey.classes.types import UNLABELLED
+from survey.config import ClassSettings
+from survey.errors import ConfigError, DataError
+
+FORMATS = {".reg": "ds9", ".ecsv": "ecsv"}
+
+L = TypeVar("L", LabelRegion, PlaceLabel)
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """What a file of labels says, and the hash of its text."""
+
+    path: Path
+    content_hash: str
+    regions: tuple[LabelRegion, ...]
+    places: tuple[PlaceLabel, ...]
+
+    @property
+    def classes(self) -> set[str]:
+        """Classes that it gives."""
+        return {region.class_name for region in self.regions} | {p.class_name for p in self.places}
+
+    def strangers(self, galaxies: Iterable[str]) -> list[str]:
+        """Galaxies that it names and the survey does not have."""
+        known = {bare_name(galaxy) for galaxy in galaxies}
+        named = {region.galaxy for region in self.regions} | {p.galaxy for p in self.places}
+        return sorted(name for name in named - {""} if bare_name(name) not in known)
+
+    def of(self, galaxy: str) -> tuple[list[LabelRegion], list[PlaceLabel]]:
+        """Regions and places of one galaxy, and regions that are of no galaxy by name."""
+        name = bare_name(galaxy)
+        regions = self._regions.get("", []) + self._regions.get(name, [])
+        return regions, self._places.get(name, [])
+
+    # Of thousands of labels only a few are of one galaxy: they are looked up, not compared.
+    @cached_property
+    def _regions(self) -> dict[str, list[LabelRegion]]:
+        return _by_galaxy(self.regions)
+
+    @cached_property
+    def _places(self) -> dict[str, list[PlaceLabel]]:
+        return _by_galaxy(self.places)
+
+
+def _by_galaxy(labels: Iterable[L]) -> dict[str, list[L]]:
+    found: dict[str, list[L]] = {}
+    for label in labels:
+        found.setdefault(bare_name(label.galaxy), []).append(label)
+    return found
+
+
+def read_labels(path: str | Path) -> LabelFile:
+    """Read labels from DS9 regions (.reg) or a table (.ecsv).
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file, or its format is not known.
+    DataError
+        If it cannot be read.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ConfigError("no such file of labels", file=path)
+    if path.suffix not in FORMATS:
+        raise ConfigError("labels of an unknown format", file=path, expected=" or ".join(FORMATS))
+    text = path.read_text(encoding="utf-8")
+    try:
+        regions = parse_regions(text, FORMATS[path.suffix])
+        places = parse_places(text, load_place_classes()) if path.suffix == ".ecsv" else ()
+    except DataError as error:
+        raise DataError(
+            error.message, file=path, expected=error.expected, found=error.found,
+            advice=error.advice,
+        ) from None  # fmt: skip
+    return LabelFile(path, hash_bytes(text.encode()), regions, places)
+
+
+def label_rows(
+    labels: LabelFile, clusters: pd.DataFrame, spaxels: pd.DataFrame, settings: ClassSettings
+) -> pd.DataFrame:
+    """Labels of the clusters of one galaxy.
+
+    Parameters
+    ----------
+    labels : LabelFile
+    clusters, spaxels : DataFrame
+        The rows of the galaxy in the tables of these names.
+    settings : ClassSettings
+
+    Returns
+    -------
+    DataFrame
+        One row per row of `clusters`: `label`, a position in the classes or `UNLABELLED`,
+        `coverage` by the best of them, and `conflict`.
+    """
+    galaxy, nuclear = str(clusters["galaxy"].iloc[0]), clusters.loc[clusters["nuclear"], "cluster"]
+    regions, places = labels.of(galaxy)
+    found = label_clusters(
+        spaxels["cluster"].to_numpy(),
+        spaxels["ra"].to_numpy(float),
+        spaxels["dec"].to_numpy(float),
+        galaxy=galaxy,
+        regions=regions,
+        classes=settings.classes,
+        min_fraction=settings.min_fraction,
+        places=places,
+        nuclear=int(nuclear.iloc[0]) if len(nuclear) else 0,
+    )
+    rows = pd.DataFrame(
+        {
+            "label": found.labels,
+            "coverage": found.coverage.max(axis=1),
+            "conflict": np.isin(found.clusters, found.conflicts),
+        },
+        index=found.clusters,
+    ).reindex(clusters["cluster"])
+    return rows.fillna({"label": UNLABELLED, "coverage": 0.0, "conflict": False}).astype(
+        {"label": np.int32, "conflict": bool}
+    )

@@ -1,0 +1,77 @@
+"""Trained models: made of a classification, written with their card, read again."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from catalogs.durable import write_json
+from catalogs.survey_parts import SurveyPart
+from survey import __version__
+from survey.classes.model import Model, ModelCard, make_model
+from survey.classes.model_io import dump_model, load_model
+from survey.classes.types import UNLABELLED
+from survey.config import ClassSettings
+from survey.engine.cluster import Cluster
+from survey.errors import ConfigError
+from survey.pipeline.classification.monte_carlo import Drawing, labelled_sample
+from survey.pipeline.classification.tables import diagrams_of
+
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "skops")
+
+
+def save_model(
+    file: str | Path,
+    sample: Path,
+    classification: SurveyPart,
+    settings: ClassSettings,
+    cluster: Cluster,
+    *,
+    on_draws: Callable[[int], None] = lambda n: None,
+) -> Path:
+    """Grow the forest of a classification, one tree a draw, and write it as a model.
+
+    Its card is written beside it, with the ending .json. `sample` is the folder of the part
+    that the classification was made of. Returns the file.
+    """
+    file = Path(file)
+    labelled = labelled_sample(sample, settings)
+    forest = Drawing(cluster, sample, settings, on_draws).forest()
+    scores = classification.table("scores").to_pylist()
+    card = ModelCard(
+        galaxies=tuple(classification.summary["galaxies"]),
+        n_clusters=len(labelled.sample),
+        n_labelled=int((labelled.labels != UNLABELLED).sum()),
+        method=settings.model_dump(mode="json", exclude={"labels"}),
+        scores={row["measured"]: row["balanced_accuracy"] for row in scores},
+        versions={"spaxel-survey": __version__}
+        | {name: importlib.metadata.version(name) for name in LIBRARIES},
+        latent_model=classification.summary.get("latent_model", ""),
+        date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_name(f".{file.name}.unfinished")
+    model = make_model(labelled, forest, diagrams_of(classification), card)
+    unfinished.write_bytes(dump_model(model))
+    write_json(file.with_suffix(".json"), asdict(card))
+    return unfinished.replace(file)
+
+
+def read_model(file: str | Path) -> tuple[bytes, Model]:
+    """The bytes of a model file, and the model.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file.
+    DataError
+        If it is not a model.
+    """
+    path = Path(file)
+    if not path.is_file():
+        raise ConfigError("no such model", file=path)
+    data = path.read_bytes()
+    return data, load_model(data, file=str(path))

@@ -1,0 +1,143 @@
+"""The Monte Carlo on a cluster: portions of draws as tasks, their exact sums put together.
+
+A task names the folder of the sample and the numbers of its draws; the sample is read once by
+every worker. Sums of draws do not depend on how they were divided, so neither does a result
+on the number of workers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache, reduce
+from operator import add
+from pathlib import Path
+from typing import TypeVar
+
+from survey.classes.exact_sum import ExactSum
+from survey.classes.forest_arrays import FlatForest, join_forests
+from survey.classes.model import Model, apply_model, grow_model_forest
+from survey.classes.model_io import load_model
+from survey.classes.montecarlo import DrawSums, run_draws
+from survey.classes.sample import LabelledSample, Method, Sample
+from survey.config import ClassSettings
+from survey.engine.cluster import Cluster, slots, started
+from survey.engine.submit import Task, run_tasks
+from survey.pipeline.classification.sample import labels_of, sample_of, sample_rows
+from survey.pipeline.ratios import named_ratios
+
+PORTIONS_PER_SLOT = 8
+DRAWS_PER_PORTION = 10
+ROWS_PER_PORTION = 20_000
+"""Bounds of a portion: small enough for the bar to move, large enough for Dask not to matter."""
+
+MODEL_FILE = "model.skops"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Some draws of a classification."""
+
+    sample: Path
+    settings: ClassSettings
+    numbers: range
+
+
+class Drawing:
+    """Does the draws of one classification on a cluster.
+
+    Parameters
+    ----------
+    cluster : Cluster
+    sample : Path
+        Folder of the part with the sample.
+    settings : ClassSettings
+    on_draws : callable
+        Told of every number of draws that ends.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        sample: Path,
+        settings: ClassSettings,
+        on_draws: Callable[[int], None],
+    ) -> None:
+        self.cluster = cluster
+        self.sample = sample
+        self.settings = settings
+        self.on_draws = on_draws
+
+    def sums(self) -> DrawSums:
+        """Sums of all draws."""
+        return reduce(add, (result for _, result in self._results(_train)))
+
+    def forest(self) -> FlatForest:
+        """One tree of every draw, in their order."""
+        portions = sorted(self._results(_grow), key=lambda portion: portion[0])
+        return join_forests([forest for _, forest in portions])
+
+    def applied(self) -> ExactSum:
+        """Probabilities by the model that lies beside the sample."""
+        return reduce(add, (result for _, result in self._results(_apply)))
+
+    def _results(self, function: Callable[[Draws], T]) -> Iterator[tuple[int, T]]:
+        """First number and result of every portion, in the order in which they end."""
+        n = self.settings.draws
+        step = self._portion()
+        tasks = [
+            Task(f"draws from {start}", Draws(self.sample, self.settings, range(start, stop)))
+            for start in range(0, n, step)
+            for stop in [min(start + step, n)]
+        ]
+        in_flight = 2 * slots(self.cluster)
+        for ended in run_tasks(started(self.cluster), function, tasks, in_flight=in_flight):
+            if ended.error is not None:
+                raise ended.error
+            numbers = ended.task.argument.numbers
+            self.on_draws(len(numbers))
+            yield numbers.start, ended.result
+
+    def _portion(self) -> int:
+        fair = math.ceil(self.settings.draws / (PORTIONS_PER_SLOT * slots(self.cluster)))
+        n_rows = len(sample_rows(self.sample))
+        return max(1, min(fair, DRAWS_PER_PORTION, ROWS_PER_PORTION // max(n_rows, 1)))
+
+
+def method_of(settings: ClassSettings) -> Method:
+    """The method that settings ask for."""
+    return Method(**settings.model_dump(include=set(Method.__dataclass_fields__)))
+
+
+@lru_cache(maxsize=1)
+def labelled_sample(folder: Path, settings: ClassSettings) -> LabelledSample:
+    """The sample of a part, to be learnt from."""
+    rows = sample_rows(folder)
+    sample = sample_of(rows, named_ratios(settings.ratios), use_slope=settings.use_slope)
+    return LabelledSample(sample, labels_of(rows), settings.classes)
+
+
+@lru_cache(maxsize=1)
+def model_and_sample(folder: Path) -> tuple[Model, Sample]:
+    """The model of a part, and the sample it is to be applied to."""
+    model = load_model((folder / MODEL_FILE).read_bytes(), file=str(folder / MODEL_FILE))
+    return model, sample_of(sample_rows(folder), model.ratios, use_slope=model.uses_slope)
+
+
+def _train(draws: Draws) -> DrawSums:
+    labelled = labelled_sample(draws.sample, draws.settings)
+    return run_draws(labelled, method_of(draws.settings), draws.numbers, draws.settings.seed)
+
+
+def _grow(draws: Draws) -> FlatForest:
+    labelled = labelled_sample(draws.sample, draws.settings)
+    method = method_of(draws.settings)
+    return grow_model_forest(labelled, method, draws.numbers, draws.settings.seed)
+
+
+def _apply(draws: Draws) -> ExactSum:
+    model, sample = model_and_sample(draws.sample)
+    return apply_model(model, sample, draws.numbers, draws.settings.seed)

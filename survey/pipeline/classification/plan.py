@@ -1,0 +1,61 @@
+"""What a command line asks of a classification: which settings, and whether they can work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from survey.config import Settings, load_settings
+from survey.errors import ConfigError
+from survey.pipeline.classification.labels import read_labels
+from survey.pipeline.run.plan import Plan, with_absolute_paths
+from survey.pipeline.run.survey import SETTINGS_FILE
+
+
+def check_labels_of(plan: Plan) -> None:
+    """Read the labels of a run that is to end in a classification, before it starts.
+
+    Raises
+    ------
+    ConfigError, DataError
+        If they cannot be read.
+    """
+    if plan.classify and plan.settings.classes.labels is not None:
+        read_labels(plan.settings.classes.labels)
+
+
+def plan_classification(
+    root: Path,
+    *,
+    labels: Path | None = None,
+    model: Path | None = None,
+    overrides: dict[str, Any] | None = None,
+) -> Settings:
+    """Settings of a run for its classification; `labels` take precedence over theirs.
+
+    Raises
+    ------
+    ConfigError
+        If nothing ran in `root`, both labels and a model are given, or a setting that is not of
+        the classification is to be changed.
+    """
+    overrides = overrides or {}
+    if labels is not None and model is not None:
+        raise ConfigError("a model is applied without labels: give one of the two")
+    if foreign := sorted(set(overrides) - {"classes", "engine"}):
+        raise ConfigError(
+            "these settings are not of the classification",
+            expected="classes or engine",
+            found=", ".join(foreign),
+            advice="Change them with `survey run`.",
+        )
+    record = root / SETTINGS_FILE
+    if not record.exists():
+        raise ConfigError("no survey has run in this directory", file=root)
+    if labels is not None:
+        overrides = {
+            **overrides,
+            "classes": {**overrides.get("classes", {}), "labels": str(labels)},
+        }
+        return with_absolute_paths(load_settings(record, overrides), Path.cwd())
+    return with_absolute_paths(load_settings(record, overrides), root)

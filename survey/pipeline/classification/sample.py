@@ -1,0 +1,188 @@
+"""The sample of a classification: what all its tasks need, written once and read once a worker.
+
+Clusters of all galaxies with the fluxes of some lines, and the labels they start from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from catalogs.diagnostics import ratio_sets
+from catalogs.part_tables import read_part_table
+from catalogs.parts import PartStore, Receipt
+from catalogs.query import Catalog
+from catalogs.survey_parts import SurveyPart
+from catalogs.versions import Manifest
+from survey.classes.labels import check_classes
+from survey.classes.ratios import Ratio, features_of
+from survey.classes.sample import LATENT, LabelledSample, Sample, latent_names
+from survey.classes.types import UNLABELLED, Labels
+from survey.config import ClassSettings
+from survey.errors import DataError
+from survey.pipeline.classification.labels import LabelFile, label_rows
+from survey.pipeline.ratios import flux_columns, fluxes_of, named_ratios
+
+SAMPLE_FILE = "sample.parquet"
+LATENT_ERROR = f"err_{LATENT}"
+GALAXY_COLUMNS = ["galaxy", "cluster", "nuclear", "slope_alpha", "slope_alpha_err"]
+
+
+def parts_of(catalog: Catalog, store: PartStore) -> dict[str, Receipt]:
+    """The parts of the galaxies of a catalog, by galaxy."""
+    manifest = Manifest.read(catalog.path)
+    return {galaxy: Receipt.read(store.path(galaxy, *part)) for galaxy, *part in manifest.parts}
+
+
+def write_sample(
+    folder: Path,
+    parts: Mapping[str, Receipt],
+    ratios: Sequence[Ratio],
+    labels: LabelFile | None,
+    settings: ClassSettings,
+    latents: SurveyPart | None = None,
+) -> None:
+    """Collect the clusters of all galaxies, with labels and latents, into a file in `folder`.
+
+    Raises
+    ------
+    ConfigError
+        If labels have classes that the settings do not.
+    """
+    if labels is not None:
+        check_classes(labels.classes, settings.classes)
+    columns = GALAXY_COLUMNS + flux_columns(features_of(ratios))
+    frames = []
+    for part in parts.values():
+        clusters = read_part_table(part, "clusters").select(columns).to_pandas()
+        clusters = clusters.sort_values("cluster", ignore_index=True)
+        if labels is not None:
+            spaxels = read_part_table(part, "spaxels").select(["cluster", "ra", "dec"])
+            found = label_rows(labels, clusters, spaxels.to_pandas(), settings)
+            clusters = clusters.join(found.reset_index(drop=True))
+        frames.append(clusters)
+    rows = pd.concat(frames, ignore_index=True)
+    if latents is not None:
+        rows = rows.join(_latent_columns(rows, latents, parts))
+    rows.to_parquet(folder / SAMPLE_FILE)
+
+
+def _latent_columns(
+    rows: pd.DataFrame, latents: SurveyPart, parts: Mapping[str, Receipt]
+) -> pd.DataFrame:
+    """Latents and their errors, a column each, of the clusters of `rows`; NaN where none are."""
+    table = latents.current_rows(
+        "latents", {name: part.key for name, part in parts.items()}
+    ).to_pandas()
+    number = latents.summary["n_latents"]
+    columns = {
+        name: np.stack(list(table[column])) if len(table) else np.empty((0, number))
+        for name, column in ((LATENT, "latent"), (LATENT_ERROR, "err_latent"))
+    }
+    names = [one for prefix in columns for one in latent_names(number, prefix)]
+    where = pd.MultiIndex.from_frame(table[["galaxy", "cluster"]])
+    known = pd.DataFrame(np.hstack(list(columns.values())), index=where, columns=names)
+    found = known.reindex(pd.MultiIndex.from_frame(rows[["galaxy", "cluster"]]))
+    return found.reset_index(drop=True)
+
+
+@lru_cache(maxsize=1)
+def sample_rows(folder: Path) -> pd.DataFrame:
+    """The rows of the file that `write_sample` wrote."""
+    return pd.read_parquet(folder / SAMPLE_FILE)
+
+
+def sample_of(rows: pd.DataFrame, ratios: Sequence[Ratio], *, use_slope: bool) -> Sample:
+    """The sample as it is classified, with what latents were written into it.
+
+    A slope that was nowhere measured is no predictor.
+    """
+    n_latents = sum(str(name).startswith(LATENT) for name in rows)
+    latents, errors = (
+        rows[list(latent_names(n_latents, prefix))].to_numpy(float) if n_latents else None
+        for prefix in (LATENT, LATENT_ERROR)
+    )
+    slope = rows["slope_alpha"].to_numpy(float)
+    with_slope = use_slope and bool(np.isfinite(slope).any())
+    return Sample(
+        galaxy=pd.factorize(rows["galaxy"])[0],
+        fluxes=fluxes_of(rows, features_of(ratios)),
+        ratios=tuple(ratios),
+        slope=slope if with_slope else None,
+        slope_error=rows["slope_alpha_err"].to_numpy(float) if with_slope else None,
+        latents=latents,
+        latent_errors=errors,
+    )
+
+
+def labels_of(rows: pd.DataFrame) -> Labels:
+    """Initial labels (N,) of the rows."""
+    if "label" not in rows:
+        return np.full(len(rows), UNLABELLED, dtype=np.int32)
+    return rows["label"].to_numpy(np.int32)
+
+
+def check_labels(rows: pd.DataFrame, settings: ClassSettings, catalog: Catalog) -> LabelledSample:
+    """The rows as a sample that can be learnt from; `catalog` is asked for advice if not.
+
+    Raises
+    ------
+    DataError
+        If the ratios were not measured, or fewer than two classes have labels.
+    """
+    sample = sample_of(rows, named_ratios(settings.ratios), use_slope=settings.use_slope)
+    labels = labels_of(rows)
+    if not sample.informed.any():
+        raise _no_ratios(rows, settings, catalog)
+    usable = labels[sample.informed & (labels != UNLABELLED)]
+    counts = np.bincount(usable, minlength=len(settings.classes))
+    if (counts > 0).sum() < 2:
+        found = ", ".join(
+            f"{count} of {name}" for name, count in zip(settings.classes, counts, strict=True)
+        )
+        raise DataError(
+            "too few clusters are labelled to tell classes apart",
+            file=settings.labels,
+            expected="labelled and measured clusters of at least two classes",
+            found=f"{found}, among {len(rows)} clusters of {rows['galaxy'].nunique()} galaxies",
+            advice="Do names of galaxies and coordinates agree with the table `galaxies`? A region "
+            f"has to cover more than {settings.min_fraction:.0%} of a cluster "
+            "(classes.min_fraction).",
+        )
+    return LabelledSample(sample, labels, settings.classes)
+
+
+def label_notes(labels: LabelFile, rows: pd.DataFrame) -> list[str]:
+    """What a user should know of labels that had no effect."""
+    notes = []
+    if strangers := labels.strangers(rows["galaxy"].unique()):
+        notes.append(f"labels of galaxies that are not in the survey: {', '.join(strangers)}")
+    if n_conflicts := int(rows["conflict"].sum()):
+        notes.append(f"{n_conflicts} clusters are claimed by two classes, and were not labelled")
+    return notes
+
+
+def fitting_sets(clusters: pd.DataFrame) -> list[str]:
+    """Names of the sets of ratios by which some cluster of the table could be classified."""
+    rows = clusters.reset_index(drop=True)
+    return [
+        name
+        for name in ratio_sets()
+        if sample_of(rows, named_ratios(name), use_slope=False).informed.any()
+    ]
+
+
+def _no_ratios(rows: pd.DataFrame, settings: ClassSettings, catalog: Catalog) -> DataError:
+    fitting = fitting_sets(catalog.clusters)
+    return DataError(
+        f"the ratios {settings.ratios!r} were not measured in any cluster",
+        expected="most of their lines within the range of the spectra, some of them detected",
+        found=f"{len(rows)} clusters without",
+        advice=f"Choose a set that was (classes.ratios): {', '.join(fitting)}."
+        if fitting
+        else "No set of ratios fits this wavelength range: add one (catalogs/data/ratios.ecsv).",
+    )

@@ -1,0 +1,145 @@
+"""Rows of the tables that a classification adds to the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from catalogs.columns import OF_SAMPLE
+from catalogs.diagnostics import load_demarcations
+from catalogs.flags import ClusterFlag
+from catalogs.survey_parts import SurveyPart
+from survey.classes.diagrams import Contour, Diagram
+from survey.classes.results import Classes, Outcome
+from survey.classes.scores import Score
+from survey.classes.types import UNLABELLED
+
+N_PLANES = 4
+"""How many of the most important ratios are drawn against the first of the set."""
+
+
+def class_rows(rows: pd.DataFrame, found: Classes, classes: Sequence[str]) -> pd.DataFrame:
+    """The table `classes` as far as it follows from probabilities alone."""
+    names = np.array([*classes, None], dtype=object)
+    table = rows[["galaxy", "cluster"]].copy()
+    table["class"] = names[found.label]
+    table["margin"] = found.margin
+    for k, name in enumerate(classes):
+        table[f"p_{name}"], table[f"p_{name}_err"] = found.p[:, k], found.p_std[:, k]
+    table["flags"] = _flags(
+        {
+            ClusterFlag.UNCLASSIFIED: found.label == UNLABELLED,
+            ClusterFlag.UNCERTAIN_CLASS: found.uncertain,
+        }
+    )
+    return table
+
+
+def trained_rows(rows: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
+    """The table `classes` of a sample that the forests were trained on."""
+    names = np.array([*outcome.classes, None], dtype=object)
+    table = class_rows(rows, outcome.found, outcome.classes)
+    table["label_initial"] = names[rows["label"]]
+    table["label_coverage"] = rows["coverage"]
+    table["reached"] = outcome.reached
+    for k, name in enumerate(outcome.classes):
+        table[f"p_oob_{name}"] = outcome.p_oob[:, k]
+        table[f"p_held_out_{name}"] = outcome.p_held_out[:, k]
+    table["flags"] |= _flags(
+        {
+            ClusterFlag.LABEL_OVERRULED: outcome.overruled,
+            ClusterFlag.LABEL_CONFLICT: rows["conflict"].to_numpy(),
+        }
+    )
+    return table
+
+
+def importance_rows(outcome: Outcome) -> pd.DataFrame:
+    """The table `importances`, the most important predictor first."""
+    table = pd.DataFrame(
+        {
+            "predictor": outcome.predictors,
+            "importance": outcome.importance,
+            "importance_std": outcome.importance_std,
+            "permutation": outcome.permutation,
+            "permutation_std": outcome.permutation_std,
+        }
+    )
+    return table.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
+
+
+def score_rows(outcome: Outcome) -> list[dict[str, Any]]:
+    """The table `scores`: the three ways of measuring, side by side."""
+    return [
+        {"measured": measured, "class": name, "classes": list(outcome.classes)}
+        | _score_row(score, k)
+        for measured, score in outcome.scores.items()
+        for k, name in enumerate(outcome.classes)
+    ]
+
+
+def _score_row(score: Score, k: int) -> dict[str, Any]:
+    n = int(score.confusion[k].sum())
+    return {
+        "n": n,
+        "recall": score.confusion[k, k] / n if n else np.nan,
+        "balanced_accuracy": score.balanced_accuracy,
+        "brier": score.brier,
+        "calibration_error": score.calibration_error,
+        "confusion": score.confusion[k].tolist(),
+        "reliability_p": score.reliability_p[k].tolist(),
+        "reliability_fraction": score.reliability_fraction[k].tolist(),
+        "reliability_count": score.reliability_count[k].tolist(),
+    }
+
+
+def diagram_rows(diagrams: Sequence[Diagram], origin: str) -> list[dict[str, Any]]:
+    """Rows of the table `diagrams`, whose `origin` is that of the contours."""
+    rows = []
+    for diagram in diagrams:
+        rings: dict[tuple[str, float], int] = {}
+        for contour in diagram.contours:
+            place = contour.class_name, contour.level
+            rings[place] = rings.get(place, 0) + 1
+            rows.append(
+                {"origin": origin, "x_ratio": diagram.x, "y_ratio": diagram.y}
+                | {"class": contour.class_name, "level": contour.level, "ring": rings[place]}
+                | {"x": contour.x.tolist(), "y": contour.y.tolist()}
+            )
+    return rows
+
+
+def diagrams_of(classification: SurveyPart) -> tuple[Diagram, ...]:
+    """The diagrams that `diagram_rows` made rows of, for the clusters of the sample itself."""
+    rows = classification.table("diagrams").to_pylist()
+    return tuple(
+        Diagram(
+            x,
+            y,
+            tuple(
+                Contour(row["class"], row["level"], np.array(row["x"]), np.array(row["y"]))
+                for row in rows
+                if (row["origin"], row["x_ratio"], row["y_ratio"]) == (OF_SAMPLE, x, y)
+            ),
+        )
+        for x, y in classification.summary["planes"]
+    )
+
+
+def planes_of(ratios: Sequence[str], by_importance: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """The planes (x, y) in which classes are drawn.
+
+    Those with demarcation lines, and the most important ratios against the first of the set.
+    """
+    first, *others = ratios
+    ranked = [name for name in by_importance if name in others] or others
+    demarcated = {(line["x"], line["y"]): None for line in load_demarcations()}
+    known = [plane for plane in demarcated if set(plane) <= set(ratios)]
+    return tuple(known or [(first, name) for name in ranked[:N_PLANES]])
+
+
+def _flags(conditions: dict[ClusterFlag, Any]) -> Any:
+    return sum(np.where(holds, int(flag), 0) for flag, holds in conditions.items())

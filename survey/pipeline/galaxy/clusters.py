@@ -1,0 +1,152 @@
+"""From the tree to described clusters: cut, alignment, spectra, geometry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from survey.clustering.cut import Cut, choose_cut
+from survey.clustering.geometry import ClusterGeometry, cluster_geometry, photometric_centre
+from survey.clustering.pair_sums import sampled_members
+from survey.clustering.profiles import (
+    ClusterProfiles,
+    cluster_medoids,
+    cluster_profiles,
+    sampled_medoid,
+    shifts_to_medoids,
+    stacked_snr,
+)
+from survey.config import Settings
+from survey.pipeline.galaxy.tree import SEED, Linked, relink
+from survey.spectra.prepare import Prepared
+
+MEDOID_CANDIDATES = 1000
+"""Members of a cluster among which its medoid is looked for, where the matrix is not kept."""
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """The clusters of one galaxy, and the spaxels they were made of.
+
+    Attributes
+    ----------
+    cube : xarray.Dataset
+        The converted cube.
+    prepared : Prepared
+        Its clustered spaxels.
+    cut : Cut
+    shifts : (n,) array of int
+        Of every clustered spaxel against the medoid of its cluster, in samples.
+    profiles : ClusterProfiles
+    geometry : ClusterGeometry
+    center : (y, x)
+        Photometric centre.
+    low_snr : (k,) array of bool
+    """
+
+    cube: xr.Dataset
+    prepared: Prepared
+    cut: Cut
+    shifts: NDArray[np.intp]
+    profiles: ClusterProfiles
+    geometry: ClusterGeometry
+    center: tuple[float, float]
+    low_snr: NDArray[np.bool_]
+
+    @cached_property
+    def shifts_km_s(self) -> NDArray[np.float64]:
+        """The shifts as velocities, positive for receding from the medoid."""
+        # Shifted by s, the medoid matches it s samples further to the blue (see `best_shifts`).
+        samples = self.shifts.astype(np.float64)
+        return 0.0 - samples * self.prepared.velocity_step_km_s
+
+    @cached_property
+    def at_limit(self) -> NDArray[np.bool_]:
+        """(n,) whether the best shift is the largest allowed."""
+        limit = self.prepared.max_shift
+        return (np.abs(self.shifts) == limit) & (limit > 0)
+
+
+def describe_clusters(
+    cube: xr.Dataset,
+    prepared: Prepared,
+    linked: Linked,
+    settings: Settings,
+) -> Clusters:
+    """Cut the tree and describe every cluster.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        The converted cube.
+    prepared : Prepared
+    linked : Linked
+        The tree of its spaxels.
+    settings : Settings
+    """
+    y, x = (cube[axis].values[prepared.spaxels] for axis in "yx")
+    brightness = prepared.brightness
+    cut = choose_cut(
+        linked.tree,
+        linked.compared(settings),
+        settings.cut,
+        brightness=brightness,
+        relink=lambda condensed: relink(condensed, settings),
+        snr_of_labels=lambda labels: stacked_snr(prepared.flux, labels),
+    )
+    medoids = _medoids(prepared, linked, cut.labels, settings)
+    shifts = shifts_to_medoids(prepared.spectra, cut.labels, medoids, prepared.max_shift)
+    profiles = cluster_profiles(
+        prepared.flux,
+        cut.labels,
+        shifts,
+        scale=prepared.scale,
+        noise=prepared.noise,
+        y=y,
+        x=x,
+    )
+    field = np.zeros((cube.attrs["shape_y"], cube.attrs["shape_x"]), dtype=bool)
+    field[cube["y"].values, cube["x"].values] = True
+    center = _center(cube, prepared)
+    geometry = cluster_geometry(
+        cut.labels,
+        y,
+        x,
+        brightness,
+        centre=center,
+        field=field,
+        spaxel_area_arcsec2=cube.attrs["spaxel_area_arcsec2"],
+        nuclear_radius_arcsec=settings.profiles.nuclear_radius_arcsec,
+    )
+    low_snr = profiles.low_snr(settings.profiles.low_snr_factor)
+    return Clusters(cube, prepared, cut, shifts, profiles, geometry, center, low_snr)
+
+
+def _medoids(
+    prepared: Prepared, linked: Linked, labels: NDArray[np.integer], settings: Settings
+) -> NDArray[np.intp]:
+    """Medoids (k,) of the clusters, of large galaxies among some of their members.
+
+    They are spectra in the middle of spectra, whatever the tree was made of.
+    """
+    threads = settings.engine.threads_per_worker
+    # With their noise: the medoid, to which all are aligned, should not be a noisy one.
+    if linked.items is None:
+        return cluster_medoids(linked.condensed, labels)
+    spectra, max_shift = prepared.spectra, prepared.max_shift
+    return np.array(
+        [
+            members[sampled_medoid(spectra[members], max_shift, threads=threads)]
+            for members in sampled_members(labels, MEDOID_CANDIDATES, SEED)
+        ]
+    )
+
+
+def _center(cube: xr.Dataset, prepared: Prepared) -> tuple[float, float]:
+    """Photometric centre of all spaxels with data: the nucleus may be among those left out."""
+    seen = np.isfinite(prepared.light)
+    return photometric_centre(prepared.light[seen], cube["y"].values[seen], cube["x"].values[seen])

@@ -1,0 +1,309 @@
+"""Rows of the catalog's tables from the results of one galaxy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+import pandas as pd
+
+from catalogs.columns import LINE_FLUX_UNIT
+from catalogs.flags import (
+    AT_LIMIT_FRACTION_ABOVE,
+    FEW_SPAXELS_BELOW,
+    ClusterFlag,
+    GalaxyFlag,
+    SpaxelFlag,
+)
+from catalogs.part_tables import write_part_table
+from catalogs.reference import load_bands, load_lines, resolving_power, slope_windows
+from catalogs.schema import to_arrow
+from survey.config import FeatureSettings, Settings
+from survey.cubes.wcs import sky_position
+from survey.features.measurements import feature_columns, measure_features
+from survey.features.slope import continuum_slope
+from survey.features.spectrum import line_flux_unit
+from survey.features.velocity import find_velocity
+from survey.features.width import find_width
+from survey.pipeline.galaxy.clusters import Clusters
+from survey.pipeline.galaxy.target import Target
+from survey.spectra.prepare import KEPT, REASONS
+
+REJECTION_FLAGS = {
+    "no data": SpaxelFlag.BAD_PLANES,
+    "too many bad planes": SpaxelFlag.BAD_PLANES,
+    "gap too long": SpaxelFlag.BAD_PLANES,
+    "continuum S/N too low": SpaxelFlag.LOW_SNR,
+    "no positive integral": SpaxelFlag.LOW_SNR,
+}
+"""The bit for every reason that `prepare` has to leave a spaxel out."""
+
+
+def write_table(
+    folder: Path, name: str, rows: Any, classes: tuple[str, ...] = (), *, partial: bool = False
+) -> None:
+    """Write rows as a table of a part, as declared; `partial` leaves out columns not given."""
+    write_part_table(folder, name, to_arrow(name, rows, classes, partial=partial))
+
+
+def spaxel_rows(galaxy: str, clusters: Clusters) -> pd.DataFrame:
+    """Every spaxel with data, clustered or not."""
+    cube, prepared = clusters.cube, clusters.prepared
+    kept = prepared.spaxels
+    by_code = [REJECTION_FLAGS[reason] for reason in REASONS]
+    frame = pd.DataFrame({"galaxy": galaxy, "y": cube["y"].values, "x": cube["x"].values})
+    frame["ra"], frame["dec"] = sky_position(
+        cube.attrs["celestial_header"], frame["x"].to_numpy(), frame["y"].to_numpy()
+    )
+    frame["cluster"] = 0
+    frame["flags"] = [0 if code == KEPT else int(by_code[code]) for code in prepared.outcome]
+    frame.loc[kept, "cluster"] = clusters.cut.labels
+    frame.loc[kept, "shift_samples"] = clusters.shifts
+    frame.loc[kept, "shift_km_s"] = clusters.shifts_km_s
+    frame.loc[kept, "snr"] = prepared.snr
+    frame.loc[kept, "scale"] = prepared.scale
+    frame.loc[kept, "flags"] = _union(
+        {
+            SpaxelFlag.GAP_INTERPOLATED: prepared.filled > 0,
+            SpaxelFlag.SHIFT_AT_LIMIT: clusters.at_limit,
+        }
+    )
+    return frame
+
+
+def spectrum_rows(galaxy: str, clusters: Clusters) -> list[dict[str, Any]]:
+    """The spectra of every cluster."""
+    profiles = clusters.profiles
+    columns = {
+        "median": profiles.median,
+        "std": profiles.std,
+        "err": profiles.error,
+        "mean": profiles.mean,
+        "sum": profiles.sum,
+        "ivar_mean": profiles.weighted_mean,
+    }
+    shared = {
+        "galaxy": galaxy,
+        "wavelength_um": clusters.prepared.wavelength_um,
+        "flux_unit": clusters.cube.attrs["flux_unit"],
+    }
+    return [
+        shared | {"cluster": c + 1} | {name: spectra[c] for name, spectra in columns.items()}
+        for c in range(clusters.cut.k)
+    ]
+
+
+def geometry_rows(galaxy: str, clusters: Clusters) -> pd.DataFrame:
+    """The clusters without their features."""
+    geometry, profiles, labels = clusters.geometry, clusters.profiles, clusters.cut.labels
+    number = np.arange(1, clusters.cut.k + 1)
+    shift = np.array([np.median(clusters.shifts_km_s[labels == c]) for c in number])
+    at_limit = np.array([np.median(clusters.at_limit[labels == c]) > 0.5 for c in number])
+    ra, dec = sky_position(
+        clusters.cube.attrs["celestial_header"], geometry.centroid_x, geometry.centroid_y
+    )
+    flags = _union(
+        {
+            ClusterFlag.LOW_SNR: clusters.low_snr,
+            ClusterFlag.NUCLEAR: geometry.nuclear,
+            ClusterFlag.TOUCHES_EDGE: geometry.touches_edge,
+            ClusterFlag.FEW_SPAXELS: geometry.n_spaxel < FEW_SPAXELS_BELOW,
+            ClusterFlag.SHIFT_AT_LIMIT: at_limit,
+        }
+    )
+    return pd.DataFrame(
+        {
+            "galaxy": galaxy,
+            "cluster": number,
+            "n_spaxel": geometry.n_spaxel,
+            "area_arcsec2": geometry.area_arcsec2,
+            "ra": ra,
+            "dec": dec,
+            "x": geometry.centroid_x,
+            "y": geometry.centroid_y,
+            "radius_arcsec": geometry.radius_arcsec,
+            "offset_arcsec": geometry.offset_arcsec,
+            "nuclear": geometry.nuclear,
+            "low_snr": clusters.low_snr,
+            "continuum_snr": profiles.continuum_snr,
+            "shift_km_s": shift,
+            "flux": profiles.median.mean(axis=1),
+            "mean_over_median": profiles.mean.mean(axis=1) / profiles.median.mean(axis=1),
+            "flags": flags,
+        }
+    )
+
+
+def galaxy_facts(
+    clusters: Clusters,
+    target: Target,
+    redshift: float,
+    settings: Settings,
+    linkage: dict[str, Any],
+) -> dict[str, Any]:
+    """The galaxy's row as far as it is known before the features, in JSON-able values."""
+    attrs, prepared, cut = clusters.cube.attrs, clusters.prepared, clusters.cut
+    merged = len(target.files) > 1
+    conditions = {
+        GalaxyFlag.SHIFTS_AT_LIMIT: linkage["at_limit_fraction"] > AT_LIMIT_FRACTION_ABOVE,
+        GalaxyFlag.MERGED_BANDS: merged,
+        GalaxyFlag.NO_WCS: not attrs["celestial_header"],
+        GalaxyFlag.CUT_AT_K_MAX: settings.cut.criterion != "fixed" and cut.k == settings.cut.k_max,
+        GalaxyFlag.PLANES_DROPPED: len(prepared.dropped_planes) > 0,
+        GalaxyFlag.NUCLEUS_NOT_CLUSTERED: not clusters.geometry.nuclear.any(),
+    }
+    return {
+        "galaxy": target.galaxy,
+        "ra": _first_finite(target.ra_deg, attrs["ra_deg"]),
+        "dec": _first_finite(target.dec_deg, attrs["dec_deg"]),
+        "redshift": redshift,
+        "instrument": attrs["instrument"],
+        "band": attrs["band"],
+        "files": [file.name for file in target.files],
+        "n_spaxel": len(prepared.spaxels),
+        "n_cluster": cut.k,
+        "criterion": cut.criterion,
+        "k_runner_up": cut.runner_up,
+        "at_limit_fraction": linkage["at_limit_fraction"],
+        "engine": linkage["engine"],
+        "dtype": linkage["dtype"],
+        "linkage": settings.linkage.method,
+        "linkage_path": linkage["path"],
+        "projected_memory_bytes": linkage["projected_peak_bytes"],
+        "flux_unit": attrs["flux_unit"],
+        "wavelength_min_um": float(prepared.wavelength_um[0]),
+        "wavelength_max_um": float(prepared.wavelength_um[-1]),
+        "spaxel_area_arcsec2": attrs["spaxel_area_arcsec2"],
+        "celestial_header": attrs["celestial_header"],
+        "shape_y": int(attrs["shape_y"]),
+        "shape_x": int(attrs["shape_x"]),
+        "center_y": clusters.center[0],
+        "center_x": clusters.center[1],
+        "merge_factors": json.dumps(json.loads(attrs["merge_factors"])) if merged else None,
+        "snr": float(np.median(prepared.snr)),
+        "flags": int(_union(conditions)),
+    }
+
+
+def measured_rows(
+    geometry: pd.DataFrame,
+    spectra: pd.DataFrame,
+    facts: dict[str, Any],
+    settings: FeatureSettings,
+) -> list[dict[str, Any]]:
+    """Rows of the table `clusters`: geometry, and the features of the median spectra.
+
+    Parameters
+    ----------
+    geometry : DataFrame
+        See `geometry_rows`.
+    spectra : DataFrame
+        Rows of the table `spectra`, in the same order.
+    facts : dict
+        See `galaxy_facts`.
+    settings : FeatureSettings
+    """
+    unit, redshift = facts["flux_unit"], facts["redshift"]
+    factor = _surface_brightness_factor(unit, facts["spaxel_area_arcsec2"])
+    lines, bands = load_lines(), load_bands()
+    rows = []
+    for place, spectrum in zip(
+        geometry.to_dict("records"), spectra.to_dict("records"), strict=True
+    ):
+        wavelength_um = np.asarray(spectrum["wavelength_um"])
+        resolution = resolving_power(facts["instrument"], wavelength_um * (1.0 + redshift))
+        velocity = find_velocity(
+            wavelength_um,
+            spectrum["median"],
+            spectrum["err"],
+            flux_unit=unit,
+            lines=lines,
+            redshift=redshift,
+            resolving_power=resolution,
+            limit_km_s=settings.velocity_limit_km_s,
+        )
+        width = find_width(
+            wavelength_um,
+            spectrum["median"],
+            spectrum["err"],
+            flux_unit=unit,
+            lines=lines,
+            redshift=redshift,
+            resolving_power=resolution,
+            velocity_km_s=velocity.velocity_km_s,
+            search_km_s=settings.velocity_limit_km_s,
+            limit_km_s=settings.width_limit_km_s,
+        )
+        measurements = measure_features(
+            wavelength_um,
+            spectrum["median"],
+            spectrum["err"],
+            flux_unit=unit,
+            lines=lines,
+            bands=bands,
+            settings=settings,
+            redshift=redshift,
+            resolving_power=resolution,
+            velocity_km_s=velocity.velocity_km_s,
+            width=width,
+            search_km_s=settings.velocity_limit_km_s,
+        )
+        slope = continuum_slope(
+            wavelength_um,
+            spectrum["median"],
+            flux_unit=unit,
+            windows_um=slope_windows(),
+            lines=lines,
+            resolving_power=resolution,
+        )
+        columns = feature_columns(measurements)
+        for name, value in columns.items():
+            if name.startswith(("flux_", "err_", "errprop_")):
+                columns[name] = value * factor
+        row = {str(name): value for name, value in place.items()} | columns
+        row |= {
+            "slope_alpha": slope.alpha,
+            "slope_alpha_err": slope.error,
+            "velocity_km_s": velocity.velocity_km_s,
+            "velocity_err_km_s": velocity.error_km_s,
+            "velocity_significance": velocity.significance,
+            "velocity_n_line": velocity.n_lines,
+            "line_fwhm_km_s": width.measured_km_s,
+            "line_fwhm_err_km_s": width.error_km_s,
+            "line_fwhm_n_line": width.n_lines,
+        }
+        found = [item for item in measurements if item.detected]
+        row["flags"] |= int(
+            _union(
+                {
+                    ClusterFlag.BLENDED_LINE: any(item.blended for item in found),
+                    ClusterFlag.DISPLACED_LINE: any(item.displaced for item in found),
+                    ClusterFlag.NO_VELOCITY: not velocity.found,
+                }
+            )
+        )
+        rows.append(row)
+    return rows
+
+
+def _union(conditions: Mapping[Any, Any]) -> Any:
+    """Integers with the bits whose condition holds, one per element."""
+    return sum(np.where(holds, int(flag), 0) for flag, holds in conditions.items())
+
+
+def _surface_brightness_factor(flux_unit: str, spaxel_area_arcsec2: float) -> float:
+    """From integrated fluxes in the cube's own terms to the unit of the catalog."""
+    measured = u.Unit(line_flux_unit(flux_unit))
+    wanted = u.Unit(LINE_FLUX_UNIT)
+    for per_spaxel in (u.dimensionless_unscaled, u.pix):
+        if (measured * per_spaxel).is_equivalent(u.W / u.m**2):
+            return float((measured * per_spaxel).to(u.W / u.m**2)) / spaxel_area_arcsec2
+    return float(measured.to(wanted))
+
+
+def _first_finite(*values: float) -> float:
+    return next((float(value) for value in values if np.isfinite(value)), float("nan"))

@@ -1,0 +1,22 @@
+"""What is known of a galaxy before its cubes are opened."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Target:
+    """One galaxy: its name, the cubes it is made of, and what is known of it.
+
+    Several files are sub-bands that will be merged into one cube. Unknown numbers are NaN;
+    an unknown redshift is then taken from the cube's header.
+    """
+
+    galaxy: str
+    files: tuple[Path, ...]
+    redshift: float = math.nan
+    ra_deg: float = math.nan
+    dec_deg: float = math.nan

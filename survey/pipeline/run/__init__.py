@@ -1,0 +1,1 @@
+"""The archive: plan it, schedule its galaxies, publish their catalog."""

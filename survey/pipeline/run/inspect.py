@@ -1,0 +1,108 @@
+"""What `survey inspect` tells of a cube: what it is, and what clustering it will cost."""
+
+from __future__ import annotations
+
+from math import isnan
+from pathlib import Path
+
+from survey.config import Settings
+from survey.cubes.inspect import CubeSummary, inspect_cube
+from survey.pipeline.galaxy.costs import Projection, Work
+from survey.pipeline.galaxy.paths import project
+
+
+def inspect_with_projection(
+    cube: Path, settings: Settings, redshift: float, *, memory_bytes: float | None = None
+) -> tuple[CubeSummary, Projection]:
+    """Summary of a cube, and the projected cost if every spaxel with data is clustered.
+
+    Parameters
+    ----------
+    cube : Path
+    settings : Settings
+    redshift : float
+        NaN if not known.
+    memory_bytes : float, optional
+        Memory of a worker, which decides how the tree is made; no limit if not given.
+
+    Raises
+    ------
+    DataError
+        If the cube cannot be read.
+    ResourceError
+        If clustering it does not fit into the memory.
+    """
+    summary = inspect_cube(cube, settings.read, redshift)
+    shift = settings.distance.shift
+    if not isinstance(shift, int):
+        middle_km_s = sum(summary.step_km_s) / 2
+        shift = round((settings.distance.shift_km_s or 0.0) / middle_km_s)
+    work = Work(
+        summary.n_spaxel,
+        summary.shape[0],
+        shift,
+        settings.distance.dtype,
+        settings.linkage.micro_clusters,
+        settings.linkage.method,
+    )
+    return summary, project(work, path=settings.linkage.path, memory_bytes=memory_bytes)
+
+
+def summary_rows(summary: CubeSummary, projection: Projection) -> list[tuple[str, str]]:
+    """Names and values to print, in order."""
+    n_wavelength, n_y, n_x = summary.shape
+    low, high = summary.range_um
+    step, velocity = summary.step_um, summary.step_km_s
+    return [
+        ("instrument", f"{summary.instrument} {summary.band} (reader {summary.reader})"),
+        ("target", f"{summary.target or 'not named'}, {_redshift(summary.redshift)}"),
+        ("shape", f"{n_wavelength} planes of {n_y} x {n_x} spaxels"),
+        ("unit", summary.flux_unit),
+        ("wavelength", f"{low:.5g} to {high:.5g} um, observed, vacuum"),
+        (
+            "step",
+            f"{step[0]:.4g} to {step[1]:.4g} um, {velocity[0]:.0f} to {velocity[1]:.0f} km/s",
+        ),
+        ("spaxel", f"{summary.spaxel_arcsec:.3g} arcsec, {summary.n_spaxel} with data"),
+        ("bad", f"{summary.bad_fraction:.1%} of all voxels"),
+        ("lines", _names(summary.lines)),
+        ("bands", _names(summary.bands)),
+        *_cost_rows(projection),
+    ]
+
+
+def _cost_rows(projection: Projection) -> list[tuple[str, str]]:
+    stages = [
+        (stage.name, f"{_gib(stage.bytes)}, {_time(stage.seconds)}") for stage in projection.stages
+    ]
+    scratch = projection.scratch_bytes
+    disk = f", {_gib(scratch)} of disk meanwhile" if scratch else ""
+    return [
+        *stages,
+        ("tree", projection.path + disk),
+        (
+            "in all",
+            f"{_gib(projection.peak_bytes)} at peak, {_time(projection.seconds)} of one core",
+        ),
+    ]
+
+
+def _gib(n_bytes: float) -> str:
+    return f"{n_bytes / 2**30:.2f} GiB"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.2g} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.1f} h"
+
+
+def _names(names: tuple[str, ...] | None) -> str:
+    if names is None:
+        return "unknown without a redshift"
+    return ", ".join(names) or "none"
+
+
+def _redshift(redshift: float) -> str:
+    return "redshift unknown" if isnan(redshift) else f"redshift {redshift:.6g}"

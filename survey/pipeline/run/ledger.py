@@ -1,0 +1,138 @@
+"""The ledger of a run: one line of JSON for everything that ended, in the order it ended.
+
+It is for people and for `survey status`. What has to be computed is never decided from it,
+but from the parts themselves.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from survey import __version__
+from survey.errors import ConfigError
+from survey.pipeline.galaxy.task import GalaxyReport
+from survey.pipeline.run.lock import is_at_work
+
+LEDGER = Path("logs") / "ledger.jsonl"
+COMPLETE, RUNNING, INTERRUPTED = "complete", "running", "interrupted"
+
+
+class Ledger:
+    """Appends to the ledger of the run in `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.path = root / LEDGER
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+
+    def begin(self, n_galaxies: int) -> None:
+        """A run over this many galaxies starts."""
+        self._append("begin", galaxies=n_galaxies, version=__version__)
+
+    def galaxy(self, report: GalaxyReport) -> None:
+        """A galaxy has ended."""
+        self._append(
+            "galaxy",
+            galaxy=report.galaxy,
+            outcome=report.outcome,
+            stages=list(report.computed),
+            seconds=round(report.seconds, 3),
+            message=report.failure["message"] if report.failure else "",
+            notes=list(report.notes),
+        )
+
+    def end(self, outcome: str) -> None:
+        """The run is over: "complete" or "interrupted"."""
+        self._append("end", outcome=outcome)
+
+    def _append(self, event: str, **facts: Any) -> None:
+        line = json.dumps({"event": event, "time": time.time(), **facts})
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where the latest run in a directory stands.
+
+    `state` is "complete", "running" or "interrupted", also by a signal that nothing survives.
+    """
+
+    state: str
+    n_galaxies: int
+    outcomes: dict[str, int]
+    elapsed_s: float
+    failures: dict[str, str]
+
+    @property
+    def n_done(self) -> int:
+        """How many galaxies have ended, one way or another."""
+        return sum(self.outcomes.values())
+
+    @property
+    def remaining_s(self) -> float | None:
+        """Time to go at the present rate; None while nothing has ended."""
+        if not self.n_done:
+            return None
+        return self.elapsed_s / self.n_done * (self.n_galaxies - self.n_done)
+
+
+def read_status(root: str | Path) -> Status:
+    """Read where the latest run in `root` stands.
+
+    Raises
+    ------
+    ConfigError
+        If nothing ever ran there.
+    """
+    path = Path(root) / LEDGER
+    if not path.exists():
+        raise ConfigError(
+            "no survey has run in this directory",
+            file=root,
+            advice="Start one with `survey run ... --out DIR`.",
+        )
+    lines = [_parse(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    entries = [entry for entry in lines if entry]
+    first = max(i for i, entry in enumerate(entries) if entry["event"] == "begin")
+    begin, entries = entries[first], entries[first + 1 :]
+    galaxies = [entry for entry in entries if entry["event"] == "galaxy"]
+    state, now = _state_and_time(Path(root), [begin, *entries])
+    return Status(
+        state=state,
+        n_galaxies=begin["galaxies"],
+        outcomes=dict(Counter(entry["outcome"] for entry in galaxies)),
+        elapsed_s=now - begin["time"],
+        failures={
+            entry["galaxy"]: entry["message"]
+            for entry in galaxies
+            if entry["outcome"] == "quarantined"
+        },
+    )
+
+
+def _state_and_time(root: Path, entries: Sequence[dict[str, Any]]) -> tuple[str, float]:
+    """How the run of these entries stands, and until when (Unix time) it is known."""
+    last = entries[-1]
+    if last["event"] == "end":
+        return last["outcome"], last["time"]
+    match is_at_work(root):
+        case True:
+            return RUNNING, time.time()
+        case False:  # It was killed, and could not say so.
+            return INTERRUPTED, last["time"]
+        case None:
+            return f"{RUNNING}, or killed", time.time()
+
+
+def _parse(line: str) -> dict[str, Any] | None:
+    try:
+        entry: dict[str, Any] = json.loads(line)
+    except json.JSONDecodeError:
+        return None  # The last line of a run that was killed.
+    return entry

@@ -1,0 +1,99 @@
+"""What earlier settings and files left behind in a run directory.
+
+Parts are never overwritten: a changed setting makes new ones beside the old, so that to change it
+back costs nothing. What the current catalog was not made of can be removed here.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from catalogs import open_catalog
+from catalogs.parts import PartStore, Receipt, safe_name
+from catalogs.survey_parts import SURVEY_WIDE, current_products
+from catalogs.versions import Manifest
+from survey.errors import ConfigError
+from survey.pipeline.galaxy.stages import STAGES
+from survey.pipeline.run.ledger import COMPLETE, read_status
+from survey.pipeline.run.lock import exclusive
+
+PART_NAME = re.compile(r"[a-z]+-[0-9a-f]{32}")
+"""Stage and key."""
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """Folders that were superseded, and the bytes in them."""
+
+    folders: tuple[Path, ...]
+    n_bytes: int
+
+
+def prune(root: str | Path, *, remove: bool = False) -> Pruned:
+    """Find parts and converted cubes that the current catalog was not made of.
+
+    Parameters
+    ----------
+    root : str or Path
+        The run directory.
+    remove : bool
+        Whether to remove them.
+
+    Raises
+    ------
+    ConfigError
+        If a run is at work in `root`, or the last one was interrupted: what it has finished is
+        not in the catalog yet.
+    CatalogError
+        If there is no catalog, or a part of it is damaged.
+    """
+    root = Path(root).resolve()
+    catalog = open_catalog(root)
+    state = read_status(root).state
+    if state != COMPLETE:
+        raise ConfigError(
+            "the last run has not come to its end",
+            file=root,
+            found=state,
+            advice="Run the survey again first: what it has finished would be lost.",
+        )
+    with exclusive(root):
+        manifest = Manifest.read(catalog.path)
+        needed = set(_needed(root, manifest))
+        superseded = sorted(folder for folder in _all_results(root) if folder not in needed)
+        n_bytes = sum(_size(folder) for folder in superseded)
+        if remove:
+            for folder in superseded:
+                shutil.rmtree(folder)
+    return Pruned(tuple(superseded), n_bytes)
+
+
+def _needed(root: Path, manifest: Manifest) -> Iterator[Path]:
+    """What the catalog was made of, and what that was made of."""
+    store = PartStore(root)
+    for galaxy, stage, key in manifest.parts:
+        receipt = Receipt.read(store.path(galaxy, stage, key))
+        yield receipt.path
+        convert, *others = STAGES[:-1]
+        for other in others:
+            yield store.path(galaxy, other, receipt.summary[f"{other}_key"])
+        yield root / "cubes" / f"{safe_name(galaxy)}-{receipt.summary[f'{convert}_key']}.zarr"
+    for product in current_products(root).values():
+        for stage, key in product.needed_parts():
+            yield store.path(SURVEY_WIDE, stage, key)
+
+
+def _all_results(root: Path) -> Iterator[Path]:
+    """Parts of all stages, those of earlier versions too; other folders are left alone."""
+    for folder in root.glob("parts/*/*"):
+        if PART_NAME.fullmatch(folder.name):
+            yield folder
+    yield from root.glob("cubes/*.zarr")
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

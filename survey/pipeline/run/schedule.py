@@ -1,0 +1,77 @@
+"""Which galaxies are finished already, which come first, and what memory their worker needs.
+
+Cost and memory are projected from the headers of the cubes, as if all their spaxels had data.
+That is an upper limit, good enough to put galaxies in order and to choose between workers; what
+a galaxy does need, it finds out itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from catalogs.durable import find_damage
+from catalogs.errors import CatalogError
+from catalogs.parts import Receipt
+from survey.config import Settings
+from survey.cubes.registry import cube_shape
+from survey.errors import SurveyError
+from survey.pipeline.galaxy.costs import REFERENCE_LAGS, Work
+from survey.pipeline.galaxy.paths import project
+from survey.pipeline.galaxy.stages import STAGES, Galaxy
+from survey.pipeline.galaxy.target import Target
+from survey.pipeline.galaxy.task import GalaxyReport, GalaxyTask, process_galaxy
+
+MOST_BYTES = 2**30
+"""Larger surveys are not looked through here: this process hashes one cube at a time."""
+
+
+@dataclass(frozen=True)
+class Demand:
+    """Seconds on one core, and bytes of memory, that a galaxy may take."""
+
+    seconds: float = 0.0
+    memory_bytes: float = 0.0
+
+
+def projected_demand(target: Target, settings: Settings) -> Demand:
+    """What a galaxy may take; nothing if its files cannot tell."""
+    shapes = [shape for file in target.files if (shape := cube_shape(file)) is not None]
+    if not shapes:
+        return Demand()
+    n_plane = sum(planes for planes, _, _ in shapes)
+    n_spaxel = max(y * x for _, y, x in shapes)
+    shift = settings.distance.shift
+    # A velocity is so many samples of a grid that is not known yet.
+    max_shift = shift if isinstance(shift, int) else REFERENCE_LAGS // 2
+    work = Work(n_spaxel, n_plane, max_shift, settings.distance.dtype)
+    projection = project(work, path=settings.linkage.path)
+    return Demand(projection.seconds, projection.peak_bytes)
+
+
+def reports_of_finished(tasks: Sequence[GalaxyTask]) -> list[GalaxyReport] | None:
+    """Reports of all galaxies if every one of them is finished, else None.
+
+    Nothing is computed, but pictures that are missing are drawn. Whether a part still belongs
+    to its files takes reading them all, so None is also the answer where they are large.
+    """
+    files = [file for task in tasks for file in task.target.files]
+    if sum(file.stat().st_size for file in files if file.is_file()) > MOST_BYTES:
+        return None
+    if not all(_is_finished(task) for task in tasks):
+        return None
+    return [process_galaxy(task) for task in tasks]
+
+
+def _is_finished(task: GalaxyTask) -> bool:
+    """Whether the last part of a galaxy is there and sound; a damaged one is left as it is."""
+    galaxy = Galaxy(task.target, task.settings, task.root)
+    stage = STAGES[-1]
+    folder = galaxy.parts.path(task.target.galaxy, stage, "").parent
+    if not any(folder.glob(f"{stage}-*")):
+        return False  # before a byte of its files is read
+    try:
+        path = galaxy.parts.path(task.target.galaxy, stage, galaxy.keys[stage])
+        return find_damage(path, Receipt.read(path).files, full=True) is None
+    except (CatalogError, SurveyError, OSError):
+        return False

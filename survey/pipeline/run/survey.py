@@ -1,0 +1,164 @@
+"""The whole survey: one task per galaxy, the catalog published as they come in.
+
+The driver sends out paths and settings and gets small reports back; spectra never travel. It
+is the only one that publishes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from catalogs import SCHEMA_VERSION
+from catalogs.parts import PartStore
+from survey import __version__
+from survey.config import Settings, fingerprint
+from survey.cubes.scratch import sweep_scratch
+from survey.engine.cluster import Cluster, slots, started
+from survey.engine.submit import Task, run_tasks
+from survey.errors import ConfigError
+from survey.pipeline.galaxy.target import Target
+from survey.pipeline.galaxy.task import GalaxyReport, GalaxyTask, failure_row, process_galaxy
+from survey.pipeline.run.ledger import COMPLETE, INTERRUPTED, Ledger
+from survey.pipeline.run.lock import exclusive
+from survey.pipeline.run.publisher import GrowingCatalog
+from survey.pipeline.run.schedule import projected_demand, reports_of_finished
+from survey.pipeline.run.settings_file import write_settings
+from survey.pipeline.run.targets import write_targets
+
+SETTINGS_FILE = "survey.toml"
+TARGETS_FILE = "targets.ecsv"
+
+
+@dataclass
+class Results:
+    """What is known of the galaxies of a run, so far."""
+
+    reports: dict[str, GalaxyReport] = field(default_factory=dict)
+
+    def count(self, outcome: str) -> int:
+        """How many galaxies ended as "computed", "reused" or "quarantined"."""
+        return sum(report.outcome == outcome for report in self.reports.values())
+
+    @property
+    def parts(self) -> list[Path]:
+        """Folders of the committed parts."""
+        return [report.part for report in self.reports.values() if report.part is not None]
+
+    @property
+    def failures(self) -> list[dict[str, Any]]:
+        """Rows of the table `quarantine`."""
+        return [r.failure for r in self.reports.values() if r.failure is not None]
+
+
+def run_survey(
+    root: str | Path,
+    targets: Sequence[Target],
+    settings: Settings,
+    cluster: Cluster,
+    *,
+    draw: Callable[[Path, str, str], None] | None = None,
+    on_report: Callable[[GalaxyReport], None] = lambda report: None,
+) -> Results:
+    """Process all targets on a cluster and publish the catalog in `root`.
+
+    Galaxies whose results are there already, from the same files and settings, are not
+    computed again. Those that fail are quarantined. Large galaxies are started first.
+
+    Parameters
+    ----------
+    root : str or Path
+        The run directory; made if need be.
+    targets : sequence of Target
+    settings : Settings
+    cluster : Cluster
+        See `survey.engine.cluster.connect`.
+    draw : callable, optional
+        Makes the pictures of one galaxy, on the worker.
+    on_report : callable
+        Told of every galaxy that ends.
+
+    Raises
+    ------
+    ConfigError
+        If there is nothing to do, or another run is at work in `root`.
+    InfrastructureError
+        If the cluster is lost. What was finished by then is published.
+    """
+    root = Path(root).resolve()
+    if not targets:
+        raise ConfigError("the survey has no targets")
+    with exclusive(root):
+        write_targets(targets, root / TARGETS_FILE)
+        describe_run(root, settings)
+        PartStore(root).sweep_inflight()
+        sweep_scratch(root)
+        ledger, results = Ledger(root), Results()
+        ledger.begin(len(targets))
+        tasks = [GalaxyTask(target, settings, root, draw) for target in targets]
+        catalog = GrowingCatalog(root, _metadata(settings))
+        outcome = INTERRUPTED
+        try:
+            for report in _reports(tasks, cluster):
+                results.reports[report.galaxy] = report
+                ledger.galaxy(report)
+                on_report(report)
+                if catalog.is_due:
+                    catalog.grow(results.parts, results.failures)
+            outcome = COMPLETE
+        finally:
+            catalog.finish(results.parts, results.failures, complete=outcome == COMPLETE)
+            ledger.end(outcome)
+    return results
+
+
+def _reports(tasks: Sequence[GalaxyTask], cluster: Cluster) -> Iterator[GalaxyReport]:
+    """What became of every galaxy, in the order in which they end."""
+    if (reports := reports_of_finished(tasks)) is not None:
+        yield from reports  # The cluster, if it is a lazy one, is not even started.
+        return
+    in_flight = slots(cluster) * tasks[0].settings.engine.in_flight_per_worker
+    ordered = _largest_first(tasks)
+    for ended in run_tasks(started(cluster), process_galaxy, ordered, in_flight=in_flight):
+        name = ended.task.name
+        yield ended.result or GalaxyReport(
+            name, 0.0, failure=failure_row(name, "engine", _error(ended.error))
+        )
+
+
+def _largest_first(tasks: Sequence[GalaxyTask]) -> list[Task]:
+    """Tasks in the order in which they are to be started."""
+    demands = [projected_demand(task.target, task.settings) for task in tasks]
+    order = sorted(range(len(tasks)), key=lambda i: demands[i].seconds, reverse=True)
+    return [Task(tasks[i].target.galaxy, tasks[i], demands[i].memory_bytes) for i in order]
+
+
+def _metadata(settings: Settings) -> dict[str, str]:
+    return {
+        "survey_version": __version__,
+        "settings_fingerprint": fingerprint(_results_settings(settings)),
+    }
+
+
+def _results_settings(settings: Settings) -> dict[str, Any]:
+    return settings.model_dump(mode="json", exclude={"engine", "report", "targets", "classes"})
+
+
+def describe_run(root: Path, settings: Settings) -> None:
+    """Record the settings of a run in its directory."""
+    resolved = settings.model_copy(update={"targets": TARGETS_FILE})
+    write_settings(
+        resolved,
+        root / SETTINGS_FILE,
+        comments=[
+            f"Settings of this run, as resolved by spaxel-survey {__version__}",
+            f"catalog schema {SCHEMA_VERSION}",
+            f"fingerprint {fingerprint(_results_settings(settings))}",
+        ],
+    )
+
+
+def _error(error: BaseException | None) -> BaseException:
+    return error if error is not None else RuntimeError("the task returned nothing")

@@ -1,0 +1,58 @@
+"""What the commands share: consoles, options, exit codes, messages, progress bars."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+EXIT_QUARANTINED = 64
+EXIT_RESUMABLE = 75
+EXIT_USAGE = 2
+EXIT_BUG = 1
+
+out_console = Console()
+err_console = Console(stderr=True)
+
+Redshift = Annotated[float, typer.Option(help="Redshift; by default that of the header.")]
+Seed = Annotated[int, typer.Option(help="Seed of the random numbers.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Scheduler = Annotated[str | None, typer.Option(help="An existing Dask scheduler, tcp://HOST:PORT.")]
+ClusterFile = Annotated[
+    Path | None, typer.Option("--cluster", help="A file that says where to run, as in deploy/.")
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes on this machine.")]
+
+
+def print_error(message: object) -> None:
+    """Print a message as an error, whatever brackets it holds."""
+    text = f"[bold red]error:[/] {escape(str(message))}"
+    err_console.print(text, highlight=False, soft_wrap=True)
+
+
+def print_warning(message: str) -> None:
+    """Print something that does not stop the work."""
+    text = f"[bold yellow]warning:[/] {escape(message)}"
+    err_console.print(text, highlight=False, soft_wrap=True)
+
+
+def progress_bar(what: str, *, quiet: bool) -> Progress:
+    """A bar that counts `what`."""
+    from rich import progress
+
+    return progress.Progress(
+        progress.TextColumn(what),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(),
+        progress.TimeRemainingColumn(),
+        console=err_console,
+        disable=quiet,
+    )

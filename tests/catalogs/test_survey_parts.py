@@ -1,0 +1,105 @@
+"""Classes are joined into the clusters they were made of, and into no others."""
+
+from pathlib import Path
+
+import pytest
+
+from catalogs import CatalogError, open_catalog
+from catalogs.flags import ClusterFlag
+from catalogs.part_tables import write_part_table
+from catalogs.parts import Receipt
+from catalogs.publish import publish, publish_again
+from catalogs.schema import to_arrow
+from catalogs.survey_parts import CLASSES, SurveyPart, commit_product, current_products
+from catalogs.verify import verify
+
+NAMES = ("AGN", "SF")
+
+
+def rows_of(galaxy: str) -> list[dict]:
+    """Rows of two clusters, not in order."""
+    overruled = int(ClusterFlag.LABEL_OVERRULED)
+    return [
+        {"galaxy": galaxy, "cluster": 2, "class": "SF", "p_AGN": 0.25, "p_SF": 0.75,
+         "flags": overruled},
+        {"galaxy": galaxy, "cluster": 1, "class": "AGN", "p_AGN": 0.75, "p_SF": 0.25, "flags": 0},
+    ]  # fmt: skip
+
+
+def classified(root: Path, parts: list[Path], key: str = "c1") -> SurveyPart:
+    receipts = [Receipt.read(part) for part in parts]
+    rows = [row for receipt in receipts for row in rows_of(receipt.galaxy)]
+
+    def write(folder: Path) -> None:
+        write_part_table(folder, "classes", to_arrow("classes", rows, NAMES))
+        for name in CLASSES.tables:
+            write_part_table(folder, name, to_arrow(name, []))
+
+    keys = {receipt.galaxy: receipt.key for receipt in receipts}
+    summary = {"classes": list(NAMES), "sample_key": "s1"}
+    return commit_product(CLASSES, root, key, galaxies=keys, write=write, summary=summary)
+
+
+@pytest.fixture
+def parts(make_part) -> list[Path]:
+    return [make_part(name) for name in ("NGC 2", "NGC 1")]
+
+
+def test_every_cluster_gets_its_own_class(tmp_path, parts):
+    publish(tmp_path, parts, products=[classified(tmp_path, parts)])
+    catalog = open_catalog(tmp_path)
+    clusters = catalog.clusters.set_index(["galaxy", "cluster"])
+    assert clusters["class"].tolist() == ["AGN", "SF"] * 2
+    assert clusters.loc[("NGC 1", 2), "p_SF"] == 0.75
+    assert clusters["flags"].tolist() == [0, ClusterFlag.LABEL_OVERRULED] * 2
+    assert catalog.classes == NAMES
+    assert all(check.ok for check in verify(tmp_path))
+
+
+def test_without_a_classification_there_is_a_class_for_nobody(tmp_path, parts):
+    publish(tmp_path, parts)
+    clusters = open_catalog(tmp_path).clusters
+    assert clusters["class"].isna().all()
+    assert not any(name.startswith("p_") for name in clusters)
+    assert current_products(tmp_path) == {}
+
+
+def test_clusters_that_changed_have_no_class_but_a_flag(tmp_path, parts, make_part):
+    classification = classified(tmp_path, parts)
+    changed = [make_part("NGC 1", 2.0), parts[0]]
+    publish(tmp_path, changed, products=[classification])
+    clusters = open_catalog(tmp_path).clusters.set_index("galaxy")
+    assert clusters.loc["NGC 1", ["class", "p_AGN"]].isna().all(axis=None)
+    assert (clusters.loc["NGC 1", "flags"] == int(ClusterFlag.CLASS_OUTDATED)).all()
+    assert clusters.loc["NGC 2", "class"].tolist() == ["AGN", "SF"]
+    assert all(check.ok for check in verify(tmp_path))
+
+
+def test_publishing_again_changes_classes_and_nothing_else(tmp_path, parts):
+    publish(tmp_path, parts, metadata={"survey_version": "0"})
+    before = open_catalog(tmp_path)
+    first = publish_again(tmp_path, classified(tmp_path, parts))
+    assert publish_again(tmp_path, classified(tmp_path, parts)) == first
+    after = open_catalog(tmp_path)
+    assert after.galaxies.equals(before.galaxies)
+    assert after.clusters["flux"].equals(before.clusters["flux"])
+    assert {name: part.key for name, part in current_products(tmp_path).items()} == {
+        "classes": "c1"
+    }
+
+
+def test_a_damaged_classification_is_none(tmp_path, parts):
+    classification = classified(tmp_path, parts)
+    publish(tmp_path, parts, products=[classification])
+    (classification.receipt.path / "classes.arrow").write_bytes(b"")
+    with pytest.warns(UserWarning, match="discarded"):
+        assert current_products(tmp_path) == {}
+
+
+def test_a_classification_of_other_clusters_is_refused(tmp_path, make_part):
+    def one_more(tables):
+        tables["clusters"] |= {"cluster": [1, 3]}
+
+    part = make_part("NGC 1", edit=one_more)
+    with pytest.raises(CatalogError, match="other clusters of galaxy 'NGC 1'"):
+        publish(tmp_path, [part], products=[classified(tmp_path, [part])])

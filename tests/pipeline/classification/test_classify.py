@@ -1,0 +1,264 @@
+"""The classification of a survey on a real cluster: nothing twice, nothing that depends on it."""
+
+import json
+import shutil
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.table import Table
+
+from catalogs import open_catalog
+from catalogs.flags import ClusterFlag
+from catalogs.parts import PartStore
+from catalogs.verify import verify
+from survey.classes.montecarlo import run_draws
+from survey.config import Settings, build_settings
+from survey.engine.cluster import Cluster
+from survey.errors import ConfigError, DataError
+from survey.pipeline.classification.classify import apply_model_file, classify, classify_run
+from survey.pipeline.classification.monte_carlo import Drawing, labelled_sample, method_of
+from survey.pipeline.classification.plan import plan_classification
+from survey.pipeline.classification.sample import fitting_sets
+from survey.pipeline.galaxy.target import Target
+from survey.pipeline.run.prune import prune
+from survey.pipeline.run.survey import run_survey
+from survey.pipeline.run.targets import read_targets
+from survey.simulate import simulate_archive
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory: pytest.TempPathFactory) -> list[Target]:
+    """A Seyfert, a starburst, a LINER and a composite galaxy, in channel 3 short."""
+    folder = tmp_path_factory.mktemp("four")
+    simulate_archive(folder, 4, size=(10, 10), window="ch3-short", seed=4)
+    return read_targets(folder / "targets.ecsv")
+
+
+@pytest.fixture(scope="module")
+def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of labels by type, as `survey init` writes one."""
+    path = tmp_path_factory.mktemp("labels") / "labels.ecsv"
+    write_types(path, {"SIM-001": "Sy-2", "sim 002": "Starburst", "NGC 1": "Sy-1"})
+    return path
+
+
+def write_types(path: Path, types: dict[str, str]) -> None:
+    table = Table({"galaxy": list(types), "type": list(types.values())})
+    table.write(path, format="ascii.ecsv", overwrite=True)
+
+
+@pytest.fixture(scope="module")
+def settings(labels: Path) -> Settings:
+    classes = {"labels": str(labels), "ratios": "ch3-short", "draws": 6, "trees": 10}
+    return build_settings({"cut": {"criterion": "fixed", "k": 3}, "classes": classes})
+
+
+@pytest.fixture(scope="module")
+def surveyed(tmp_path_factory, four, settings: Settings, cluster: Cluster) -> Path:
+    """A run with three of the galaxies, classified."""
+    root = tmp_path_factory.mktemp("surveyed")
+    run_survey(root, four[:3], settings, cluster)
+    assert open_catalog(root).clusters["class"].isna().all(), "not before it is asked for"
+    done = classify(root, settings.classes, cluster)
+    assert done.computed
+    assert done.notes == ("labels of galaxies that are not in the survey: NGC 1",)
+    return root
+
+
+@pytest.fixture
+def run(surveyed: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be changed."""
+    return Path(shutil.copytree(surveyed, tmp_path / "run", symlinks=True))
+
+
+def changed(settings: Settings, **values: object) -> Settings:
+    classes = settings.classes.model_copy(update=values)
+    return settings.model_copy(update={"classes": classes})
+
+
+def has_flag(clusters: pd.DataFrame, flag: ClusterFlag) -> pd.Series:
+    return clusters["flags"] & int(flag) > 0
+
+
+def test_classes_are_columns_of_the_clusters_and_the_catalog_is_sound(surveyed):
+    clusters = pd.read_parquet(surveyed / "catalog" / "clusters.parquet")
+    assert set(clusters["label_initial"].dropna()) == {"AGN", "SF"}
+    assert set(clusters["class"].dropna()) <= {"AGN", "SF", "other"}
+    classified = clusters[clusters["class"].notna()]
+    p = classified[["p_AGN", "p_SF", "p_other"]]
+    np.testing.assert_allclose(p.sum(axis=1), 1.0, atol=1e-6)
+    assert (p.idxmax(axis=1).str.removeprefix("p_") == classified["class"]).all()
+    assert (clusters["class"].isna() == has_flag(clusters, ClusterFlag.UNCLASSIFIED)).all()
+    assert all(check.ok for check in verify(surveyed))
+
+
+def test_scores_come_in_three_ways_and_importances_in_order(surveyed):
+    catalog = open_catalog(surveyed)
+    assert catalog.classes == ("AGN", "SF", "other")
+    assert set(catalog.scores["measured"]) == {"in-sample", "out-of-bag", "galaxy-held-out"}
+    assert catalog.importances["importance"].is_monotonic_decreasing
+    assert 0.5 < catalog.importances["importance"].sum() < 1.00001
+
+
+def test_a_second_time_nothing_is_computed_nor_published(run, settings, cluster):
+    before = (run / "catalog").resolve()
+    told: list[int] = []
+    assert not classify(run, settings.classes, cluster, on_draws=told.append).computed
+    assert told == []
+    assert (run / "catalog").resolve() == before
+
+
+def test_other_labels_touch_no_galaxy(run, settings, cluster, tmp_path):
+    parts = sorted(run.glob("parts/SIM-*/*"))
+    other = tmp_path / "other.ecsv"
+    write_types(other, {"SIM-001": "Starburst", "SIM-002": "Sy-2"})
+    before = open_catalog(run).clusters
+    assert classify(run, changed(settings, labels=str(other)).classes, cluster).computed
+    after = open_catalog(run).clusters
+    assert sorted(run.glob("parts/SIM-*/*")) == parts
+    assert not before["label_initial"].equals(after["label_initial"])
+    measured = [name for name in before if name.startswith(("flux_", "log_", "area"))]
+    pd.testing.assert_frame_equal(before[measured], after[measured])
+    assert not classify(run, settings.classes, cluster).computed, "the first are still there"
+
+
+def test_the_draws_of_all_workers_are_those_of_one(surveyed, settings, cluster):
+    (sample,) = surveyed.glob("parts/whole%20survey/sample-*")
+    told: list[int] = []
+    together = Drawing(cluster, sample, settings.classes, told.append).sums()
+    labelled = labelled_sample(sample, settings.classes)
+    alone = run_draws(labelled, method_of(settings.classes), range(6), settings.classes.seed)
+    assert sum(told) == 6
+    assert len(told) > 1
+    for field in fields(alone):
+        ours, theirs = getattr(together, field.name), getattr(alone, field.name)
+        np.testing.assert_array_equal(ours.total, theirs.total)
+        np.testing.assert_array_equal(ours.squares, theirs.squares)
+
+
+def test_galaxies_added_later_have_no_class_until_the_next_time(run, four, settings, cluster):
+    before = open_catalog(run).clusters
+    run_survey(run, four, settings, cluster)
+    after = open_catalog(run).clusters
+    is_new = after["galaxy"] == "SIM-004"
+    pd.testing.assert_frame_equal(after[~is_new].reset_index(drop=True), before)
+    assert after.loc[is_new, ["class", "p_AGN", "margin"]].isna().all(axis=None)
+    assert (has_flag(after, ClusterFlag.CLASS_OUTDATED) == is_new).all()
+    assert all(check.ok for check in verify(run))
+    assert classify(run, settings.classes, cluster).computed
+    assert not has_flag(open_catalog(run).clusters, ClusterFlag.CLASS_OUTDATED).any()
+
+
+def test_only_the_classification_before_is_superseded(run, settings, cluster):
+    assert prune(run).folders == ()
+    classify(run, changed(settings, seed=1).classes, cluster)
+    assert [folder.name.split("-")[0] for folder in prune(run, remove=True).folders] == ["classes"]
+    assert not classify(run, changed(settings, seed=1).classes, cluster).computed
+
+
+def test_a_damaged_classification_is_dropped_and_made_again(run, four, settings, cluster):
+    (victim,) = run.glob("parts/whole%20survey/classes-*/classes.arrow")
+    victim.write_bytes(victim.read_bytes()[:-10])
+    with pytest.warns(UserWarning, match="discarded"):
+        run_survey(run, four[:3], settings, cluster)
+    assert open_catalog(run).classes == ()
+    assert classify(run, settings.classes, cluster).computed
+    assert open_catalog(run).classes
+
+
+def test_too_few_labels_are_an_error_that_counts_them(run, settings, cluster, tmp_path):
+    few = tmp_path / "few.ecsv"
+    write_types(few, {"SIM-001": "Sy-2"})
+    with pytest.raises(DataError, match="1 of AGN, 0 of SF, 0 of other, among 9 clusters of 3"):
+        classify(run, changed(settings, labels=str(few)).classes, cluster)
+
+
+def test_ratios_out_of_range_are_an_error_that_names_the_sets_that_fit(run, settings, cluster):
+    with pytest.raises(DataError, match=r"'ch4' were not measured") as refusal:
+        classify(run, changed(settings, ratios="ch4").classes, cluster)
+    assert refusal.value.advice.endswith(": ch3-short-pairs, ch3-short.")
+
+
+def test_where_no_set_fits_the_advice_is_to_add_one():
+    assert fitting_sets(pd.DataFrame({"galaxy": ["a"], "slope_alpha": [1.0]})) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [(None, "--labels FILE"), ("absent.reg", "no such"), ("x.txt", "unknown")]
+)
+def test_labels_that_are_not_there_are_refused(run, settings, cluster, tmp_path, name, words):
+    (tmp_path / "x.txt").write_text("circle")
+    path = None if name is None else str(tmp_path / name)
+    with pytest.raises(ConfigError, match=words):
+        classify(run, changed(settings, labels=path).classes, cluster)
+
+
+def test_a_model_is_saved_with_its_card_and_classifies_another_run(
+    run, four, settings, cluster, tmp_path, monkeypatch
+):
+    # Nine clusters make contours, if few are enough and both ratios are detected in all.
+    plane = ("PAH_12.0/PAH_12.7", "NeII_12.81/PAH_12.7")
+    monkeypatch.setattr("survey.pipeline.classification.classify.planes_of", lambda *_: [plane])
+    monkeypatch.setattr("survey.classes.diagrams.MIN_CLUSTERS", 1.0)
+    file, fewer = tmp_path / "model" / "ours.skops", changed(settings, draws=5)
+    assert classify_run(run, fewer, cluster).computed
+    told: list[int] = []
+    assert not classify_run(run, fewer, cluster, save_as=file, on_draws=told.append).computed
+    assert sum(told) == 10, "those that were done before count as well"
+    card = json.loads(file.with_suffix(".json").read_text())
+    assert card["galaxies"] == ["SIM-001", "SIM-002", "SIM-003"]
+    assert set(card["scores"]) == {"in-sample", "out-of-bag", "galaxy-held-out"}
+
+    other = tmp_path / "new"
+    run_survey(other, four[3:], settings, cluster)
+    assert apply_model_file(other, file, settings.classes, cluster).computed
+    catalog = open_catalog(other)
+    assert catalog.clusters["class"].isin(["AGN", "SF"]).all()
+    assert catalog.clusters["p_AGN_err"].gt(0).any(), "its own errors count"
+    assert catalog.clusters["label_initial"].isna().all()
+    assert len(catalog.scores) == 0
+    trained = open_catalog(run).diagrams.drop(columns="origin")
+    assert len(trained)
+    of_model = catalog.diagrams[catalog.diagrams["origin"] == "model"].drop(columns="origin")
+    pd.testing.assert_frame_equal(of_model.reset_index(drop=True), trained)
+    assert all(check.ok for check in verify(other))
+    assert not apply_model_file(other, file, settings.classes, cluster).computed
+
+
+def test_a_model_of_lines_that_were_not_measured_is_refused(
+    run, settings, cluster, tmp_path, targets
+):
+    file = tmp_path / "model.skops"
+    classify_run(run, settings, cluster, save_as=file)
+    narrow = tmp_path / "narrow"
+    run_survey(narrow, targets[:1], settings, cluster)
+    with pytest.raises(DataError, match="no cluster has enough of the predictors"):
+        apply_model_file(narrow, file, settings.classes, cluster)
+
+
+def test_a_classification_is_recorded_and_repeated_without_arguments(run, settings, cluster):
+    classify_run(run, changed(settings, draws=3), cluster)
+    again = plan_classification(run)
+    assert again.classes.draws == 3
+    assert not classify(run, again.classes, cluster).computed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"overrides": {"cut": {"k": 3}}}, "not of the classification"),
+        ({"labels": Path("a.reg"), "model": Path("b.skops")}, "one of the two"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(run, arguments, words):
+    with pytest.raises(ConfigError, match=words):
+        plan_classification(run, **arguments)
+
+
+def test_the_sample_is_committed_once_for_the_same_labels(run, settings, cluster):
+    classify(run, changed(settings, draws=4).classes, cluster)
+    store = PartStore(run)
+    assert len(list((store.root / "parts" / "whole%20survey").glob("sample-*"))) == 1

@@ -1,0 +1,95 @@
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from survey.engine.worker_memory import memory_here_bytes, parse_memory
+from survey.errors import ConfigError, MemoryNeeded, ResourceError
+from survey.pipeline.galaxy.costs import PATHS, Work
+from survey.pipeline.galaxy.paths import AUTOMATIC, USABLE_FRACTION, is_streamed, project
+
+GIB = 2**30
+
+SIZES = st.builds(Work, n_spaxel=st.integers(10, 120_000), n_plane=st.integers(100, 4000))
+
+
+def paths_by_memory(work, limits_gib):
+    return [project(work, memory_bytes=limit * GIB).path for limit in limits_gib]
+
+
+@given(work=SIZES, limit=st.floats(1.5, 64))
+def test_what_is_chosen_fits_and_what_is_better_would_not(work, limit):
+    chosen = project(work, memory_bytes=limit * GIB)
+    assert chosen.peak_bytes <= USABLE_FRACTION * limit * GIB
+    for better in AUTOMATIC[: AUTOMATIC.index(chosen.path)]:
+        with suppress(ResourceError):  # too large even where it is asked for
+            forced = project(work, path=better, memory_bytes=limit * GIB)
+            assert forced.peak_bytes > USABLE_FRACTION * limit * GIB
+
+
+@given(work=SIZES, path=st.sampled_from(PATHS))
+def test_more_memory_changes_no_path_that_was_asked_for(work, path):
+    assert project(work, path=path).path == path
+
+
+def test_the_better_paths_want_more_memory():
+    assert paths_by_memory(Work(30_000, 1000), (16, 4, 2)) == ["fastcluster", "chain", "rounds"]
+    assert paths_by_memory(Work(90_000, 400), (64, 24, 4)) == ["fastcluster", "chain", "rounds"]
+    assert paths_by_memory(Work(2000, 2400), (2, 64)) == ["fastcluster", "fastcluster"]
+
+
+def test_a_muse_cube_by_a_chain_needs_less_than_18_gib_and_in_two_stages_less_than_4():
+    whole = Work(90_000, 3681)
+    assert project(whole, path="chain").peak_bytes < 18 * GIB
+    assert project(whole, path="two-stage", memory_bytes=4 * GIB).peak_bytes < 4 * GIB
+
+
+def test_the_square_of_the_spaxels_is_what_counts():
+    once, twice = (project(Work(n, 1000), path="chain") for n in (30_000, 60_000))
+    assert twice.peak_bytes / once.peak_bytes == pytest.approx(4.0, rel=0.3)
+    assert twice.seconds / once.seconds == pytest.approx(4.0, rel=0.1)
+
+
+def test_shifts_cost_time():
+    without, with_shifts = (project(Work(8000, 2000, shift)) for shift in (0, 12))
+    assert with_shifts.seconds > 1.2 * without.seconds
+
+
+def test_what_fits_no_worker_is_refused_with_its_size():
+    with pytest.raises(ResourceError, match=r"expected .* GiB for 90000 spaxels.*memory_limit"):
+        project(Work(90_000, 3681), path="chain", memory_bytes=8 * GIB)
+    with pytest.raises(ResourceError, match="does not fit"):
+        project(Work(1000, 100), memory_bytes=0.2 * GIB)
+
+
+def test_without_room_on_the_disk_or_for_a_method_without_sums_less_is_possible():
+    large = Work(90_000, 400)
+    assert project(large, memory_bytes=4 * GIB, disk_bytes=10 * GIB).path == "two-stage"
+    complete = Work(90_000, 400, method="complete")
+    with pytest.raises(ResourceError, match="on the disk"):
+        project(complete, memory_bytes=4 * GIB, disk_bytes=10 * GIB)
+
+
+def test_spectra_go_to_disk_when_they_would_fill_a_worker():
+    assert not is_streamed((5000, 4563), 4 * GIB)
+    assert is_streamed((5000, 4563), 1 * GIB)
+    assert is_streamed((90_000, 3681), None), "where other workers can read them"
+
+
+def test_outside_a_cluster_all_memory_of_the_machine_may_be_used():
+    assert memory_here_bytes() > GIB
+
+
+def test_memory_is_given_as_people_write_it():
+    assert parse_memory("4GiB") == 4 * GIB
+    with pytest.raises(ConfigError, match="no amount of memory"):
+        parse_memory("much")
+
+
+def test_what_does_not_fit_says_which_worker_it_needs():
+    work = Work(90_000, 3_681)
+    with pytest.raises(MemoryNeeded) as caught:
+        project(work, path="fastcluster", memory_bytes=4 * 2**30)
+    needed = caught.value.needed_bytes
+    assert project(work, path="fastcluster", memory_bytes=needed).path == "fastcluster"

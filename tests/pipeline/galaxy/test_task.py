@@ -1,0 +1,82 @@
+"""What becomes of one galaxy when something goes wrong on the worker."""
+
+import pytest
+
+from survey.pipeline.galaxy import stages as galaxy_module
+from survey.pipeline.galaxy import task as task_module
+from survey.pipeline.galaxy import tree as linking_module
+from survey.pipeline.galaxy.task import GalaxyTask, process_galaxy
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch):
+    monkeypatch.setattr(task_module, "FIRST_WAIT_S", 0.0)
+
+
+@pytest.fixture
+def task(targets, settings, tmp_path):
+    return GalaxyTask(targets[0], settings, tmp_path)
+
+
+def failing(times, error, then=None):
+    calls = []
+
+    def call(*args, **kwargs):
+        calls.append(args)
+        if len(calls) <= times:
+            raise error
+        return then(*args, **kwargs)
+
+    return call, calls
+
+
+def test_a_bug_becomes_one_line_that_says_where(task, monkeypatch):
+    call, _ = failing(1, ZeroDivisionError("by zero"))
+    monkeypatch.setattr(galaxy_module, "prepare", call)
+    report = process_galaxy(task)
+    assert report.outcome == "quarantined"
+    assert report.failure["stage"] == "prepare"
+    assert report.failure["message"].startswith("unexpected ZeroDivisionError at test_task.py:")
+    assert report.failure["content_hash"]
+
+
+def test_a_file_system_that_hiccups_is_tried_again(task, monkeypatch):
+    call, calls = failing(2, OSError(5, "Input/output error"), galaxy_module.write_store)
+    monkeypatch.setattr(galaxy_module, "write_store", call)
+    assert process_galaxy(task).outcome == "computed"
+    assert len(calls) == 3
+
+
+def test_a_file_system_that_is_gone_is_reported(task, monkeypatch):
+    call, calls = failing(99, OSError(5, "Input/output error"))
+    monkeypatch.setattr(galaxy_module, "write_store", call)
+    report = process_galaxy(task)
+    assert report.outcome == "quarantined"
+    assert report.failure["stage"] == "convert"
+    assert len(calls) == task_module.ATTEMPTS
+
+
+def test_faults_of_the_data_are_never_tried_again(task, monkeypatch):
+    from survey.errors import DataError
+
+    call, calls = failing(99, DataError("bad", file="cube.fits"))
+    monkeypatch.setattr(galaxy_module, "write_store", call)
+    assert process_galaxy(task).failure["message"] == "cube.fits: bad"
+    assert len(calls) == 1
+
+
+def test_running_out_of_memory_is_a_matter_of_resources(task, monkeypatch):
+    call, _ = failing(1, MemoryError("no room for 40 GB"))
+    monkeypatch.setattr(linking_module, "shifted_distances", call)
+    failure = process_galaxy(task).failure
+    assert (failure["error"], failure["stage"]) == ("ResourceError", "linkage")
+    assert "40 GB" in failure["message"]
+
+
+def test_a_picture_that_fails_costs_no_galaxy(task, monkeypatch):
+    def draw(root, name, key):
+        raise RuntimeError("no ink")
+
+    report = process_galaxy(GalaxyTask(task.target, task.settings, task.root, draw))
+    assert report.outcome == "computed"
+    assert any("no ink" in note for note in report.notes)

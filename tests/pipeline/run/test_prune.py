@@ -1,0 +1,61 @@
+"""Superseded results go, what the catalog was made of stays, and work that is not published too."""
+
+import pytest
+
+from catalogs import open_catalog
+from catalogs.verify import verify
+from survey.config import build_settings
+from survey.errors import ConfigError
+from survey.pipeline.run.ledger import Ledger
+from survey.pipeline.run.prune import prune
+from survey.pipeline.run.survey import run_survey
+
+OTHER = {
+    "cut": {"criterion": "fixed", "k": 4},
+    "prepare": {"snr_min": 2.5},
+    "store": {"chunk_spaxels": 64},
+    "report": {"figures": False},
+}
+
+
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory, targets, settings, cluster):
+    """A run whose settings were changed from the store on, and of which one galaxy was dropped."""
+    root = tmp_path_factory.mktemp("changed")
+    run_survey(root, targets, settings, cluster)
+    run_survey(root, targets[:1], build_settings(OTHER), cluster)
+    return root
+
+
+def stages(folders):
+    return sorted(folder.name.split("-")[0] for folder in folders)
+
+
+def test_nothing_is_removed_unless_asked_for(changed):
+    found = prune(changed)
+    # Two galaxies of before: a cube and three parts of each.
+    assert (
+        stages(found.folders) == ["SIM"] * 2 + ["features"] * 2 + ["linkage"] * 2 + ["profiles"] * 2
+    )
+    assert all(folder.exists() for folder in found.folders)
+    assert found.n_bytes > 1e5
+
+
+def test_a_run_that_was_interrupted_is_left_alone(changed, targets):
+    ledger = Ledger(changed)
+    content = ledger.path.read_bytes()
+    ledger.begin(2)
+    with pytest.raises(ConfigError, match="has not come to its end; found interrupted"):
+        prune(changed, remove=True)
+    ledger.path.write_bytes(content)
+    assert len(prune(changed).folders) == 8
+
+
+def test_what_is_left_is_the_catalog_and_nothing_is_computed_again(changed, targets, cluster):
+    prune(changed, remove=True)
+    assert prune(changed).folders == ()
+    assert all(check.ok for check in verify(changed))
+    results = run_survey(changed, targets[:1], build_settings(OTHER), cluster)
+    assert results.count("reused") == 1
+    (store,) = changed.glob("cubes/*.zarr")
+    assert store.name.startswith(open_catalog(changed).galaxies["galaxy"][0])

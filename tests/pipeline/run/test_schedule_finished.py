@@ -1,0 +1,80 @@
+"""A run in which nothing is left to do needs no cluster."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from survey.config import EngineSettings, Settings, build_settings
+from survey.engine.cluster import Cluster, LazyCluster
+from survey.errors import ConfigError
+from survey.pipeline.galaxy.target import Target
+from survey.pipeline.run import schedule as finished
+from survey.pipeline.run.survey import exclusive, run_survey
+
+FORBIDDEN = EngineSettings(scheduler="tcp://192.0.2.1:8786")
+NEEDS_A_CLUSTER = "would not be encrypted"
+"""A cluster that is refused as soon as it is needed, and how."""
+
+
+@pytest.fixture(scope="module")
+def done(
+    tmp_path_factory: pytest.TempPathFactory,
+    targets: list[Target],
+    settings: Settings,
+    cluster: Cluster,
+) -> Path:
+    root = tmp_path_factory.mktemp("done")
+    run_survey(root, targets, settings, cluster)
+    return root
+
+
+@pytest.fixture
+def root(done: Path, tmp_path: Path) -> Path:
+    """A finished run to do things to."""
+    return Path(shutil.copytree(done, tmp_path / "run", symlinks=True))
+
+
+def again(root: Path, targets: list[Target], settings: Settings, **options) -> dict[str, str]:
+    with LazyCluster(FORBIDDEN) as cluster:
+        results = run_survey(root, targets, settings, cluster, **options)
+    return {name: report.outcome for name, report in results.reports.items()}
+
+
+def test_nothing_is_started_where_nothing_is_to_do(root, targets, settings):
+    drawn = []
+    outcomes = again(root, targets, settings, draw=lambda *galaxy: drawn.append(galaxy[1]))
+    assert outcomes == {"SIM-001": "reused", "SIM-002": "reused"}
+    assert sorted(drawn) == sorted(outcomes), "pictures may be missing still"
+
+
+def test_a_new_galaxy_needs_a_cluster(root, targets, settings):
+    more = [*targets, Target("new", targets[0].files, 0.02)]
+    with pytest.raises(ConfigError, match=NEEDS_A_CLUSTER):
+        again(root, more, settings)
+
+
+def test_a_setting_that_reaches_a_galaxy_needs_a_cluster(root, targets):
+    with pytest.raises(ConfigError, match=NEEDS_A_CLUSTER):
+        again(root, targets, build_settings({"cut": {"criterion": "fixed", "k": 4}}))
+
+
+def test_a_damaged_part_needs_a_cluster_and_is_left_for_it(root, targets, settings):
+    (victim,) = root.glob("parts/SIM-001/features-*/clusters.arrow")
+    content = bytearray(victim.read_bytes())
+    content[1000] ^= 1
+    victim.write_bytes(bytes(content))
+    with pytest.raises(ConfigError, match=NEEDS_A_CLUSTER):
+        again(root, targets, settings)
+    assert victim.exists(), "whoever computes it again says that it was damaged"
+
+
+def test_large_cubes_are_left_to_the_workers(root, targets, settings, monkeypatch):
+    monkeypatch.setattr(finished, "MOST_BYTES", 1000)
+    with pytest.raises(ConfigError, match=NEEDS_A_CLUSTER):
+        again(root, targets, settings)
+
+
+def test_a_directory_in_use_is_told_before_a_cluster_is_started(root, targets, settings):
+    with exclusive(root), pytest.raises(ConfigError, match="another survey"):
+        again(root, targets, settings)
