@@ -120,8 +120,9 @@ GALAXIES = (
     _seconds("read", "Time to read and convert the cube"),
     _seconds("prepare", "Time to prepare the spectra"),
     _seconds("distances", "Time to compute the distances"),
-    _seconds("linkage", "Time for the linkage"),
-    _seconds("profiles", "Time for cut and profiles"),
+    _seconds("tree", "Time for the linkage"),
+    _seconds("cut", "Time to cut the tree"),
+    _seconds("profiles", "Time for the spectra and the geometry of the clusters"),
     _seconds("features", "Time to measure lines, bands and slope"),
     _seconds("total", "Time for everything"),
     Column(

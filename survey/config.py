@@ -1,8 +1,7 @@
 """Settings: `survey.toml` becomes frozen, validated objects, and those become fingerprints.
 
-Each class is one table of the file and one stage of the method. Which tables a stage depends
-on is declared once, in `STAGE_SETTINGS`: a stage is computed again exactly when one of its
-tables, or a stage before it, has changed.
+Each class is one table of the file and one stage of the method. A stage is computed again
+exactly when one of its tables, or a stage before it, has changed.
 """
 
 from __future__ import annotations
@@ -124,14 +123,8 @@ class LinkageSettings(_Table):
 
     method: Literal["ward", "average", "complete", "single"] = "ward"
     ward_input: Literal["distance", "squared"] = "distance"
-    path: Literal["auto", "fastcluster", "chain", "rounds", "two-stage"] = "auto"
+    path: str = "auto"
     micro_clusters: int = Field(default=3000, ge=2)
-
-    @model_validator(mode="after")
-    def _path_knows_the_method(self) -> LinkageSettings:
-        if self.path == "two-stage" and self.method not in ("ward", "average"):
-            raise ValueError('path = "two-stage" is for the methods "ward" and "average"')
-        return self
 
 
 class CutSettings(_Table):
@@ -283,15 +276,6 @@ class Settings(_Table):
     report: ReportSettings = ReportSettings()
 
 
-STAGE_SETTINGS: dict[str, tuple[str, ...]] = {
-    "convert": ("read", "store"),
-    "linkage": ("prepare", "distance", "linkage"),
-    "profiles": ("cut", "profiles"),
-    "features": ("features",),
-}
-"""Stages of one galaxy in order, each with the tables it depends on besides the stage before."""
-
-
 REMOVED: dict[str, tuple[Any, str]] = {
     "distance.representation": (
         "spectrum",
@@ -353,11 +337,6 @@ def load_settings(path: str | Path, overrides: dict[str, Any] | None = None) -> 
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"not a TOML file ({error})", file=path) from None
     return build_settings(_merge(values, overrides or {}), source=path)
-
-
-def stage_settings(settings: Settings, stage: str) -> dict[str, Any]:
-    """The settings on which `stage` depends directly, as plain values."""
-    return {name: getattr(settings, name).model_dump(mode="json") for name in STAGE_SETTINGS[stage]}
 
 
 def fingerprint(*values: Any) -> str:

@@ -4,12 +4,10 @@ from hypothesis import strategies as st
 
 from survey.config import (
     PRESETS,
-    STAGE_SETTINGS,
     Settings,
     build_settings,
     fingerprint,
     load_settings,
-    stage_settings,
 )
 from survey.errors import ConfigError, SettingsWarning
 
@@ -55,13 +53,6 @@ def test_a_shift_is_samples_or_a_velocity(shift, velocity):
     assert build_settings({"distance": {"shift": shift}}).distance.shift_km_s == velocity
 
 
-def test_every_table_that_changes_a_galaxy_belongs_to_one_stage():
-    assigned = [table for tables in STAGE_SETTINGS.values() for table in tables]
-    assert len(assigned) == len(set(assigned))
-    of_no_galaxy = {"preset", "targets", "classes", "engine", "report"}
-    assert set(Settings.model_fields) - set(assigned) == of_no_galaxy
-
-
 @pytest.mark.parametrize("classes", [["AGN"], ["AGN", "AGN"], ["AGN", "oob_AGN"], ["AGN", "S F"]])
 def test_classes_that_cannot_be_columns_are_refused(classes):
     with pytest.raises(ConfigError, match=r"classes\.classes"):
@@ -75,13 +66,6 @@ def test_a_fingerprint_does_not_depend_on_the_order_of_keys(values):
 
 def test_a_fingerprint_is_the_same_on_every_machine():
     assert fingerprint({"b": 1, "a": [1.5, "x"]}) == "a279f755d960059e6bb25023f3f2d8a2"
-
-
-def test_settings_of_a_stage_change_with_the_table_they_come_from():
-    changed = build_settings({"cut": {"k": 9}})
-    for stage in STAGE_SETTINGS:
-        same = stage_settings(changed, stage) == stage_settings(Settings(), stage)
-        assert same == (stage != "profiles")
 
 
 def test_removed_settings_with_their_old_defaults_load_with_a_note(tmp_path):
@@ -105,8 +89,3 @@ def test_removed_settings_with_their_old_defaults_load_with_a_note(tmp_path):
 def test_removed_settings_that_did_something_are_errors_that_say_what_to_do(values, words):
     with pytest.raises(ConfigError, match=rf"was removed.*{words}"):
         build_settings(values)
-
-
-def test_a_path_that_cannot_make_the_linkage_is_refused():
-    with pytest.raises(ConfigError, match=r"linkage.*path = "):
-        build_settings({"linkage": {"path": "two-stage", "method": "complete"}})

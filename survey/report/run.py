@@ -48,7 +48,7 @@ def draw_galaxy_figures(root: Path, galaxy: str, key: str) -> None:
         The run directory.
     galaxy : str
     key : str
-        Key of its "features" part.
+        Key of its committed part.
 
     Raises
     ------
@@ -58,9 +58,10 @@ def draw_galaxy_figures(root: Path, galaxy: str, key: str) -> None:
     map_path, tree_path = figure_paths(root, galaxy)
     if drawn_for(map_path) == drawn_for(tree_path) == key:
         return
-    measured = _part(root, galaxy, "features", key)
-    linked = _part(root, galaxy, "linkage", measured.summary["linkage_key"])
-    profiled = _part(root, galaxy, "profiles", measured.summary["profiles_key"])
+    measured = _part(root, galaxy, "commit", key)
+    keys = measured.summary["keys"]
+    linked = _part(root, galaxy, "tree", keys["tree"])
+    profiled = _part(root, galaxy, "profiles", keys["profiles"])
     tables = {
         name: read_part_table(measured, name).to_pandas()
         for name in ("galaxies", "clusters", "spaxels", "spectra")

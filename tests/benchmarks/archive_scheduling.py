@@ -95,7 +95,7 @@ def asleep(task: GalaxyTask) -> GalaxyReport:
         galaxy=task.target.galaxy,
         seconds=time.time() - start,
         part=part_path(task.root, int(number)),
-        computed=("features",),
+        computed=("commit",),
         notes=(get_worker().name and str(get_worker().name), str(start), str(time.time())),
     )
 

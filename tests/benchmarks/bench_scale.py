@@ -36,7 +36,7 @@ from catalogs import open_catalog
 from survey.clustering.criteria import partition
 from survey.config import EngineSettings, build_settings
 from survey.engine.cluster import connect
-from survey.pipeline.galaxy.tree import Linked
+from survey.pipeline.galaxy.tree import TreeResult
 from survey.pipeline.run.survey import run_survey
 
 
@@ -109,8 +109,8 @@ def run_case(name: str, folder: Path) -> None:
     galaxy, spaxels = catalog.galaxies.iloc[0], catalog.spaxels()
     kept = spaxels[spaxels["cluster"] > 0]
     y, x = (kept[axis].to_numpy() for axis in "yx")
-    (part,) = root.glob("run/parts/*/linkage-*")
-    tree = Linked.load(part).tree
+    (part,) = root.glob("run/parts/*/tree-*")
+    tree = TreeResult.load(part).tree
     wanted = (
         "n_spaxel",
         "n_cluster",

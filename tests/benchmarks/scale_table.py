@@ -26,7 +26,7 @@ SCORED_KS = range(3, 13)
 SMALLEST_REGION = 0.01
 """Fraction of the spaxels below which a region of the truth does not count as a cluster."""
 
-STAGES = ("read", "prepare", "distances", "linkage", "profiles")
+STAGES = ("read", "prepare", "distances", "tree", "profiles")
 
 
 @dataclass(frozen=True)

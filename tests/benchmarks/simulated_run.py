@@ -147,4 +147,4 @@ def _commit(store: PartStore, tables: dict[str, pa.Table], start: int, n: int) -
             of_galaxy = rows.slice(start // n, 1) if table == "galaxies" else rows.slice(start, n)
             write_part_table(folder, table, of_galaxy)
 
-    return store.commit(name, "features", fingerprint(name, start), write).path
+    return store.commit(name, "commit", fingerprint(name, start), write).path

@@ -24,11 +24,11 @@ from catalogs.parts import PartStore
 from catalogs.publish import PART_TABLES
 from catalogs.schema import arrow_schema, to_arrow
 from survey.config import Settings
-from survey.pipeline.galaxy.stages import Galaxy
+from survey.pipeline.galaxy.galaxy import Galaxy
 from survey.pipeline.run.targets import read_targets
 from survey.simulate import simulate_archive
 
-STAGE, KEY = "features", f"standin{SCHEMA_VERSION}"
+STAGE, KEY = "commit", f"standin{SCHEMA_VERSION}"
 SCATTER = 0.05
 FIELD_WIDTH = 60  # spaxels in a row of the grid
 

@@ -16,7 +16,7 @@ from survey.cli import main
 from survey.config import build_settings
 from survey.latents.xray.acis import acis_channels
 from survey.latents.xray.simulate import simulate_xray
-from survey.pipeline.galaxy.stages import Galaxy
+from survey.pipeline.galaxy.galaxy import Galaxy
 from survey.pipeline.run.targets import read_targets
 from survey.simulate import simulate_archive
 from tests.latents.xray.files import spectrum, write

@@ -7,7 +7,7 @@ import pytest
 from catalogs.parts import Receipt
 from catalogs.publish import publish
 from survey.config import build_settings
-from survey.pipeline.galaxy.stages import Galaxy
+from survey.pipeline.galaxy.galaxy import Galaxy
 from survey.pipeline.run.targets import read_targets
 from survey.simulate import simulate_archive
 

@@ -5,7 +5,6 @@ All galaxies come onto one rest-frame grid, so that one model can learn from the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +12,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from catalogs.query import open_catalog
-from survey.config import load_settings
-from survey.cubes.store import read_block
-from survey.errors import ConfigError, DataError
+from survey.errors import DataError
 from survey.latents.grid import Grid
 from survey.latents.spectra import SpectrumSet, concatenate
-from survey.pipeline.galaxy.stages import Galaxy
-from survey.pipeline.run.survey import SETTINGS_FILE, TARGETS_FILE
-from survey.pipeline.run.targets import read_targets
-from survey.spectra.grid import log_grid, rest_wavelength, velocity_step_km_s
-from survey.spectra.noise import local_noise
+from survey.spectra.grid import log_grid, velocity_step_km_s
 
 SHARED_BY = 0.5
 """The common grid covers the wavelengths that more than this fraction of the galaxies have."""
@@ -81,43 +74,6 @@ def cluster_spectra(run: str | Path, *, grid: Grid | None = None) -> SpectrumSet
     )
 
 
-def spaxel_spectra(run: str | Path, galaxy: str, *, grid: Grid | None = None) -> SpectrumSet:
-    """Spectra of the spaxels of a galaxy that were clustered, with their empirical noise.
-
-    They are those of `prepare` before normalisation; samples that were bridged there are
-    masked. Names are "galaxy/y,x", the source is the galaxy. Noise is that of every stretch of
-    a spectrum, and taken as independent from sample to sample, which that of drizzled cubes is
-    not quite. A converted cube that the run did not keep is converted again.
-
-    Parameters
-    ----------
-    run : path
-        Directory of a run.
-    galaxy : str
-    grid : Grid, optional
-        In micron, rest frame. Default: that of the galaxy itself.
-
-    Raises
-    ------
-    ConfigError
-        If the run has no such galaxy.
-    """
-    root = Path(run).resolve()
-    for name in (SETTINGS_FILE, TARGETS_FILE):
-        if not (root / name).is_file():
-            raise ConfigError("no survey has run in this directory", file=root, expected=name)
-    targets = {target.galaxy: target for target in read_targets(root / TARGETS_FILE)}
-    if galaxy not in targets:
-        raise ConfigError(
-            f"the run has no galaxy {galaxy!r}", file=root, expected=", ".join(targets)
-        )
-    worked = Galaxy(targets[galaxy], load_settings(root / SETTINGS_FILE), root)
-    own = Grid.from_centres(worked.prepared.wavelength_um, "um")
-    return concatenate(
-        [block if grid is None else block.rebinned(grid) for block in _spaxel_blocks(worked, own)]
-    )
-
-
 def _clusters_of(galaxy: str, rows: pd.DataFrame, redshift: float) -> SpectrumSet:
     median, error = (np.stack(list(rows[name])).astype(np.float64) for name in ("median", "err"))
     usable = np.isfinite(median) & (error > 0) & np.isfinite(error)
@@ -132,38 +88,6 @@ def _clusters_of(galaxy: str, rows: pd.DataFrame, redshift: float) -> SpectrumSe
         frame="rest",
         ivar=np.divide(1.0, error**2, out=np.zeros_like(error), where=usable),
     )
-
-
-def _spaxel_blocks(galaxy: Galaxy, grid: Grid) -> Iterator[SpectrumSet]:
-    prepared, cube = galaxy.prepared, galaxy.cube
-    name = galaxy.target.galaxy
-    y, x = (cube[axis].values[prepared.spaxels] for axis in "yx")
-    rest_um = rest_wavelength(cube["wavelength"].values, galaxy.redshift)
-    plane = _nearest(rest_um, prepared.wavelength_um)
-    for start in range(0, len(prepared.spaxels), BLOCK_SPAXELS):
-        block = slice(start, min(start + BLOCK_SPAXELS, len(prepared.spaxels)))
-        stored = prepared.spaxels[block]
-        bad = read_block(galaxy.store_path, slice(int(stored[0]), int(stored[-1]) + 1))[2]
-        flux = prepared.flux[block].astype(np.float64)
-        noise = local_noise(flux)
-        usable = ~bad[stored - stored[0]][:, plane] & (noise > 0)
-        yield SpectrumSet(
-            flux,
-            grid,
-            "flux",
-            mask=usable,
-            ids=np.array([f"{name}/{a},{b}" for a, b in zip(y[block], x[block], strict=True)]),
-            sources=np.full(len(flux), name),
-            redshift=np.full(len(flux), galaxy.redshift),
-            frame="rest",
-            ivar=np.divide(1.0, noise**2, out=np.zeros_like(noise), where=usable),
-        )
-
-
-def _nearest(sorted_um: Floats, wanted_um: Floats) -> npt.NDArray[np.intp]:
-    """Places in `sorted_um` that are nearest to each of `wanted_um`."""
-    middle = (sorted_um[1:] + sorted_um[:-1]) / 2
-    return np.searchsorted(middle, wanted_um)
 
 
 def _wavelengths(table: pd.DataFrame) -> list[Floats]:

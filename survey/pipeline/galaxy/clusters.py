@@ -21,7 +21,7 @@ from survey.clustering.profiles import (
     stacked_snr,
 )
 from survey.config import Settings
-from survey.pipeline.galaxy.tree import SEED, Linked, relink
+from survey.pipeline.galaxy.tree import SEED, TreeResult, relink
 from survey.spectra.prepare import Prepared
 
 MEDOID_CANDIDATES = 1000
@@ -71,33 +71,35 @@ class Clusters:
         return (np.abs(self.shifts) == limit) & (limit > 0)
 
 
+def cut_tree(prepared: Prepared, linked: TreeResult, settings: Settings) -> Cut:
+    """Cut the tree of the spaxels."""
+    return choose_cut(
+        linked.tree,
+        linked.compared(settings),
+        settings.cut,
+        brightness=prepared.brightness,
+        relink=lambda condensed: relink(condensed, settings),
+        snr_of_labels=lambda labels: stacked_snr(prepared.flux, labels),
+    )
+
+
 def describe_clusters(
-    cube: xr.Dataset,
-    prepared: Prepared,
-    linked: Linked,
-    settings: Settings,
+    cube: xr.Dataset, prepared: Prepared, linked: TreeResult, cut: Cut, settings: Settings
 ) -> Clusters:
-    """Cut the tree and describe every cluster.
+    """Describe every cluster of a partition.
 
     Parameters
     ----------
     cube : xarray.Dataset
         The converted cube.
     prepared : Prepared
-    linked : Linked
+    linked : TreeResult
         The tree of its spaxels.
+    cut : Cut
     settings : Settings
     """
     y, x = (cube[axis].values[prepared.spaxels] for axis in "yx")
     brightness = prepared.brightness
-    cut = choose_cut(
-        linked.tree,
-        linked.compared(settings),
-        settings.cut,
-        brightness=brightness,
-        relink=lambda condensed: relink(condensed, settings),
-        snr_of_labels=lambda labels: stacked_snr(prepared.flux, labels),
-    )
     medoids = _medoids(prepared, linked, cut.labels, settings)
     shifts = shifts_to_medoids(prepared.spectra, cut.labels, medoids, prepared.max_shift)
     profiles = cluster_profiles(
@@ -127,7 +129,7 @@ def describe_clusters(
 
 
 def _medoids(
-    prepared: Prepared, linked: Linked, labels: NDArray[np.integer], settings: Settings
+    prepared: Prepared, linked: TreeResult, labels: NDArray[np.integer], settings: Settings
 ) -> NDArray[np.intp]:
     """Medoids (k,) of the clusters, of large galaxies among some of their members.
 

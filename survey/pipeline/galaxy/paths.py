@@ -1,32 +1,15 @@
-"""What a galaxy will cost, stage by stage, known before it starts; and which path that leaves.
-
-A tree of n spaxels can be made in several ways. The exact ones give the same partitions and
-differ in what they need; the others are for galaxies that are too large for them:
-
-============  =====================================================  =======================
-path          how                                                    memory
-============  =====================================================  =======================
-fastcluster   exact; fastcluster on a float64 matrix                 4 n^2 bytes
-chain         exact; nearest-neighbour chain on a float32 matrix     2 n^2 bytes
-rounds        exact; rounds of reciprocal neighbours on disk, then   what there is
-              a chain on what is left
-two-stage     micro-clusters; exact from there on                    hardly any
-============  =====================================================  =======================
-"""
+"""Which path to the tree a galaxy takes: the best that fits, by what each is projected to take."""
 
 from __future__ import annotations
 
 from math import inf, prod
-from typing import Literal
 
-from survey.errors import MemoryNeeded, ResourceError
-from survey.pipeline.galaxy.costs import VOXEL_BYTES, Costs, LinkagePath, Projection, Work
+from survey.config import LinkageSettings
+from survey.errors import ConfigError, MemoryNeeded, ResourceError
+from survey.pipeline.galaxy.costs import VOXEL_BYTES, Budget, Projection, Work
+from survey.pipeline.galaxy.tree_paths import TREE_PATHS, TreePath
 
-AUTOMATIC: tuple[LinkagePath, ...] = ("fastcluster", "chain", "rounds", "two-stage")
-"""The paths that "auto" tries, in this order."""
-
-SUMMED_METHODS = ("ward", "average")
-"""Linkages that "two-stage" can make: those that depend on sums of distances."""
+AUTO = "auto"
 
 USABLE_FRACTION = 0.8
 """Of a memory limit: the Dask nanny kills a worker at 95%, and stops feeding it at 80%."""
@@ -44,7 +27,7 @@ IN_MEMORY_SPAXELS = 20_000
 def project(
     work: Work,
     *,
-    path: LinkagePath | Literal["auto"] = "auto",
+    path: str = AUTO,
     memory_bytes: float | None = None,
     disk_bytes: float = inf,
 ) -> Projection:
@@ -54,7 +37,7 @@ def project(
     ----------
     work : Work
     path : str
-        One of `PATHS`; "auto" is the first of `AUTOMATIC` that fits.
+        One of `TREE_PATHS`; "auto" is the first of them that fits and can make the linkage.
     memory_bytes : float, optional
         Limit of the process; none if not given.
     disk_bytes : float
@@ -68,10 +51,10 @@ def project(
         If it does not fit on the disk.
     """
     limit = memory_bytes or inf
-    usable = limit * (USABLE_FRACTION if path == "auto" else FORCED_FRACTION)
-    costs = Costs(work, usable, is_streamed(work.read or (work.n_spaxel, work.n_plane), limit))
-    automatic = AUTOMATIC if work.method in SUMMED_METHODS else AUTOMATIC[:-1]
-    options = [costs.of(name) for name in (automatic if path == "auto" else (path,))]
+    usable = limit * (USABLE_FRACTION if path == AUTO else FORCED_FRACTION)
+    budget = Budget(work, usable, is_streamed(work.read or (work.n_spaxel, work.n_plane), limit))
+    able = [option for option in TREE_PATHS.values() if work.method in option.methods]
+    options = [_projection(option, budget) for option in able if path in (AUTO, option.name)]
     for option in options:
         if option.peak_bytes <= usable and option.scratch_bytes <= disk_bytes:
             return option
@@ -92,7 +75,55 @@ def project(
     )
 
 
+def _projection(path: TreePath, budget: Budget) -> Projection:
+    needs = path.needs(budget)
+    return Projection(
+        work=budget.work,
+        path=path.name,
+        streamed=budget.streamed,
+        strip=needs.strip,
+        in_memory_clusters=needs.in_memory_clusters,
+        scratch_bytes=budget.scratch_bytes(needs),
+        stages=budget.stages(needs),
+    )
+
+
+def check_path(linkage: LinkageSettings) -> None:
+    """Refuse a path that does not exist or cannot make the linkage.
+
+    Raises
+    ------
+    ConfigError
+        If `linkage.path` is such a path.
+    """
+    if linkage.path == AUTO:
+        return
+    path = TREE_PATHS.get(linkage.path)
+    if path is None:
+        raise ConfigError(
+            "linkage.path: no such path to the tree",
+            expected=", ".join((AUTO, *TREE_PATHS)),
+            found=linkage.path,
+        )
+    if linkage.method not in path.methods:
+        raise ConfigError(
+            f'linkage.path = "{path.name}" cannot make this linkage',
+            expected=f"linkage.method = {' or '.join(path.methods)}",
+            found=linkage.method,
+        )
+
+
 def is_streamed(shape: tuple[int, int], memory_bytes: float | None) -> bool:
     """Whether the spectra of a cube (spaxels, planes) are on disk while it is being computed."""
     room = IN_MEMORY_FRACTION * (memory_bytes or inf)
     return shape[0] > IN_MEMORY_SPAXELS or VOXEL_BYTES * prod(shape) > room
+
+
+def paths_table() -> str:
+    """The paths as a table in Markdown, for the documentation."""
+    lines = ["| path | tree | memory | disk |", "|---|---|---|---|"]
+    lines += [
+        f"| `{path.name}` | {path.how} | {path.memory} | {path.disk} |"
+        for path in TREE_PATHS.values()
+    ]
+    return "\n".join(lines)

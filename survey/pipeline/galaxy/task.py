@@ -21,7 +21,7 @@ from catalogs.parts import DamagedPartWarning
 from survey.config import Settings
 from survey.engine.worker_memory import memory_here_bytes
 from survey.errors import IntegrityError, MemoryNeeded, ResourceError, SurveyError
-from survey.pipeline.galaxy.stages import Galaxy
+from survey.pipeline.galaxy.galaxy import Galaxy
 from survey.pipeline.galaxy.target import Target
 
 ATTEMPTS = 3
@@ -91,7 +91,7 @@ def process_galaxy(task: GalaxyTask) -> GalaxyReport:
             except Exception as error:
                 notes.append(f"its figures could not be drawn ({type(error).__name__}: {error})")
     if not task.settings.engine.keep_stores:
-        galaxy.drop_store()
+        galaxy.drop_stores()
     return GalaxyReport(
         galaxy=task.target.galaxy,
         seconds=time.perf_counter() - start,

@@ -37,14 +37,7 @@ def inspect_with_projection(
     if not isinstance(shift, int):
         middle_km_s = sum(summary.step_km_s) / 2
         shift = round((settings.distance.shift_km_s or 0.0) / middle_km_s)
-    work = Work(
-        summary.n_spaxel,
-        summary.shape[0],
-        shift,
-        settings.distance.dtype,
-        settings.linkage.micro_clusters,
-        settings.linkage.method,
-    )
+    work = Work.of(summary.n_spaxel, summary.shape[0], settings, max_shift=shift)
     return summary, project(work, path=settings.linkage.path, memory_bytes=memory_bytes)
 
 

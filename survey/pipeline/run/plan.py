@@ -15,6 +15,7 @@ from catalogs.reference import named_window
 from survey.config import WHOLE_WINDOW, Settings, build_settings, load_settings
 from survey.cubes.registry import reader_names
 from survey.errors import ConfigError
+from survey.pipeline.galaxy.paths import check_path
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.run.survey import SETTINGS_FILE, TARGETS_FILE
 from survey.pipeline.run.targets import read_targets, targets_from_cubes
@@ -110,6 +111,7 @@ def with_absolute_paths(settings: Settings, folder: Path) -> Settings:
 
 def _refuse_unknown_names(settings: Settings) -> None:
     """Names in the settings that mean something only to a table or a list of ours."""
+    check_path(settings.linkage)
     window, reader = settings.prepare.window, settings.read.reader
     if isinstance(window, str) and window != WHOLE_WINDOW:
         try:

@@ -17,6 +17,7 @@ from catalogs.parts import PartStore, Receipt, safe_name
 from catalogs.survey_parts import SURVEY_WIDE, current_products
 from catalogs.versions import Manifest
 from survey.errors import ConfigError
+from survey.pipeline.galaxy.stage import Kept
 from survey.pipeline.galaxy.stages import STAGES
 from survey.pipeline.run.ledger import COMPLETE, read_status
 from survey.pipeline.run.lock import exclusive
@@ -77,11 +78,12 @@ def _needed(root: Path, manifest: Manifest) -> Iterator[Path]:
     store = PartStore(root)
     for galaxy, stage, key in manifest.parts:
         receipt = Receipt.read(store.path(galaxy, stage, key))
-        yield receipt.path
-        convert, *others = STAGES[:-1]
-        for other in others:
-            yield store.path(galaxy, other, receipt.summary[f"{other}_key"])
-        yield root / "cubes" / f"{safe_name(galaxy)}-{receipt.summary[f'{convert}_key']}.zarr"
+        keys = receipt.summary["keys"]
+        for made in STAGES:
+            if made.kept is Kept.PART:
+                yield store.path(galaxy, made.name, keys[made.name])
+            elif made.kept is Kept.STORE:
+                yield root / "cubes" / f"{safe_name(galaxy)}-{keys[made.name]}.zarr"
     for product in current_products(root).values():
         for stage, key in product.needed_parts():
             yield store.path(SURVEY_WIDE, stage, key)

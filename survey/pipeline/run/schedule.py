@@ -16,9 +16,9 @@ from catalogs.parts import Receipt
 from survey.config import Settings
 from survey.cubes.registry import cube_shape
 from survey.errors import SurveyError
-from survey.pipeline.galaxy.costs import REFERENCE_LAGS, Work
+from survey.pipeline.galaxy.costs import Work
+from survey.pipeline.galaxy.galaxy import LAST, Galaxy
 from survey.pipeline.galaxy.paths import project
-from survey.pipeline.galaxy.stages import STAGES, Galaxy
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.galaxy.task import GalaxyReport, GalaxyTask, process_galaxy
 
@@ -41,11 +41,7 @@ def projected_demand(target: Target, settings: Settings) -> Demand:
         return Demand()
     n_plane = sum(planes for planes, _, _ in shapes)
     n_spaxel = max(y * x for _, y, x in shapes)
-    shift = settings.distance.shift
-    # A velocity is so many samples of a grid that is not known yet.
-    max_shift = shift if isinstance(shift, int) else REFERENCE_LAGS // 2
-    work = Work(n_spaxel, n_plane, max_shift, settings.distance.dtype)
-    projection = project(work, path=settings.linkage.path)
+    projection = project(Work.of(n_spaxel, n_plane, settings), path=settings.linkage.path)
     return Demand(projection.seconds, projection.peak_bytes)
 
 
@@ -66,12 +62,11 @@ def reports_of_finished(tasks: Sequence[GalaxyTask]) -> list[GalaxyReport] | Non
 def _is_finished(task: GalaxyTask) -> bool:
     """Whether the last part of a galaxy is there and sound; a damaged one is left as it is."""
     galaxy = Galaxy(task.target, task.settings, task.root)
-    stage = STAGES[-1]
-    folder = galaxy.parts.path(task.target.galaxy, stage, "").parent
-    if not any(folder.glob(f"{stage}-*")):
+    folder = galaxy.parts.path(task.target.galaxy, LAST, "").parent
+    if not any(folder.glob(f"{LAST}-*")):
         return False  # before a byte of its files is read
     try:
-        path = galaxy.parts.path(task.target.galaxy, stage, galaxy.keys[stage])
+        path = galaxy.parts.path(task.target.galaxy, LAST, galaxy.keys[LAST])
         return find_damage(path, Receipt.read(path).files, full=True) is None
     except (CatalogError, SurveyError, OSError):
         return False

@@ -9,10 +9,10 @@ import pytest
 from catalogs import open_catalog
 from catalogs.publish import publish
 from survey.config import Settings
-from survey.errors import ConfigError, DataError
+from survey.errors import DataError
 from survey.latents.grid import Grid
 from survey.latents.run import spectra as latent_spectra
-from survey.latents.run.spectra import cluster_spectra, common_grid, spaxel_spectra
+from survey.latents.run.spectra import cluster_spectra, common_grid
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.galaxy.task import GalaxyTask, process_galaxy
 from survey.pipeline.run.survey import TARGETS_FILE, describe_run
@@ -50,43 +50,6 @@ def test_a_cluster_keeps_its_median_and_its_error(run: Path) -> None:
     one = spectra.ids == f"{row['galaxy']}/{row['cluster']}"
     np.testing.assert_allclose(spectra.values[one][0], row["median"], rtol=1e-6)
     np.testing.assert_allclose(spectra.ivar[one][0], row["err"] ** -2.0, rtol=1e-4)
-
-
-def test_spaxels_of_a_galaxy_are_those_that_were_clustered(
-    run: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(latent_spectra, "BLOCK_SPAXELS", 50)
-    galaxy = open_catalog(run).galaxies["galaxy"].iloc[0]
-    table = open_catalog(run).spaxels(galaxy).query("cluster > 0")
-    spectra = spaxel_spectra(run, galaxy)
-    assert len(spectra) == len(table) > 50
-    # One standard deviation of the noise is what the S/N of the catalog is measured with.
-    names = [f"{galaxy}/{y},{x}" for y, x in zip(table["y"], table["x"], strict=True)]
-    assert set(spectra.ids) == set(names)
-    by_name = pd.Series(table["snr"].to_numpy(), names)
-    usable = np.where(spectra.mask, spectra.values, np.nan)
-    snr = np.nanmedian(usable * np.sqrt(spectra.ivar), axis=1)
-    ratio = snr / by_name[spectra.ids].to_numpy()
-    assert np.median(ratio) == pytest.approx(1.0, abs=0.2)
-
-
-def test_spaxels_and_clusters_can_share_a_grid(run: Path) -> None:
-    grid = common_grid(run, step_km_s=300.0)
-    galaxy = open_catalog(run).galaxies["galaxy"].iloc[0]
-    spaxels, clusters = spaxel_spectra(run, galaxy, grid=grid), cluster_spectra(run, grid=grid)
-    assert spaxels.grid == clusters.grid
-    mean = np.average(spaxels.values, axis=0, weights=spaxels.mask + 1e-12)
-    other = clusters.rows(clusters.sources == galaxy).values.mean(axis=0)
-    assert np.corrcoef(mean, other)[0, 1] > 0.9
-
-
-def test_a_galaxy_or_a_run_that_is_not_there_is_said_to_be_missing(
-    run: Path, tmp_path: Path
-) -> None:
-    with pytest.raises(ConfigError, match="no galaxy 'M 31'"):
-        spaxel_spectra(run, "M 31")
-    with pytest.raises(ConfigError, match="no survey has run"):
-        spaxel_spectra(tmp_path, "M 31")
 
 
 def test_the_common_range_is_what_most_galaxies_cover() -> None:

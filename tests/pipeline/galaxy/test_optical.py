@@ -8,7 +8,7 @@ import pytest
 from astropy.io import fits
 
 from survey.config import Settings
-from survey.pipeline.galaxy.stages import Galaxy
+from survey.pipeline.galaxy.galaxy import Galaxy
 from survey.pipeline.run.targets import targets_from_cubes
 from survey.report.bpt import measured_planes
 

@@ -1,15 +1,29 @@
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalogs.schema import arrow_schema
+from survey.config import build_settings
 from survey.engine.worker_memory import memory_here_bytes, parse_memory
 from survey.errors import ConfigError, MemoryNeeded, ResourceError
-from survey.pipeline.galaxy.costs import PATHS, Work
-from survey.pipeline.galaxy.paths import AUTOMATIC, USABLE_FRACTION, is_streamed, project
+from survey.pipeline.galaxy.costs import Work
+from survey.pipeline.galaxy.paths import (
+    USABLE_FRACTION,
+    check_path,
+    is_streamed,
+    paths_table,
+    project,
+)
+from survey.pipeline.galaxy.stages import STAGES
+from survey.pipeline.galaxy.tree_paths import TREE_PATHS
 
 GIB = 2**30
+ROOT = Path(__file__).resolve().parents[3]
+
+PATHS = list(TREE_PATHS)
 
 SIZES = st.builds(Work, n_spaxel=st.integers(10, 120_000), n_plane=st.integers(100, 4000))
 
@@ -22,7 +36,7 @@ def paths_by_memory(work, limits_gib):
 def test_what_is_chosen_fits_and_what_is_better_would_not(work, limit):
     chosen = project(work, memory_bytes=limit * GIB)
     assert chosen.peak_bytes <= USABLE_FRACTION * limit * GIB
-    for better in AUTOMATIC[: AUTOMATIC.index(chosen.path)]:
+    for better in PATHS[: PATHS.index(chosen.path)]:
         with suppress(ResourceError):  # too large even where it is asked for
             forced = project(work, path=better, memory_bytes=limit * GIB)
             assert forced.peak_bytes > USABLE_FRACTION * limit * GIB
@@ -93,3 +107,20 @@ def test_what_does_not_fit_says_which_worker_it_needs():
         project(work, path="fastcluster", memory_bytes=4 * 2**30)
     needed = caught.value.needed_bytes
     assert project(work, path="fastcluster", memory_bytes=needed).path == "fastcluster"
+
+
+def test_a_path_that_cannot_make_the_linkage_is_refused():
+    with pytest.raises(ConfigError, match=r"linkage\.method = ward or average; found complete"):
+        check_path(build_settings({"linkage": {"path": "two-stage", "method": "complete"}}).linkage)
+    with pytest.raises(ConfigError, match="expected auto, fastcluster, chain, rounds, two-stage"):
+        check_path(build_settings({"linkage": {"path": "magic"}}).linkage)
+
+
+def test_the_documentation_has_the_table_of_paths():
+    assert paths_table() in (ROOT / "docs" / "method.md").read_text()
+
+
+def test_every_stage_has_its_time_in_the_catalog():
+    columns = {name for name in arrow_schema("galaxies").names if name.startswith("seconds_")}
+    before_commit = {f"seconds_{stage.name}" for stage in STAGES[:-1]}
+    assert columns == before_commit | {"seconds_total"}

@@ -15,9 +15,17 @@ from catalogs.flags import FeatureFlag
 from catalogs.parts import DamagedPartWarning
 from survey.config import Settings, build_settings
 from survey.errors import DataError
-from survey.pipeline.galaxy.stages import STAGES, Galaxy
+from survey.pipeline.galaxy.galaxy import Galaxy
+from survey.pipeline.galaxy.stages import STAGES
 from survey.pipeline.galaxy.target import Target
 from survey.simulate.write import truth_path
+
+NAMES = [stage.name for stage in STAGES]
+"""All stages, in order."""
+
+FROM_PREPARE = NAMES[NAMES.index("prepare") :]
+FROM_CUT = ["prepare", *NAMES[NAMES.index("cut") :]]
+FROM_FEATURES = ["features", "commit"]
 
 BASE = {"cut": {"criterion": "fixed", "k": 3}}
 
@@ -28,7 +36,7 @@ def done(tmp_path_factory: pytest.TempPathFactory, targets: list[Target]) -> Pat
     root = tmp_path_factory.mktemp("run")
     galaxy = Galaxy(targets[0], build_settings(BASE), root)
     galaxy.result()
-    assert galaxy.computed == list(STAGES)
+    assert galaxy.computed == NAMES
     return root
 
 
@@ -54,13 +62,13 @@ def test_nothing_is_computed_twice(targets, run):
         ({"engine": {"workers": 7, "threads_per_worker": 2}}, []),
         ({"report": {"figures": False}}, []),
         ({"classes": {"ratios": "ch4", "draws": 3}}, []),
-        ({"features": {"detection_sigma": 5.0}}, ["features"]),
-        ({"cut": {"criterion": "fixed", "k": 4}}, ["profiles", "features"]),
-        ({"profiles": {"nuclear_radius_arcsec": 0.8}}, ["profiles", "features"]),
-        ({"linkage": {"method": "average"}}, ["linkage", "profiles", "features"]),
-        ({"prepare": {"snr_min": 4.0}}, ["linkage", "profiles", "features"]),
-        ({"distance": {"shift": "200 km/s"}}, ["linkage", "profiles", "features"]),
-        ({"store": {"chunk_spaxels": 64}}, list(STAGES)),
+        ({"features": {"detection_sigma": 5.0}}, FROM_FEATURES),
+        ({"cut": {"criterion": "fixed", "k": 4}}, FROM_CUT),
+        ({"profiles": {"nuclear_radius_arcsec": 0.8}}, FROM_CUT),
+        ({"linkage": {"method": "average"}}, FROM_PREPARE),
+        ({"prepare": {"snr_min": 4.0}}, FROM_PREPARE),
+        ({"distance": {"shift": "200 km/s"}}, FROM_PREPARE),
+        ({"store": {"chunk_spaxels": 64}}, NAMES),
     ],
     ids=str,
 )
@@ -71,7 +79,7 @@ def test_a_changed_setting_reaches_exactly_what_depends_on_it(targets, run, tabl
 
 def test_another_redshift_needs_no_conversion(targets, run):
     moved = replace(targets[0], redshift=targets[0].redshift + 1e-4)
-    assert computed(moved, run) == ["linkage", "profiles", "features"]
+    assert computed(moved, run) == FROM_PREPARE
 
 
 def test_the_content_of_a_file_counts_and_not_its_name_or_time(targets, run, tmp_path):
@@ -80,15 +88,15 @@ def test_the_content_of_a_file_counts_and_not_its_name_or_time(targets, run, tmp
     assert computed(replace(targets[0], files=(copy,)), run) == []
     with fits.open(copy, mode="update") as file:
         file["SCI"].data[100, 6, 6] += 1.0
-    assert computed(replace(targets[0], files=(copy,)), run) == list(STAGES)
+    assert computed(replace(targets[0], files=(copy,)), run) == NAMES
 
 
 def test_recutting_needs_no_cube(targets, run):
     shutil.rmtree(run / "cubes")
-    assert computed(targets[0], run, features={"detection_sigma": 4.0}) == ["features"]
+    assert computed(targets[0], run, features={"detection_sigma": 4.0}) == FROM_FEATURES
 
 
-@pytest.mark.parametrize("victim", ["cubes/*/flux/c/0/0", "parts/*/linkage-*/condensed.npy"])
+@pytest.mark.parametrize("victim", ["cubes/*/flux/c/0/0", "parts/*/tree-*/condensed.npy"])
 def test_damage_on_disk_is_noticed_and_mended(targets, run, victim):
     (path,) = run.glob(victim)
     content = bytearray(path.read_bytes())
@@ -97,7 +105,7 @@ def test_damage_on_disk_is_noticed_and_mended(targets, run, victim):
     galaxy = Galaxy(targets[0], build_settings(BASE | {"cut": {"criterion": "auto"}}), run)
     with pytest.warns(DamagedPartWarning) if "parts" in victim else nullcontext():
         galaxy.result()
-    expected = {"cubes": "convert", "parts": "linkage"}[victim.split("/")[0]]
+    expected = {"cubes": "read", "parts": "tree"}[victim.split("/")[0]]
     assert expected in galaxy.computed
 
 
@@ -174,10 +182,10 @@ def test_a_reconstruction_keeps_the_flux_of_every_spaxel(targets, run):
     tuned = BASE | {"profiles": {"reconstruct": True}}
     galaxy = Galaxy(targets[0], build_settings(tuned), run)
     galaxy.result()
-    with fits.open(galaxy.profiles.path / "reconstruction.fits") as file:
+    with fits.open(galaxy.get("profiles").path / "reconstruction.fits") as file:
         model, residual = file["MODEL"].data, file["RESIDUAL"].data
         table = file["WCS-TABLE"].data["wavelength"].ravel()
-    prepared = galaxy.prepared
+    prepared = galaxy.get("prepare")
     np.testing.assert_allclose(table, prepared.wavelength_um)
     kept = np.isfinite(model[0])
     assert kept.sum() == len(prepared.spaxels)
@@ -188,7 +196,7 @@ def test_a_reconstruction_keeps_the_flux_of_every_spaxel(targets, run):
 def test_the_cut_is_recorded_with_its_curve(targets, run):
     galaxy = Galaxy(targets[0], build_settings({"cut": {"criterion": "auto"}}), run)
     galaxy.result()
-    record = json.loads((galaxy.profiles.path / "cut.json").read_text())
+    record = json.loads((galaxy.get("profiles").path / "cut.json").read_text())
     assert record["k"] in record["curve"]["k"]
     assert {"height_gap", "silhouette"} <= set(record["curve"])
     assert record["runner_up"] != record["k"]
@@ -209,3 +217,15 @@ def test_bands_of_ngc_7469_become_one_galaxy(shared_data, tmp_path):
     nucleus = clusters[clusters["nuclear"]].iloc[0]
     for line in ("SIII_18.71", "OIV_25.89", "NeV_24.32"):
         assert not nucleus[f"limit_{line}"], line
+
+
+def test_every_table_that_changes_a_galaxy_belongs_to_one_stage():
+    assigned = [table for stage in STAGES for table in stage.settings]
+    assert len(assigned) == len(set(assigned))
+    of_no_galaxy = {"preset", "targets", "classes", "engine", "report"}
+    assert set(Settings.model_fields) - set(assigned) == of_no_galaxy
+
+
+def test_a_stage_takes_only_what_was_made_before_it():
+    for number, stage in enumerate(STAGES):
+        assert set(stage.inputs) <= set(NAMES[:number])

@@ -4,8 +4,8 @@ import pytest
 
 from survey.pipeline.galaxy import stages as galaxy_module
 from survey.pipeline.galaxy import task as task_module
-from survey.pipeline.galaxy import tree as linking_module
 from survey.pipeline.galaxy.task import GalaxyTask, process_galaxy
+from survey.pipeline.galaxy.tree_paths import fastcluster as path_module
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def test_a_file_system_that_is_gone_is_reported(task, monkeypatch):
     monkeypatch.setattr(galaxy_module, "write_store", call)
     report = process_galaxy(task)
     assert report.outcome == "quarantined"
-    assert report.failure["stage"] == "convert"
+    assert report.failure["stage"] == "read"
     assert len(calls) == task_module.ATTEMPTS
 
 
@@ -67,9 +67,9 @@ def test_faults_of_the_data_are_never_tried_again(task, monkeypatch):
 
 def test_running_out_of_memory_is_a_matter_of_resources(task, monkeypatch):
     call, _ = failing(1, MemoryError("no room for 40 GB"))
-    monkeypatch.setattr(linking_module, "shifted_distances", call)
+    monkeypatch.setattr(path_module, "shifted_distances", call)
     failure = process_galaxy(task).failure
-    assert (failure["error"], failure["stage"]) == ("ResourceError", "linkage")
+    assert (failure["error"], failure["stage"]) == ("ResourceError", "distances")
     assert "40 GB" in failure["message"]
 
 

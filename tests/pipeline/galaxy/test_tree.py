@@ -9,13 +9,12 @@ from survey.config import build_settings
 from survey.cubes.scratch import SCRATCH
 from survey.engine.cluster import Cluster
 from survey.errors import MemoryNeeded
-from survey.pipeline.galaxy import costs
+from survey.pipeline.galaxy import costs, stages
 from survey.pipeline.galaxy import paths as memory
-from survey.pipeline.galaxy import strip_tasks as strip_work
-from survey.pipeline.galaxy import tree as linking
-from survey.pipeline.galaxy.stages import Galaxy
+from survey.pipeline.galaxy.galaxy import Galaxy
 from survey.pipeline.galaxy.task import GalaxyTask, process_galaxy
-from survey.pipeline.galaxy.tree import Linked
+from survey.pipeline.galaxy.tree import TreeResult
+from survey.pipeline.galaxy.tree_paths import fastcluster, strip_tasks
 
 EXACT = ("chain", "rounds")
 
@@ -35,7 +34,7 @@ def galaxy_by(path, target, root, *, memory_bytes=None, **linkage):
 def outcome(galaxy):
     """Tree, labels of the spaxels, and the row of the galaxy."""
     part = galaxy.result().path
-    tree = Linked.load(galaxy.linkage.path).tree
+    tree = TreeResult.load(galaxy.get("tree").path).tree
     spaxels, galaxies = (
         pd.read_feather(part / f"{name}.arrow") for name in ("spaxels", "galaxies")
     )
@@ -95,7 +94,6 @@ def test_a_two_stage_tree_makes_a_whole_galaxy(targets, tmp_path):
 def test_spectra_on_disk_change_nothing(targets, tmp_path, exact):
     galaxy = galaxy_by("fastcluster", targets[0], tmp_path)
     tree, labels, _ = outcome(galaxy)
-    assert galaxy.streamed
     np.testing.assert_array_equal(tree, exact[0])
     np.testing.assert_array_equal(labels, exact[1])
 
@@ -104,7 +102,7 @@ def _process_in_strips(task):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(costs, "strip_length", lambda *arguments: 40)
         patch.setattr(memory, "IN_MEMORY_SPAXELS", 0)
-        patch.setattr(strip_work, "WORTH_SPREADING_S", 0.0)
+        patch.setattr(strip_tasks, "WORTH_SPREADING_S", 0.0)
         return process_galaxy(task)
 
 
@@ -128,15 +126,15 @@ def test_a_galaxy_spread_over_a_cluster_is_the_same_galaxy(
 
 @pytest.mark.usefixtures("on_disk")
 def test_large_galaxies_are_cut_by_a_sample_on_every_path(targets, tmp_path, exact, monkeypatch):
-    monkeypatch.setattr(linking, "EXACT_CUT_SPAXELS", 0)
-    monkeypatch.setattr(linking, "SAMPLE_SPAXELS", 60)
+    monkeypatch.setattr(fastcluster, "EXACT_CUT_SPAXELS", 0)
+    monkeypatch.setattr(stages, "SAMPLE_SPAXELS", 60)
     settings = {"cut": {"criterion": "auto", "k_min": 2, "k_max": 5}}
     galaxies = [
         Galaxy(targets[0], build_settings(settings | {"linkage": {"path": path}}), tmp_path / path)
         for path in ("fastcluster", "chain")
     ]
     first, second = (outcome(galaxy)[1] for galaxy in galaxies)
-    items = Linked.load(galaxies[0].linkage.path).items
+    items = TreeResult.load(galaxies[0].get("tree").path).items
     assert len(items) == 60
     np.testing.assert_array_equal(first, second)
 

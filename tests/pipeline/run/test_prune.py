@@ -34,9 +34,7 @@ def stages(folders):
 def test_nothing_is_removed_unless_asked_for(changed):
     found = prune(changed)
     # Two galaxies of before: a cube and three parts of each.
-    assert (
-        stages(found.folders) == ["SIM"] * 2 + ["features"] * 2 + ["linkage"] * 2 + ["profiles"] * 2
-    )
+    assert stages(found.folders) == ["SIM"] * 2 + ["commit"] * 2 + ["profiles"] * 2 + ["tree"] * 2
     assert all(folder.exists() for folder in found.folders)
     assert found.n_bytes > 1e5
 

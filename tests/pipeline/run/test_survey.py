@@ -119,13 +119,13 @@ def test_the_run_says_with_which_settings(run_root, settings):
 
 
 def test_a_damaged_part_is_computed_again(run_root, targets, settings, cluster):
-    (victim,) = run_root.glob("parts/SIM-001/features-*/clusters.arrow")
+    (victim,) = run_root.glob("parts/SIM-001/commit-*/clusters.arrow")
     content = bytearray(victim.read_bytes())
     content[1000] ^= 1
     victim.write_bytes(bytes(content))
     results = run_survey(run_root, targets, settings, cluster)
     assert (results.count("computed"), results.count("reused")) == (1, 1)
-    assert results.reports["SIM-001"].computed == ("features",)
+    assert results.reports["SIM-001"].computed == ("features", "commit")
     assert any("discarded" in note for note in results.reports["SIM-001"].notes)
 
 

@@ -1,0 +1,181 @@
+"""Runs the stages of one galaxy: what is asked for is made, and nothing that is there already."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from catalogs.durable import hash_bytes, hash_file
+from catalogs.parts import PartStore, Receipt, safe_name
+from survey.config import Settings
+from survey.cubes.scratch import Scratch
+from survey.cubes.store import open_store
+from survey.errors import DataError, IntegrityError
+from survey.pipeline.galaxy.peak_memory import reset_peak_memory
+from survey.pipeline.galaxy.stage import GalaxyJob, Kept, Part, Stage
+from survey.pipeline.galaxy.stages import STAGES
+from survey.pipeline.galaxy.target import Target
+
+BY_NAME = {stage.name: stage for stage in STAGES}
+LAST = STAGES[-1].name
+
+
+class Galaxy:
+    """The stages of one galaxy in one run directory.
+
+    A stage that is kept on disk has a key of all that it depends on, so that a changed setting
+    reaches exactly the stages that depend on it.
+
+    Parameters
+    ----------
+    target : Target
+    settings : Settings
+    root : Path
+        The run directory.
+    memory_bytes : float, optional
+        What this process may use; decides what is kept on disk, and how the tree is made.
+
+    Attributes
+    ----------
+    stage : str
+        The stage under way, for whoever has to say where something failed.
+    computed : list of str
+        Stages that had to be computed.
+    notes : list of str
+        What a user should know of them.
+    """
+
+    def __init__(
+        self, target: Target, settings: Settings, root: Path, memory_bytes: float | None = None
+    ) -> None:
+        self.target = target
+        self.settings = settings
+        self.root = root
+        self.memory_bytes = memory_bytes
+        self.parts = PartStore(root)
+        self.stage = STAGES[0].name
+        self.computed: list[str] = []
+        self.notes: list[str] = []
+        self._job: GalaxyJob | None = None
+        self._results: dict[str, Any] = {}
+
+    def result(self) -> Receipt:
+        """The committed part that the catalog is made of.
+
+        Raises
+        ------
+        SurveyError
+            If the galaxy cannot be processed; `stage` is where.
+        """
+        reset_peak_memory()
+        self.stage = STAGES[0].name
+        self._results.clear()
+        try:
+            receipt: Receipt = self.get(LAST)
+            return receipt
+        finally:
+            self._results.clear()
+            if self._job is not None:
+                self._job.scratch.remove()
+
+    @property
+    def job(self) -> GalaxyJob:
+        """What the stages are told: the content of the files is read for it, once."""
+        if self._job is None:
+            job = GalaxyJob(
+                self.target,
+                self.settings,
+                self.root,
+                _content_hash(self.target),
+                self.memory_bytes,
+                Scratch(self.root, safe_name(self.target.galaxy)),
+            )
+            for stage in STAGES:
+                job.keys[stage.name] = stage.key(job)
+            self._job = job
+        return self._job
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The key of every stage."""
+        return self.job.keys
+
+    @property
+    def known_hash(self) -> str | None:
+        """The hash of the content of its files, if it got that far."""
+        return self._job.content_hash if self._job else None
+
+    def get(self, name: str) -> Any:
+        """The result of a stage, made if it is not there yet."""
+        if name in self._results:
+            return self._results[name]
+        stage = BY_NAME[name]
+        result = self._found(stage)
+        if result is None:
+            result = self._made(stage)
+            self.computed.append(name)
+        if stage.kept is not Kept.NOWHERE:
+            self._results[name] = result
+        return result
+
+    def drop_stores(self) -> None:
+        """Remove the converted cube."""
+        for stage in STAGES:
+            if stage.kept is Kept.STORE:
+                self._results.pop(stage.name, None)
+                shutil.rmtree(self.job.store_path(stage.name), ignore_errors=True)
+
+    def _found(self, stage: Stage) -> Any:
+        """The result of a stage as it is on disk, if it is there and sound."""
+        name = self.stage = stage.name
+        if stage.kept is Kept.PART:
+            # With hashes: a part is small beside the cube it stands for, and may be years old.
+            found = self.parts.find(self.target.galaxy, name, self.keys[name], full=True)
+            if found is not None:
+                self.job.seconds.update(found.summary["seconds"])
+            return found
+        if stage.kept is Kept.STORE and (path := self.job.store_path(name)).exists():
+            try:
+                return open_store(path)
+            except IntegrityError:
+                self.drop_stores()
+        return None
+
+    def _made(self, stage: Stage) -> Any:
+        try:
+            return self._make(stage)
+        except IntegrityError:
+            # Damage inside a store shows when it is read. A second time it is not the store's.
+            if not any(BY_NAME[name].kept is Kept.STORE for name in stage.inputs):
+                raise
+            self.drop_stores()
+            return self._make(stage)
+
+    def _make(self, stage: Stage) -> Any:
+        inputs = [self.get(name) for name in stage.inputs]
+        self.stage = stage.name
+        start = time.perf_counter()
+        made = stage.make(self.job, *inputs)
+        self.job.seconds[stage.name] = time.perf_counter() - start
+        if stage.kept is Kept.PART:
+            return self._committed(stage, made)
+        if stage.kept is Kept.STORE:
+            return open_store(self.job.store_path(stage.name))
+        return made
+
+    def _committed(self, stage: Stage, part: Part) -> Receipt:
+        self.notes += part.notes
+        summary = part.summary | {"seconds": dict(self.job.seconds), "keys": dict(self.keys)}
+        return self.parts.commit(
+            self.target.galaxy, stage.name, self.keys[stage.name], part.write, summary
+        )
+
+
+def _content_hash(target: Target) -> str:
+    """Hash of the content of all input files."""
+    missing = [file for file in target.files if not file.is_file()]
+    if missing:
+        raise DataError("no such file", file=missing[0])
+    return hash_bytes("".join(hash_file(file) for file in target.files).encode())

@@ -1,0 +1,130 @@
+"""What a path to the tree is: its declaration, what it is given, what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survey.config import Settings
+from survey.cubes.scratch import Scratch
+from survey.linkage.lance_williams import Linkage, Method
+from survey.pipeline.galaxy.costs import Budget, Needs, Projection
+from survey.pipeline.galaxy.tree_paths.strip_tasks import StripWork, is_spread, spread_strip
+from survey.spectra.blocks import Rows
+
+ALL_METHODS: tuple[Method, ...] = ("ward", "average", "complete", "single")
+
+
+@dataclass(frozen=True)
+class PathInput:
+    """What a path is given.
+
+    Parameters
+    ----------
+    spectra : (n, L) table
+    max_shift : int
+        In samples.
+    energy : (n,) array
+        Noise energy of the spectra.
+    settings : Settings
+    projection : Projection
+    scratch : Scratch
+    """
+
+    spectra: Rows
+    max_shift: int
+    energy: NDArray[np.float64]
+    settings: Settings
+    projection: Projection
+    scratch: Scratch
+
+    @property
+    def threads(self) -> int:
+        """Threads that this process may use."""
+        return self.settings.engine.threads_per_worker
+
+    @property
+    def linkage(self) -> Linkage:
+        """The linkage of the settings."""
+        return Linkage(self.settings.linkage.method, self.settings.linkage.ward_input)
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether other workers are asked for help with the distances."""
+        return is_spread(self.projection.work.distance_seconds)
+
+    def strip_work(self, spectra: Rows, energy: NDArray[np.float64]) -> StripWork:
+        """The distances of some spectra with so much noise energy, strip by strip."""
+        subtract = self.settings.distance.noise == "subtract"
+        strip = self.projection.strip
+        return StripWork.of(
+            spectra,
+            spread_strip(strip, len(energy)) if self.is_spread else strip,
+            self.max_shift,
+            energy=energy if subtract else None,
+            engine=self.settings.distance.engine,
+            threads=1 if self.is_spread else self.threads,
+        )
+
+
+@dataclass(frozen=True)
+class PathDistances:
+    """The distances of a galaxy in the form in which its path makes a tree of them.
+
+    Parameters
+    ----------
+    values : object
+        A matrix in memory or on disk, or sums of distances.
+    engine, dtype : str
+        How they were computed.
+    at_limit_fraction : float
+        Of all pairs, those that are closest at the largest shift.
+    """
+
+    values: Any
+    engine: str
+    dtype: str
+    at_limit_fraction: float
+
+
+@dataclass(frozen=True)
+class PathResult:
+    """A tree (n - 1, 4), and the condensed distances if they are to be kept with it."""
+
+    tree: NDArray[np.float64]
+    condensed: NDArray[np.floating] | None = None
+
+
+@dataclass(frozen=True)
+class TreePath:
+    """One way from spectra to their tree.
+
+    Attributes
+    ----------
+    name : str
+        As in `linkage.path` of the settings and `linkage_path` of the catalog.
+    exact : bool
+        Whether its partitions are those of the other exact paths.
+    how, memory, disk : str
+        For people, in a few words; n is the number of spaxels.
+    needs : callable
+        What it takes on a budget.
+    distances, tree : callable
+        Its two halves.
+    methods : tuple of str
+        Linkages that it can make.
+    """
+
+    name: str
+    exact: bool
+    how: str
+    memory: str
+    disk: str
+    needs: Callable[[Budget], Needs]
+    distances: Callable[[PathInput], PathDistances]
+    tree: Callable[[PathInput, Any], PathResult]
+    methods: tuple[Method, ...] = ALL_METHODS
