@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from catalogs.flags import FeatureFlag
 from catalogs.reference import Band, Line
@@ -15,9 +14,16 @@ from survey.features.background import Background
 from survey.features.continuum import RawFlux
 from survey.features.lines import MeasuredLine, measure_lines
 from survey.features.pah import integrate_band
-from survey.features.spectrum import Spectrum, observed_spectrum
-from survey.features.velocity import VELOCITY_LIMIT_KM_S, PlacedLine, place_lines
-from survey.features.width import USUAL_WIDTH, LineWidth
+from survey.features.slope import Slope, continuum_slope
+from survey.features.spectrum import Spectrum
+from survey.features.velocity import (
+    VELOCITY_LIMIT_KM_S,
+    PlacedLine,
+    Velocity,
+    find_velocity,
+    place_lines,
+)
+from survey.features.width import USUAL_WIDTH, LineWidth, find_width
 
 
 @dataclass(frozen=True)
@@ -87,18 +93,42 @@ class Measurement:
         return sum(int(flag) for flag, is_set in holds.items() if is_set)
 
 
+@dataclass(frozen=True)
+class MeasuredSpectrum:
+    """All that is measured in one spectrum; fluxes in `line_flux_unit`."""
+
+    velocity: Velocity
+    width: LineWidth
+    features: tuple[Measurement, ...]
+    slope: Slope
+
+
+def measure_spectrum(
+    spectrum: Spectrum,
+    lines: Sequence[Line],
+    bands: Sequence[Band],
+    slope_windows_um: Sequence[tuple[float, float]],
+    settings: FeatureSettings,
+) -> MeasuredSpectrum:
+    """Find the velocity and the width of the lines, then measure lines, bands and slope."""
+    search_km_s = settings.velocity_limit_km_s
+    velocity = find_velocity(spectrum, lines, search_km_s)
+    moving = spectrum.displaced(velocity.velocity_km_s)
+    width = find_width(moving, lines, search_km_s=search_km_s, limit_km_s=settings.width_limit_km_s)
+    return MeasuredSpectrum(
+        velocity,
+        width,
+        measure_features(moving, lines, bands, settings, width=width, search_km_s=search_km_s),
+        continuum_slope(spectrum, slope_windows_um, lines),
+    )
+
+
 def measure_features(
-    wavelength_um: ArrayLike,
-    spectrum: ArrayLike,
-    error: ArrayLike,
-    *,
-    flux_unit: str,
+    spectrum: Spectrum,
     lines: Sequence[Line],
     bands: Sequence[Band],
     settings: FeatureSettings,
-    redshift: float,
-    resolving_power: ArrayLike | None = None,
-    velocity_km_s: float = 0.0,
+    *,
     width: LineWidth = USUAL_WIDTH,
     search_km_s: float = VELOCITY_LIMIT_KM_S,
 ) -> tuple[Measurement, ...]:
@@ -108,37 +138,18 @@ def measure_features(
 
     Parameters
     ----------
-    wavelength_um : array (L,)
-        Rest-frame vacuum wavelengths, increasing.
-    spectrum, error : array (L,)
-        Observed flux density or surface brightness and its 1-sigma error, in `flux_unit`;
-        NaN where there is none.
-    redshift : float
-        That by which the wavelengths were brought to rest; fluxes are those received.
-    resolving_power : float or array (L,), optional
-        Wavelength over FWHM of the instrument; two samples per FWHM if not given.
-    velocity_km_s : float
-        Of the spectrum, as from `find_velocity`; everything is measured displaced by it.
+    spectrum : Spectrum
+        At the velocity of its lines.
+    lines : sequence of Line
+    bands : sequence of Band
+    settings : FeatureSettings
     width : LineWidth
         Of the lines, as from `find_width`; windows are made for it.
     search_km_s : float
         How far beyond single lines may be out of place; 0 to leave all where they should be.
-
-    Raises
-    ------
-    DataError
-        If the arrays are not those of a spectrum or the unit is no flux density.
     """
-    observed = observed_spectrum(
-        wavelength_um,
-        spectrum,
-        error,
-        flux_unit=flux_unit,
-        redshift=redshift,
-        resolving_power=resolving_power,
-        velocity_km_s=velocity_km_s,
-        intrinsic_km_s=width.intrinsic_km_s,
-    )
+    velocity_km_s = spectrum.velocity_km_s
+    observed = spectrum.displaced(velocity_km_s, width.intrinsic_km_s)
     placed = place_lines(observed, lines, search_km_s)
     lines = [place.line for place in placed]
     background = Background.of(observed, lines)

@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from catalogs.reference import Line
-from survey.features.spectrum import Bools, Floats, Spectrum, observed_spectrum
+from survey.features.spectrum import Bools, Floats, Spectrum
 from survey.features.windows import free_samples
 
 MIN_SPAN = 1.2
@@ -32,40 +31,20 @@ class Slope(NamedTuple):
 
 
 def continuum_slope(
-    wavelength_um: ArrayLike,
-    spectrum: ArrayLike,
-    *,
-    flux_unit: str,
-    windows_um: Sequence[tuple[float, float]],
-    lines: Sequence[Line] = (),
-    resolving_power: ArrayLike | None = None,
+    spectrum: Spectrum, windows_um: Sequence[tuple[float, float]], lines: Sequence[Line] = ()
 ) -> Slope:
     """Fit a power law to the continuum windows (rest frame), lines left out.
 
     Parameters
     ----------
-    wavelength_um, spectrum, flux_unit, resolving_power
-        As for `measure_features`.
+    spectrum : Spectrum
     windows_um : sequence of (low, high)
         Continuum without features.
     lines : sequence of Line
         Lines inside the windows that must not count.
-
-    Raises
-    ------
-    DataError
-        As `measure_features`.
     """
-    prepared = observed_spectrum(
-        wavelength_um,
-        spectrum,
-        np.full(np.shape(spectrum), np.nan),
-        flux_unit=flux_unit,
-        redshift=0.0,
-        resolving_power=resolving_power,
-    )
-    free = free_samples(prepared, lines)
-    points = [point for window in windows_um if (point := _median(prepared, free, window))]
+    free = free_samples(spectrum, lines)
+    points = [point for window in windows_um if (point := _median(spectrum, free, window))]
     if len(points) < MIN_WINDOWS:
         return Slope(np.nan, np.nan)
     x, y = np.log(points).T

@@ -1,5 +1,6 @@
 """The spectrum as measurements need it: per micron, in one set of units, with its resolution.
 
+It is built once for a cluster; velocity, width, lines, bands and slope are all measured in it.
 Whatever the cube was calibrated in, a line flux is power per area (and solid angle) received
 by the observer. Spectra come in on rest-frame wavelengths with observed flux densities, so
 the factor (1 + z) between the two frames is put in here, once:
@@ -46,6 +47,21 @@ SAMPLES_PER_ELEMENT = 2.0
 
 
 @dataclass(frozen=True)
+class GivenSpectrum:
+    """A spectrum as it was given, on wavelengths without gaps; arrays of shape (L,).
+
+    `flux` and `error` are in `flux_unit`, NaN where there is none.
+    """
+
+    wavelength_um: Floats
+    flux: Floats
+    error: Floats
+    flux_unit: str
+    redshift: float
+    resolving_power: Floats | None
+
+
+@dataclass(frozen=True)
 class Spectrum:
     """One rest-frame spectrum, ready to be integrated over wavelength.
 
@@ -53,9 +69,12 @@ class Spectrum:
     so that their integral is the observed flux in `line_flux_unit`; both are interpolated
     where the input has no number, and `good` tells where the flux had one. `per_micron` is
     the factor that made them from the input. `line_fwhm_um` is the width expected of a line
-    at each wavelength, `intrinsic_km_s` the part of it that is motion.
+    at each wavelength, `intrinsic_km_s` the part of it that is motion. `velocity_km_s` is that
+    of its lines, taken out of the wavelengths as if the redshift had included it.
     """
 
+    given: GivenSpectrum
+    velocity_km_s: float
     wavelength_um: Floats
     flux: Floats
     error: Floats
@@ -63,6 +82,12 @@ class Spectrum:
     per_micron: Floats
     line_fwhm_um: Floats
     intrinsic_km_s: float
+
+    def displaced(
+        self, velocity_km_s: float, intrinsic_km_s: float = INTRINSIC_FWHM_KM_S
+    ) -> Spectrum:
+        """The same spectrum with lines of another velocity, and of another width by motion."""
+        return _at_velocity(self.given, velocity_km_s, intrinsic_km_s)
 
     @cached_property
     def edges_um(self) -> Floats:
@@ -104,14 +129,23 @@ def observed_spectrum(
     *,
     flux_unit: str,
     redshift: float,
-    resolving_power: ArrayLike | None,
-    velocity_km_s: float = 0.0,
-    intrinsic_km_s: float = INTRINSIC_FWHM_KM_S,
+    resolving_power: ArrayLike | None = None,
 ) -> Spectrum:
-    """Convert a rest-frame spectrum with its error (both in `flux_unit`).
+    """Bring a spectrum into the form in which it is measured.
 
-    A velocity is that of its lines, and is taken out as if the redshift had included it;
-    `intrinsic_km_s` is the width of its lines by motion.
+    Parameters
+    ----------
+    wavelength_um : array (L,)
+        Rest-frame vacuum wavelengths, increasing.
+    spectrum, error : array (L,)
+        Observed flux density or surface brightness and its 1-sigma error, in `flux_unit`;
+        NaN where there is none.
+    flux_unit : str
+        As astropy writes it.
+    redshift : float
+        That by which the wavelengths were brought to rest; fluxes are those received.
+    resolving_power : float or array (L,), optional
+        Wavelength over FWHM of the instrument; two samples per FWHM if not given.
 
     Raises
     ------
@@ -129,16 +163,23 @@ def observed_spectrum(
         flux, sigma = (_spread(values, places, complete.size) for values in (flux, sigma))
         power = None if power is None else np.interp(complete, wavelength, power)
         wavelength = complete
+    given = GivenSpectrum(wavelength, flux, sigma, flux_unit, redshift, power)
+    return _at_velocity(given, 0.0, INTRINSIC_FWHM_KM_S)
+
+
+def _at_velocity(given: GivenSpectrum, velocity_km_s: float, intrinsic_km_s: float) -> Spectrum:
     stretch = 1 + velocity_km_s / LIGHT_KM_S
-    wavelength = wavelength / stretch
-    per_micron = _per_micron(wavelength, flux_unit, (1 + redshift) * stretch)
+    wavelength = given.wavelength_um / stretch
+    per_micron = _per_micron(wavelength, given.flux_unit, (1 + given.redshift) * stretch)
     return Spectrum(
+        given=given,
+        velocity_km_s=velocity_km_s,
         wavelength_um=wavelength,
-        flux=_without_gaps(wavelength, flux) * per_micron,
-        error=_without_gaps(wavelength, sigma) * per_micron,
-        good=np.isfinite(flux),
+        flux=_without_gaps(wavelength, given.flux) * per_micron,
+        error=_without_gaps(wavelength, given.error) * per_micron,
+        good=np.isfinite(given.flux),
         per_micron=per_micron,
-        line_fwhm_um=_line_fwhm_um(wavelength, power, intrinsic_km_s),
+        line_fwhm_um=_line_fwhm_um(wavelength, given.resolving_power, intrinsic_km_s),
         intrinsic_km_s=intrinsic_km_s,
     )
 

@@ -14,11 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from catalogs.reference import Line, blend_groups
 from survey.features.matched_filter import Peak, Scan, scan_lines
-from survey.features.spectrum import MAD_PER_SIGMA, Spectrum, observed_spectrum
+from survey.features.spectrum import MAD_PER_SIGMA, Spectrum
 from survey.spectra.constants import LIGHT_KM_S
 
 VELOCITY_LIMIT_KM_S = 700.0
@@ -93,15 +92,7 @@ class PlacedLine:
 
 
 def find_velocity(
-    wavelength_um: ArrayLike,
-    spectrum: ArrayLike,
-    error: ArrayLike,
-    *,
-    flux_unit: str,
-    lines: Sequence[Line],
-    redshift: float,
-    resolving_power: ArrayLike | None = None,
-    limit_km_s: float = VELOCITY_LIMIT_KM_S,
+    spectrum: Spectrum, lines: Sequence[Line], limit_km_s: float = VELOCITY_LIMIT_KM_S
 ) -> Velocity:
     """Find the velocity at which the bright lines of a spectrum agree.
 
@@ -110,27 +101,13 @@ def find_velocity(
 
     Parameters
     ----------
-    wavelength_um, spectrum, error, flux_unit, redshift, resolving_power
-        As for `measure_features`.
+    spectrum : Spectrum
     lines : sequence of Line
         Those marked as bright are used.
     limit_km_s : float
         Largest velocity, either way.
-
-    Raises
-    ------
-    DataError
-        As `measure_features`.
     """
-    observed = observed_spectrum(
-        wavelength_um,
-        spectrum,
-        error,
-        flux_unit=flux_unit,
-        redshift=redshift,
-        resolving_power=resolving_power,
-    )
-    members = _members(scan_lines(observed, lines, limit_km_s))
+    members = _members(scan_lines(spectrum, lines, limit_km_s))
     significance = float(np.sqrt(sum(peak.snr**2 for peak in members)))
     if significance >= SEARCH_SIGMA:
         velocity, velocity_error = _mean_velocity(members)

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from catalogs.reference import Line
 from survey.features.spectrum import (
@@ -21,7 +20,6 @@ from survey.features.spectrum import (
     Bools,
     Floats,
     Spectrum,
-    observed_spectrum,
     wavelengths_of,
 )
 from survey.features.velocity import VELOCITY_LIMIT_KM_S, PlacedLine, place_lines
@@ -86,15 +84,9 @@ class _Profile:
 
 
 def find_width(
-    wavelength_um: ArrayLike,
-    spectrum: ArrayLike,
-    error: ArrayLike,
-    *,
-    flux_unit: str,
+    spectrum: Spectrum,
     lines: Sequence[Line],
-    redshift: float,
-    resolving_power: ArrayLike | None = None,
-    velocity_km_s: float = 0.0,
+    *,
     search_km_s: float = VELOCITY_LIMIT_KM_S,
     limit_km_s: float = WIDTH_LIMIT_KM_S,
 ) -> LineWidth:
@@ -104,26 +96,14 @@ def find_width(
 
     Parameters
     ----------
-    wavelength_um, spectrum, ..., search_km_s
+    spectrum : Spectrum
+        At the velocity of its lines.
+    lines, search_km_s
         As for `measure_features`.
     limit_km_s : float
         Largest width to be allowed for.
-
-    Raises
-    ------
-    DataError
-        As `measure_features`.
     """
-    observed = observed_spectrum(
-        wavelength_um,
-        spectrum,
-        error,
-        flux_unit=flux_unit,
-        redshift=redshift,
-        resolving_power=resolving_power,
-        velocity_km_s=velocity_km_s,
-    )
-    profiles = list(_profiles(observed, place_lines(observed, lines, search_km_s)))
+    profiles = list(_profiles(spectrum, place_lines(spectrum, lines, search_km_s)))
     if not profiles:
         return USUAL_WIDTH
     width, width_error = _best(np.sum([profile.misfit for profile in profiles], axis=0))

@@ -141,18 +141,11 @@ def compare(given: Input, tools: Tools) -> Iterator[Comparison]:
         "resolving_power": resolving_power("MIRI/MRS", given.wavelength_um),
     }
     columns = given.wavelength_um / (1 + given.redshift), given.flux, given.error
-    velocity = find_velocity(*columns, lines=lines, **arguments).velocity_km_s
-    width = find_width(*columns, lines=lines, velocity_km_s=velocity, **arguments)
-    spectrum = observed_spectrum(*columns, velocity_km_s=velocity, **arguments)
-    measured = measure_features(
-        *columns,
-        lines=lines,
-        bands=(),
-        settings=FeatureSettings(),
-        velocity_km_s=velocity,
-        width=width,
-        **arguments,
-    )
+    observed = observed_spectrum(*columns, **arguments)
+    velocity = find_velocity(observed, lines).velocity_km_s
+    spectrum = observed.displaced(velocity)
+    width = find_width(spectrum, lines)
+    measured = measure_features(spectrum, lines, (), FeatureSettings(), width=width)
     for line, ours in zip(lines, measured, strict=True):
         if not (line.bright and ours.detected and ours.snr > BRIGHT_SNR) or ours.blended:
             continue

@@ -19,6 +19,7 @@ from survey.classes.ratios import FeatureFluxes, Ratio, features_of
 from survey.classes.sample import Sample
 from survey.config import FeatureSettings
 from survey.features.measurements import measure_features
+from survey.features.spectrum import observed_spectrum
 from survey.simulate.archive import Plan, plan_archive
 from survey.simulate.observation import Observation
 from survey.simulate.psf import INSTRUMENT
@@ -99,17 +100,15 @@ def _unit_fluxes(scene: Scene, layer: Layer) -> dict[str, float]:
     lines = {name: flux * MJY_IN_W_M2_HZ for name, _, flux in scene.lines(layer)}
     observed_um = scene.observation.wavelength_um
     smooth = scene.smooth(layer, observed_um)
-    bands = measure_features(
+    spectrum = observed_spectrum(
         observed_um / (1 + scene.model.redshift),
         smooth,
         NEGLIGIBLE * smooth,
         flux_unit="MJy/sr",
-        lines=(),
-        bands=load_bands(),
-        settings=FeatureSettings(),
         redshift=scene.model.redshift,
         resolving_power=resolving_power(INSTRUMENT, observed_um),
     )
+    bands = measure_features(spectrum, (), load_bands(), FeatureSettings())
     return lines | {band.name: band.flux for band in bands}
 
 

@@ -9,6 +9,7 @@ from scipy.special import erf
 from catalogs.reference import load_bands, load_lines, resolving_power
 from survey.config import FeatureSettings
 from survey.features.measurements import Measurement, measure_features
+from survey.features.spectrum import observed_spectrum
 from survey.features.width import find_width
 
 LIGHT_KM_S = 299792.458
@@ -76,20 +77,19 @@ def measure(wavelength_um) -> Callable[..., dict[str, Measurement]]:
     """Measure everything in a spectrum on the channel 3 grid, by name, as the survey does."""
 
     def run(spectrum, error=None, **changes) -> dict[str, Measurement]:
-        arguments = {
+        error = np.full(wavelength_um.shape, np.nan) if error is None else error
+        of_spectrum = {
             "flux_unit": "MJy/sr",
-            "lines": load_lines("mir"),
-            "bands": load_bands(),
-            "settings": FeatureSettings(),
             "redshift": 0.0,
             "resolving_power": resolving_power("MIRI/MRS", wavelength_um),
         }
-        error = np.full(wavelength_um.shape, np.nan) if error is None else error
-        arguments |= changes
-        if "width" not in arguments:
-            known = {k: v for k, v in arguments.items() if k not in ("bands", "settings")}
-            arguments["width"] = find_width(wavelength_um, spectrum, error, **known)
-        found = measure_features(wavelength_um, spectrum, error, **arguments)
+        of_spectrum |= {name: changes.pop(name) for name in of_spectrum if name in changes}
+        observed = observed_spectrum(wavelength_um, spectrum, error, **of_spectrum)
+        observed = observed.displaced(changes.pop("velocity_km_s", 0.0))
+        lines, bands = changes.pop("lines", load_lines("mir")), changes.pop("bands", load_bands())
+        settings = changes.pop("settings", FeatureSettings())
+        changes.setdefault("width", find_width(observed, lines))
+        found = measure_features(observed, lines, bands, settings, **changes)
         return {item.name: item for item in found}
 
     return run

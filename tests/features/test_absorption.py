@@ -6,6 +6,7 @@ import pytest
 from catalogs.reference import load_lines, resolving_power
 from survey.config import FeatureSettings
 from survey.features.measurements import measure_features
+from survey.features.spectrum import observed_spectrum
 
 FWHM_PER_SIGMA = 2.3548
 WAVELENGTH_UM = np.arange(0.470, 0.520, 0.000125)
@@ -26,17 +27,15 @@ def hbeta(*, emission, absorption_angstrom, noise=0.004, seed=0, **settings):
     spectrum = CONTINUUM * stars + emission * gaussian(line.wavelength_um, 200)
     rng = np.random.default_rng(seed)
     spectrum += noise * CONTINUUM * rng.standard_normal(WAVELENGTH_UM.size)
-    (found,) = measure_features(
+    observed = observed_spectrum(
         WAVELENGTH_UM,
         spectrum,
         np.full(WAVELENGTH_UM.shape, noise * CONTINUUM),
         flux_unit="W / (m2 um)",
-        lines=[line],
-        bands=(),
-        settings=FeatureSettings(**settings),
         redshift=0.0,
         resolving_power=resolving_power("MUSE", WAVELENGTH_UM),
     )
+    (found,) = measure_features(observed, [line], (), FeatureSettings(**settings))
     return found
 
 

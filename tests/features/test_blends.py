@@ -6,6 +6,7 @@ import pytest
 from catalogs.reference import load_lines, resolving_power
 from survey.config import FeatureSettings
 from survey.features.measurements import measure_features
+from survey.features.spectrum import observed_spectrum
 
 LIGHT_KM_S = 299792.458
 
@@ -31,17 +32,17 @@ def _measure_blend(truth, seed, *, galaxy_fwhm_km_s=200.0, continuum_snr=100.0):
         gaussian = np.exp(-(((wavelength - center) / sigma) ** 2) / 2)
         spectrum += truth.get(line.name, 0.0) / sigma / np.sqrt(2 * np.pi) * gaussian
     noise = np.random.default_rng(seed).normal(0, level / continuum_snr, wavelength.size)
-    found = measure_features(
+    observed = observed_spectrum(
         wavelength,
         spectrum + noise,
         np.full(wavelength.shape, level / continuum_snr),
         flux_unit="W / (m2 um sr)",
-        lines=load_lines("optical" if optical else "mir"),
-        bands=(),
-        settings=FeatureSettings(stellar_absorption=False),  # there are no stars
         redshift=0.0,
         resolving_power=power,
     )
+    lines = load_lines("optical" if optical else "mir")
+    no_stars = FeatureSettings(stellar_absorption=False)
+    found = measure_features(observed, lines, (), no_stars)
     return {item.name: item for item in found}
 
 

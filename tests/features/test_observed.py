@@ -7,36 +7,36 @@ from astropy.io import fits
 from catalogs.reference import load_bands, load_lines, resolving_power
 from survey.config import FeatureSettings
 from survey.features.measurements import measure_features
+from survey.features.spectrum import observed_spectrum
 from survey.features.velocity import find_velocity
 
 pytestmark = pytest.mark.real_data
 
 
-def _arguments(wavelength_um, flux_unit, redshift, instrument):
-    return {
-        "flux_unit": flux_unit,
-        "lines": load_lines("optical" if instrument == "MUSE" else "mir"),
-        "redshift": redshift,
-        "resolving_power": resolving_power(instrument, wavelength_um),
-    }
-
-
-def _velocity(wavelength_um, spectrum, error, *, flux_unit, redshift, instrument="MIRI/MRS"):
-    arguments = _arguments(wavelength_um, flux_unit, redshift, instrument)
-    return find_velocity(wavelength_um / (1 + redshift), spectrum, error, **arguments)
-
-
-def _measure(
-    wavelength_um, spectrum, error, *, flux_unit, redshift, instrument="MIRI/MRS", **options
-):
-    found = measure_features(
+def _observed(wavelength_um, spectrum, error, flux_unit, redshift, instrument):
+    return observed_spectrum(
         wavelength_um / (1 + redshift),
         spectrum,
         error,
-        bands=load_bands(),
-        settings=FeatureSettings(),
-        **_arguments(wavelength_um, flux_unit, redshift, instrument),
-        **options,
+        flux_unit=flux_unit,
+        redshift=redshift,
+        resolving_power=resolving_power(instrument, wavelength_um),
+    )
+
+
+def _lines(instrument):
+    return load_lines("optical" if instrument == "MUSE" else "mir")
+
+
+def _velocity(*columns, flux_unit, redshift, instrument="MIRI/MRS"):
+    observed = _observed(*columns, flux_unit, redshift, instrument)
+    return find_velocity(observed, _lines(instrument))
+
+
+def _measure(*columns, flux_unit, redshift, instrument="MIRI/MRS", velocity_km_s=0.0, **options):
+    observed = _observed(*columns, flux_unit, redshift, instrument).displaced(velocity_km_s)
+    found = measure_features(
+        observed, _lines(instrument), load_bands(), FeatureSettings(), **options
     )
     return {item.name: item for item in found}
 

@@ -7,16 +7,13 @@ from hypothesis import strategies as st
 
 from catalogs.reference import load_lines, slope_windows
 from survey.features.slope import continuum_slope
+from survey.features.spectrum import observed_spectrum
 
 
 def _slope(wavelength_um, spectrum, flux_unit="MJy/sr"):
-    return continuum_slope(
-        wavelength_um,
-        spectrum,
-        flux_unit=flux_unit,
-        windows_um=slope_windows(),
-        lines=load_lines("mir"),
-    )
+    error = np.full(np.shape(spectrum), np.nan)
+    observed = observed_spectrum(wavelength_um, spectrum, error, flux_unit=flux_unit, redshift=0.0)
+    return continuum_slope(observed, slope_windows(), load_lines("mir"))
 
 
 @settings(max_examples=20, deadline=None)

@@ -6,9 +6,9 @@ from astropy.io import fits
 
 from catalogs.reference import load_bands, load_lines, resolving_power
 from survey.config import FeatureSettings
-from survey.features.measurements import measure_features
-from survey.features.velocity import find_velocity
-from survey.features.width import USUAL_WIDTH, find_width
+from survey.features.measurements import measure_spectrum
+from survey.features.spectrum import observed_spectrum
+from survey.features.width import USUAL_WIDTH
 
 pytestmark = pytest.mark.real_data
 
@@ -49,27 +49,16 @@ def test_a_star_has_no_emission_lines_and_no_velocity(star, size):
     wavelength, flux, error = star
     spectra = _groups(flux, error, size)
     spectra = spectra[:: -(-len(spectra) // SPECTRA)]
-    of_star = {
-        "flux_unit": "MJy/sr",
-        "lines": load_lines("mir"),
-        "redshift": 0.0,
-        "resolving_power": resolving_power("MIRI/MRS", wavelength),
-    }
+    lines, power = load_lines("mir"), resolving_power("MIRI/MRS", wavelength)
     detected, found, displaced = [], [], []
     for spectrum in spectra:
-        velocity = find_velocity(wavelength, *spectrum, **of_star)
-        found.append(velocity.found)
-        arguments = of_star | {"velocity_km_s": velocity.velocity_km_s}
-        width = find_width(wavelength, *spectrum, **arguments)
-        assert width == USUAL_WIDTH
-        for item in measure_features(
-            wavelength,
-            *spectrum,
-            bands=load_bands(),
-            settings=FeatureSettings(),
-            width=width,
-            **arguments,
-        ):
+        observed = observed_spectrum(
+            wavelength, *spectrum, flux_unit="MJy/sr", redshift=0.0, resolving_power=power
+        )
+        measured = measure_spectrum(observed, lines, load_bands(), (), FeatureSettings())
+        found.append(measured.velocity.found)
+        assert measured.width == USUAL_WIDTH
+        for item in measured.features:
             displaced.append(item.displaced)
             if np.isfinite(item.flux):
                 detected.append(item.detected)

@@ -25,13 +25,15 @@ def search(wavelength_um):
     """Search a channel 3 spectrum for its velocity."""
 
     def run(spectrum, error, **changes):
-        arguments = {
-            "flux_unit": "MJy/sr",
-            "lines": load_lines("mir"),
-            "redshift": 0.0,
-            "resolving_power": resolving_power("MIRI/MRS", wavelength_um),
-        }
-        return find_velocity(wavelength_um, spectrum, error, **(arguments | changes))
+        observed = observed_spectrum(
+            wavelength_um,
+            spectrum,
+            error,
+            flux_unit="MJy/sr",
+            redshift=0.0,
+            resolving_power=resolving_power("MIRI/MRS", wavelength_um),
+        )
+        return find_velocity(observed, **({"lines": load_lines("mir")} | changes))
 
     return run
 

@@ -6,7 +6,7 @@ import pytest
 from catalogs.reference import load_lines, resolving_power
 from survey.config import FeatureSettings
 from survey.features.measurements import measure_features
-from survey.features.spectrum import INTRINSIC_FWHM_KM_S
+from survey.features.spectrum import INTRINSIC_FWHM_KM_S, observed_spectrum
 from survey.features.width import USUAL_WIDTH, find_width
 
 TRUTH = {
@@ -23,10 +23,11 @@ REALISATIONS = 24
 @pytest.fixture
 def width_of(wavelength_um):
     def find(spectrum, error, **options):
-        return find_width(
-            wavelength_um, spectrum, error, flux_unit="MJy/sr", lines=load_lines("mir"),
-            redshift=0.0, resolving_power=resolving_power("MIRI/MRS", wavelength_um), **options,
+        observed = observed_spectrum(
+            wavelength_um, spectrum, error, flux_unit="MJy/sr", redshift=0.0,
+            resolving_power=resolving_power("MIRI/MRS", wavelength_um),
         )  # fmt: skip
+        return find_width(observed, load_lines("mir"), **options)
 
     return find
 
@@ -99,13 +100,15 @@ def test_an_unresolved_doublet_is_not_taken_for_broad_gas():
     for center in (0.3727092, 0.3729875):
         spectrum += 20 * np.exp(-(((wavelength - center) / 1.2e-4) ** 2) / 2)
     spectrum += 0.01 * np.random.default_rng(0).standard_normal(wavelength.size)
-    arguments = {
-        "flux_unit": "W / (m2 um)",
-        "lines": load_lines("optical"),
-        "redshift": 0.0,
-        "resolving_power": np.full(wavelength.shape, 1800.0),
-    }
-    columns = wavelength, spectrum, np.full(wavelength.shape, 0.01)
-    assert find_width(*columns, **arguments) == USUAL_WIDTH
-    found = measure_features(*columns, bands=(), settings=FeatureSettings(), **arguments)
+    observed = observed_spectrum(
+        wavelength,
+        spectrum,
+        np.full(wavelength.shape, 0.01),
+        flux_unit="W / (m2 um)",
+        redshift=0.0,
+        resolving_power=1800.0,
+    )
+    lines = load_lines("optical")
+    assert find_width(observed, lines) == USUAL_WIDTH
+    found = measure_features(observed, lines, (), FeatureSettings())
     assert {item.name: item for item in found}["OII_3728"].detected

@@ -24,11 +24,8 @@ from catalogs.reference import load_bands, load_lines, resolving_power, slope_wi
 from catalogs.schema import to_arrow
 from survey.config import FeatureSettings, Settings
 from survey.cubes.wcs import sky_position
-from survey.features.measurements import feature_columns, measure_features
-from survey.features.slope import continuum_slope
-from survey.features.spectrum import line_flux_unit
-from survey.features.velocity import find_velocity
-from survey.features.width import find_width
+from survey.features.measurements import feature_columns, measure_spectrum
+from survey.features.spectrum import line_flux_unit, observed_spectrum
 from survey.pipeline.galaxy.clusters import Clusters
 from survey.pipeline.galaxy.target import Target
 from survey.spectra.prepare import KEPT, REASONS
@@ -215,74 +212,45 @@ def measured_rows(
         geometry.to_dict("records"), spectra.to_dict("records"), strict=True
     ):
         wavelength_um = np.asarray(spectrum["wavelength_um"])
-        resolution = resolving_power(facts["instrument"], wavelength_um * (1.0 + redshift))
-        velocity = find_velocity(
-            wavelength_um,
-            spectrum["median"],
-            spectrum["err"],
-            flux_unit=unit,
-            lines=lines,
-            redshift=redshift,
-            resolving_power=resolution,
-            limit_km_s=settings.velocity_limit_km_s,
+        found = measure_spectrum(
+            observed_spectrum(
+                wavelength_um,
+                spectrum["median"],
+                spectrum["err"],
+                flux_unit=unit,
+                redshift=redshift,
+                resolving_power=resolving_power(
+                    facts["instrument"], wavelength_um * (1.0 + redshift)
+                ),
+            ),
+            lines,
+            bands,
+            slope_windows(),
+            settings,
         )
-        width = find_width(
-            wavelength_um,
-            spectrum["median"],
-            spectrum["err"],
-            flux_unit=unit,
-            lines=lines,
-            redshift=redshift,
-            resolving_power=resolution,
-            velocity_km_s=velocity.velocity_km_s,
-            search_km_s=settings.velocity_limit_km_s,
-            limit_km_s=settings.width_limit_km_s,
-        )
-        measurements = measure_features(
-            wavelength_um,
-            spectrum["median"],
-            spectrum["err"],
-            flux_unit=unit,
-            lines=lines,
-            bands=bands,
-            settings=settings,
-            redshift=redshift,
-            resolving_power=resolution,
-            velocity_km_s=velocity.velocity_km_s,
-            width=width,
-            search_km_s=settings.velocity_limit_km_s,
-        )
-        slope = continuum_slope(
-            wavelength_um,
-            spectrum["median"],
-            flux_unit=unit,
-            windows_um=slope_windows(),
-            lines=lines,
-            resolving_power=resolution,
-        )
-        columns = feature_columns(measurements)
+        columns = feature_columns(found.features)
         for name, value in columns.items():
             if name.startswith(("flux_", "err_", "errprop_")):
                 columns[name] = value * factor
         row = {str(name): value for name, value in place.items()} | columns
         row |= {
-            "slope_alpha": slope.alpha,
-            "slope_alpha_err": slope.error,
-            "velocity_km_s": velocity.velocity_km_s,
-            "velocity_err_km_s": velocity.error_km_s,
-            "velocity_significance": velocity.significance,
-            "velocity_n_line": velocity.n_lines,
-            "line_fwhm_km_s": width.measured_km_s,
-            "line_fwhm_err_km_s": width.error_km_s,
-            "line_fwhm_n_line": width.n_lines,
+            "slope_alpha": found.slope.alpha,
+            "slope_alpha_err": found.slope.error,
+            "velocity_km_s": found.velocity.velocity_km_s,
+            "velocity_err_km_s": found.velocity.error_km_s,
+            "velocity_significance": found.velocity.significance,
+            "velocity_n_line": found.velocity.n_lines,
+            "line_fwhm_km_s": found.width.measured_km_s,
+            "line_fwhm_err_km_s": found.width.error_km_s,
+            "line_fwhm_n_line": found.width.n_lines,
         }
-        found = [item for item in measurements if item.detected]
+        detected = [item for item in found.features if item.detected]
         row["flags"] |= int(
             _union(
                 {
-                    ClusterFlag.BLENDED_LINE: any(item.blended for item in found),
-                    ClusterFlag.DISPLACED_LINE: any(item.displaced for item in found),
-                    ClusterFlag.NO_VELOCITY: not velocity.found,
+                    ClusterFlag.BLENDED_LINE: any(item.blended for item in detected),
+                    ClusterFlag.DISPLACED_LINE: any(item.displaced for item in detected),
+                    ClusterFlag.NO_VELOCITY: not found.velocity.found,
                 }
             )
         )
