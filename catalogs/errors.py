@@ -1,4 +1,7 @@
-"""The error of this package, which knows nothing of `survey` and so has a family of its own."""
+"""The base of all errors raised on purpose: which file, what was expected, what was found.
+
+`survey.errors` adds to this family; whoever catches `SurveyError` catches all of it.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 
-class CatalogError(Exception):
-    """A catalog or reference table is missing, damaged, or asked for what it does not hold.
+class SurveyError(Exception):
+    """Base of all errors raised on purpose.
 
     Parameters
     ----------
@@ -44,15 +47,26 @@ class CatalogError(Exception):
             text += f"; expected {self.expected}"
         if self.found is not None:
             text += f"; found {self.found}"
-        return f"{text}. {self.advice}" if self.advice is not None else text
+        if self.advice is not None:
+            text += f". {self.advice}"
+        return text
 
-    def __reduce__(self) -> tuple[Callable[..., CatalogError], tuple[Any, ...]]:
-        # Errors travel between processes by pickle, keyword arguments included.
-        details = {name: getattr(self, name) for name in ("file", "expected", "found", "advice")}
-        return _rebuild, (type(self), self.message, details)
+    def __reduce__(self) -> tuple[Callable[..., SurveyError], tuple[Any, ...]]:
+        # Errors travel from worker to driver by pickle, keyword arguments included.
+        return _rebuild, (type(self), self.message, self._details())
+
+    def _details(self) -> dict[str, Any]:
+        return {
+            "file": self.file,
+            "expected": self.expected,
+            "found": self.found,
+            "advice": self.advice,
+        }
 
 
-def _rebuild(
-    kind: type[CatalogError], message: str, details: dict[str, str | None]
-) -> CatalogError:
+def _rebuild(kind: type[SurveyError], message: str, details: dict[str, Any]) -> SurveyError:
     return kind(message, **details)
+
+
+class CatalogError(SurveyError):
+    """A catalog or reference table is missing, damaged, or asked for what it does not hold."""

@@ -1,8 +1,9 @@
-"""The exception family: every message says which file, what was expected, what was found.
+"""The errors of a survey, of the family that `catalogs.errors` begins.
 
 The class of an error decides what the survey does with it:
 
 =====================  ==========================================================
+`SurveyError`          any of these, and `catalogs.errors.CatalogError`
 `DataError`            the input is at fault: quarantine the galaxy, never retry
 `IntegrityError`       something of ours on disk is damaged: discard it, recompute
 `ResourceError`        memory or disk: retry alone, then quarantine
@@ -14,67 +15,21 @@ The class of an error decides what the survey does with it:
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+from catalogs.errors import SurveyError
 
-class SurveyError(Exception):
-    """Base of all errors raised on purpose.
-
-    Parameters
-    ----------
-    message : str
-        One sentence that says what went wrong.
-    file : str or Path, optional
-        The file concerned.
-    expected, found : str, optional
-        What was needed and what was there instead.
-    advice : str, optional
-        What the user can do about it.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        file: str | Path | None = None,
-        expected: str | None = None,
-        found: str | None = None,
-        advice: str | None = None,
-    ) -> None:
-        self.message = message
-        self.file = None if file is None else str(file)
-        self.expected = expected
-        self.found = found
-        self.advice = advice
-        super().__init__(message)
-
-    def __str__(self) -> str:
-        text = f"{self.file}: {self.message}" if self.file else self.message
-        if self.expected is not None:
-            text += f"; expected {self.expected}"
-        if self.found is not None:
-            text += f"; found {self.found}"
-        if self.advice is not None:
-            text += f". {self.advice}"
-        return text
-
-    def __reduce__(self) -> tuple[Callable[..., SurveyError], tuple[Any, ...]]:
-        # Errors travel from worker to driver by pickle, keyword arguments included.
-        return _rebuild, (type(self), self.message, self._details())
-
-    def _details(self) -> dict[str, Any]:
-        return {
-            "file": self.file,
-            "expected": self.expected,
-            "found": self.found,
-            "advice": self.advice,
-        }
-
-
-def _rebuild(kind: type[SurveyError], message: str, details: dict[str, Any]) -> SurveyError:
-    return kind(message, **details)
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "InfrastructureError",
+    "IntegrityError",
+    "MemoryNeeded",
+    "ResourceError",
+    "SettingsWarning",
+    "SurveyError",
+    "SurveyWarning",
+]
 
 
 class DataError(SurveyError):

@@ -10,7 +10,6 @@ from typing import Annotated, Any, TextIO
 import typer
 from rich.markup import escape
 
-from catalogs.errors import CatalogError
 from survey import __version__
 from survey.errors import ConfigError, InfrastructureError, SurveyError, SurveyWarning
 from survey.terminal import (
@@ -44,7 +43,7 @@ def main() -> None:
         fail(INTERRUPTED, EXIT_RESUMABLE)
     except InfrastructureError as error:
         fail(str(error), EXIT_RESUMABLE)
-    except (SurveyError, CatalogError) as error:
+    except SurveyError as error:
         fail(str(error), EXIT_USAGE)
     except OSError as error:
         fail(f"{error.filename or 'a file'}: {error.strerror or error}", EXIT_USAGE)

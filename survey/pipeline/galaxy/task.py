@@ -16,7 +16,8 @@ from typing import Any
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from catalogs.errors import CatalogError
+import catalogs
+import survey
 from catalogs.parts import DamagedPartWarning
 from survey.config import Settings
 from survey.engine.worker_memory import memory_here_bytes
@@ -81,7 +82,13 @@ def process_galaxy(task: GalaxyTask) -> GalaxyReport:
             return GalaxyReport(
                 galaxy=task.target.galaxy,
                 seconds=time.perf_counter() - start,
-                failure=failure_row(task.target.galaxy, galaxy.stage, error, galaxy.known_hash),
+                failure=failure_row(
+                    task.target.galaxy,
+                    galaxy.stage,
+                    error,
+                    content_hash=galaxy.known_hash,
+                    file=task.target.files[0],
+                ),
             )
         notes = [str(warning.message) for warning in caught]
         notes += galaxy.notes
@@ -102,19 +109,23 @@ def process_galaxy(task: GalaxyTask) -> GalaxyReport:
 
 
 def failure_row(
-    galaxy: str, stage: str, error: BaseException, content_hash: str | None = None
+    galaxy: str,
+    stage: str,
+    error: BaseException,
+    *,
+    content_hash: str | None = None,
+    file: Path | None = None,
 ) -> dict[str, Any]:
-    """A row of the table `quarantine`."""
-    if isinstance(error, SurveyError | CatalogError):
+    """A row of the table `quarantine`; `file` is named where the error does not do so."""
+    if isinstance(error, SurveyError):
         message = str(error)
     elif isinstance(error, MemoryError):
         error = ResourceError("the worker ran out of memory", found=str(error))
         message = str(error)
     else:
         # A bug of ours met by one cube: keep where it happened.
-        where = traceback.extract_tb(error.__traceback__)
-        place = f" at {Path(where[-1].filename).name}:{where[-1].lineno}" if where else ""
-        message = f"unexpected {type(error).__name__}{place}: {error}"
+        message = f"{file}: " if file else ""
+        message += f"unexpected {type(error).__name__}{_place(error)}: {error}"
     return {
         "galaxy": galaxy,
         "stage": stage,
@@ -122,6 +133,17 @@ def failure_row(
         "message": message,
         "content_hash": content_hash,
     }
+
+
+def _place(error: BaseException) -> str:
+    """Where in our code an error comes from, by as much of the path as tells one file."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        for package in (survey, catalogs):
+            folder = Path(str(package.__file__)).parent
+            if Path(frame.filename).is_relative_to(folder):
+                path = Path(frame.filename).relative_to(folder.parent)
+                return f" at {path.as_posix()}:{frame.lineno}"
+    return ""
 
 
 def _with_retries(galaxy: Galaxy) -> Any:

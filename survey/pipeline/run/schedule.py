@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from catalogs.durable import find_damage
-from catalogs.errors import CatalogError
 from catalogs.parts import Receipt
 from survey.config import Settings
 from survey.cubes.registry import cube_shape
@@ -68,5 +67,5 @@ def _is_finished(task: GalaxyTask) -> bool:
     try:
         path = galaxy.parts.path(task.target.galaxy, LAST, galaxy.keys[LAST])
         return find_damage(path, Receipt.read(path).files, full=True) is None
-    except (CatalogError, SurveyError, OSError):
+    except (SurveyError, OSError):
         return False

@@ -1,7 +1,10 @@
 """What becomes of one galaxy when something goes wrong on the worker."""
 
+import re
+
 import pytest
 
+from survey.errors import DataError
 from survey.pipeline.galaxy import stages as galaxy_module
 from survey.pipeline.galaxy import task as task_module
 from survey.pipeline.galaxy.task import GalaxyTask, process_galaxy
@@ -31,12 +34,14 @@ def failing(times, error, then=None):
 
 
 def test_a_bug_becomes_one_line_that_says_where(task, monkeypatch):
-    call, _ = failing(1, ZeroDivisionError("by zero"))
+    call, _ = failing(9, ZeroDivisionError("by zero"))
     monkeypatch.setattr(galaxy_module, "prepare", call)
     report = process_galaxy(task)
     assert report.outcome == "quarantined"
     assert report.failure["stage"] == "prepare"
-    assert report.failure["message"].startswith("unexpected ZeroDivisionError at test_task.py:")
+    cube, message = task.target.files[0], report.failure["message"]
+    place = "survey/pipeline/galaxy/stages.py"
+    assert re.match(rf"{cube}: unexpected ZeroDivisionError at {place}:\d+: by zero", message)
     assert report.failure["content_hash"]
 
 
@@ -56,9 +61,16 @@ def test_a_file_system_that_is_gone_is_reported(task, monkeypatch):
     assert len(calls) == task_module.ATTEMPTS
 
 
-def test_faults_of_the_data_are_never_tried_again(task, monkeypatch):
-    from survey.errors import DataError
+def test_after_a_retry_a_failure_names_the_stage_of_the_last_attempt(task, monkeypatch):
+    write, calls = failing(1, OSError(5, "Input/output error"), galaxy_module.write_store)
+    monkeypatch.setattr(galaxy_module, "write_store", write)
+    measure, _ = failing(9, DataError("bad"))
+    monkeypatch.setattr(galaxy_module, "measured_rows", measure)
+    assert process_galaxy(task).failure["stage"] == "features"
+    assert len(calls) == 2
 
+
+def test_faults_of_the_data_are_never_tried_again(task, monkeypatch):
     call, calls = failing(99, DataError("bad", file="cube.fits"))
     monkeypatch.setattr(galaxy_module, "write_store", call)
     assert process_galaxy(task).failure["message"] == "cube.fits: bad"
