@@ -13,6 +13,7 @@ from astropy.io.votable import from_table
 from astropy.io.votable.exceptions import W03
 from astropy.table import Column, QTable, Table
 
+from catalogs.durable import replacing
 from catalogs.errors import CatalogError
 from catalogs.query import open_catalog
 
@@ -50,9 +51,9 @@ def export_table(
         raise CatalogError(
             "cannot tell the format from the name", file=path, expected=" or ".join(WRITERS)
         )
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    write(open_catalog(run).qtable(table, galaxy), unfinished)
-    return unfinished.replace(path)
+    with replacing(path) as unfinished:
+        write(open_catalog(run).qtable(table, galaxy), unfinished)
+    return path
 
 
 def _write_votable(table: QTable, path: Path) -> None:

@@ -331,7 +331,7 @@ def load_settings(path: str | Path, overrides: dict[str, Any] | None = None) -> 
     """
     path = Path(path)
     try:
-        values = tomllib.loads(path.read_text())
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError("settings file not found", file=path) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

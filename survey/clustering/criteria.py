@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import adjusted_rand_score
 
 from survey.clustering.pair_sums import Pairs
 
@@ -164,23 +165,8 @@ def stability(problem: CutProblem) -> NDArray[np.float64]:
         for position, k in enumerate(ks):
             if k < drawn:
                 whole = problem.partitions[position][items[chosen]]
-                draw[position] = adjusted_rand(whole, partition(subtree, int(k)))
+                draw[position] = adjusted_rand_score(whole, partition(subtree, int(k)))
     return agreement.mean(axis=0)
-
-
-def adjusted_rand(first: Labels, second: Labels) -> float:
-    """Adjusted Rand index of two partitions with labels from 0 (Hubert & Arabie 1985)."""
-    columns = int(second.max()) + 1
-    table = np.bincount(first.astype(np.int64) * columns + second)
-    together = _pairs(table)
-    in_first, in_second = _pairs(np.bincount(first)), _pairs(np.bincount(second))
-    expected = in_first * in_second / max(_pairs(np.array([len(first)])), 1.0)
-    largest = 0.5 * (in_first + in_second)
-    return 1.0 if largest == expected else float((together - expected) / (largest - expected))
-
-
-def _pairs(counts: NDArray[np.int64]) -> float:
-    return float((counts * (counts - 1) // 2).sum())
 
 
 INDICES = (

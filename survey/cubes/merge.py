@@ -18,12 +18,14 @@ from itertools import pairwise
 
 import numpy as np
 import xarray as xr
+from astropy.stats import mad_std
 
 from catalogs.reference import load_instruments
 from survey.cubes.dataset import build_cube
 from survey.cubes.resample import Cube, Samples, to_spatial_grid, to_wavelengths
 from survey.cubes.wcs import read_header
 from survey.errors import DataError
+from survey.spectra.constants import MEDIAN_OVER_MEAN_ERROR
 
 # Spaxels fainter than this fraction of the bright ones (99th percentile) take no part in
 # matching fluxes: over a faint field, residual background would decide the ratio.
@@ -277,9 +279,8 @@ def _match(left: Samples, right: Samples, band: str, overlap_um: Cube) -> Factor
 
 def _robust_mean(values: Cube) -> tuple[float, float]:
     """Median and its standard error, from the median absolute deviation of normal scatter."""
-    median = float(np.median(values))
-    sigma = 1.4826 * float(np.median(np.abs(values - median)))
-    return median, 1.2533 * sigma / float(np.sqrt(values.size))
+    error = MEDIAN_OVER_MEAN_ERROR * float(mad_std(values)) / np.sqrt(values.size)
+    return float(np.median(values)), float(error)
 
 
 def _fade(left: Samples, right: Samples) -> Samples:

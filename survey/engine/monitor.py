@@ -20,6 +20,7 @@ from dask.utils import format_bytes
 from distributed import Client
 from distributed.comm.addressing import get_address_host
 
+from catalogs.durable import write_text
 from survey.engine.backends.base import ClusterTable, Warn, WatchSettings
 from survey.engine.periodic import every
 
@@ -185,6 +186,4 @@ def write_targets(snapshot: Snapshot, path: Path) -> None:
         {"targets": [snapshot.http], "labels": {"job": "dask-scheduler"}},
         {"targets": [w.http for w in snapshot.workers], "labels": {"job": "dask-worker"}},
     ]
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(json.dumps(groups, indent=1), encoding="utf-8")
-    temporary.replace(path)
+    write_text(path, json.dumps(groups, indent=1))

@@ -20,7 +20,6 @@ from catalogs.reference import Line, blend_groups
 from survey.features.background import Background
 from survey.features.continuum import RawFlux
 from survey.features.spectrum import (
-    FWHM_PER_SIGMA,
     Bools,
     Floats,
     Ints,
@@ -28,7 +27,7 @@ from survey.features.spectrum import (
     wavelengths_of,
 )
 from survey.features.windows import REACH_FWHM, full_windows, measurable
-from survey.spectra.constants import LIGHT_KM_S
+from survey.spectra.constants import FWHM_PER_SIGMA, LIGHT_KM_S
 
 FIT_FWHM = 4.0
 """How far a fit reaches from its lines."""

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from scipy.fft import next_fast_len, rfft
 from scipy.linalg import solveh_banded
 
-from survey.features.spectrum import MAD_PER_SIGMA, Bools, Floats, Ints, Spectrum
+from survey.features.spectrum import Bools, Floats, Ints, Spectrum
+from survey.spectra.constants import MEDIAN_ABS_PER_SIGMA
 
 Waves = NDArray[np.complex128]
 
@@ -100,7 +101,7 @@ def _smooth_continuum(spectrum: Spectrum, free: Bools) -> tuple[Floats, Bools]:
     for _ in range(CLIP_ROUNDS):
         continuum = _smoothed(spectrum.flux, step, used)
         residual = np.abs(spectrum.flux - continuum)
-        limit = OUTLIER_SIGMA * np.median(residual[used]) / MAD_PER_SIGMA
+        limit = OUTLIER_SIGMA * np.median(residual[used]) / MEDIAN_ABS_PER_SIGMA
         used = free & (residual <= limit)
     return continuum, used
 
@@ -199,7 +200,7 @@ def _noise_variance(residual: Floats) -> float:
     give those of the noise, if that is correlated between direct neighbours alone.
     """
     difference = np.diff(residual, 2)
-    limit = OUTLIER_SIGMA * np.median(np.abs(difference)) / MAD_PER_SIGMA
+    limit = OUTLIER_SIGMA * np.median(np.abs(difference)) / MEDIAN_ABS_PER_SIGMA
     difference = np.clip(difference, -limit, limit)
     variance = float(np.mean(difference**2))
     covariance = float(np.mean(difference[1:] * difference[:-1]))

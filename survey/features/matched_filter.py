@@ -16,8 +16,8 @@ import numpy as np
 
 from catalogs.reference import Line
 from survey.features.empirical_noise import ONE_SIGMA_PERCENT, nearest
-from survey.features.spectrum import FWHM_PER_SIGMA, Floats, Spectrum, wavelengths_of
-from survey.spectra.constants import LIGHT_KM_S
+from survey.features.spectrum import Floats, Spectrum, wavelengths_of
+from survey.spectra.constants import FWHM_PER_SIGMA, LIGHT_KM_S
 
 TEMPLATE_FWHM = 3.0
 """How far a fit reaches from its centre."""

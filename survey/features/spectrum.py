@@ -28,8 +28,6 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.intp]
 
-FWHM_PER_SIGMA = float(np.sqrt(8 * np.log(2)))
-MAD_PER_SIGMA = 0.6745
 
 INTRINSIC_FWHM_KM_S = 250.0
 """Width allowed for motion inside a galaxy, added in quadrature to that of the instrument.

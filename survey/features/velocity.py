@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from astropy.stats import mad_std
 
 from catalogs.reference import Line, blend_groups
 from survey.features.matched_filter import Peak, Scan, scan_lines
-from survey.features.spectrum import MAD_PER_SIGMA, Spectrum
+from survey.features.spectrum import Spectrum
 from survey.spectra.constants import LIGHT_KM_S
 
 VELOCITY_LIMIT_KM_S = 700.0
@@ -195,7 +196,7 @@ def _mean_velocity(members: Sequence[Peak]) -> tuple[float, float]:
     """Weighted mean and its error; lines scatter by more than their noise."""
     velocity = np.array([peak.velocity_km_s for peak in members])
     variance = np.array([peak.error_km_s**2 for peak in members])
-    variance += (np.median(np.abs(velocity - np.median(velocity))) / MAD_PER_SIGMA) ** 2
+    variance += mad_std(velocity) ** 2
     weight = 1 / variance
     mean = np.sum(weight * velocity) / weight.sum()
     return float(mean), float(1 / np.sqrt(weight.sum()))

@@ -15,7 +15,6 @@ import numpy as np
 
 from catalogs.reference import Line
 from survey.features.spectrum import (
-    FWHM_PER_SIGMA,
     INTRINSIC_FWHM_KM_S,
     Bools,
     Floats,
@@ -24,7 +23,7 @@ from survey.features.spectrum import (
 )
 from survey.features.velocity import VELOCITY_LIMIT_KM_S, PlacedLine, place_lines
 from survey.features.windows import REACH_FWHM
-from survey.spectra.constants import LIGHT_KM_S
+from survey.spectra.constants import FWHM_PER_SIGMA, LIGHT_KM_S
 
 WIDTH_LIMIT_KM_S = 1000.0
 """No window is made for broader lines: those of a broad-line region need another method."""

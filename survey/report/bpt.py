@@ -6,7 +6,6 @@ formation, Seyferts and LINERs.
 
 from __future__ import annotations
 
-import html
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
@@ -18,13 +17,14 @@ from catalogs.query import Catalog
 from survey.classes.demarcations import UNDECIDED, classify_plane
 from survey.report.demarcations import Plane, demarcated_planes
 from survey.report.diagnostic_diagrams import draw_planes, ratio_label
+from survey.report.page import Picture, Section
 from survey.report.provenance import drawn_for
 
 PICTURE = "bpt.png"
 
 
-def bpt_section(catalog: Catalog, folder: Path, drawn: Collection[Plane] = ()) -> list[str]:
-    """Draw the clusters in the optical planes that were measured, and return the HTML.
+def bpt_section(catalog: Catalog, folder: Path, drawn: Collection[Plane] = ()) -> Section | None:
+    """Draw the clusters in the optical planes that were measured; None if none was.
 
     Parameters
     ----------
@@ -38,17 +38,14 @@ def bpt_section(catalog: Catalog, folder: Path, drawn: Collection[Plane] = ()) -
     planes = [plane for plane in measured_planes(clusters) if plane not in drawn]
     if not planes:
         path.unlink(missing_ok=True)
-        return []
+        return None
     stamp = catalog.path.name
     if drawn_for(path) != stamp:
         folder.mkdir(parents=True, exist_ok=True)
         draw_planes(clusters, catalog.diagrams, catalog.classes, planes, path, stamp=stamp)
     text = " ".join(_counts(clusters, plane) for plane in planes)
-    return [
-        "<h1>Optical line ratios</h1>"
-        f"<p>Clusters against published demarcation lines; arrows are limits. {html.escape(text)}"
-        f'</p><img src="{PICTURE}" alt="BPT diagrams">'
-    ]
+    text = f"Clusters against published demarcation lines; arrows are limits. {text}"
+    return Section("Optical line ratios", text, (Picture(PICTURE, "BPT diagrams"),))
 
 
 def measured_planes(clusters: pd.DataFrame) -> list[Plane]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 
 from catalogs.query import Catalog
 from catalogs.survey_parts import SurveyPart
 from survey.report.diagnostic_diagrams import draw_planes
+from survey.report.page import Picture, Section
 from survey.report.provenance import drawn_for
 from survey.report.scores import draw_importances, draw_scores
 
@@ -25,8 +25,8 @@ CAPTIONS = {
 }
 
 
-def class_section(catalog: Catalog, classification: SurveyPart, folder: Path) -> list[str]:
-    """Draw the classification of a catalog, and return its HTML.
+def class_section(catalog: Catalog, classification: SurveyPart, folder: Path) -> Section:
+    """Draw the classification of a catalog, and return its part of the page.
 
     Pictures that are of this very classification already are left alone.
 
@@ -42,16 +42,15 @@ def class_section(catalog: Catalog, classification: SurveyPart, folder: Path) ->
     pictures.mkdir(parents=True, exist_ok=True)
     if drawn_for(pictures / "planes.png") != classification.receipt.key:
         _draw(catalog, classification, pictures)
-    blocks = [f"<h1>Classes</h1><p>{html.escape(_counts(catalog))}</p>"]
     captions = dict(CAPTIONS)
     if trained_on := classification.summary.get("trained_on"):
         captions["planes"] = f"{OVERLAY_CAPTION}{', '.join(trained_on)}."
-    for name, caption in captions.items():
-        if (pictures / f"{name}.png").exists():
-            blocks.append(
-                f'<p>{html.escape(caption)}</p><img src="classes/{name}.png" alt="{name}">'
-            )
-    return blocks
+    shown = tuple(
+        Picture(f"classes/{name}.png", name, caption)
+        for name, caption in captions.items()
+        if (pictures / f"{name}.png").exists()
+    )
+    return Section("Classes", _counts(catalog), shown)
 
 
 def _draw(catalog: Catalog, classification: SurveyPart, folder: Path) -> None:

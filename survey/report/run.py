@@ -6,10 +6,11 @@ after a galaxy is done, or again at any time.
 
 from __future__ import annotations
 
-import html
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -22,21 +23,11 @@ from survey.report.bpt import bpt_section
 from survey.report.classes import class_section
 from survey.report.dendrogram import draw_tree
 from survey.report.galaxy import draw_galaxy
+from survey.report.page import Section, write_template
 from survey.report.provenance import drawn_for
 
 FOLDER = "report"
 PAGE = "index.html"
-
-PAGE_HEAD = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Spaxel Survey</title>
-<style>
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 1200px; margin: 2em auto; padding: 0 1em }
-img { width: 100%; border: 1px solid #ddd }
-table { border-collapse: collapse } td, th { padding: .1em .8em; text-align: left }
-summary { cursor: pointer; color: #555 }
-.failed { color: #a00 }
-</style>
-"""
 
 
 def draw_galaxy_figures(root: Path, galaxy: str, key: str) -> None:
@@ -88,38 +79,38 @@ def write_page(root: str | Path) -> Path:
     """Write the page of a run: every galaxy with its pictures, and what was quarantined."""
     root = Path(root)
     catalog = open_catalog(root)
-    galaxies, failures = catalog.galaxies, catalog.quarantine
-    blocks = [
-        PAGE_HEAD,
-        f"<h1>{len(galaxies)} galaxies, {int(galaxies['n_cluster'].sum())} clusters</h1>",
-    ]
-    classification = current_products(root).get(CLASSES.name)
+    galaxies = catalog.galaxies
+    sections: list[Section] = []
     drawn: list[tuple[str, str]] = []
+    classification = current_products(root).get(CLASSES.name)
     if classification is not None:
-        blocks += class_section(catalog, classification, root / FOLDER)
+        sections.append(class_section(catalog, classification, root / FOLDER))
         drawn = [(x, y) for x, y in classification.summary["planes"]]
-    blocks += bpt_section(catalog, root / FOLDER, drawn)
-    for row in failures.to_dict("records"):
-        text = html.escape(f"{row['galaxy']}: {row['stage']}: {row['message']}")
-        blocks.append(f"<p class=failed>Quarantined {text}</p>")
-    for row in galaxies.to_dict("records"):
-        map_path, tree_path = (
-            html.escape(path.relative_to(root / FOLDER).as_posix().replace("%", "%25"))
-            for path in figure_paths(root, row["galaxy"])
-        )
-        facts = (
-            f"{row['instrument']} {row['band'] or ''}, z = {row['redshift']:.5g}, "
-            f"{row['n_spaxel']} spaxels, k = {row['n_cluster']} ({row['criterion']})"
-        )
-        blocks.append(
-            f"<h2>{html.escape(row['galaxy'])}</h2><p>{html.escape(facts)}</p>"
-            f'<img src="{map_path}" alt="clusters and median spectra">'
-            f'<details><summary>dendrogram</summary><img src="{tree_path}" alt="tree"></details>'
-        )
+    if optical := bpt_section(catalog, root / FOLDER, drawn):
+        sections.append(optical)
     page = root / FOLDER / PAGE
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text("\n".join(blocks) + "\n", encoding="utf-8")
+    write_template(
+        page,
+        "index.html",
+        galaxies=[_galaxy(root, row) for row in galaxies.to_dict("records")],
+        n_cluster=int(galaxies["n_cluster"].sum()),
+        sections=sections,
+        failures=catalog.quarantine.to_dict("records"),
+    )
     return page
+
+
+def _galaxy(root: Path, row: dict[Hashable, Any]) -> dict[str, str]:
+    """What the page says of a galaxy."""
+    map_address, tree_address = (
+        quote(path.relative_to(root / FOLDER).as_posix())
+        for path in figure_paths(root, row["galaxy"])
+    )
+    facts = (
+        f"{row['instrument']} {row['band'] or ''}, z = {row['redshift']:.5g}, "
+        f"{row['n_spaxel']} spaxels, k = {row['n_cluster']} ({row['criterion']})"
+    )
+    return {"name": row["galaxy"], "facts": facts, "map": map_address, "tree": tree_address}
 
 
 def figure_paths(root: Path, galaxy: str) -> tuple[Path, Path]:

@@ -16,12 +16,11 @@ from survey.simulate.spectra import (
     Spectrum,
     line_profile,
 )
-from survey.spectra.constants import LIGHT_KM_S, LIGHT_UM_S
+from survey.spectra.constants import FWHM_PER_SIGMA, LIGHT_KM_S, LIGHT_UM_S
 
 Array = NDArray[np.float64]
 
 PLANES_AT_ONCE = 128
-FWHM_OVER_SIGMA = float(np.sqrt(8 * np.log(2)))
 
 
 @dataclass(frozen=True)
@@ -136,5 +135,5 @@ def _relative_width(wavelength_um: float, dispersion_km_s: float) -> float:
     """Sigma over wavelength of a line seen at the resolving power of the instrument."""
     power = resolving_power(INSTRUMENT, wavelength_um)
     assert power is not None  # the MRS is a catalogued instrument
-    instrumental = 1 / (float(power) * FWHM_OVER_SIGMA)
+    instrumental = 1 / (float(power) * FWHM_PER_SIGMA)
     return float(np.hypot(instrumental, dispersion_km_s / LIGHT_KM_S))

@@ -9,6 +9,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
+from catalogs.durable import replacing
 from survey.simulate.galaxy import GalaxyModel, Region
 from survey.simulate.observation import CHANNEL, Observation
 from survey.simulate.truth import MIXED_BELOW, Truth
@@ -145,8 +146,5 @@ def _truth_header(model: GalaxyModel, observation: Observation, seed: int) -> fi
 
 
 def _write(path: Path, *hdus: fits.hdu.base.ExtensionHDU) -> None:
-    """Write under a temporary name, then rename: a file that is there is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.part")
-    fits.HDUList(list(hdus)).writeto(unfinished, overwrite=True)
-    unfinished.replace(path)
+    with replacing(path) as unfinished:
+        fits.HDUList(list(hdus)).writeto(unfinished)

@@ -22,9 +22,10 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
+from sklearn.metrics import adjusted_rand_score
 from table import Line, print_table
 
-from survey.clustering.criteria import adjusted_rand, partition
+from survey.clustering.criteria import partition
 from survey.clustering.pair_sums import random_sample
 from survey.config import PrepareSettings, ReadSettings
 from survey.cubes.registry import read_cube
@@ -137,7 +138,7 @@ def agreement(plan: Plan, n_micro: int | None) -> Agreement:
     exact = exact_tree(first, n_micro)
     trees = {name: tree(first, n_micro) for name, tree in APPROXIMATE.items()}
     with_truth = {
-        name: adjusted_rand(partition(tree, first.n_regions), first.region)
+        name: adjusted_rand_score(partition(tree, first.n_regions), first.region)
         for name, tree in {"exact": exact, **trees}.items()
     }
     everything = np.arange(len(first.spaxel))
@@ -152,11 +153,10 @@ def agreement(plan: Plan, n_micro: int | None) -> Agreement:
 
 def mean_agreement(tree: Tree, rows: np.ndarray, other: Tree, other_rows: np.ndarray) -> float:
     """Adjusted Rand index of two trees on the same spaxels, mean over the cuts."""
-    return float(
-        np.mean(
-            [adjusted_rand(partition(tree, k)[rows], partition(other, k)[other_rows]) for k in KS]
-        )
-    )
+    agreement = [
+        adjusted_rand_score(partition(tree, k)[rows], partition(other, k)[other_rows]) for k in KS
+    ]
+    return float(np.mean(agreement))
 
 
 def lines(found: list[Agreement]) -> Iterator[Line]:

@@ -17,9 +17,11 @@ from typing import TypeVar
 
 import numpy as np
 from scipy.spatial.distance import squareform
+from sklearn.metrics import adjusted_rand_score
+from survey.pipeline.galaxy.timing import peak_memory_bytes, reset_peak_memory
 from table import Line, print_table
 
-from survey.clustering.criteria import adjusted_rand, partition
+from survey.clustering.criteria import partition
 from survey.distances.distances import shifted_distances
 from survey.distances.strips import StripDistances, mean_spectrum, strip_pairs
 from survey.linkage.dendrogram import Tree
@@ -27,7 +29,6 @@ from survey.linkage.fastcluster import linkage_tree
 from survey.linkage.lance_williams import Linkage
 from survey.linkage.nn_chain import chain_tree
 from survey.linkage.reciprocal_rounds import rounds_tree
-from survey.pipeline.galaxy.timing import peak_memory_bytes, reset_peak_memory
 
 METHODS = ("ward", "average", "complete")
 MAX_SHIFT = 6
@@ -132,7 +133,8 @@ def same(tree: Tree, expected: Tree, name: str) -> Iterator[Line]:
     yield Line(f"{name}: height difference, 99.9% of the merges, in 1e-5",
                1e5 * np.quantile(difference, 0.999), 1.0,
                detail=f"(largest {difference.max():.1e})")  # fmt: skip
-    agreement = [adjusted_rand(partition(tree, k), partition(expected, k)) for k in range(2, 21)]
+    cuts = [(partition(tree, k), partition(expected, k)) for k in range(2, 21)]
+    agreement = [adjusted_rand_score(*both) for both in cuts]
     yield Line(f"{name}: least agreement of labels, k = 2 to 20", min(agreement), 1.0,
                at_most=False)  # fmt: skip
 

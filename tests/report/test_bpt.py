@@ -56,8 +56,8 @@ def test_only_planes_that_were_measured_are_drawn(clusters):
 
 
 def test_the_page_counts_the_regions_that_the_lines_part(clusters, tmp_path):
-    (block,) = bpt_section(catalog(clusters, Path("v0001")), tmp_path)
-    assert "1 SF, 1 Seyfert, 2 limits or not measured" in block
+    section = bpt_section(catalog(clusters, Path("v0001")), tmp_path)
+    assert "1 SF, 1 Seyfert, 2 limits or not measured" in section.text
     drawn = (tmp_path / "bpt.png").stat().st_mtime_ns
     bpt_section(catalog(clusters, Path("v0001")), tmp_path)
     assert (tmp_path / "bpt.png").stat().st_mtime_ns == drawn, "of the same version: once"
@@ -66,9 +66,9 @@ def test_the_page_counts_the_regions_that_the_lines_part(clusters, tmp_path):
 
 
 def test_what_the_page_shows_already_or_was_not_measured_has_no_section(clusters, tmp_path):
-    assert bpt_section(catalog(clusters, Path("v0001")), tmp_path, drawn=[NII]) == []
+    assert bpt_section(catalog(clusters, Path("v0001")), tmp_path, drawn=[NII]) is None
     clusters[f"log_{NII[1]}"] = np.nan
-    assert bpt_section(catalog(clusters, Path("v0001")), tmp_path) == []
+    assert bpt_section(catalog(clusters, Path("v0001")), tmp_path) is None
     assert not (tmp_path / "bpt.png").exists()
 
 

@@ -6,10 +6,10 @@ import pytest
 from catalogs.reference import psf_fwhm_arcsec, resolving_power
 from survey.simulate.galaxy import Disc
 from survey.simulate.observation import Observation
-from survey.simulate.scene import FWHM_OVER_SIGMA, Scene
+from survey.simulate.scene import Scene
 from survey.simulate.spectra import MJY_IN_W_M2_HZ
 from survey.simulate.truth import find_truth
-from survey.spectra.constants import LIGHT_KM_S, LIGHT_UM_S
+from survey.spectra.constants import FWHM_PER_SIGMA, LIGHT_KM_S, LIGHT_UM_S
 
 NEON_UM = 12.81355 * 1.01
 
@@ -47,7 +47,7 @@ def test_an_unresolved_line_has_the_resolving_power_of_the_instrument(point_mode
     centre = np.average(wavelength, weights=line)
     variance = np.average((wavelength - centre) ** 2, weights=line) - 0.0025**2 / 12
     assert centre == pytest.approx(NEON_UM, rel=2e-6)
-    power = centre / (np.sqrt(variance) * FWHM_OVER_SIGMA)
+    power = centre / (np.sqrt(variance) * FWHM_PER_SIGMA)
     assert power == pytest.approx(float(resolving_power("MIRI/MRS", centre)), rel=0.01)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from catalogs.durable import replacing
 from survey.latents.cli.app import latent_app
 from survey.terminal import EXIT_QUARANTINED, AsJson, Quiet, out_console, print_error, progress_bar
 
@@ -87,8 +88,6 @@ def _known(path: Path) -> Table | None:
 
 
 def _keep(table: Table, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     table.meta.clear()  # what the service said of itself need not be writable
-    temporary = path.with_name("." + path.name)
-    table.write(temporary, format="ascii.ecsv", overwrite=True)
-    temporary.replace(path)
+    with replacing(path) as unfinished:
+        table.write(unfinished, format="ascii.ecsv")

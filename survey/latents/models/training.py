@@ -22,6 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from catalogs.durable import replacing
 from survey.errors import ConfigError
 from survey.latents.models.augmentation import hide_patches, random_share, split_batch
 from survey.latents.models.losses import loss_of
@@ -223,9 +224,8 @@ def _save(
     for number, values in optimizer.state_dict()["state"].items():
         tensors |= {f"adam/{number}/{name}": value for name, value in values.items()}
     told = {"fingerprint": fingerprint, "state": json.dumps(asdict(state))}
-    temporary = folder / f".{TENSORS_FILE}"
-    save_file({name: value.contiguous() for name, value in tensors.items()}, temporary, told)
-    temporary.replace(folder / TENSORS_FILE)
+    with replacing(folder / TENSORS_FILE) as unfinished:
+        save_file({name: value.contiguous() for name, value in tensors.items()}, unfinished, told)
 
 
 def _load(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from astropy.table import Table
 
+from catalogs.durable import replacing
 from survey.errors import ConfigError, DataError, SurveyError
 from survey.latents.grid import Grid
 from survey.latents.run.spectra import cluster_spectra
@@ -102,7 +103,5 @@ def write_table(table: Table, path: Path) -> None:
         raise ConfigError(
             "unknown format of a table", file=path, expected=", ".join(formats), found=path.suffix
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name("." + path.name)
-    table.write(temporary, format=formats[path.suffix], overwrite=True)
-    temporary.replace(path)
+    with replacing(path) as unfinished:
+        table.write(unfinished, format=formats[path.suffix])

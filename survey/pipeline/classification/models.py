@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from catalogs.durable import write_json
+from catalogs.durable import replacing, write_json
 from catalogs.survey_parts import SurveyPart
 from survey import __version__
 from survey.classes.model import Model, ModelCard, make_model
@@ -52,12 +52,11 @@ def save_model(
         latent_model=classification.summary.get("latent_model", ""),
         date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f".{file.name}.unfinished")
     model = make_model(labelled, forest, diagrams_of(classification), card)
-    unfinished.write_bytes(dump_model(model))
+    with replacing(file) as unfinished:
+        unfinished.write_bytes(dump_model(model))
     write_json(file.with_suffix(".json"), asdict(card))
-    return unfinished.replace(file)
+    return file
 
 
 def read_model(file: str | Path) -> tuple[bytes, Model]:

@@ -195,6 +195,7 @@ STAGES = (
         kept=Kept.STORE,
         settings=("read", "store"),
         depends_on=lambda job: job.content_hash,
+        code=2,
         libraries=("numpy", "astropy", "reproject", "zarr"),
     ),
     Stage(
@@ -242,7 +243,7 @@ STAGES = (
         kept=Kept.MEMORY,
         settings=("features",),
         depends_on=lambda job: reference_digest(),
-        code=3,
+        code=4,
         libraries=("numpy", "scipy", "astropy"),
     ),
     Stage("commit", commit, inputs=("profiles", "features"), kept=Kept.PART),

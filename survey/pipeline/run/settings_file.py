@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import inspect
-import json
 from pathlib import Path
 
-from astropy.table import MaskedColumn, Table
+import tomlkit
+from astropy.table import MaskedColumn
+from astropy.table import Table as AstropyTable
 from pydantic import BaseModel
+from tomlkit import TOMLDocument
+from tomlkit.items import Table
 
+from catalogs.durable import replacing, write_text
 from catalogs.reference import load_gatos_sample
 from survey.config import Settings
 
@@ -30,10 +34,12 @@ LABELS_HELP = (
 
 def write_settings(settings: Settings, path: Path, *, comments: list[str]) -> None:
     """Write every setting, defaults included, below `comments`. `load_settings` reads it."""
-    lines = [*(f"# {comment}" for comment in comments), "", *_table("", settings)]
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    document = tomlkit.document()
+    for line in comments:
+        document.add(tomlkit.comment(line))
+    document.add(tomlkit.nl())
+    _fill(document, settings)
+    write_text(path, tomlkit.dumps(document))
 
 
 def write_template(folder: Path) -> list[Path]:
@@ -49,7 +55,7 @@ def write_template(folder: Path) -> list[Path]:
         write_label_template(labels_file)
         written.append(labels_file)
     if not targets_file.exists():
-        targets_file.write_text(EXAMPLE_TARGETS, encoding="utf-8")
+        write_text(targets_file, EXAMPLE_TARGETS)
         written.append(targets_file)
     if not settings_file.exists():
         write_settings(
@@ -67,7 +73,7 @@ def write_template(folder: Path) -> list[Path]:
 def write_label_template(path: Path) -> None:
     """Write labels of the nuclei and discs of the paper's sample, with room for regions."""
     sample = load_gatos_sample()
-    table = Table({"galaxy": [galaxy.galaxy for galaxy in sample]})
+    table = AstropyTable({"galaxy": [galaxy.galaxy for galaxy in sample]})
     table["type"] = [galaxy.type for galaxy in sample]
     for name in ("place", "class"):
         table[name] = MaskedColumn([""] * len(sample), mask=True)
@@ -75,21 +81,20 @@ def write_label_template(path: Path) -> None:
         table[name] = MaskedColumn([0.0] * len(sample), mask=True, unit=unit)
     table["reference"] = "Hermosa Munoz et al., table 1"
     table.meta["comments"] = list(LABELS_HELP)
-    table.write(path, format="ascii.ecsv")
+    with replacing(path) as unfinished:
+        table.write(unfinished, format="ascii.ecsv")
 
 
-def _table(name: str, model: BaseModel) -> list[str]:
-    # JSON's spelling of strings, numbers, booleans and lists is TOML's as well.
-    plain = model.model_dump(mode="json")
-    tables = {key: value for key, value in model if isinstance(value, BaseModel)}
-    lines = [
-        f"{key} = {json.dumps(value)}"
-        for key, value in plain.items()
-        if value is not None and key not in tables
-    ]
-    for key, table in tables.items():
-        path = f"{name}.{key}" if name else key
-        about = inspect.getdoc(type(table)) or ""
-        lines += ["", f"[{path}]", *(f"# {line}".rstrip() for line in about.splitlines())]
-        lines += _table(path, table)
-    return lines
+def _fill(container: TOMLDocument | Table, model: BaseModel) -> None:
+    """Write the fields of a model: values first, then a table for each model among them."""
+    plain = model.model_dump(mode="json", exclude_none=True)
+    tables = {name: value for name, value in model if isinstance(value, BaseModel)}
+    for name, value in plain.items():
+        if name not in tables:
+            container.add(name, value)
+    for name, model_of_table in tables.items():
+        table = tomlkit.table()
+        for line in (inspect.getdoc(type(model_of_table)) or "").splitlines():
+            table.add(tomlkit.comment(line))
+        _fill(table, model_of_table)
+        container.add(name, table)

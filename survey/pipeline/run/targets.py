@@ -9,6 +9,7 @@ from typing import Any
 
 from astropy.table import Row, Table
 
+from catalogs.durable import replacing
 from survey.cubes.registry import target_name
 from survey.errors import ConfigError, DataError
 from survey.pipeline.galaxy.target import Target
@@ -57,7 +58,8 @@ def write_targets(targets: Iterable[Target], path: str | Path) -> None:
         }
         for target in sorted(targets, key=lambda target: target.galaxy)
     ]
-    Table(rows).write(path, format="ascii.ecsv", overwrite=True)
+    with replacing(Path(path)) as unfinished:
+        Table(rows).write(unfinished, format="ascii.ecsv")
 
 
 def targets_from_cubes(
