@@ -19,6 +19,7 @@ from catalogs.errors import CatalogError
 from catalogs.parts import Receipt
 from catalogs.schema import arrow_schema, declared_table
 from catalogs.versions import SCHEMA_VERSION
+from catalogs.vocabulary import Vocabulary
 
 SUFFIX = ".arrow"
 ADVICE = "Remove the part and run the survey again."
@@ -53,7 +54,7 @@ def copy_part_table(receipt: Receipt, name: str, folder: Path) -> None:
 
 
 def read_part_table(
-    receipt: Receipt, name: str, classes: tuple[str, ...] = (), *, partial: bool = False
+    receipt: Receipt, name: str, vocabulary: Vocabulary | None = None, *, partial: bool = False
 ) -> pa.Table:
     """One table of a part, its bytes compared with the receipt before they are believed.
 
@@ -63,8 +64,8 @@ def read_part_table(
         That of the part.
     name : str
         Name of the table.
-    classes : tuple of str
-        Those of the run's classification.
+    vocabulary : Vocabulary, optional
+        That of the run; the packaged one if not given.
     partial : bool
         Whether the table may have some of its columns only, as that of an early stage.
 
@@ -83,7 +84,7 @@ def read_part_table(
     # One thread: columns are too short to be worth starting others.
     options = ipc.IpcReadOptions(use_threads=False)
     table = ipc.open_file(pa.BufferReader(data), options=options).read_all()
-    schema = arrow_schema(name, classes=classes)
+    schema = arrow_schema(name, vocabulary=vocabulary)
     if partial:
         kept = [field for field in schema if table.schema.get_field_index(field.name) >= 0]
         schema = pa.schema(kept, metadata=schema.metadata)

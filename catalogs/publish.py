@@ -35,6 +35,7 @@ from catalogs.query import open_catalog
 from catalogs.schema import arrow_schema, declared_table, to_arrow
 from catalogs.survey_parts import PRODUCTS, SurveyPart, current_products
 from catalogs.versions import SCHEMA_VERSION, Manifest
+from catalogs.vocabulary import Vocabulary, shipped_vocabulary
 
 PART_TABLES = ("galaxies", "clusters", "spaxels", "spectra")
 """Tables that every part has, as `<table>.parquet`."""
@@ -65,6 +66,7 @@ def publish(
     *,
     metadata: Mapping[str, str] | None = None,
     products: Iterable[SurveyPart] = (),
+    vocabulary: Vocabulary | None = None,
 ) -> Path:
     """Publish the catalog of a run, unless what there is was made from the very same parts.
 
@@ -82,6 +84,8 @@ def publish(
         a new value makes a new version.
     products : iterable of SurveyPart
         What is known of all galaxies together, as classes.
+    vocabulary : Vocabulary, optional
+        Lines, bands and ratios that columns are named by; the packaged ones if not given.
 
     Returns
     -------
@@ -106,7 +110,9 @@ def publish(
         quarantine=hash_bytes(json.dumps(failures.to_pylist()).encode()),
         metadata=dict(metadata or {}),
         products={part.product.name: part.key for part in parts_of_survey},
-        classes=next((part.classes for part in parts_of_survey if part.classes), ()),
+        vocabulary=(vocabulary or shipped_vocabulary()).with_classes(
+            next((part.classes for part in parts_of_survey if part.classes), ())
+        ),
         files=(),
     )
     with _only_publisher(root):
@@ -178,6 +184,7 @@ def publish_again(root: str | Path, *products: SurveyPart) -> Path:
         [store.path(*part) for part in manifest.parts],
         pq.read_table(current.files("quarantine")[0]).to_pylist(),
         metadata=manifest.metadata,
+        vocabulary=manifest.vocabulary,
         products=(current_products(root) | {new.product.name: new for new in products}).values(),
     )
 
@@ -196,7 +203,7 @@ def _build(
         shutil.rmtree(folder)
     folder.mkdir()
     for name in PART_TABLES:
-        read = partial(_sorted_table, name=name, products=products)
+        read = partial(_sorted_table, name=name, products=products, vocabulary=manifest.vocabulary)
         _write_table(folder, name, _read_ahead(read, receipts), manifest)
     _write_table(folder, "quarantine", [failures], manifest)
     keys = {receipt.galaxy: receipt.key for receipt in receipts}
@@ -212,13 +219,30 @@ def _build(
     return version
 
 
-def _sorted_table(receipt: Receipt, name: str, products: Sequence[SurveyPart]) -> pa.Table:
+def _sorted_table(
+    receipt: Receipt, name: str, products: Sequence[SurveyPart], vocabulary: Vocabulary
+) -> pa.Table:
     """One table of a galaxy in the order of its key."""
-    table = _in_order_of_key(read_part_table(receipt, name), declared_table(name).key)
+    # What the classification adds is not in the part itself.
+    own = vocabulary.with_classes(())
+    table = _in_order_of_key(read_part_table(receipt, name, own), declared_table(name).key)
     for part in products:
         if join := part.product.joins.get(name):
             table = join(part, table, receipt)
-    return table
+    return _with_all_columns(table, arrow_schema(name, vocabulary=vocabulary))
+
+
+def _with_all_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table in a schema, the columns that it does not have missing."""
+    if table.schema.equals(schema):
+        return table
+    # Looked up by name once: Arrow lists all its hundreds of names whenever it is asked.
+    known = dict(zip(table.column_names, table.columns, strict=True))
+    arrays = [
+        known[field.name] if field.name in known else pa.nulls(len(table), field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _in_order_of_key(table: pa.Table, key: Sequence[str]) -> pa.Table:
@@ -244,7 +268,7 @@ def _read_ahead(
 
 def _write_table(folder: Path, name: str, tables: Iterable[pa.Table], manifest: Manifest) -> None:
     """Write one table of the catalog: a file, or for a large one a folder of files."""
-    schema = arrow_schema(name, manifest.metadata, manifest.classes)
+    schema = arrow_schema(name, manifest.metadata, manifest.vocabulary)
     groups = _row_groups(tables, schema)
     if not declared_table(name).large:
         _write_files([folder / f"{name}.parquet"], schema, groups, math.inf)

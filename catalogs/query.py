@@ -111,7 +111,7 @@ class Catalog:
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, as in the columns `p_<class>`; none if not classified."""
-        return Manifest.read(self.path).classes
+        return Manifest.read(self.path).vocabulary.classes
 
     def spaxels(self, galaxy: str | None = None, columns: list[str] | None = None) -> pd.DataFrame:
         """One row per spaxel: of one galaxy, or of all (which may be large: see `dask`)."""

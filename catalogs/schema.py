@@ -1,9 +1,8 @@
 """The tables of the catalog, and the way into them: `to_arrow` accepts what was declared.
 
 The columns themselves are declared in `catalogs.columns`. The measurements of lines and bands
-are one family of columns repeated for every feature of `catalogs.reference`, whether a galaxy
-covers it or not, so that all galaxies of a survey share one schema; ratios are another. Only
-the columns of classes are not the same in all surveys: which classes there are, is a setting.
+are one family of columns repeated for every feature of the survey's vocabulary, whether a galaxy
+covers it or not, so that all galaxies of a survey share one schema; ratios and classes are others.
 """
 
 from __future__ import annotations
@@ -18,11 +17,10 @@ import pyarrow as pa
 
 from catalogs import columns as declared
 from catalogs.columns import Column
-from catalogs.diagnostics import ratio_names
 from catalogs.errors import CatalogError
 from catalogs.fields import describe_fields
-from catalogs.reference import load_bands, load_lines
 from catalogs.versions import SCHEMA_VERSION
+from catalogs.vocabulary import Feature, Vocabulary, shipped_vocabulary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,8 +51,9 @@ class TableDeclaration:
 
 
 @cache
-def declared_tables(classes: tuple[str, ...] = ()) -> dict[str, TableDeclaration]:
-    """All tables of the catalog by name; `classes` are those of the run's classification."""
+def declared_tables(vocabulary: Vocabulary | None = None) -> dict[str, TableDeclaration]:
+    """All tables of the catalog by name; by the packaged vocabulary if none is given."""
+    vocabulary = vocabulary or shipped_vocabulary()
     tables = (
         TableDeclaration(
             name="galaxies",
@@ -68,9 +67,9 @@ def declared_tables(classes: tuple[str, ...] = ()) -> dict[str, TableDeclaration
             key=("galaxy", "cluster"),
             columns=(
                 *declared.CLUSTERS,
-                *_feature_columns(),
-                *_ratio_columns(),
-                *_class_columns(classes),
+                *_feature_columns(vocabulary.features),
+                *_ratio_columns(vocabulary.ratios),
+                *_class_columns(vocabulary.classes),
             ),
         ),
         TableDeclaration(
@@ -132,19 +131,15 @@ def _class_table(classes: tuple[str, ...]) -> TableDeclaration:
     )
 
 
-def _feature_columns() -> Iterable[Column]:
-    for line in load_lines():
-        label = f"{line.label} {line.wavelength_um:g} um"
-        family = declared.FEATURE_FAMILY + declared.BRIGHT_LINE_FAMILY * line.bright
-        yield from _family(family, feature=line.name, label=label, ucd="em.line")
-    for band in load_bands():
-        yield from _family(
-            declared.FEATURE_FAMILY, feature=band.name, label=band.label, ucd="em.IR"
-        )
+def _feature_columns(features: Iterable[Feature]) -> Iterable[Column]:
+    for feature in features:
+        family = declared.FEATURE_FAMILY + declared.BRIGHT_LINE_FAMILY * feature.bright
+        ucd = "em.line" if feature.kind == "line" else "em.IR"
+        yield from _family(family, feature=feature.name, label=feature.label, ucd=ucd)
 
 
-def _ratio_columns() -> Iterable[Column]:
-    for name in ratio_names():
+def _ratio_columns(ratios: Iterable[str]) -> Iterable[Column]:
+    for name in ratios:
         yield from _family(declared.RATIO_FAMILY, ratio=name)
 
 
@@ -163,7 +158,7 @@ def _family(templates: Iterable[Column], **words: str) -> Iterable[Column]:
         )
 
 
-def declared_table(name: str, classes: tuple[str, ...] = ()) -> TableDeclaration:
+def declared_table(name: str, vocabulary: Vocabulary | None = None) -> TableDeclaration:
     """The declaration of one table, or of `classes`, which is joined into `clusters`.
 
     Raises
@@ -171,16 +166,16 @@ def declared_table(name: str, classes: tuple[str, ...] = ()) -> TableDeclaration
     CatalogError
         If there is no such table.
     """
-    tables = declared_tables(classes)
+    tables = declared_tables(vocabulary)
     if name == "classes":
-        return _class_table(classes)
+        return _class_table(vocabulary.classes if vocabulary else ())
     if name not in tables:
         raise CatalogError(f"the catalog has no table {name!r}", expected=" or ".join(tables))
     return tables[name]
 
 
 def arrow_schema(
-    name: str, metadata: Mapping[str, str] | None = None, classes: tuple[str, ...] = ()
+    name: str, metadata: Mapping[str, str] | None = None, vocabulary: Vocabulary | None = None
 ) -> pa.Schema:
     """Arrow schema of a table, with unit, UCD and description in the metadata of each field.
 
@@ -190,19 +185,19 @@ def arrow_schema(
         Name of the table.
     metadata : mapping of str, optional
         Metadata of the table besides its name, description and schema version.
-    classes : tuple of str
-        Those of the run's classification.
+    vocabulary : Vocabulary, optional
+        That of the run; the packaged one if not given.
     """
-    table = declared_table(name, classes)
+    table = declared_table(name, vocabulary)
     about = {"table": name, "description": table.description, "schema_version": SCHEMA_VERSION}
-    return _fields(name, classes).with_metadata(about | dict(metadata or {}))
+    return _fields(name, vocabulary).with_metadata(about | dict(metadata or {}))
 
 
 @cache
-def _fields(name: str, classes: tuple[str, ...]) -> pa.Schema:
+def _fields(name: str, vocabulary: Vocabulary | None) -> pa.Schema:
     return pa.schema(
         pa.field(column.name, column.type, not column.required, _field_metadata(column))
-        for column in declared_table(name, classes).columns
+        for column in declared_table(name, vocabulary).columns
     )
 
 
@@ -219,7 +214,7 @@ def describe(name: str) -> str:
 def to_arrow(
     name: str,
     data: Mapping[str, Any] | pd.DataFrame | Sequence[Mapping[str, Any]],
-    classes: tuple[str, ...] = (),
+    vocabulary: Vocabulary | None = None,
     *,
     partial: bool = False,
 ) -> pa.Table:
@@ -233,8 +228,8 @@ def to_arrow(
         Columns by name (a string or number stands for a whole column), a pandas frame, or a
         row per mapping. Columns that are not required may be left out. NaN is stored as a
         missing value, except inside spectra, and a missing boolean as False.
-    classes : tuple of str
-        Those of the run's classification.
+    vocabulary : Vocabulary, optional
+        That of the run; the packaged one if not given.
     partial : bool
         Leave out the columns that `data` does not have, instead of filling them with nothing.
 
@@ -249,10 +244,10 @@ def to_arrow(
         For a column that is not declared, a required one that is missing or has missing
         values, columns of different lengths, and values that do not fit the type.
     """
-    table = declared_table(name, classes)
+    table = declared_table(name, vocabulary)
     columns, n_rows = _as_columns(data)
     _refuse_undeclared(table, columns)
-    schema = arrow_schema(name, classes=classes)
+    schema = arrow_schema(name, vocabulary=vocabulary)
     kept = [column for column in table.columns if column.name in columns or not partial]
     if partial:
         schema = pa.schema([schema.field(column.name) for column in kept], schema.metadata)

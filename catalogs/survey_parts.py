@@ -21,8 +21,9 @@ from catalogs.errors import CatalogError
 from catalogs.flags import ClusterFlag
 from catalogs.part_tables import read_part_table
 from catalogs.parts import PartStore, Receipt
-from catalogs.schema import arrow_schema, declared_table
+from catalogs.schema import declared_table
 from catalogs.versions import Manifest, current_version
+from catalogs.vocabulary import shipped_vocabulary
 
 SURVEY_WIDE = "whole survey"
 """Stands for the galaxy in the names of parts that are of no single one."""
@@ -82,7 +83,8 @@ class SurveyPart:
 
     def table(self, name: str) -> pa.Table:
         """One of its tables, its rows in the order in which they were written."""
-        return read_part_table(self.receipt, name, self.classes)
+        vocabulary = shipped_vocabulary().with_classes(self.classes)
+        return read_part_table(self.receipt, name, vocabulary)
 
     def current_rows(self, name: str, keys: Mapping[str, str]) -> pa.Table:
         """Rows of a table, those of galaxies only where the part, by its key, is still the one."""
@@ -110,11 +112,10 @@ class SurveyPart:
 
 def _join_classes(part: SurveyPart, clusters: pa.Table, galaxy: Receipt) -> pa.Table:
     """The rows of `clusters` of one galaxy with their classes."""
-    schema = arrow_schema("clusters", classes=part.classes)
     if not part.describes(galaxy.galaxy, galaxy.key):
         outdated = pa.scalar(int(ClusterFlag.CLASS_OUTDATED), pa.int32())
         flags = pc.bit_wise_or(clusters["flags"], outdated)
-        return _with_columns(clusters, {"flags": flags}, schema)
+        return _with_columns(clusters, {"flags": flags})
     rows = part.class_rows
     found = rows.filter(pc.equal(rows["galaxy"], galaxy.galaxy)).sort_by("cluster")
     if not found["cluster"].equals(clusters["cluster"]):
@@ -125,7 +126,7 @@ def _join_classes(part: SurveyPart, clusters: pa.Table, galaxy: Receipt) -> pa.T
         )
     columns = {name: found[name] for name in found.column_names}
     columns["flags"] = pc.bit_wise_or(clusters["flags"], found["flags"])
-    return _with_columns(clusters, columns, schema)
+    return _with_columns(clusters, columns)
 
 
 CLASSES = SurveyProduct(
@@ -188,14 +189,8 @@ def current_products(root: Path) -> dict[str, SurveyPart]:
     return found
 
 
-def _with_columns(
-    table: pa.Table, columns: dict[str, pa.ChunkedArray], schema: pa.Schema
-) -> pa.Table:
-    """The table in another schema, with some columns new and those it does not have missing."""
+def _with_columns(table: pa.Table, columns: Mapping[str, pa.ChunkedArray]) -> pa.Table:
+    """The table with some columns new or replaced."""
     # Looked up by name once: Arrow lists all its hundreds of names whenever it is asked.
-    known = dict(zip(table.column_names, table.columns, strict=True)) | columns
-    arrays = [
-        known[field.name] if field.name in known else pa.nulls(len(table), field.type)
-        for field in schema
-    ]
-    return pa.Table.from_arrays(arrays, schema=schema)
+    known = dict(zip(table.column_names, table.columns, strict=True)) | dict(columns)
+    return pa.table(known)

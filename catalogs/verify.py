@@ -77,9 +77,9 @@ def _wrong_files(catalog: Catalog) -> str | None:
 
 
 def _wrong_schema(catalog: Catalog) -> str | None:
-    classes = Manifest.read(catalog.path).classes
+    vocabulary = Manifest.read(catalog.path).vocabulary
     for table in declared_tables():
-        declared = arrow_schema(table, classes=classes)
+        declared = arrow_schema(table, vocabulary=vocabulary)
         for file in catalog.files(table):
             found = pq.read_schema(file)
             if found.names != declared.names:

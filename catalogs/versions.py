@@ -16,6 +16,7 @@ from typing import Any
 
 from catalogs.durable import FileRecord, find_damage, flush
 from catalogs.errors import CatalogError
+from catalogs.vocabulary import Vocabulary
 
 SCHEMA_VERSION = "8"
 """Raised whenever the name, the type or the meaning of a column changes."""
@@ -45,8 +46,8 @@ class Manifest:
         Facts given by the publisher.
     products : dict of str
         Keys of the products of the whole survey, by name (see `catalogs.survey_parts`).
-    classes : tuple of str
-        Names of the classes that columns are named by.
+    vocabulary : Vocabulary
+        The lines, bands, ratios and classes that columns are named by.
     files : tuple of FileRecord
         All files of the version besides the manifest.
     """
@@ -57,7 +58,7 @@ class Manifest:
     quarantine: str
     metadata: dict[str, str]
     products: dict[str, str]
-    classes: tuple[str, ...]
+    vocabulary: Vocabulary
     files: tuple[FileRecord, ...]
 
     @classmethod
@@ -81,7 +82,7 @@ class Manifest:
                     advice="Run the survey again: it computes and publishes what has changed.",
                 )
             content["parts"] = tuple(tuple(part) for part in content["parts"])
-            content["classes"] = tuple(content["classes"])
+            content["vocabulary"] = Vocabulary.from_json(content["vocabulary"])
             content["files"] = tuple(FileRecord(**record) for record in content["files"])
             return cls(**content)
         except FileNotFoundError:
@@ -98,6 +99,7 @@ class Manifest:
             self.quarantine,
             self.metadata,
             self.products,
+            self.vocabulary,
         )
 
 

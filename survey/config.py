@@ -170,6 +170,35 @@ class FeatureSettings(_Table):
     upper_limit_sigma: float = Field(default=3.0, gt=0)
 
 
+class TableSettings(_Table):
+    """Tables of your own, as files beside this one.
+
+    Each has the columns (or, in TOML, the entries) of the packaged table of its name in
+    catalogs/data. Rows of the same name take the place of the packaged ones, others come beside
+    them; of tables that `replace` names, nothing packaged is left.
+    """
+
+    lines: str | None = None
+    bands: str | None = None
+    ratios: str | None = None
+    windows: str | None = None
+    instruments: str | None = None
+    demarcations: str | None = None
+    place_classes: str | None = None
+    replace: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _replaced_tables_are_given(self) -> TableSettings:
+        for name in self.replace:
+            if self.files().get(name) is None:
+                raise ValueError(f'replace = ["{name}"] needs {name} = "FILE"')
+        return self
+
+    def files(self) -> dict[str, str]:
+        """The files that are given, by table."""
+        return self.model_dump(exclude={"replace"}, exclude_none=True)
+
+
 class StoreSettings(_Table):
     """Layout of the Zarr stores of converted cubes."""
 
@@ -263,6 +292,7 @@ class Settings(_Table):
 
     preset: Literal["default", "gatos"] = "default"
     targets: str | None = None
+    tables: TableSettings = TableSettings()
     read: ReadSettings = ReadSettings()
     prepare: PrepareSettings = PrepareSettings()
     distance: DistanceSettings = DistanceSettings()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from catalogs.reference import load_bands, load_lines
+from catalogs.reference import Reference, shipped
 from survey.config import ReadSettings
 from survey.cubes.registry import open_cube
 from survey.spectra.constants import LIGHT_KM_S
@@ -51,9 +51,15 @@ class CubeSummary:
 
 
 def inspect_cube(
-    path: str | Path, settings: ReadSettings, redshift: float = float("nan")
+    path: str | Path,
+    settings: ReadSettings,
+    redshift: float = float("nan"),
+    *,
+    reference: Reference | None = None,
 ) -> CubeSummary:
     """Read a cube, a few planes at a time, and summarise it.
+
+    Lines and bands are those of `reference`, or the packaged ones.
 
     Raises
     ------
@@ -61,10 +67,10 @@ def inspect_cube(
         If it cannot be read.
     """
     with open_cube(path, settings, redshift=redshift) as cube:
-        return _summary(Path(path), cube)
+        return _summary(Path(path), cube, reference or shipped())
 
 
-def _summary(path: Path, cube: xr.Dataset) -> CubeSummary:
+def _summary(path: Path, cube: xr.Dataset, reference: Reference) -> CubeSummary:
     wavelength_um, n_bad, attrs = cube["wavelength"].values, cube["n_bad"].values, cube.attrs
     n_wavelength, n_y, n_x = cube["flux"].shape
     range_um = (float(wavelength_um[0]), float(wavelength_um[-1]))
@@ -90,25 +96,25 @@ def _summary(path: Path, cube: xr.Dataset) -> CubeSummary:
         spaxel_arcsec=sqrt(attrs["spaxel_area_arcsec2"]),
         bad_fraction=float(n_bad.sum(dtype=np.int64) / cube["bad"].size),
         n_spaxel=int((n_bad < n_wavelength).sum()),
-        lines=_lines_inside(cube),
-        bands=_bands_inside(cube),
+        lines=_lines_inside(cube, reference),
+        bands=_bands_inside(cube, reference),
     )
 
 
-def _lines_inside(cube: xr.Dataset) -> tuple[str, ...] | None:
+def _lines_inside(cube: xr.Dataset, reference: Reference) -> tuple[str, ...] | None:
     rest = _rest_range_um(cube)
     if rest is None:
         return None
-    return tuple(line.name for line in load_lines() if rest[0] <= line.wavelength_um <= rest[1])
+    return tuple(line.name for line in reference.lines if rest[0] <= line.wavelength_um <= rest[1])
 
 
-def _bands_inside(cube: xr.Dataset) -> tuple[str, ...] | None:
+def _bands_inside(cube: xr.Dataset, reference: Reference) -> tuple[str, ...] | None:
     rest = _rest_range_um(cube)
     if rest is None:
         return None
     return tuple(
         band.name
-        for band in load_bands()
+        for band in reference.bands
         if rest[0] <= band.integration_um[0] and band.integration_um[1] <= rest[1]
     )
 

@@ -11,7 +11,7 @@ nothing tells a factor, and the planes between them have no data.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import reduce
 from itertools import pairwise
@@ -20,7 +20,6 @@ import numpy as np
 import xarray as xr
 from astropy.stats import mad_std
 
-from catalogs.reference import load_instruments
 from survey.cubes.dataset import build_cube
 from survey.cubes.resample import Cube, Samples, to_spatial_grid, to_wavelengths
 from survey.cubes.wcs import read_header
@@ -65,13 +64,15 @@ class _Stretch:
         return self.first + len(self.samples.flux)
 
 
-def merge_bands(cubes: Sequence[xr.Dataset]) -> xr.Dataset:
+def merge_bands(cubes: Sequence[xr.Dataset], arms: Collection[str] = ()) -> xr.Dataset:
     """Join overlapping sub-bands of one target into one cube.
 
     Parameters
     ----------
     cubes : sequence of xarray.Dataset
         Cubes as of `survey.cubes.dataset.build_cube`, in any order.
+    arms : collection of str
+        Instruments whose bands are arms of one spectrograph, between which there may be a gap.
 
     Returns
     -------
@@ -87,7 +88,7 @@ def merge_bands(cubes: Sequence[xr.Dataset]) -> xr.Dataset:
         do not overlap one another in wavelength, and are no arms of one spectrograph.
     """
     cubes = sorted(cubes, key=lambda cube: float(cube["wavelength"][0]))
-    _check(cubes)
+    _check(cubes, arms)
     reference = max(cubes, key=lambda cube: round(cube.attrs["spaxel_area_arcsec2"], 3))
     grid_um = _common_grid([cube["wavelength"].values for cube in cubes])
     stretches = [_on_grid(cube, reference, grid_um) for cube in cubes]
@@ -126,7 +127,7 @@ def _merged_name(bands: Sequence[str]) -> str:
     return channels[0] if whole else f"{channels[0]}-{'+'.join(parts)}"
 
 
-def _check(cubes: Sequence[xr.Dataset]) -> None:
+def _check(cubes: Sequence[xr.Dataset], arms: Collection[str]) -> None:
     if len(cubes) < 2:
         raise DataError("nothing to merge", expected="two cubes or more", found=str(len(cubes)))
     for name in ("instrument", "flux_unit"):
@@ -138,12 +139,12 @@ def _check(cubes: Sequence[xr.Dataset]) -> None:
     if not all(cube.attrs["celestial_header"] for cube in cubes):
         raise DataError("sub-bands without celestial coordinates cannot be merged")
     for blue, red in pairwise(cubes):
-        _check_overlap(blue, red)
+        _check_overlap(blue, red, arms)
 
 
-def _check_overlap(blue: xr.Dataset, red: xr.Dataset) -> None:
+def _check_overlap(blue: xr.Dataset, red: xr.Dataset, arms: Collection[str]) -> None:
     end, start = float(blue["wavelength"][-1]), float(red["wavelength"][0])
-    if start > end and _are_arms(blue):
+    if start > end and blue.attrs["instrument"] in arms:
         return
     shared = int((red["wavelength"] <= end).sum())
     if shared < MIN_OVERLAP_PLANES or float(red["wavelength"][-1]) <= end:
@@ -154,11 +155,6 @@ def _check_overlap(blue: xr.Dataset, red: xr.Dataset) -> None:
             found=f"one ends at {end:.4f} micron, the next begins at {start:.4f}",
             advice="Run them as separate cubes",
         )
-
-
-def _are_arms(cube: xr.Dataset) -> bool:
-    instrument = load_instruments().get(cube.attrs["instrument"])
-    return instrument is not None and instrument.arms
 
 
 def _common_grid(wavelengths_um: Sequence[Cube]) -> Cube:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from catalogs.diagnostics import load_ratios, ratio_sets
+from catalogs.reference import Reference, shipped
 from survey.classes.ratios import (
     FeatureFluxes,
     Ratio,
@@ -23,16 +23,15 @@ FLUX_COLUMNS = {"flux": float("nan"), "err": float("nan"), "snr": float("nan"), 
 """Columns of a feature that ratios need, with their values where it was not measured."""
 
 
-def named_ratios(name: str) -> tuple[Ratio, ...]:
-    """A named set of the packaged table of ratios."""
-    return parse_ratios(load_ratios(name))
+def named_ratios(name: str, reference: Reference | None = None) -> tuple[Ratio, ...]:
+    """A named set of the table of ratios; of the packaged one if none is given."""
+    return parse_ratios((reference or shipped()).ratios(name))
 
 
-def all_ratios() -> tuple[Ratio, ...]:
+def all_ratios(reference: Reference) -> tuple[Ratio, ...]:
     """The ratios of all sets, each once: those of the catalog."""
-    return parse_ratios(
-        dict.fromkeys(ratio for ratios in ratio_sets().values() for ratio in ratios)
-    )
+    sets = reference.ratio_sets.values()
+    return parse_ratios(dict.fromkeys(ratio for ratios in sets for ratio in ratios))
 
 
 def flux_columns(features: Sequence[str]) -> list[str]:
@@ -51,9 +50,8 @@ def fluxes_of(rows: pd.DataFrame, features: Sequence[str]) -> FeatureFluxes:
     return fluxes_from_columns(columns, features)
 
 
-def with_ratios(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of the table `clusters` with the columns of all ratios, from those of fluxes."""
-    ratios = all_ratios()
+def with_ratios(rows: Sequence[Mapping[str, Any]], ratios: Sequence[Ratio]) -> list[dict[str, Any]]:
+    """Rows of the table `clusters` with the columns of ratios, from those of fluxes."""
     features = features_of(ratios)
     fluxes = {name: [row.get(name) for row in rows] for name in flux_columns(features)}
     found = log_ratios(fluxes_of(pd.DataFrame(fluxes), features), ratios)

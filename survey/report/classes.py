@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from catalogs.query import Catalog
+from catalogs.reference import Reference
 from catalogs.survey_parts import SurveyPart
 from survey.report.diagnostic_diagrams import draw_planes
 from survey.report.page import Picture, Section
@@ -25,7 +26,9 @@ CAPTIONS = {
 }
 
 
-def class_section(catalog: Catalog, classification: SurveyPart, folder: Path) -> Section:
+def class_section(
+    catalog: Catalog, classification: SurveyPart, folder: Path, reference: Reference | None = None
+) -> Section:
     """Draw the classification of a catalog, and return its part of the page.
 
     Pictures that are of this very classification already are left alone.
@@ -41,7 +44,7 @@ def class_section(catalog: Catalog, classification: SurveyPart, folder: Path) ->
     pictures = folder / "classes"
     pictures.mkdir(parents=True, exist_ok=True)
     if drawn_for(pictures / "planes.png") != classification.receipt.key:
-        _draw(catalog, classification, pictures)
+        _draw(catalog, classification, pictures, reference)
     captions = dict(CAPTIONS)
     if trained_on := classification.summary.get("trained_on"):
         captions["planes"] = f"{OVERLAY_CAPTION}{', '.join(trained_on)}."
@@ -53,7 +56,9 @@ def class_section(catalog: Catalog, classification: SurveyPart, folder: Path) ->
     return Section("Classes", _counts(catalog), shown)
 
 
-def _draw(catalog: Catalog, classification: SurveyPart, folder: Path) -> None:
+def _draw(
+    catalog: Catalog, classification: SurveyPart, folder: Path, reference: Reference | None
+) -> None:
     for old in folder.glob("*.png"):
         old.unlink()
     stamp = classification.receipt.key
@@ -69,7 +74,7 @@ def _draw(catalog: Catalog, classification: SurveyPart, folder: Path) -> None:
     if planes:
         draw_planes(
             catalog.clusters, catalog.diagrams, catalog.classes, planes, folder / "planes.png",
-            stamp=stamp,
+            stamp=stamp, reference=reference,
         )  # fmt: skip
 
 

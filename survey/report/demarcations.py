@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache
+from dataclasses import asdict
 from itertools import cycle
 from typing import Literal
 
@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from catalogs.diagnostics import load_demarcations
+from catalogs.reference import Reference, shipped
 from survey.classes.demarcations import UNDECIDED, Demarcation, classify_plane
 
 Plane = tuple[str, str]
@@ -31,32 +31,34 @@ SMALLEST_NAMED = 0.02
 """Fraction of the panel; smaller regions have no room for a name."""
 
 
-@cache
-def demarcated_planes() -> dict[Plane, tuple[Demarcation, ...]]:
+def demarcated_planes(
+    reference: Reference | None = None,
+) -> dict[Plane, tuple[Demarcation, ...]]:
     """The planes (x, y) that have published lines, with these in their order."""
     planes: dict[Plane, tuple[Demarcation, ...]] = {}
-    for row in load_demarcations():
-        line = Demarcation(**row)
+    for row in (reference or shipped()).demarcations:
+        line = Demarcation(**asdict(row))
         planes[line.x, line.y] = (*planes.get((line.x, line.y), ()), line)
     return planes
 
 
-def plane_frame(plane: Plane) -> tuple[Range, Range] | None:
+def plane_frame(plane: Plane, reference: Reference | None = None) -> tuple[Range, Range] | None:
     """Ranges in x and y that show the lines of a plane; None if it has none."""
-    asymptotes = [line.b for line in demarcated_planes().get(plane, ()) if line.form == "hyperbola"]
+    lines = demarcated_planes(reference).get(plane, ())
+    asymptotes = [line.b for line in lines if line.form == "hyperbola"]
     if not asymptotes:
         return None
     return (min(asymptotes) - LEFT_DEX, max(asymptotes) + RIGHT_DEX), HEIGHT
 
 
-def draw_demarcations(axes: Axes, plane: Plane) -> None:
+def draw_demarcations(axes: Axes, plane: Plane, reference: Reference | None = None) -> None:
     """Draw the lines of a plane within its limits, with the names of the regions between."""
-    lines = demarcated_planes().get(plane, ())
+    lines = demarcated_planes(reference).get(plane, ())
     if not lines:
         return
     limits = axes.get_xlim(), axes.get_ylim()
     x, y = (np.linspace(*ends, CELLS) for ends in limits)
-    style = _line_styles()
+    style = _line_styles(reference)
     for number, line in enumerate(lines):
         height = line(x)
         if line.form == "line":  # it parts only what those before leave
@@ -68,22 +70,25 @@ def draw_demarcations(axes: Axes, plane: Plane) -> None:
     _name_regions(axes, x, y, lines)
 
 
-def demarcation_handles(planes: Iterable[Plane]) -> list[Line2D]:
+def demarcation_handles(
+    planes: Iterable[Plane], reference: Reference | None = None
+) -> list[Line2D]:
     """What a legend says of the lines of these planes."""
-    style = _line_styles()
-    names = {line.name: None for plane in planes for line in demarcated_planes().get(plane, ())}
+    style, known = _line_styles(reference), demarcated_planes(reference)
+    names = {line.name: None for plane in planes for line in known.get(plane, ())}
     return [
-        Line2D([], [], color="black", linewidth=1, linestyle=style[name], label=_reference(name))
+        Line2D([], [], color="black", linewidth=1, linestyle=style[name], label=_citation(name))
         for name in names
     ]
 
 
-def _line_styles() -> dict[str, LineStyle]:
-    names = dict.fromkeys(line.name for lines in demarcated_planes().values() for line in lines)
+def _line_styles(reference: Reference | None) -> dict[str, LineStyle]:
+    planes = demarcated_planes(reference).values()
+    names = dict.fromkeys(line.name for lines in planes for line in lines)
     return dict(zip(names, cycle(LINE_STYLES), strict=False))
 
 
-def _reference(name: str) -> str:
+def _citation(name: str) -> str:
     """`Kewley2001` as people write it."""
     return f"{name[:-4]} et al. {name[-4:]}"
 

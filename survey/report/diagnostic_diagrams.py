@@ -25,7 +25,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from catalogs.columns import OF_MODEL
-from catalogs.reference import load_bands, load_lines
+from catalogs.reference import Reference, shipped
 from survey.classes.ratios import Limit
 from survey.report.demarcations import (
     LINE_STYLES,
@@ -52,6 +52,7 @@ def draw_planes(
     path: Path,
     *,
     stamp: str = "",
+    reference: Reference | None = None,
 ) -> None:
     """Write the planes of a classification as one PNG.
 
@@ -66,6 +67,8 @@ def draw_planes(
         The file to write.
     stamp : str
         Kept in the file as its `Source`: what the picture was made from.
+    reference : Reference, optional
+        Names and published lines; the packaged ones if not given.
     """
     columns = min(COLUMNS, len(planes))
     rows = -(-len(planes) // columns)
@@ -74,10 +77,10 @@ def draw_planes(
     )
     contours = drawn_contours(contours)
     for axes, plane in zip(grid.flat, planes, strict=False):
-        draw_plane(axes, clusters, contours, classes, plane)
+        draw_plane(axes, clusters, contours, classes, plane, reference)
     for axes in grid.flat[len(planes) :]:
         axes.set_axis_off()
-    handles = _legend(clusters, classes, contours) + demarcation_handles(planes)
+    handles = _legend(clusters, classes, contours) + demarcation_handles(planes, reference)
     grid.flat[0].legend(handles=handles, fontsize=8, loc="best")
     figure.savefig(path, dpi=130, metadata={"Source": stamp})
     plt.close(figure)
@@ -89,6 +92,7 @@ def draw_plane(
     contours: pd.DataFrame,
     classes: Sequence[str],
     plane: tuple[str, str],
+    reference: Reference | None = None,
 ) -> None:
     """Draw the clusters, contours and demarcation lines of one plane."""
     here = contours[(contours["x_ratio"] == plane[0]) & (contours["y_ratio"] == plane[1])]
@@ -96,12 +100,12 @@ def draw_plane(
     x, y = _draw_clusters(axes, clusters, contours, classes, plane)
     if _are_of_model(contours):
         x, y = (np.concatenate([v, *here[axis]]) for v, axis in ((x, "x"), (y, "y")))
-    if (frame := plane_frame(plane)) is not None:
+    if (frame := plane_frame(plane, reference)) is not None:
         x, y = (np.append(values, ends) for values, ends in zip((x, y), frame, strict=True))
     _frame(axes, x, y)
-    draw_demarcations(axes, plane)
-    axes.set_xlabel(f"log {ratio_label(plane[0])}")
-    axes.set_ylabel(f"log {ratio_label(plane[1])}")
+    draw_demarcations(axes, plane, reference)
+    axes.set_xlabel(f"log {ratio_label(plane[0], reference)}")
+    axes.set_ylabel(f"log {ratio_label(plane[1], reference)}")
 
 
 def _draw_clusters(
@@ -154,10 +158,11 @@ def mixed_colors(clusters: pd.DataFrame, classes: Sequence[str]) -> NDArray[np.f
     return np.where(without, to_rgb(UNCLASSIFIED_COLOR), np.clip(np.nan_to_num(p) @ palette, 0, 1))
 
 
-def ratio_label(name: str) -> str:
+def ratio_label(name: str, reference: Reference | None = None) -> str:
     """A ratio as people write it, `[Ne III] / [Ne II]`."""
-    labels = {line.name: line.label for line in load_lines()}
-    labels |= {band.name: band.label for band in load_bands()}
+    reference = reference or shipped()
+    labels = {line.name: line.label for line in reference.lines}
+    labels |= {band.name: band.label for band in reference.bands}
     return " / ".join(
         " + ".join(labels.get(feature, feature) for feature in term.split("+"))
         for term in name.split("/")

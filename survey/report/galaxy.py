@@ -22,7 +22,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.patches import Patch
 
 from catalogs.flags import ClusterFlag
-from catalogs.reference import load_bands, load_lines
+from catalogs.reference import Reference, shipped
 from survey.report.palette import cluster_colors
 from survey.report.sky import draw_spaxels, frame_sky, offset_matrix
 
@@ -39,6 +39,7 @@ def draw_galaxy(
     path: Path,
     *,
     stamp: str = "",
+    reference: Reference | None = None,
 ) -> None:
     """Write the picture of one galaxy as PNG.
 
@@ -52,13 +53,15 @@ def draw_galaxy(
         The file to write.
     stamp : str
         Kept in the file as its `Source`: what the picture was made from.
+    reference : Reference, optional
+        Lines and bands that are marked; the packaged ones if not given.
     """
     colors = cluster_colors(len(clusters))
     figure, (sky, spectral) = plt.subplots(
         1, 2, figsize=(13, 5.2), width_ratios=(1, 1.5), layout="constrained"
     )
     draw_cluster_map(sky, galaxy, spaxels, colors)
-    draw_spectra(spectral, galaxy, clusters, spectra, colors)
+    draw_spectra(spectral, galaxy, clusters, spectra, colors, reference)
     where = " ".join(part for part in (galaxy["instrument"], galaxy["band"]) if part)
     figure.suptitle(f"{galaxy['galaxy']}   {where}   z = {galaxy['redshift']:.5g}", fontsize=12)
     figure.savefig(path, dpi=130, metadata={"Source": stamp})
@@ -108,8 +111,10 @@ def draw_spectra(
     clusters: pd.DataFrame,
     spectra: pd.DataFrame,
     colors: list[str],
+    reference: Reference | None = None,
 ) -> None:
     """Draw the median spectra on a logarithmic scale, with lines named and bands shaded."""
+    reference = reference or shipped()
     handles = []
     records = zip(spectra.to_dict("records"), clusters.to_dict("records"), strict=True)
     for color, (row, cluster) in zip(colors, records, strict=True):
@@ -124,8 +129,8 @@ def draw_spectra(
     axes.set_xlabel("rest wavelength (µm)")
     axes.set_ylabel(f"median ({galaxy['flux_unit']})")
     axes.legend(handles=handles, fontsize=7, loc="best", framealpha=0.85)
-    _shade_bands(axes)
-    _name_lines(axes, clusters)
+    _shade_bands(axes, reference)
+    _name_lines(axes, clusters, reference)
 
 
 def _flux_limits(medians: np.ndarray) -> tuple[float, float]:
@@ -148,19 +153,19 @@ def _legend_entry(cluster: Mapping[Hashable, Any]) -> str:
     return f"{cluster['cluster']}: {detail}"
 
 
-def _shade_bands(axes: Axes) -> None:
+def _shade_bands(axes: Axes, reference: Reference) -> None:
     left, right = axes.get_xlim()
-    for band in load_bands():
+    for band in reference.bands:
         low, high = band.integration_um
         if left < high and low < right:
             axes.axvspan(low, high, color="tab:orange", alpha=0.13, linewidth=0)
 
 
-def _name_lines(axes: Axes, clusters: pd.DataFrame) -> None:
+def _name_lines(axes: Axes, clusters: pd.DataFrame, reference: Reference) -> None:
     """Mark the lines that some cluster has, naming the strongest where names would collide."""
     left, right = axes.get_xlim()
     found = []
-    for line in load_lines():
+    for line in reference.lines:
         detected = ~clusters[f"limit_{line.name}"] & clusters[f"flux_{line.name}"].notna()
         if left < line.wavelength_um < right and detected.any():
             found.append((clusters.loc[detected, f"snr_{line.name}"].max(), line))

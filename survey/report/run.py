@@ -18,7 +18,9 @@ from catalogs import open_catalog
 from catalogs.part_tables import read_part_table
 from catalogs.parts import PartStore, Receipt, safe_name
 from catalogs.survey_parts import CLASSES, current_products
+from catalogs.vocabulary import Vocabulary
 from survey.errors import IntegrityError
+from survey.pipeline.reference import reference_of_run
 from survey.report.bpt import bpt_section
 from survey.report.classes import class_section
 from survey.report.dendrogram import draw_tree
@@ -53,13 +55,17 @@ def draw_galaxy_figures(root: Path, galaxy: str, key: str) -> None:
     keys = measured.summary["keys"]
     linked = _part(root, galaxy, "tree", keys["tree"])
     profiled = _part(root, galaxy, "profiles", keys["profiles"])
+    reference = reference_of_run(root)
     tables = {
-        name: read_part_table(measured, name).to_pandas()
+        name: read_part_table(measured, name, Vocabulary.of(reference)).to_pandas()
         for name in ("galaxies", "clusters", "spaxels", "spectra")
     }
     map_path.parent.mkdir(parents=True, exist_ok=True)
     row = {str(name): value for name, value in tables["galaxies"].iloc[0].items()}
-    draw_galaxy(row, tables["clusters"], tables["spaxels"], tables["spectra"], map_path, stamp=key)
+    draw_galaxy(
+        row, tables["clusters"], tables["spaxels"], tables["spectra"], map_path, stamp=key,
+        reference=reference,
+    )  # fmt: skip
     cut = json.loads((profiled.path / "cut.json").read_text(encoding="utf-8"))
     leaves = tables["spaxels"]["cluster"].to_numpy()
     tree = np.load(linked.path / "tree.npy")
@@ -79,14 +85,14 @@ def write_page(root: str | Path) -> Path:
     """Write the page of a run: every galaxy with its pictures, and what was quarantined."""
     root = Path(root)
     catalog = open_catalog(root)
-    galaxies = catalog.galaxies
+    galaxies, reference = catalog.galaxies, reference_of_run(root)
     sections: list[Section] = []
     drawn: list[tuple[str, str]] = []
     classification = current_products(root).get(CLASSES.name)
     if classification is not None:
-        sections.append(class_section(catalog, classification, root / FOLDER))
+        sections.append(class_section(catalog, classification, root / FOLDER, reference))
         drawn = [(x, y) for x, y in classification.summary["planes"]]
-    if optical := bpt_section(catalog, root / FOLDER, drawn):
+    if optical := bpt_section(catalog, root / FOLDER, drawn, reference):
         sections.append(optical)
     page = root / FOLDER / PAGE
     write_template(

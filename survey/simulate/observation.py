@@ -13,7 +13,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-from catalogs.reference import named_window
+from catalogs.reference import shipped
 from survey.errors import ConfigError
 from survey.simulate.spectra import load_toml
 
@@ -65,7 +65,7 @@ class Observation:
 
     def __post_init__(self) -> None:
         low, high = self.window_um
-        channel = named_window(f"ch{CHANNEL}")
+        channel = shipped().window(f"ch{CHANNEL}")
         if not channel[0] <= low < high <= channel[1]:
             raise ConfigError(
                 "no such wavelength window",
@@ -111,7 +111,7 @@ class Observation:
     def window_um(self) -> tuple[float, float]:
         """First and last wavelength, observed frame."""
         if isinstance(self.window, str):
-            return named_window(self.window)
+            return shipped().window(self.window)
         return self.window
 
     @property
@@ -209,4 +209,4 @@ class Observation:
 
 
 def _sub_bands_um() -> list[tuple[float, float]]:
-    return [named_window(f"ch{CHANNEL}-{name}") for name in SUB_BANDS]
+    return [shipped().window(f"ch{CHANNEL}-{name}") for name in SUB_BANDS]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf
 
-from catalogs.reference import load_bands, load_lines
+from catalogs.reference import shipped
 from survey.errors import ConfigError
 from survey.spectra.constants import LIGHT_UM_S
 
@@ -184,7 +184,7 @@ def load_spectrum(name: str) -> Spectrum:
             found=repr(name),
         )
     values = dict(table["spectrum"][name])
-    catalogued = {line.name: line for line in load_lines("mir")}
+    catalogued = {line.name: line for line in shipped().lines_of("mir")}
     ratios, ranges, class_name = (values.pop(key) for key in ("lines", "range", "class"))
     unknown = sorted(set(ratios) - set(catalogued))
     if unknown:
@@ -237,7 +237,7 @@ def line_profile(edges_um: Array, centre_um: Array, sigma_um: Array) -> Array:
 def _drudes(powers: dict[str, list[float]]) -> tuple[Drude, ...]:
     return tuple(
         Drude(band.name, centre_um, fwhm_um, power)
-        for band in load_bands()
+        for band in shipped().bands
         if band.name in powers
         for (centre_um, fwhm_um), power in zip(band.drudes, powers[band.name], strict=True)
     )

@@ -3,41 +3,35 @@
 import pytest
 
 from catalogs import CatalogError
-from catalogs.diagnostics import (
-    load_demarcations,
-    load_place_classes,
-    load_ratios,
-    ratio_names,
-    ratio_sets,
-)
+from catalogs.reference import shipped
 from catalogs.schema import arrow_schema
 
 
 def test_a_row_without_denominator_is_every_pair() -> None:
-    names = [ratio.name for ratio in load_ratios("ch3-pairs")]
+    names = [ratio.name for ratio in shipped().ratios("ch3-pairs")]
     assert len(names) == 66
     assert names[:2] == ["MgV_13.52/NeV_14.32", "MgV_13.52/ArV_13.10"]
 
 
 def test_every_named_ratio_has_its_columns() -> None:
     names = set(arrow_schema("clusters").names)
-    for ratio in ratio_names():
+    for ratio in shipped().ratio_names:
         assert {f"log_{ratio}", f"logerr_{ratio}", f"loglimit_{ratio}"} <= names
-    assert len(set(ratio_names())) == len(ratio_names())
+    assert len(set(shipped().ratio_names)) == len(shipped().ratio_names)
 
 
 def test_demarcation_lines_are_of_ratios_that_are_measured() -> None:
-    bpt = {ratio.name for ratio in ratio_sets()["bpt"]}
-    for line in load_demarcations():
-        assert {line["x"], line["y"]} <= bpt
-        assert line["source"]
-        assert isinstance(line["a"], float)
+    bpt = {ratio.name for ratio in shipped().ratio_sets["bpt"]}
+    for line in shipped().demarcations:
+        assert {line.x, line.y} <= bpt
+        assert line.source
+        assert isinstance(line.a, float)
 
 
 def test_rules_label_nuclei_and_discs() -> None:
-    assert {rule.place for rule in load_place_classes()} == {"nucleus", "disc"}
+    assert {rule.place for rule in shipped().place_classes} == {"nucleus", "disc"}
 
 
 def test_an_unknown_set_is_an_error_that_lists_the_sets() -> None:
     with pytest.raises(CatalogError, match=r"no set of ratios is called 'ch5'.*ch3-short"):
-        load_ratios("ch5")
+        shipped().ratios("ch5")

@@ -163,9 +163,9 @@ def test_parts_are_not_all_in_memory_at_once(tmp_path, make_part, monkeypatch):
     allocated = []
     read = catalogs.publish.read_part_table
 
-    def read_and_measure(receipt, name):
+    def read_and_measure(*arguments):
         allocated.append(pa.total_allocated_bytes())
-        return read(receipt, name)
+        return read(*arguments)
 
     monkeypatch.setattr(catalogs.publish, "read_part_table", read_and_measure)
     before = pa.total_allocated_bytes()

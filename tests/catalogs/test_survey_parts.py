@@ -12,6 +12,7 @@ from catalogs.publish import publish, publish_again
 from catalogs.schema import to_arrow
 from catalogs.survey_parts import CLASSES, SurveyPart, commit_product, current_products
 from catalogs.verify import verify
+from catalogs.vocabulary import shipped_vocabulary
 
 NAMES = ("AGN", "SF")
 
@@ -31,7 +32,9 @@ def classified(root: Path, parts: list[Path], key: str = "c1") -> SurveyPart:
     rows = [row for receipt in receipts for row in rows_of(receipt.galaxy)]
 
     def write(folder: Path) -> None:
-        write_part_table(folder, "classes", to_arrow("classes", rows, NAMES))
+        write_part_table(
+            folder, "classes", to_arrow("classes", rows, shipped_vocabulary().with_classes(NAMES))
+        )
         for name in CLASSES.tables:
             write_part_table(folder, name, to_arrow(name, []))
 

@@ -1,5 +1,7 @@
 """Every claim about a catalog is checked, and every way to break it is found."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -127,9 +129,9 @@ def rewrite(run, table, change):
     (file,) = catalog.files(table)
     pq.write_table(change(pq.read_table(file)), file)
     manifest = catalog.path / versions.MANIFEST
-    content = versions.Manifest.read(catalog.path).__dict__
+    content = asdict(versions.Manifest.read(catalog.path))
     manifest.unlink()
-    files = [record.__dict__ for record in record_files(catalog.path)]
+    files = [asdict(record) for record in record_files(catalog.path)]
     write_json(manifest, content | {"files": files})
 
 

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from catalogs.diagnostics import load_place_classes
-from catalogs.reference import load_gatos_sample
+from catalogs.reference import load_gatos_sample, shipped
 from survey.classes.labels import label_clusters
 from survey.classes.nucleus_disc import PlaceLabel, parse_places, same_name
 from survey.classes.regions import parse_regions
@@ -12,7 +11,7 @@ from survey.classes.types import UNLABELLED
 from survey.errors import ConfigError, DataError
 
 CLASSES = ("AGN", "SF", "other")
-RULES = load_place_classes()
+RULES = shipped().place_classes
 CLUSTER = np.array([0, 1, 1, 2, 2, 3])
 NOWHERE = np.full(6, np.nan)
 

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from catalogs.diagnostics import ratio_sets
-from catalogs.reference import load_bands, load_lines, named_window
+from catalogs.reference import shipped
 from survey.classes.ratios import (
     FeatureFluxes,
     Limit,
@@ -101,16 +100,16 @@ def test_twelve_features_make_sixty_six_ratios() -> None:
 
 @pytest.mark.parametrize("name", ["ch3-pairs", "ch3", "ch3-short-pairs", "ch3-short", "ch4"])
 def test_packaged_ratios_are_of_catalogued_features_within_their_channel(name: str) -> None:
-    middle = {line.name: line.wavelength_um for line in load_lines("mir")}
-    middle |= {band.name: float(np.mean(band.integration_um)) for band in load_bands()}
-    low, high = named_window(name.removesuffix("-pairs"))
+    middle = {line.name: line.wavelength_um for line in shipped().lines_of("mir")}
+    middle |= {band.name: float(np.mean(band.integration_um)) for band in shipped().bands}
+    low, high = shipped().window(name.removesuffix("-pairs"))
     for feature in features_of(packaged_set(name)):
         assert low < middle[feature] < high, feature
 
 
 def test_every_packaged_ratio_is_of_catalogued_features() -> None:
-    known = {line.name for line in load_lines()} | {band.name for band in load_bands()}
-    for name in ratio_sets():
+    known = {line.name for line in shipped().lines} | {band.name for band in shipped().bands}
+    for name in shipped().ratio_sets:
         assert set(features_of(packaged_set(name))) <= known
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from catalogs.reference import load_bands
+from catalogs.reference import shipped
 
-BAND = next(band for band in load_bands() if band.name == "PAH_12.7")
+BAND = next(band for band in shipped().bands if band.name == "PAH_12.7")
 PER_UM = "W / (m2 um sr)"
 AREA = 0.3
 

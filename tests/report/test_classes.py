@@ -15,7 +15,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.quiver import Quiver
 from PIL import Image
 
-from catalogs.diagnostics import load_demarcations
+from catalogs.reference import shipped
 from survey.classes.ratios import Limit
 from survey.report.diagnostic_diagrams import (
     draw_plane,
@@ -98,8 +98,8 @@ def test_limits_are_arrows_in_their_direction_and_measurements_are_not(axes, clu
 
 def test_a_plane_has_its_own_contours_and_published_lines(axes, clusters):
     draw_plane(axes, clusters, CONTOURS, CLASSES, (X, Y))
-    published = [row for row in load_demarcations() if (row["x"], row["y"]) == (X, Y)]
-    named = [line for line in axes.lines if line.get_label() in {row["name"] for row in published}]
+    published = [row for row in shipped().demarcations if (row.x, row.y) == (X, Y)]
+    named = [line for line in axes.lines if line.get_label() in {row.name for row in published}]
     assert len(named) == len(published) == 3
     assert len([line for line in axes.lines if len(line.get_xdata()) == 3]) == 2
 

@@ -17,7 +17,7 @@ from PIL import Image
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from catalogs.parts import Receipt
-from catalogs.reference import load_bands
+from catalogs.reference import shipped
 from survey.errors import IntegrityError
 from survey.report.dendrogram import ABOVE_CUT, branch_colors, draw_tree
 from survey.report.galaxy import BACKGROUND, draw_cluster_map, draw_spectra
@@ -101,7 +101,7 @@ def test_the_spectra_are_drawn_with_lines_named_and_bands_shaded(axes, tables):
     assert "[Ne II]" in {text.get_text() for text in axes.texts}
     low, high = axes.get_xlim()
     inside = [
-        band for band in load_bands()
+        band for band in shipped().bands
         if band.integration_um[0] < high and band.integration_um[1] > low
     ]  # fmt: skip
     assert len(axes.patches) == len(inside)

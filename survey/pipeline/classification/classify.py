@@ -26,6 +26,8 @@ from catalogs.survey_parts import (
     commit_product,
     current_products,
 )
+from catalogs.versions import Manifest
+from catalogs.vocabulary import shipped_vocabulary
 from survey.classes.diagrams import class_diagrams
 from survey.classes.results import conclude, most_probable
 from survey.config import ClassSettings, Settings, fingerprint
@@ -51,6 +53,7 @@ from survey.pipeline.classification.tables import (
 )
 from survey.pipeline.galaxy.tables import write_table
 from survey.pipeline.ratios import named_ratios
+from survey.pipeline.reference import reference_of_run
 from survey.pipeline.run.lock import exclusive
 from survey.pipeline.run.survey import describe_run
 
@@ -176,21 +179,25 @@ def classify(
             expected="a DS9 region file or a table of labels",
             advice="Give --labels FILE; `survey init` writes a table to start from.",
         )
-    labels, ratios = read_labels(settings.labels), named_ratios(settings.ratios)
+    reference = reference_of_run(Path(root))
+    labels = read_labels(settings.labels, reference)
+    ratios = named_ratios(settings.ratios, reference)
     names = [ratio.name for ratio in ratios]
     with _working_in(root) as survey:
         latents = survey.latents() if settings.use_latents else None
         sample = survey.sample(
             [labels.content_hash, settings.classes, settings.min_fraction, names, _key(latents)],
-            lambda folder: write_sample(folder, survey.parts, ratios, labels, settings, latents),
+            lambda folder: write_sample(
+                folder, survey.parts, survey.vocabulary, ratios, labels, settings, latents
+            ),
         )
         rows = sample_rows(sample.path)
 
         def compute() -> Result:
-            labelled = check_labels(rows, settings, survey.catalog)
+            labelled = check_labels(rows, settings, survey.catalog, reference)
             outcome = conclude(labelled, Drawing(cluster, sample.path, settings, on_draws).sums())
             importances = importance_rows(outcome)
-            planes = planes_of(names, importances["predictor"].tolist())
+            planes = planes_of(names, importances["predictor"].tolist(), reference)
             diagrams = class_diagrams(labelled.sample, outcome.found.p, outcome.classes, planes)
             tables = {
                 "classes": trained_rows(rows, outcome),
@@ -236,7 +243,9 @@ def apply_model_file(
         latents = survey.latents(model.card.latent_model) if model.n_latents else None
 
         def write(folder: Path) -> None:
-            write_sample(folder, survey.parts, model.ratios, None, settings, latents)
+            write_sample(
+                folder, survey.parts, survey.vocabulary, model.ratios, None, settings, latents
+            )
             (folder / MODEL_FILE).write_bytes(data)
 
         sample = survey.sample([hash_bytes(data), _key(latents)], write)
@@ -275,6 +284,7 @@ class _SurveyWide:
         self.store = PartStore(root)
         self.catalog = open_catalog(root)
         self.parts = parts_of(self.catalog, self.store)
+        self.vocabulary = Manifest.read(self.catalog.path).vocabulary.with_classes(())
 
     def latents(self, model: str | None = None) -> SurveyPart:
         """Those in the catalog, to be predictors; of a certain model if one is named."""
@@ -360,4 +370,4 @@ def _working_in(root: str | Path) -> Iterator[_SurveyWide]:
 
 def _write_tables(folder: Path, tables: Tables, classes: tuple[str, ...]) -> None:
     for name, rows in tables.items():
-        write_table(folder, name, rows, classes)
+        write_table(folder, name, rows, shipped_vocabulary().with_classes(classes))

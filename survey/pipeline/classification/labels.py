@@ -11,8 +11,8 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from catalogs.diagnostics import load_place_classes
 from catalogs.durable import hash_bytes
+from catalogs.reference import Reference, shipped
 from survey.classes.labels import label_clusters
 from survey.classes.nucleus_disc import PlaceLabel, bare_name, parse_places
 from survey.classes.regions import LabelRegion, parse_regions
@@ -68,8 +68,10 @@ def _by_galaxy(labels: Iterable[L]) -> dict[str, list[L]]:
     return found
 
 
-def read_labels(path: str | Path) -> LabelFile:
+def read_labels(path: str | Path, reference: Reference | None = None) -> LabelFile:
     """Read labels from DS9 regions (.reg) or a table (.ecsv).
+
+    What the type of a galaxy says of its places, `reference` tells, or the packaged tables.
 
     Raises
     ------
@@ -86,7 +88,8 @@ def read_labels(path: str | Path) -> LabelFile:
     text = path.read_text(encoding="utf-8")
     try:
         regions = parse_regions(text, FORMATS[path.suffix])
-        places = parse_places(text, load_place_classes()) if path.suffix == ".ecsv" else ()
+        rules = (reference or shipped()).place_classes
+        places = parse_places(text, rules) if path.suffix == ".ecsv" else ()
     except DataError as error:
         raise DataError(
             error.message, file=path, expected=error.expected, found=error.found,

@@ -24,8 +24,7 @@ from survey.classes.sample import LabelledSample, Method, Sample
 from survey.config import ClassSettings
 from survey.engine.cluster import Cluster, slots, started
 from survey.engine.submit import Task, run_tasks
-from survey.pipeline.classification.sample import labels_of, sample_of, sample_rows
-from survey.pipeline.ratios import named_ratios
+from survey.pipeline.classification.sample import labels_of, sample_of, sample_ratios, sample_rows
 
 PORTIONS_PER_SLOT = 8
 DRAWS_PER_PORTION = 10
@@ -116,7 +115,7 @@ def method_of(settings: ClassSettings) -> Method:
 def labelled_sample(folder: Path, settings: ClassSettings) -> LabelledSample:
     """The sample of a part, to be learnt from."""
     rows = sample_rows(folder)
-    sample = sample_of(rows, named_ratios(settings.ratios), use_slope=settings.use_slope)
+    sample = sample_of(rows, sample_ratios(folder), use_slope=settings.use_slope)
     return LabelledSample(sample, labels_of(rows), settings.classes)
 
 

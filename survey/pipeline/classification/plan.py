@@ -8,8 +8,8 @@ from typing import Any
 from survey.config import Settings, load_settings
 from survey.errors import ConfigError
 from survey.pipeline.classification.labels import read_labels
+from survey.pipeline.reference import SETTINGS_FILE, reference_of
 from survey.pipeline.run.plan import Plan, with_absolute_paths
-from survey.pipeline.run.survey import SETTINGS_FILE
 
 
 def check_labels_of(plan: Plan) -> None:
@@ -21,7 +21,7 @@ def check_labels_of(plan: Plan) -> None:
         If they cannot be read.
     """
     if plan.classify and plan.settings.classes.labels is not None:
-        read_labels(plan.settings.classes.labels)
+        read_labels(plan.settings.classes.labels, reference_of(plan.settings.tables))
 
 
 def plan_classification(

@@ -5,6 +5,7 @@ Clusters of all galaxies with the fluxes of some lines, and the labels they star
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -12,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from catalogs.diagnostics import ratio_sets
 from catalogs.part_tables import read_part_table
 from catalogs.parts import PartStore, Receipt
 from catalogs.query import Catalog
+from catalogs.reference import Reference
 from catalogs.survey_parts import SurveyPart
 from catalogs.versions import Manifest
+from catalogs.vocabulary import Vocabulary
 from survey.classes.labels import check_classes
 from survey.classes.ratios import Ratio, features_of
 from survey.classes.sample import LATENT, LabelledSample, Sample, latent_names
@@ -28,6 +30,7 @@ from survey.pipeline.classification.labels import LabelFile, label_rows
 from survey.pipeline.ratios import flux_columns, fluxes_of, named_ratios
 
 SAMPLE_FILE = "sample.parquet"
+RATIOS_FILE = "ratios.json"
 LATENT_ERROR = f"err_{LATENT}"
 GALAXY_COLUMNS = ["galaxy", "cluster", "nuclear", "slope_alpha", "slope_alpha_err"]
 
@@ -41,6 +44,7 @@ def parts_of(catalog: Catalog, store: PartStore) -> dict[str, Receipt]:
 def write_sample(
     folder: Path,
     parts: Mapping[str, Receipt],
+    vocabulary: Vocabulary,
     ratios: Sequence[Ratio],
     labels: LabelFile | None,
     settings: ClassSettings,
@@ -58,8 +62,9 @@ def write_sample(
     columns = GALAXY_COLUMNS + flux_columns(features_of(ratios))
     frames = []
     for part in parts.values():
-        clusters = read_part_table(part, "clusters").select(columns).to_pandas()
-        clusters = clusters.sort_values("cluster", ignore_index=True)
+        table = read_part_table(part, "clusters", vocabulary)
+        measured = [name for name in columns if name in table.column_names]
+        clusters = table.select(measured).to_pandas().sort_values("cluster", ignore_index=True)
         if labels is not None:
             spaxels = read_part_table(part, "spaxels").select(["cluster", "ra", "dec"])
             found = label_rows(labels, clusters, spaxels.to_pandas(), settings)
@@ -69,6 +74,8 @@ def write_sample(
     if latents is not None:
         rows = rows.join(_latent_columns(rows, latents, parts))
     rows.to_parquet(folder / SAMPLE_FILE)
+    terms = [[ratio.numerator, ratio.denominator] for ratio in ratios]
+    (folder / RATIOS_FILE).write_text(json.dumps(terms), encoding="utf-8")
 
 
 def _latent_columns(
@@ -94,6 +101,12 @@ def _latent_columns(
 def sample_rows(folder: Path) -> pd.DataFrame:
     """The rows of the file that `write_sample` wrote."""
     return pd.read_parquet(folder / SAMPLE_FILE)
+
+
+def sample_ratios(folder: Path) -> tuple[Ratio, ...]:
+    """The ratios that `write_sample` wrote."""
+    terms = json.loads((folder / RATIOS_FILE).read_text(encoding="utf-8"))
+    return tuple(Ratio(tuple(over), tuple(under)) for over, under in terms)
 
 
 def sample_of(rows: pd.DataFrame, ratios: Sequence[Ratio], *, use_slope: bool) -> Sample:
@@ -126,7 +139,9 @@ def labels_of(rows: pd.DataFrame) -> Labels:
     return rows["label"].to_numpy(np.int32)
 
 
-def check_labels(rows: pd.DataFrame, settings: ClassSettings, catalog: Catalog) -> LabelledSample:
+def check_labels(
+    rows: pd.DataFrame, settings: ClassSettings, catalog: Catalog, reference: Reference
+) -> LabelledSample:
     """The rows as a sample that can be learnt from; `catalog` is asked for advice if not.
 
     Raises
@@ -134,10 +149,11 @@ def check_labels(rows: pd.DataFrame, settings: ClassSettings, catalog: Catalog) 
     DataError
         If the ratios were not measured, or fewer than two classes have labels.
     """
-    sample = sample_of(rows, named_ratios(settings.ratios), use_slope=settings.use_slope)
+    ratios = named_ratios(settings.ratios, reference)
+    sample = sample_of(rows, ratios, use_slope=settings.use_slope)
     labels = labels_of(rows)
     if not sample.informed.any():
-        raise _no_ratios(rows, settings, catalog)
+        raise _no_ratios(rows, settings, catalog, reference)
     usable = labels[sample.informed & (labels != UNLABELLED)]
     counts = np.bincount(usable, minlength=len(settings.classes))
     if (counts > 0).sum() < 2:
@@ -166,18 +182,20 @@ def label_notes(labels: LabelFile, rows: pd.DataFrame) -> list[str]:
     return notes
 
 
-def fitting_sets(clusters: pd.DataFrame) -> list[str]:
+def fitting_sets(clusters: pd.DataFrame, reference: Reference) -> list[str]:
     """Names of the sets of ratios by which some cluster of the table could be classified."""
     rows = clusters.reset_index(drop=True)
     return [
         name
-        for name in ratio_sets()
-        if sample_of(rows, named_ratios(name), use_slope=False).informed.any()
+        for name in reference.ratio_sets
+        if sample_of(rows, named_ratios(name, reference), use_slope=False).informed.any()
     ]
 
 
-def _no_ratios(rows: pd.DataFrame, settings: ClassSettings, catalog: Catalog) -> DataError:
-    fitting = fitting_sets(catalog.clusters)
+def _no_ratios(
+    rows: pd.DataFrame, settings: ClassSettings, catalog: Catalog, reference: Reference
+) -> DataError:
+    fitting = fitting_sets(catalog.clusters, reference)
     return DataError(
         f"the ratios {settings.ratios!r} were not measured in any cluster",
         expected="most of their lines within the range of the spectra, some of them detected",

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from catalogs.columns import OF_SAMPLE
-from catalogs.diagnostics import load_demarcations
 from catalogs.flags import ClusterFlag
+from catalogs.reference import Reference
 from catalogs.survey_parts import SurveyPart
 from survey.classes.diagrams import Contour, Diagram
 from survey.classes.results import Classes, Outcome
@@ -129,14 +129,16 @@ def diagrams_of(classification: SurveyPart) -> tuple[Diagram, ...]:
     )
 
 
-def planes_of(ratios: Sequence[str], by_importance: Sequence[str]) -> tuple[tuple[str, str], ...]:
+def planes_of(
+    ratios: Sequence[str], by_importance: Sequence[str], reference: Reference
+) -> tuple[tuple[str, str], ...]:
     """The planes (x, y) in which classes are drawn.
 
     Those with demarcation lines, and the most important ratios against the first of the set.
     """
     first, *others = ratios
     ranked = [name for name in by_importance if name in others] or others
-    demarcated = {(line["x"], line["y"]): None for line in load_demarcations()}
+    demarcated = {(line.x, line.y): None for line in reference.demarcations}
     known = [plane for plane in demarcated if set(plane) <= set(ratios)]
     return tuple(known or [(first, name) for name in ranked[:N_PLANES]])
 

@@ -17,6 +17,7 @@ from survey.pipeline.galaxy.peak_memory import reset_peak_memory
 from survey.pipeline.galaxy.stage import GalaxyJob, Kept, Part, Stage
 from survey.pipeline.galaxy.stages import STAGES
 from survey.pipeline.galaxy.target import Target
+from survey.pipeline.reference import reference_of
 
 BY_NAME = {stage.name: stage for stage in STAGES}
 LAST = STAGES[-1].name
@@ -89,6 +90,7 @@ class Galaxy:
                 self.settings,
                 self.root,
                 _content_hash(self.target),
+                reference_of(self.settings.tables),
                 self.memory_bytes,
                 Scratch(self.root, safe_name(self.target.galaxy)),
             )

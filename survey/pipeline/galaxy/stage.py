@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from catalogs.parts import safe_name
+from catalogs.reference import Reference
 from survey.config import Settings, fingerprint
 from survey.cubes.scratch import Scratch
 from survey.pipeline.galaxy.target import Target
@@ -37,6 +38,8 @@ class GalaxyJob:
         The run directory.
     content_hash : str
         Hash of the content of the input files.
+    reference : Reference
+        Lines, bands, instruments and windows of the run.
     memory_bytes : float, optional
         What this process may use; decides what is kept on disk, and how the tree is made.
     scratch : Scratch
@@ -51,6 +54,7 @@ class GalaxyJob:
     settings: Settings
     root: Path
     content_hash: str
+    reference: Reference
     memory_bytes: float | None
     scratch: Scratch
     keys: dict[str, str] = field(default_factory=dict)

@@ -18,7 +18,8 @@ import xarray as xr
 from catalogs import SCHEMA_VERSION
 from catalogs.part_tables import copy_part_table, read_part_table
 from catalogs.parts import Receipt
-from catalogs.reference import load_lines, named_window, reference_digest, resolving_power
+from catalogs.reference import Reference
+from catalogs.vocabulary import Vocabulary
 from survey.clustering.cut import Cut
 from survey.clustering.pair_sums import random_sample
 from survey.config import WHOLE_WINDOW
@@ -46,7 +47,7 @@ from survey.pipeline.galaxy.tables import (
 )
 from survey.pipeline.galaxy.tree import SEED, TreeResult
 from survey.pipeline.galaxy.tree_paths import TREE_PATHS, PathDistances, PathInput
-from survey.pipeline.ratios import with_ratios
+from survey.pipeline.ratios import all_ratios, with_ratios
 from survey.spectra.blocks import Allocate, Rows, in_memory
 from survey.spectra.prepare import Prepared, prepare
 
@@ -63,7 +64,7 @@ def read(job: GalaxyJob) -> None:
             write_store(cube, path, **layout)
         return
     cubes = [read_cube(file, settings, scratch=scratch) for file in files]
-    write_store(merge_bands(cubes), path, **layout)
+    write_store(merge_bands(cubes, arms=_arms(job)), path, **layout)
 
 
 def prepare_spectra(job: GalaxyJob, cube: xr.Dataset) -> Prepared:
@@ -82,7 +83,7 @@ def prepare_spectra(job: GalaxyJob, cube: xr.Dataset) -> Prepared:
         settings=settings.prepare,
         shift_samples=shift if isinstance(shift, int) else 0,
         shift_km_s=settings.distance.shift_km_s,
-        line_mask_um=_line_mask_um(cube.attrs["instrument"], redshift),
+        line_mask_um=_line_mask_um(job.reference, cube.attrs["instrument"], redshift),
         allocate=_allocate(job, cube),
     )
 
@@ -159,12 +160,13 @@ def profiles(
 def features(job: GalaxyJob, profiled: Receipt) -> list[dict[str, Any]]:
     """Rows of the table `clusters`: lines, bands and slope of every cluster's spectrum."""
     rows = measured_rows(
-        read_part_table(profiled, "clusters", partial=True).to_pandas(),
+        read_part_table(profiled, "clusters", _vocabulary(job), partial=True).to_pandas(),
         read_part_table(profiled, "spectra").to_pandas(),
         profiled.summary["facts"],
         job.settings.features,
+        job.reference,
     )
-    return with_ratios(rows)
+    return with_ratios(rows, all_ratios(job.reference))
 
 
 def commit(job: GalaxyJob, profiled: Receipt, clusters: list[dict[str, Any]]) -> Part:
@@ -180,7 +182,7 @@ def commit(job: GalaxyJob, profiled: Receipt, clusters: list[dict[str, Any]]) ->
 
     def write(folder: Path) -> None:
         write_table(folder, "galaxies", [galaxy])
-        write_table(folder, "clusters", clusters)
+        write_table(folder, "clusters", clusters, _vocabulary(job))
         for name in ("spaxels", "spectra"):
             copy_part_table(profiled, name, folder)
 
@@ -194,7 +196,7 @@ STAGES = (
         inputs=(),
         kept=Kept.STORE,
         settings=("read", "store"),
-        depends_on=lambda job: job.content_hash,
+        depends_on=lambda job: [job.content_hash, _arms(job)],
         code=2,
         libraries=("numpy", "astropy", "reproject", "zarr"),
     ),
@@ -204,7 +206,7 @@ STAGES = (
         inputs=("read",),
         kept=Kept.MEMORY,
         settings=("prepare", "distance"),
-        depends_on=lambda job: [repr(job.target.redshift), _window_um(job)],
+        depends_on=lambda job: [repr(job.target.redshift), _window_um(job), _line_list(job)],
         code=3,
         libraries=("numpy", "scipy"),
     ),
@@ -242,7 +244,7 @@ STAGES = (
         inputs=("profiles",),
         kept=Kept.MEMORY,
         settings=("features",),
-        depends_on=lambda job: reference_digest(),
+        depends_on=lambda job: job.reference.digest,
         code=4,
         libraries=("numpy", "scipy", "astropy"),
     ),
@@ -266,13 +268,29 @@ def _window_um(job: GalaxyJob) -> tuple[float, float] | None:
     window = job.settings.prepare.window
     if window == WHOLE_WINDOW:
         return None
-    return named_window(window) if isinstance(window, str) else window
+    return job.reference.window(window) if isinstance(window, str) else window
 
 
-def _line_mask_um(instrument: str, redshift: float) -> tuple[tuple[float, float], ...]:
-    lines = load_lines()
-    observed = np.array([line.wavelength_um for line in lines]) * (1.0 + redshift)
-    return line_ranges(lines, resolving_power(instrument, observed))
+def _line_list(job: GalaxyJob) -> str | None:
+    """The tables, where the spectra depend on them."""
+    is_masked = job.settings.prepare.normalise == "line-masked"
+    return job.reference.digest if is_masked else None
+
+
+def _line_mask_um(
+    reference: Reference, instrument: str, redshift: float
+) -> tuple[tuple[float, float], ...]:
+    observed = np.array([line.wavelength_um for line in reference.lines]) * (1.0 + redshift)
+    return line_ranges(reference.lines, reference.resolving_power(instrument, observed))
+
+
+def _arms(job: GalaxyJob) -> list[str]:
+    """Instruments whose bands are arms of one spectrograph."""
+    return [name for name, instrument in job.reference.instruments.items() if instrument.arms]
+
+
+def _vocabulary(job: GalaxyJob) -> Vocabulary:
+    return Vocabulary.of(job.reference)
 
 
 def _shape(cube: xr.Dataset) -> tuple[int, int]:

@@ -20,8 +20,9 @@ from catalogs.flags import (
     SpaxelFlag,
 )
 from catalogs.part_tables import write_part_table
-from catalogs.reference import load_bands, load_lines, resolving_power, slope_windows
+from catalogs.reference import Reference
 from catalogs.schema import to_arrow
+from catalogs.vocabulary import Vocabulary
 from survey.config import FeatureSettings, Settings
 from survey.cubes.wcs import sky_position
 from survey.features.measurements import feature_columns, measure_spectrum
@@ -41,10 +42,15 @@ REJECTION_FLAGS = {
 
 
 def write_table(
-    folder: Path, name: str, rows: Any, classes: tuple[str, ...] = (), *, partial: bool = False
+    folder: Path,
+    name: str,
+    rows: Any,
+    vocabulary: Vocabulary | None = None,
+    *,
+    partial: bool = False,
 ) -> None:
     """Write rows as a table of a part, as declared; `partial` leaves out columns not given."""
-    write_part_table(folder, name, to_arrow(name, rows, classes, partial=partial))
+    write_part_table(folder, name, to_arrow(name, rows, vocabulary, partial=partial))
 
 
 def spaxel_rows(galaxy: str, clusters: Clusters) -> pd.DataFrame:
@@ -191,6 +197,7 @@ def measured_rows(
     spectra: pd.DataFrame,
     facts: dict[str, Any],
     settings: FeatureSettings,
+    reference: Reference,
 ) -> list[dict[str, Any]]:
     """Rows of the table `clusters`: geometry, and the features of the median spectra.
 
@@ -203,10 +210,11 @@ def measured_rows(
     facts : dict
         See `galaxy_facts`.
     settings : FeatureSettings
+    reference : Reference
+        Of the lines and bands.
     """
     unit, redshift = facts["flux_unit"], facts["redshift"]
     factor = _surface_brightness_factor(unit, facts["spaxel_area_arcsec2"])
-    lines, bands = load_lines(), load_bands()
     rows = []
     for place, spectrum in zip(
         geometry.to_dict("records"), spectra.to_dict("records"), strict=True
@@ -219,13 +227,13 @@ def measured_rows(
                 spectrum["err"],
                 flux_unit=unit,
                 redshift=redshift,
-                resolving_power=resolving_power(
+                resolving_power=reference.resolving_power(
                     facts["instrument"], wavelength_um * (1.0 + redshift)
                 ),
             ),
-            lines,
-            bands,
-            slope_windows(),
+            reference.lines,
+            reference.bands,
+            reference.slope(),
             settings,
         )
         columns = feature_columns(found.features)

@@ -9,6 +9,7 @@ from survey.config import Settings
 from survey.cubes.inspect import CubeSummary, inspect_cube
 from survey.pipeline.galaxy.costs import Projection, Work
 from survey.pipeline.galaxy.paths import project
+from survey.pipeline.reference import reference_of
 
 
 def inspect_with_projection(
@@ -32,7 +33,7 @@ def inspect_with_projection(
     ResourceError
         If clustering it does not fit into the memory.
     """
-    summary = inspect_cube(cube, settings.read, redshift)
+    summary = inspect_cube(cube, settings.read, redshift, reference=reference_of(settings.tables))
     shift = settings.distance.shift
     if not isinstance(shift, int):
         middle_km_s = sum(summary.step_km_s) / 2

@@ -9,15 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from catalogs.diagnostics import ratio_sets
 from catalogs.errors import CatalogError
-from catalogs.reference import named_window
 from survey.config import WHOLE_WINDOW, Settings, build_settings, load_settings
 from survey.cubes.registry import reader_names
 from survey.errors import ConfigError
 from survey.pipeline.galaxy.paths import check_path
 from survey.pipeline.galaxy.target import Target
-from survey.pipeline.run.survey import SETTINGS_FILE, TARGETS_FILE
+from survey.pipeline.reference import SETTINGS_FILE, absolute_tables, reference_of
+from survey.pipeline.run.survey import TARGETS_FILE
 from survey.pipeline.run.targets import read_targets, targets_from_cubes
 
 RUN_FOLDER = "run"
@@ -99,7 +98,7 @@ def _plan(
 
 def with_absolute_paths(settings: Settings, folder: Path) -> Settings:
     """The settings with the paths of labels, model and cluster, relative to `folder`, absolute."""
-    changed: dict[str, Any] = {}
+    changed: dict[str, Any] = {"tables": absolute_tables(settings.tables, folder)}
     if settings.classes.labels is not None:
         path = str((folder / settings.classes.labels).resolve())
         changed["classes"] = settings.classes.model_copy(update={"labels": path})
@@ -112,16 +111,17 @@ def with_absolute_paths(settings: Settings, folder: Path) -> Settings:
 def _refuse_unknown_names(settings: Settings) -> None:
     """Names in the settings that mean something only to a table or a list of ours."""
     check_path(settings.linkage)
+    reference = reference_of(settings.tables)
     window, reader = settings.prepare.window, settings.read.reader
     if isinstance(window, str) and window != WHOLE_WINDOW:
         try:
-            named_window(window)
+            reference.window(window)
         except CatalogError as error:
             raise ConfigError(f"prepare.window: {error}") from None
-    if settings.classes.ratios not in ratio_sets():
+    if settings.classes.ratios not in reference.ratio_sets:
         raise ConfigError(
             "classes.ratios: no such set",
-            expected=", ".join(ratio_sets()),
+            expected=", ".join(reference.ratio_sets),
             found=settings.classes.ratios,
         )
     known = ("auto", *reader_names())

@@ -12,6 +12,7 @@ from catalogs import open_catalog
 from catalogs.errors import CatalogError
 from catalogs.publish import publish
 from catalogs.survey_parts import current_products
+from catalogs.vocabulary import Vocabulary
 
 PUBLISH_EVERY_S = 30.0
 PUBLISH_SHARE = 0.05
@@ -33,10 +34,13 @@ class GrowingCatalog:
         The run directory.
     metadata : dict of str
         See `catalogs.publish.publish`.
+    vocabulary : Vocabulary
+        Of the lines, bands and ratios of the run.
     """
 
-    def __init__(self, root: Path, metadata: dict[str, str]) -> None:
+    def __init__(self, root: Path, metadata: dict[str, str], vocabulary: Vocabulary) -> None:
         self.root = root
+        self.vocabulary = vocabulary
         self.metadata = metadata
         self.published = _catalog_size(root)
         self.next_time = time.monotonic() + PUBLISH_EVERY_S
@@ -83,6 +87,7 @@ class GrowingCatalog:
             parts,
             failures,
             metadata=self.metadata,
+            vocabulary=self.vocabulary,
             products=current_products(self.root).values(),
         )
         self.published = len(parts)

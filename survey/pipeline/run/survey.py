@@ -13,6 +13,7 @@ from typing import Any
 
 from catalogs import SCHEMA_VERSION
 from catalogs.parts import PartStore
+from catalogs.vocabulary import Vocabulary
 from survey import __version__
 from survey.config import Settings, fingerprint
 from survey.cubes.scratch import sweep_scratch
@@ -21,6 +22,12 @@ from survey.engine.submit import Task, run_tasks
 from survey.errors import ConfigError
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.galaxy.task import GalaxyReport, GalaxyTask, failure_row, process_galaxy
+from survey.pipeline.reference import (
+    SETTINGS_FILE,
+    keep_tables,
+    reference_of,
+    relative_tables,
+)
 from survey.pipeline.run.ledger import COMPLETE, INTERRUPTED, Ledger
 from survey.pipeline.run.lock import exclusive
 from survey.pipeline.run.publisher import GrowingCatalog
@@ -28,7 +35,6 @@ from survey.pipeline.run.schedule import projected_demand, reports_of_finished
 from survey.pipeline.run.settings_file import write_settings
 from survey.pipeline.run.targets import write_targets
 
-SETTINGS_FILE = "survey.toml"
 TARGETS_FILE = "targets.ecsv"
 
 
@@ -91,6 +97,9 @@ def run_survey(
     if not targets:
         raise ConfigError("the survey has no targets")
     with exclusive(root):
+        reference = reference_of(settings.tables)
+        tables = keep_tables(settings.tables, root)
+        settings = settings.model_copy(update={"tables": tables})
         write_targets(targets, root / TARGETS_FILE)
         describe_run(root, settings)
         PartStore(root).sweep_inflight()
@@ -98,7 +107,11 @@ def run_survey(
         ledger, results = Ledger(root), Results()
         ledger.begin(len(targets))
         tasks = [GalaxyTask(target, settings, root, draw) for target in targets]
-        catalog = GrowingCatalog(root, _metadata(settings))
+        metadata = {
+            "survey_version": __version__,
+            "settings_fingerprint": _fingerprint(settings),
+        }
+        catalog = GrowingCatalog(root, metadata, Vocabulary.of(reference))
         outcome = INTERRUPTED
         try:
             for report in _reports(tasks, cluster):
@@ -135,27 +148,24 @@ def _largest_first(tasks: Sequence[GalaxyTask]) -> list[Task]:
     return [Task(tasks[i].target.galaxy, tasks[i], demands[i].memory_bytes) for i in order]
 
 
-def _metadata(settings: Settings) -> dict[str, str]:
-    return {
-        "survey_version": __version__,
-        "settings_fingerprint": fingerprint(_results_settings(settings)),
-    }
-
-
-def _results_settings(settings: Settings) -> dict[str, Any]:
-    return settings.model_dump(mode="json", exclude={"engine", "report", "targets", "classes"})
+def _fingerprint(settings: Settings) -> str:
+    """That of all settings that change the results of galaxies; of tables, of their content."""
+    without = {"engine", "report", "targets", "classes", "tables"}
+    results = settings.model_dump(mode="json", exclude=without)
+    return fingerprint(results, reference_of(settings.tables).digest)
 
 
 def describe_run(root: Path, settings: Settings) -> None:
     """Record the settings of a run in its directory."""
-    resolved = settings.model_copy(update={"targets": TARGETS_FILE})
+    tables = relative_tables(settings.tables, root)
+    resolved = settings.model_copy(update={"targets": TARGETS_FILE, "tables": tables})
     write_settings(
         resolved,
         root / SETTINGS_FILE,
         comments=[
             f"Settings of this run, as resolved by spaxel-survey {__version__}",
             f"catalog schema {SCHEMA_VERSION}",
-            f"fingerprint {fingerprint(_results_settings(settings))}",
+            f"fingerprint {_fingerprint(settings)}",
         ],
     )
 

@@ -13,6 +13,7 @@ from astropy.table import Table
 from catalogs import open_catalog
 from catalogs.flags import ClusterFlag
 from catalogs.parts import PartStore
+from catalogs.reference import shipped
 from catalogs.verify import verify
 from survey.classes.montecarlo import run_draws
 from survey.config import Settings, build_settings
@@ -183,7 +184,7 @@ def test_ratios_out_of_range_are_an_error_that_names_the_sets_that_fit(run, sett
 
 
 def test_where_no_set_fits_the_advice_is_to_add_one():
-    assert fitting_sets(pd.DataFrame({"galaxy": ["a"], "slope_alpha": [1.0]})) == []
+    assert fitting_sets(pd.DataFrame({"galaxy": ["a"], "slope_alpha": [1.0]}), shipped()) == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,172 @@
+"""What an entry of a reference table is: lines, bands, instruments, ratios, rules for labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Range = tuple[float, float]
+Polynomial = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """An emission line; the wavelength is in vacuum.
+
+    `blend` names neighbours that broad lines reach into; a line that is not `common` gives
+    way to one that is. `bright` lines are those by which velocities are found. Potentials are
+    those of the ion that emits, NaN for molecules. A `doublet` is one line to us, and broader than
+    the motion of the gas makes it. `absorption_um` is the equivalent width that
+    stars usually have under it, give or take `absorption_err_um`.
+    """
+
+    name: str
+    label: str
+    wavelength_um: float
+    set: str
+    ip_lower_ev: float = math.nan
+    ip_upper_ev: float = math.nan
+    mrs_band: str = ""
+    spread_km_s: float = math.nan
+    common: bool = True
+    bright: bool = False
+    blend: tuple[str, ...] = ()
+    doublet: bool = False
+    absorption_um: float = 0.0
+    absorption_err_um: float = 0.0
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Band:
+    """A PAH band, integrated over a straight continuum between two windows (rest frame).
+
+    `subtract` names lines whose measured flux is taken off, `mask` lines that are
+    interpolated across. `drudes` are the (centre, FWHM) in micron that profile fits use.
+    """
+
+    name: str
+    label: str
+    integration_um: Range
+    continuum_blue_um: Range
+    continuum_red_um: Range
+    subtract: tuple[str, ...] = ()
+    mask: tuple[str, ...] = ()
+    drudes: tuple[Range, ...] = ()
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Spectral resolution over a range of observed wavelengths, as a polynomial in micron."""
+
+    range_um: Range
+    coefficients: Polynomial
+    quantity: Literal["resolving_power", "fwhm_um"]
+
+    def resolving_power(self, wavelength_um: NDArray[np.float64]) -> NDArray[np.float64]:
+        """R at observed wavelengths; outside the range as at its nearest end."""
+        inside = np.clip(wavelength_um, *self.range_um)
+        value = polynomial(self.coefficients, inside)
+        return value if self.quantity == "resolving_power" else inside / value
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """Resolution in wavelength and, where the seeing does not decide it, on the sky.
+
+    Between bands that are `arms` of one spectrograph there may be a gap.
+    """
+
+    name: str
+    segments: tuple[Segment, ...]
+    psf_fwhm_arcsec: Polynomial | None
+    source: str
+    arms: bool = False
+
+    def resolving_power(self, wavelength_um: NDArray[np.float64]) -> NDArray[np.float64]:
+        """R at observed wavelengths, by the nearest segment."""
+        middles = [
+            (left.range_um[1] + right.range_um[0]) / 2
+            for left, right in zip(self.segments, self.segments[1:], strict=False)
+        ]
+        powers = np.array([segment.resolving_power(wavelength_um) for segment in self.segments])
+        nearest = np.digitize(wavelength_um, middles)[np.newaxis]
+        return np.take_along_axis(powers, nearest, axis=0)[0]
+
+
+class RatioRow(NamedTuple):
+    """Two features, or sums `A+B` of features, to be divided."""
+
+    numerator: str
+    denominator: str
+
+    @property
+    def name(self) -> str:
+        """As in the names of columns."""
+        return f"{self.numerator}/{self.denominator}"
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the lines and bands it is made of."""
+        return (*self.numerator.split("+"), *self.denominator.split("+"))
+
+
+@dataclass(frozen=True)
+class DemarcationRow:
+    """A published line in a plane of two log ratios; see `survey.classes.demarcations`."""
+
+    name: str
+    x: str
+    y: str
+    form: str
+    a: float
+    b: float
+    c: float
+    below: str
+    above: str
+    source: str
+
+
+class PlaceClass(NamedTuple):
+    """The class of a place in galaxies whose nuclear activity begins with `type`."""
+
+    type: str
+    place: str
+    class_name: str
+
+
+@dataclass(frozen=True)
+class SampleGalaxy:
+    """A galaxy of the GATOS clustering paper."""
+
+    galaxy: str
+    gatos: bool
+    type: str
+    distance_mpc: float
+    program: int
+
+
+def blend_groups(lines: Sequence[Line]) -> tuple[tuple[int, ...], ...]:
+    """Positions of lines that blend with one another, directly or through others between.
+
+    Groups of two and more, each in the order of the lines.
+    """
+    group = {line.name: {line.name} for line in lines}
+    for line in lines:
+        for name in group.keys() & set(line.blend):
+            joined = group[line.name] | group[name]
+            group.update(dict.fromkeys(joined, joined))
+    names = [line.name for line in lines]
+    members = [tuple(i for i, name in enumerate(names) if name in group[mine]) for mine in names]
+    return tuple(places for i, places in enumerate(members) if len(places) > 1 and places[0] == i)
+
+
+def polynomial(coefficients: Polynomial, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A polynomial, lowest power first."""
+    return np.asarray(np.polynomial.polynomial.polyval(x, coefficients), dtype=np.float64)

@@ -1,0 +1,82 @@
+"""The reference tables of a run: the packaged ones with those that its settings name."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from catalogs.durable import hash_file, write_text
+from catalogs.reference import Reference, read_reference, shipped
+from survey.config import TableSettings, load_settings
+from survey.errors import ConfigError
+
+TABLES_FOLDER = "tables"
+"""Of a run: the tables that it was made with."""
+
+SETTINGS_FILE = "survey.toml"
+"""The record of a run in its directory."""
+
+
+def reference_of(tables: TableSettings) -> Reference:
+    """The tables of the settings, whose paths are absolute by now.
+
+    Raises
+    ------
+    ConfigError
+        If a file is not there.
+    CatalogError
+        If one cannot be read; the message has the line.
+    """
+    files = {name: Path(file) for name, file in tables.files().items()}
+    if not files:
+        return shipped()
+    for name, file in files.items():
+        if not file.is_file():
+            raise ConfigError(f"tables.{name}: no such file", file=file)
+    content = tuple((name, file, hash_file(file)) for name, file in files.items())
+    return _read(content, tables.replace)
+
+
+@lru_cache(maxsize=4)
+def _read(content: tuple[tuple[str, Path, str], ...], replaced: tuple[str, ...]) -> Reference:
+    return read_reference({name: [file] for name, file, _ in content}, replaced)
+
+
+def reference_of_run(root: Path) -> Reference:
+    """The tables that a run was made with, from its record; the packaged ones if it has none."""
+    record = root / SETTINGS_FILE
+    if not record.is_file():
+        return shipped()
+    tables = load_settings(record).tables
+    return reference_of(absolute_tables(tables, root))
+
+
+def keep_tables(tables: TableSettings, root: Path) -> TableSettings:
+    """Copy the files into the run directory; the settings with the copies in their place.
+
+    A run then keeps what it was made with, and goes on with it. What is the copy already stays.
+    """
+    copies = {}
+    for name, file in tables.files().items():
+        source = Path(file)
+        copy = root / TABLES_FOLDER / f"{name}{source.suffix}"
+        if source != copy:
+            content = source.read_text(encoding="utf-8")
+            write_text(copy, content)
+        copies[name] = str(copy)
+    return tables.model_copy(update=copies)
+
+
+def relative_tables(tables: TableSettings, folder: Path) -> TableSettings:
+    """The settings with paths below `folder` relative to it."""
+    paths = {
+        name: str(Path(file).relative_to(folder) if Path(file).is_relative_to(folder) else file)
+        for name, file in tables.files().items()
+    }
+    return tables.model_copy(update=paths)
+
+
+def absolute_tables(tables: TableSettings, folder: Path) -> TableSettings:
+    """The settings with paths that are relative to `folder` made absolute."""
+    paths = {name: str((folder / file).resolve()) for name, file in tables.files().items()}
+    return tables.model_copy(update=paths)
