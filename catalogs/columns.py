@@ -109,8 +109,8 @@ GALAXIES = (
     ),
     _required("shape_y", INT, "", "meta.number", "Height of the spaxel grid"),
     _required("shape_x", INT, "", "meta.number", "Width of the spaxel grid"),
-    Column("center_y", DOUBLE, "pix", "pos.cartesian.y", "Photometric centre along y, from 0"),
-    Column("center_x", DOUBLE, "pix", "pos.cartesian.x", "Photometric centre along x, from 0"),
+    Column("centre_y", DOUBLE, "pix", "pos.cartesian.y", "Photometric centre along y, from 0"),
+    Column("centre_x", DOUBLE, "pix", "pos.cartesian.x", "Photometric centre along x, from 0"),
     Column(
         "merge_factors", STRING, "", "arith.factor",
         "Flux factors that joined the bands, as a JSON object",

@@ -48,7 +48,7 @@ def parse_line(cells: Cells) -> Line:
 def parse_band(cells: Cells) -> Band:
     """A band."""
     name = cells.text("name")
-    centers, widths = (
+    centres, widths = (
         [float(value) for value in cells.words(column)] for column in ("drude_center", "drude_fwhm")
     )
     return Band(
@@ -59,7 +59,7 @@ def parse_band(cells: Cells) -> Band:
         continuum_red_um=(cells.number("red_low", "um"), cells.number("red_high", "um")),
         subtract=cells.words("subtract"),
         mask=cells.words("mask"),
-        drudes=tuple(zip(centers, widths, strict=True)),
+        drudes=tuple(zip(centres, widths, strict=True)),
         source=cells.text("source"),
     )
 

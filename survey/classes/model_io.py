@@ -46,7 +46,7 @@ def dump_model(model: Model) -> bytes:
     }
     content = {
         "model": json.dumps(description, indent=1),
-        "center": model.scaling.center,
+        "center": model.scaling.centre,
         "scatter": model.scaling.scatter,
         "points": _points(model.diagrams),
         **forest_arrays(model.forest),
@@ -84,16 +84,16 @@ def _model(description: dict[str, Any], content: dict[str, Any]) -> Model:
     predictors = predictor_names(
         ratios, with_slope=bool(description["slope"]), n_latents=int(description["latents"])
     )
-    center, scatter = (np.asarray(content[name], np.float64) for name in ("center", "scatter"))
-    usable = np.isfinite(center).all() and np.isfinite(scatter).all() and (scatter > 0).all()
-    if not (center.shape == scatter.shape == (len(predictors),) and usable):
+    centre, scatter = (np.asarray(content[name], np.float64) for name in ("center", "scatter"))
+    usable = np.isfinite(centre).all() and np.isfinite(scatter).all() and (scatter > 0).all()
+    if not (centre.shape == scatter.shape == (len(predictors),) and usable):
         raise ValueError("the scale does not fit the predictors")
     card = description["card"]
     return Model(
         card=ModelCard(**{**card, "galaxies": tuple(card["galaxies"])}),
         classes=classes,
         ratios=ratios,
-        scaling=Scaling(predictors, center, scatter),
+        scaling=Scaling(predictors, centre, scatter),
         forest=forest_from_arrays(content, n_predictors=len(predictors), n_classes=len(classes)),
         diagrams=_diagrams(description["diagrams"], content["points"], predictors, classes),
     )

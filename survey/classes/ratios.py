@@ -1,4 +1,4 @@
-"""Logarithmic ratios of line and band fluxes, the quantities that classes are told by.
+"""Logarithmic ratios of line and band fluxes, the quantities that classes are predicted from.
 
     log10(N / D),    sigma = sqrt((e_N / N)^2 + (e_D / D)^2) / ln 10
 

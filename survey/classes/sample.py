@@ -181,12 +181,12 @@ class Scaling:
     """Medians and scatters (P,) of a sample, by which predictors are brought to one scale."""
 
     predictors: tuple[str, ...]
-    center: Floats
+    centre: Floats
     scatter: Floats
 
     def __call__(self, values: Floats) -> Floats32:
         """Scale predictors (N, P); those missing get the median."""
-        scaled = np.clip((values - self.center) / self.scatter, -CLIP_SIGMA, CLIP_SIGMA)
+        scaled = np.clip((values - self.centre) / self.scatter, -CLIP_SIGMA, CLIP_SIGMA)
         return np.nan_to_num(scaled).astype(np.float32)
 
 
@@ -201,7 +201,7 @@ def fit_scaling(values: Floats, predictors: Sequence[str]) -> Scaling:
     present = np.isfinite(values)
     count = present.sum(axis=0)
     masked = np.ma.array(values, mask=~present)
-    center = np.ma.median(masked, axis=0).filled(0.0)
+    centre = np.ma.median(masked, axis=0).filled(0.0)
     scatter = masked.std(axis=0).filled(0.0)
     varies = (count > 1) & (scatter > 0)
     if not varies.any():
@@ -210,4 +210,4 @@ def fit_scaling(values: Floats, predictors: Sequence[str]) -> Scaling:
             expected="ratios of lines and bands within the range of the spectra",
             found=", ".join(predictors),
         )
-    return Scaling(tuple(predictors), center, np.where(varies, scatter, 1.0))
+    return Scaling(tuple(predictors), centre, np.where(varies, scatter, 1.0))

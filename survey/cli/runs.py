@@ -94,7 +94,7 @@ def run(
 
 @dataclass(frozen=True)
 class Ended:
-    """What became of a run: galaxies by outcome, and its classes, or why there are none."""
+    """How a run ended: galaxies by outcome, and its classes, or why there are none."""
 
     counts: dict[str, int]
     classified: Classified | None = None
@@ -149,7 +149,7 @@ def _report_line(report: Any) -> str:
 
 
 def finish_run(plan: Plan, ended: Ended, *, as_json: bool, quiet: bool) -> None:
-    """Print what became of a run; quarantined galaxies make an exit code of their own."""
+    """Print how a run ended; quarantined galaxies make an exit code of their own."""
     places = {"catalog": str(plan.root / "catalog"), "report": str(plan.root / "report")}
     if as_json:
         classes = {"classes": ended.classified.counts()} if ended.classified else {}

@@ -68,7 +68,7 @@ class Index:
     curve : callable
         Value for every number of clusters of a `CutProblem`.
     votes : bool
-        Whether the automatic cut heeds it, or only records it.
+        Whether it votes in the automatic cut, or only records it.
     """
 
     name: str

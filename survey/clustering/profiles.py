@@ -127,7 +127,7 @@ def cluster_profiles(
         shared.add(residuals, inner)
 
     median, mean, weighted_mean, std = spectra
-    # Noise of the typical member: a median heeds each spaxel by its density at the middle.
+    # Noise of the typical member: a median weighs each spaxel by its density at the middle.
     typical = np.array([np.median(scale[m]) / np.mean(scale[m] / noise[m]) for m in members])
     factor = typical * np.sqrt(shared.variance_of_median(labels))
     return ClusterProfiles(

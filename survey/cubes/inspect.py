@@ -1,4 +1,4 @@
-"""What is in a cube, at a glance."""
+"""What is in a cube, in a few lines."""
 
 from __future__ import annotations
 

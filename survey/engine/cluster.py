@@ -32,10 +32,10 @@ class LazyCluster:
     settings : EngineSettings
         What cluster it is; looked at now, so that mistakes are found before anything is done.
     on_start : callable
-        Told of the client once the cluster is there.
+        Called with the client once the cluster is there.
     warn : callable
-        Told in one line what goes wrong without stopping the work: a worker that stands still
-        or was refused, jobs that end in vain.
+        Called with one line on what goes wrong without stopping the work: a worker that is stalled
+        or was refused, jobs that end without a worker.
 
     Raises
     ------

@@ -49,8 +49,8 @@ Environment = dict[str, str]
 def environment() -> Environment:
     """The versions of this process; nothing is imported for it.
 
-    Our own code is told by its version and a digest of its source, because a version stays the
-    same while somebody develops.
+    Our own code is identified by its version and a digest of its source, because a version stays
+    the same while somebody develops.
     """
     versions = {"python": ".".join(platform.python_version_tuple()[:2])}
     versions["spaxel-survey"] = f"{survey.__version__} (source {_source_digest()})"

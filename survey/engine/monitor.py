@@ -1,4 +1,4 @@
-"""A run that stands still is noticed: which galaxies, on which workers, since when.
+"""A run that is stalled is noticed: which galaxies, on which workers, since when.
 
 Dask itself ends a worker that no longer answers. It does not see one that answers and works at
 nothing: a disk that is full or does not come back, a file system that hangs. Nothing is known of
@@ -99,14 +99,14 @@ def task_name(key: Any) -> str:
 
 @dataclass(frozen=True)
 class Finding:
-    """What to tell people, and the address of the worker that stands still, if one does."""
+    """What to tell people, and the address of the worker that is stalled, if there is one."""
 
     message: str
-    asleep: str | None = None
+    stalled_worker: str | None = None
 
 
 class Watchdog:
-    """Compares snapshots and finds what stands still.
+    """Compares snapshots and finds what is stalled.
 
     A finding is repeated when it has lasted as long again, not at every look.
     """
@@ -126,8 +126,8 @@ class Watchdog:
             idle = worker.cpu_percent < IDLE_CPU_PERCENT
             state = frozenset(worker.executing) if idle else frozenset()
             if self._stands_still(worker.address, state, now):
-                text = f"a worker stands still: {worker.describe()}"
-                found.append(Finding(text, asleep=worker.address))
+                text = f"a worker is stalled: {worker.describe()}"
+                found.append(Finding(text, stalled_worker=worker.address))
         if self._stands_still("all", snapshot.unfinished, now):
             found.append(Finding(_describe_all(snapshot, self.settings.stalled_s)))
         return found
@@ -171,8 +171,8 @@ def watched(client: Client, table: ClusterTable, warn: Warn) -> Iterator[None]:
             write_targets(snapshot, table.metrics_targets)
         for finding in watchdog.findings(snapshot, time.monotonic()):
             warn(finding.message)
-            if finding.asleep is not None and table.watch.action == "restart":
-                client.restart_workers([finding.asleep], raise_for_error=False)
+            if finding.stalled_worker is not None and table.watch.action == "restart":
+                client.restart_workers([finding.stalled_worker], raise_for_error=False)
 
     if table.metrics_targets is not None:
         write_targets(client.run_on_scheduler(look), table.metrics_targets)

@@ -2,7 +2,7 @@
 
 The window keeps the scheduler's memory flat for any number of galaxies. A task that raised
 failed by itself, unless it says that it needs more memory: then it waits for the end and is
-given to a worker that has it. A task whose worker died is only a suspect: it is tried once more
+given to a worker that has it. A task whose worker died may be innocent: it is tried once more
 with nothing else running, and only then held responsible. A task that was cancelled or lost
 means that the cluster is gone, which is nobody's fault.
 """
@@ -55,9 +55,9 @@ def run_tasks(
     function: Callable[[Any], Any],
     tasks: Iterable[Task],
     *,
-    in_flight: int,
+    window: int,
 ) -> Iterator[Outcome]:
-    """Call `function` on every task's argument, at most `in_flight` at a time.
+    """Call `function` on every task's argument, at most `window` at a time.
 
     Outcomes come in the order in which the tasks end. Futures are released as soon as their
     small results are here. Tasks that need more memory than their workers had come last.
@@ -68,20 +68,20 @@ def run_tasks(
         If the cluster went away. Outcomes yielded before stay true.
     """
     memory = WorkerMemory(client)
-    suspects: list[Task] = []
-    starved: list[Task] = []
-    ended = _windowed(client, function, tasks, in_flight, memory)
-    yield from _sifted(ended, starved, suspects)
-    while starved:
+    retry_alone: list[Task] = []
+    needs_memory: list[Task] = []
+    ended = _windowed(client, function, tasks, window, memory)
+    yield from _sifted(ended, needs_memory, retry_alone)
+    while needs_memory:
         largest = memory.largest_bytes
-        yield from (_refused(task, largest) for task in starved if task.memory_bytes > largest)
-        fed = [task for task in starved if task.memory_bytes <= largest]
-        starved = []
-        ended = _windowed(client, function, fed, in_flight, memory)
-        yield from _sifted(ended, starved, suspects)
+        yield from (_refused(task, largest) for task in needs_memory if task.memory_bytes > largest)
+        fitting = [task for task in needs_memory if task.memory_bytes <= largest]
+        needs_memory = []
+        ended = _windowed(client, function, fitting, window, memory)
+        yield from _sifted(ended, needs_memory, retry_alone)
     # Wherever there is most memory: it may be what they lacked.
-    suspects = [replace(task, memory_bytes=memory.largest_bytes) for task in suspects]
-    for task, future in _windowed(client, function, suspects, 1, memory):
+    retry_alone = [replace(task, memory_bytes=memory.largest_bytes) for task in retry_alone]
+    for task, future in _windowed(client, function, retry_alone, 1, memory):
         if isinstance(error := _error_of(future), KilledWorker):
             error = ResourceError(
                 "its worker process died twice, the second time with nothing else running",
@@ -93,15 +93,15 @@ def run_tasks(
 
 
 def _sifted(
-    ended: Iterable[tuple[Task, Future[Any]]], starved: list[Task], suspects: list[Task]
+    ended: Iterable[tuple[Task, Future[Any]]], needs_memory: list[Task], retry_alone: list[Task]
 ) -> Iterator[Outcome]:
     """Outcomes of the tasks that ended for good; the others are put into the two lists."""
     for task, future in ended:
         error = _error_of(future)
         if isinstance(error, KilledWorker):
-            suspects.append(task)
+            retry_alone.append(task)
         elif isinstance(error, MemoryNeeded) and error.needed_bytes > task.memory_bytes:
-            starved.append(replace(task, memory_bytes=error.needed_bytes))
+            needs_memory.append(replace(task, memory_bytes=error.needed_bytes))
         else:
             yield _outcome(task, future, error)
 
@@ -120,45 +120,45 @@ def _windowed(
     client: Client,
     function: Callable[[Any], Any],
     tasks: Iterable[Task],
-    in_flight: int,
+    window: int,
     memory: WorkerMemory,
 ) -> Iterator[tuple[Task, Future[Any]]]:
     waiting = iter(tasks)
-    flying: dict[Key, _Flight] = {}
+    in_flight: dict[Key, _InFlight] = {}
     ended: SimpleQueue[Future[Any]] = SimpleQueue()
 
     def launch(task: Task) -> None:
         claim = memory.claim(task.memory_bytes)
         key = (function.__name__, task.name, uuid4().hex)  # shown on the dashboard
         future = client.submit(function, task.argument, key=key, pure=False, resources=claim)
-        flying[future.key] = _Flight(task, future, claim)
+        in_flight[future.key] = _InFlight(task, future, claim)
         future.add_done_callback(ended.put)
 
-    for task in islice(waiting, in_flight):
+    for task in islice(waiting, window):
         launch(task)
-    while flying:
+    while in_flight:
         try:
             future = ended.get(timeout=POLL_S)
         except Empty:
-            for stranded in _stranded(flying, memory):
+            for stranded in _stranded(in_flight, memory):
                 launch(stranded.task)
             continue
-        flight = flying.pop(future.key, None)
-        if flight is None:
+        ended_task = in_flight.pop(future.key, None)
+        if ended_task is None:
             continue  # One of those that were stranded.
         if future.status in ("cancelled", "lost"):
             raise InfrastructureError(
                 "the Dask cluster was lost while work was under way",
-                found=f"{len(flying) + 1} tasks that had not ended",
+                found=f"{len(in_flight) + 1} tasks that had not ended",
                 advice="Run the same command again: finished galaxies are not repeated.",
             )
         for task in islice(waiting, 1):
             launch(task)
-        yield flight.task, future
+        yield ended_task.task, future
 
 
 @dataclass(frozen=True)
-class _Flight:
+class _InFlight:
     """A task under way, and what it claims."""
 
     task: Task
@@ -166,15 +166,15 @@ class _Flight:
     claim: dict[str, float] | None
 
 
-def _stranded(flying: dict[Key, _Flight], memory: WorkerMemory) -> list[_Flight]:
+def _stranded(in_flight: dict[Key, _InFlight], memory: WorkerMemory) -> list[_InFlight]:
     """Take out the tasks that wait for more memory than any worker has by now."""
     stranded = [
         flight
-        for flight in flying.values()
+        for flight in in_flight.values()
         if flight.claim is not None and flight.claim[MEMORY] > memory.largest_bytes
     ]
     for flight in stranded:
-        del flying[flight.future.key]
+        del in_flight[flight.future.key]
         flight.future.cancel()
     return stranded
 

@@ -113,15 +113,15 @@ def run_on_cluster(
         number[future] = n
         return future
 
-    flying = as_completed([submit(n) for n in attempts])
+    in_flight = as_completed([submit(n) for n in attempts])
     try:
-        for future in flying:
+        for future in in_flight:
             n = number.pop(future)
             if future.status == "error" and isinstance(error := future.exception(), KilledWorker):
                 if attempts[n] == ATTEMPTS:
                     raise _lost(error)
                 attempts[n] += 1
-                flying.add(submit(n))
+                in_flight.add(submit(n))
                 continue
             collect(future.result())
     finally:

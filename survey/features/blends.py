@@ -94,7 +94,7 @@ class _JointFit:
     is that of single samples, `continuum` (n,) the level under each line.
     """
 
-    center_um: Floats
+    centre_um: Floats
     sigma_um: Floats
     flux: Floats
     continuum: Floats
@@ -117,9 +117,9 @@ class _JointFit:
 
     def shares(self, spectrum: Spectrum, seen: Bools) -> Floats:
         """Proportions of the profiles of the lines that are seen, shape (seen, L)."""
-        center, sigma = self.center_um[seen, np.newaxis], self.sigma_um[seen, np.newaxis]
+        centre, sigma = self.centre_um[seen, np.newaxis], self.sigma_um[seen, np.newaxis]
         height = np.log(self.flux[seen, np.newaxis] / sigma)
-        profile = height - ((spectrum.wavelength_um - center) / sigma) ** 2 / 2
+        profile = height - ((spectrum.wavelength_um - centre) / sigma) ** 2 / 2
         profile = np.exp(profile - profile.max(axis=0))
         return profile / profile.sum(axis=0)
 
@@ -136,16 +136,16 @@ class _Group:
     @classmethod
     def of(cls, background: Background, lines: Sequence[Line]) -> _Group:
         """Take the samples about the lines, without those in the reach of other lines."""
-        spectrum, center = background.spectrum, wavelengths_of(lines)
-        distance = np.abs(spectrum.wavelength_um - center[:, np.newaxis])
-        distance /= spectrum.line_fwhm_at(center)[:, np.newaxis]
+        spectrum, centre = background.spectrum, wavelengths_of(lines)
+        distance = np.abs(spectrum.wavelength_um - centre[:, np.newaxis])
+        distance /= spectrum.line_fwhm_at(centre)[:, np.newaxis]
         nearest = distance.min(axis=0, initial=np.inf)
         usable = spectrum.good & (background.free | (nearest <= REACH_FWHM))
         return cls(
             spectrum=spectrum,
             lines=lines,
             index=np.flatnonzero(usable & (nearest <= FIT_FWHM)),
-            noise=float(np.fmax.reduce(background.blanks.noise_near(center), initial=np.nan)),
+            noise=float(np.fmax.reduce(background.blanks.noise_near(centre), initial=np.nan)),
         )
 
     def fit(self, detection_sigma: float) -> _JointFit | None:
@@ -173,7 +173,7 @@ class _Group:
 
     def _linear_fit(self, intrinsic_km_s: float, shift_km_s: float) -> _JointFit:
         """Fluxes and continuum; the noise is not taken to be below the scatter about them."""
-        center, sigma = self._profiles(intrinsic_km_s, shift_km_s)
+        centre, sigma = self._profiles(intrinsic_km_s, shift_km_s)
         design = self._design(intrinsic_km_s, shift_km_s)
         inverse = np.asarray(np.linalg.pinv(design), dtype=np.float64)
         flux = self.spectrum.flux[self.index]
@@ -182,10 +182,10 @@ class _Group:
         scatter = np.sqrt(residual @ residual / (flux.size - solution.size))
         count = len(self.lines)
         return _JointFit(
-            center_um=center,
+            centre_um=centre,
             sigma_um=sigma,
             flux=solution[:count],
-            continuum=solution[count] + solution[count + 1] * (center - center[0]),
+            continuum=solution[count] + solution[count + 1] * (centre - centre[0]),
             kernel=inverse[:count],
             index=self.index,
             noise=float(np.fmax(self.noise, scatter)),
@@ -193,11 +193,11 @@ class _Group:
 
     def _design(self, intrinsic_km_s: float, shift_km_s: float) -> Floats:
         """Columns: a Gaussian of unit area for each line, level and slope of the continuum."""
-        center, sigma = self._profiles(intrinsic_km_s, shift_km_s)
+        centre, sigma = self._profiles(intrinsic_km_s, shift_km_s)
         wavelength = self.spectrum.wavelength_um[self.index]
-        scaled = (wavelength[:, np.newaxis] - center) / sigma
+        scaled = (wavelength[:, np.newaxis] - centre) / sigma
         gaussians = np.exp(-(scaled**2) / 2) / (np.sqrt(2 * np.pi) * sigma)
-        return np.column_stack([gaussians, np.ones(wavelength.size), wavelength - center[0]])
+        return np.column_stack([gaussians, np.ones(wavelength.size), wavelength - centre[0]])
 
     def _profiles(self, intrinsic_km_s: float, shift_km_s: float) -> tuple[Floats, Floats]:
         """Centres and standard deviations of the lines in micron."""

@@ -34,7 +34,7 @@ class Blanks:
     independent.
     """
 
-    center_um: Floats
+    centre_um: Floats
     scatter: Floats
     given: Floats
     pull: Floats
@@ -47,34 +47,34 @@ class Blanks:
         """
         noise = self.noise_near(wavelength_um)
         noise = np.where(np.isfinite(noise), noise, integrals.scatter)
-        beside = np.median(nearest(self.center_um, self.given, wavelength_um, LOCAL_BLANKS), axis=1)
+        beside = np.median(nearest(self.centre_um, self.given, wavelength_um, LOCAL_BLANKS), axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
             growth = np.fmax(integrals.error_propagated / integrals.norm / beside, 1.0)
         return noise * integrals.norm * growth
 
     def noise_near(self, wavelength_um: Floats) -> Floats:
         """Noise of single samples as it counts in integrals; NaN if there are too few blanks."""
-        local = nearest(self.center_um, self.scatter, wavelength_um, LOCAL_BLANKS)
+        local = nearest(self.centre_um, self.scatter, wavelength_um, LOCAL_BLANKS)
         return np.median(local, axis=1) * self.inflation_near(wavelength_um)
 
     def inflation_near(self, wavelength_um: Floats) -> Floats:
         """By how much errors of independent samples are too small; NaN as above."""
         # About zero and not about their mean: an offset that all blanks share is an error.
-        pulls = nearest(self.center_um, np.abs(self.pull), wavelength_um, NEAREST_BLANKS)
+        pulls = nearest(self.centre_um, np.abs(self.pull), wavelength_um, NEAREST_BLANKS)
         return np.percentile(pulls, ONE_SIGMA_PERCENT, axis=1)
 
 
 def integrate_blanks(spectrum: Spectrum, free: Bools) -> Blanks:
     """Integrate windows that hold nothing but `free` samples, overlapping by half."""
-    center = spectrum.spaced(WINDOW_FWHM)
-    half = WINDOW_FWHM * spectrum.line_fwhm_at(center)
-    low, high = center - half, center + half
+    centre = spectrum.spaced(WINDOW_FWHM)
+    half = WINDOW_FWHM * spectrum.line_fwhm_at(centre)
+    low, high = centre - half, centre + half
     empty = spectrum.length_um(free, low, high) > 0.999 * (high - low)
-    windows = LineWindows(center, low, high, np.zeros(center.shape, bool))[empty]
+    windows = LineWindows(centre, low, high, np.zeros(centre.shape, bool))[empty]
     integrals = integrate_windows(spectrum, windows, free).integrals
     valid = np.isfinite(integrals.flux) & (integrals.error_scatter > 0)
     return Blanks(
-        center_um=windows.center_um[valid],
+        centre_um=windows.centre_um[valid],
         scatter=integrals.scatter[valid],
         given=(integrals.error_propagated / integrals.norm)[valid],
         pull=integrals.flux[valid] / integrals.error_scatter[valid],

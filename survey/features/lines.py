@@ -105,7 +105,7 @@ def _integrate(background: Background, windows: LineWindows, shares: Floats) -> 
     spectrum = background.spectrum
     found = integrate_windows(spectrum, windows, background.free, shares)
     integrals = found.integrals
-    error = background.error_of(windows.center_um, integrals, found.index)
+    error = background.error_of(windows.centre_um, integrals, found.index)
     touched = spectrum.length_um(spectrum.good, windows.low_um, windows.high_um) > 0
     columns = np.array([integrals.flux, integrals.error_propagated, error, integrals.continuum])
     columns[:, ~measurable(spectrum, windows)] = np.nan
@@ -124,7 +124,7 @@ def line_ranges(
 
     `resolving_power` is that at each line, as far as the instrument is known.
     """
-    center = wavelengths_of(lines)
-    instrument_um = 0.0 if resolving_power is None else center / np.asarray(resolving_power)
-    reach = REACH_FWHM * np.hypot(instrument_um, center * INTRINSIC_FWHM_KM_S / LIGHT_KM_S)
-    return tuple(zip((center - reach).tolist(), (center + reach).tolist(), strict=True))
+    centre = wavelengths_of(lines)
+    instrument_um = 0.0 if resolving_power is None else centre / np.asarray(resolving_power)
+    reach = REACH_FWHM * np.hypot(instrument_um, centre * INTRINSIC_FWHM_KM_S / LIGHT_KM_S)
+    return tuple(zip((centre - reach).tolist(), (centre + reach).tolist(), strict=True))

@@ -96,10 +96,10 @@ def scan_lines(spectrum: Spectrum, lines: Sequence[Line], limit_km_s: float) -> 
     covered = spectrum.covers(wavelengths_of(bright))
     bright = [line for line, inside in zip(bright, covered, strict=True) if inside]
     rest = wavelengths_of(bright)
-    center = np.outer(rest, 1 + velocity / LIGHT_KM_S)
-    noise = _noise_at(spectrum, center.ravel(), rest, limit_km_s)
+    centre = np.outer(rest, 1 + velocity / LIGHT_KM_S)
+    noise = _noise_at(spectrum, centre.ravel(), rest, limit_km_s)
     with np.errstate(invalid="ignore", divide="ignore"):
-        snr = (_fitted_flux(spectrum, center.ravel()) / noise).reshape(center.shape)
+        snr = (_fitted_flux(spectrum, centre.ravel()) / noise).reshape(centre.shape)
     return Scan(
         lines=bright,
         velocity_km_s=velocity,
@@ -108,28 +108,28 @@ def scan_lines(spectrum: Spectrum, lines: Sequence[Line], limit_km_s: float) -> 
     )
 
 
-def _noise_at(spectrum: Spectrum, center: Floats, rest: Floats, limit_km_s: float) -> Floats:
+def _noise_at(spectrum: Spectrum, centre: Floats, rest: Floats, limit_km_s: float) -> Floats:
     """What the fit gives where no bright line can be, nearest to each centre."""
     blank = spectrum.spaced(BLANK_STEP_FWHM)
     reach = TEMPLATE_FWHM * spectrum.line_fwhm_at(rest) + rest * limit_km_s / LIGHT_KM_S
     empty = np.all(np.abs(blank[:, np.newaxis] - rest) > reach, axis=1)
     flux = np.abs(_fitted_flux(spectrum, blank))
     valid = empty & np.isfinite(flux)
-    near = nearest(blank[valid], flux[valid], center, NEAREST_BLANKS)
+    near = nearest(blank[valid], flux[valid], centre, NEAREST_BLANKS)
     return np.percentile(near, ONE_SIGMA_PERCENT, axis=1)
 
 
-def _fitted_flux(spectrum: Spectrum, center: Floats) -> Floats:
+def _fitted_flux(spectrum: Spectrum, centre: Floats) -> Floats:
     """Flux of a Gaussian fitted at each centre, to a constant factor; NaN where impossible."""
     wavelength = spectrum.wavelength_um
-    fwhm = spectrum.line_fwhm_at(center)
-    step = np.interp(center, wavelength, np.diff(spectrum.edges_um))
+    fwhm = spectrum.line_fwhm_at(centre)
+    step = np.interp(centre, wavelength, np.diff(spectrum.edges_um))
     reach = int(np.ceil(np.max(TEMPLATE_FWHM * fwhm / step, initial=1.0)))
-    index = np.searchsorted(wavelength, center)[:, np.newaxis] + np.arange(-reach, reach + 1)
+    index = np.searchsorted(wavelength, centre)[:, np.newaxis] + np.arange(-reach, reach + 1)
     inside = (index >= 0) & (index < wavelength.size)
     index = np.clip(index, 0, wavelength.size - 1)
 
-    distance = (wavelength[index] - center[:, np.newaxis]) / fwhm[:, np.newaxis]
+    distance = (wavelength[index] - centre[:, np.newaxis]) / fwhm[:, np.newaxis]
     used = inside & (np.abs(distance) <= TEMPLATE_FWHM) & spectrum.good[index]
     template = np.exp(-4 * np.log(2) * distance**2) * used
     kernel = template.copy()

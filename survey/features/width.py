@@ -119,37 +119,37 @@ def find_width(
 
 
 def _profiles(spectrum: Spectrum, placed: Sequence[PlacedLine]) -> Iterator[_Profile]:
-    centers = wavelengths_of([place.line for place in placed])
-    reach = REACH_FWHM * spectrum.line_fwhm_at(centers)
+    centres = wavelengths_of([place.line for place in placed])
+    reach = REACH_FWHM * spectrum.line_fwhm_at(centres)
     for row, place in enumerate(placed):
         line = place.line
         alone = not (line.blend or line.doublet or line.absorption_um)
         if alone and place.snr >= MIN_SNR:
-            center = line.wavelength_um
+            centre = line.wavelength_um
             if not place.displaced:
-                center *= 1 + place.velocity_km_s / LIGHT_KM_S
-            others = np.delete(centers, row), np.delete(reach, row)
-            profile = _profile(spectrum, line.name, center, _apart_from(spectrum, *others))
+                centre *= 1 + place.velocity_km_s / LIGHT_KM_S
+            others = np.delete(centres, row), np.delete(reach, row)
+            profile = _profile(spectrum, line.name, centre, _apart_from(spectrum, *others))
             if profile is not None:
                 yield profile
 
 
-def _apart_from(spectrum: Spectrum, centers: Floats, reach: Floats) -> Bools:
+def _apart_from(spectrum: Spectrum, centres: Floats, reach: Floats) -> Bools:
     """Good samples (L,) out of reach of these lines."""
-    distance = np.abs(spectrum.wavelength_um[:, np.newaxis] - centers)
+    distance = np.abs(spectrum.wavelength_um[:, np.newaxis] - centres)
     return np.asarray(spectrum.good & (distance > reach).all(axis=1))
 
 
-def _profile(spectrum: Spectrum, name: str, center_um: float, usable: Bools) -> _Profile | None:
+def _profile(spectrum: Spectrum, name: str, centre_um: float, usable: Bools) -> _Profile | None:
     """Fit one line with every trial width; None if it cannot be."""
-    velocity = (spectrum.wavelength_um / center_um - 1) * LIGHT_KM_S
+    velocity = (spectrum.wavelength_um / centre_um - 1) * LIGHT_KM_S
     near = np.abs(velocity) <= FIT_KM_S
     used = usable & near
     sides = [np.count_nonzero(used & near & side) for side in (velocity < 0, velocity > 0)]
     if min(sides) < max(MIN_SAMPLES / 2, MIN_SIDE * np.count_nonzero(near) / 2):
         return None
-    center = np.array([center_um])
-    instrument_km_s = float(spectrum.line_fwhm_at(center, 0.0)[0] / center_um * LIGHT_KM_S)
+    centre = np.array([centre_um])
+    instrument_km_s = float(spectrum.line_fwhm_at(centre, 0.0)[0] / centre_um * LIGHT_KM_S)
     sigma = np.hypot(instrument_km_s, TRIAL_KM_S) / FWHM_PER_SIGMA
     template = np.exp(-((velocity[used] / sigma[:, np.newaxis]) ** 2) / 2)
     flux, count = spectrum.flux[used], int(np.count_nonzero(used))

@@ -47,14 +47,14 @@ class LineWindows:
     `narrowed` where a neighbour takes part of the window.
     """
 
-    center_um: Floats
+    centre_um: Floats
     low_um: Floats
     high_um: Floats
     narrowed: Bools
 
     def __getitem__(self, rows: Sequence[int] | Bools) -> LineWindows:
         return LineWindows(
-            self.center_um[rows], self.low_um[rows], self.high_um[rows], self.narrowed[rows]
+            self.centre_um[rows], self.low_um[rows], self.high_um[rows], self.narrowed[rows]
         )
 
 
@@ -72,9 +72,9 @@ class WindowIntegrals:
 
 def full_windows(spectrum: Spectrum, lines: Sequence[Line]) -> LineWindows:
     """Windows of the lines as if each were alone."""
-    center = wavelengths_of(lines)
-    half = WINDOW_FWHM * spectrum.line_fwhm_at(center)
-    return LineWindows(center, center - half, center + half, np.zeros(center.shape, bool))
+    centre = wavelengths_of(lines)
+    half = WINDOW_FWHM * spectrum.line_fwhm_at(centre)
+    return LineWindows(centre, centre - half, centre + half, np.zeros(centre.shape, bool))
 
 
 def line_windows(spectrum: Spectrum, lines: Sequence[Line]) -> LineWindows:
@@ -84,31 +84,31 @@ def line_windows(spectrum: Spectrum, lines: Sequence[Line]) -> LineWindows:
     line gets what the window of a common one leaves.
     """
     full = full_windows(spectrum, lines)
-    center, low, high = full.center_um, full.low_um, full.high_um
+    centre, low, high = full.centre_um, full.low_um, full.high_um
     common = np.array([line.common for line in lines], dtype=bool)
 
     mine, other = np.s_[:, np.newaxis], np.s_[np.newaxis, :]
-    middle = (center[mine] + center[other]) / 2
+    middle = (centre[mine] + centre[other]) / 2
     equal = common[mine] == common[other]
     yields = ~common[mine] & common[other]
     above = np.where(equal, middle, np.where(yields, low[other], np.inf))
     below = np.where(equal, middle, np.where(yields, high[other], -np.inf))
-    upper = np.where(center[other] > center[mine], above, np.inf).min(axis=1, initial=np.inf)
-    lower = np.where(center[other] < center[mine], below, -np.inf).max(axis=1, initial=-np.inf)
+    upper = np.where(centre[other] > centre[mine], above, np.inf).min(axis=1, initial=np.inf)
+    lower = np.where(centre[other] < centre[mine], below, -np.inf).max(axis=1, initial=-np.inf)
     return LineWindows(
-        center_um=center,
+        centre_um=centre,
         low_um=np.maximum(low, lower),
         high_um=np.minimum(high, upper),
-        narrowed=((upper < high) | (lower > low)) & spectrum.covers(center),
+        narrowed=((upper < high) | (lower > low)) & spectrum.covers(centre),
     )
 
 
 def free_samples(spectrum: Spectrum, lines: Sequence[Line]) -> Bools:
     """Good samples out of the reach of every line, shape (L,)."""
-    center = wavelengths_of(lines)
-    reach = REACH_FWHM * spectrum.line_fwhm_at(center)
-    first = np.searchsorted(spectrum.wavelength_um, center - reach)
-    last = np.searchsorted(spectrum.wavelength_um, center + reach)
+    centre = wavelengths_of(lines)
+    reach = REACH_FWHM * spectrum.line_fwhm_at(centre)
+    first = np.searchsorted(spectrum.wavelength_um, centre - reach)
+    last = np.searchsorted(spectrum.wavelength_um, centre + reach)
     free = spectrum.good.copy()
     for start, stop in zip(first, last, strict=True):
         free[start:stop] = False
@@ -117,9 +117,9 @@ def free_samples(spectrum: Spectrum, lines: Sequence[Line]) -> Bools:
 
 def measurable(spectrum: Spectrum, windows: LineWindows) -> Bools:
     """Windows of which enough was observed and enough is left by the neighbours."""
-    center, low, high = windows.center_um, windows.low_um, windows.high_um
-    smaller_half = np.minimum(high - center, center - low)
-    left = smaller_half >= MIN_HALF_WINDOW_FWHM * spectrum.line_fwhm_at(center)
+    centre, low, high = windows.centre_um, windows.low_um, windows.high_um
+    smaller_half = np.minimum(high - centre, centre - low)
+    left = smaller_half >= MIN_HALF_WINDOW_FWHM * spectrum.line_fwhm_at(centre)
     covered = spectrum.length_um(spectrum.good, low, high)
     return left & (covered >= (1 - MAX_MISSING) * (high - low))
 
@@ -135,19 +135,19 @@ def integrate_windows(
         What part of every sample belongs to each line; all of it if not given.
     """
     wavelength, edges = spectrum.wavelength_um, spectrum.edges_um
-    center = windows.center_um[:, np.newaxis]
-    fwhm = spectrum.line_fwhm_at(windows.center_um)
-    step = np.interp(windows.center_um, wavelength, np.diff(edges))
+    centre = windows.centre_um[:, np.newaxis]
+    fwhm = spectrum.line_fwhm_at(windows.centre_um)
+    step = np.interp(windows.centre_um, wavelength, np.diff(edges))
     reach = int(np.ceil(np.max(FARTHEST_SIDE_FWHM * fwhm / step, initial=1.0)))
-    index = np.searchsorted(wavelength, center) + np.arange(-reach, reach + 1)
+    index = np.searchsorted(wavelength, centre) + np.arange(-reach, reach + 1)
     inside = (index >= 0) & (index < wavelength.size)
     index = np.clip(index, 0, wavelength.size - 1)
 
     x = wavelength[index]
-    distance = np.abs(x - center) / fwhm[:, np.newaxis]
+    distance = np.abs(x - centre) / fwhm[:, np.newaxis]
     usable = inside & free[index] & (distance > REACH_FWHM) & (distance < FARTHEST_SIDE_FWHM)
     wanted = np.maximum(np.ceil(SIDE_FWHM * fwhm / step), FEWEST_WANTED)
-    sides, short, lost = _nearest_on_both_sides(usable, x > center, wanted)
+    sides, short, lost = _nearest_on_both_sides(usable, x > centre, wanted)
     overlap = np.minimum(edges[index + 1], windows.high_um[:, np.newaxis]) - np.maximum(
         edges[index], windows.low_um[:, np.newaxis]
     )

@@ -45,13 +45,13 @@ def no_neighbours(size, like):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def some_of(near, slots):  # type: ignore[no-untyped-def]
+def lists_of(near, slots):  # type: ignore[no-untyped-def]
     """The lists of some of the clusters."""
     return Neighbours(near.slot[slots], near.distance[slots], near.listed[slots], near.bound[slots])
 
 
 @njit(inline="always")
-def heed(near, slot, other, value):  # type: ignore[no-untyped-def]
+def list_if_near(near, slot, other, value):  # type: ignore[no-untyped-def]
     """List a cluster if it is among the nearest so far; a search goes by increasing slot."""
     if value <= near.bound[slot]:
         put(near, slot, other, value)
@@ -75,7 +75,7 @@ def put(near, slot, other, value):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def take_out(near, slot, i, j):  # type: ignore[no-untyped-def]
+def remove_pair(near, slot, i, j):  # type: ignore[no-untyped-def]
     """Take two clusters out of a list; tells whether any was there."""
     count = 0
     for place in range(near.listed[slot]):
@@ -90,7 +90,7 @@ def take_out(near, slot, i, j):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def admit(near, slot, union, value):  # type: ignore[no-untyped-def]
+def list_union(near, slot, union, value):  # type: ignore[no-untyped-def]
     """Put the union of two clusters that were listed where it belongs, if anywhere."""
     if value < near.bound[slot]:
         put(near, slot, union, value)

@@ -22,7 +22,13 @@ from survey.errors import DataError
 from survey.linkage.dendrogram import Merges, Tree, sorted_tree
 from survey.linkage.fastcluster import count_spectra
 from survey.linkage.lance_williams import FASTMATH, Linkage, combined
-from survey.linkage.neighbour_lists import admit, heed, no_neighbours, some_of, take_out
+from survey.linkage.neighbour_lists import (
+    list_if_near,
+    list_union,
+    lists_of,
+    no_neighbours,
+    remove_pair,
+)
 
 SMALLEST_TO_CLOSE = 64
 KEPT_FRACTION = 0.67
@@ -125,7 +131,7 @@ def _chain(values, members, sizes, code):  # type: ignore[no-untyped-def]
             _close_gaps(values, before, kept)
             moved = np.empty(len(before), np.int64)
             moved[kept] = np.arange(n_alive)
-            near = some_of(near, kept)
+            near = lists_of(near, kept)
             for k in range(n_alive):
                 near.slot[k, : near.listed[k]] = moved[near.slot[k, : near.listed[k]]]
             chain[:length] = moved[chain[:length]]
@@ -151,8 +157,8 @@ def _all_neighbours(values, before):  # type: ignore[no-untyped-def]
     for row in range(size):
         for column in range(row + 1, size):
             value = values[before[row] + column]
-            heed(near, row, column, value)
-            heed(near, column, row, value)
+            list_if_near(near, row, column, value)
+            list_if_near(near, column, row, value)
     return near
 
 
@@ -164,7 +170,7 @@ def _search(values, before, alive, slot, near):  # type: ignore[no-untyped-def]
         if other == slot:
             continue
         value = values[before[other] + slot if other < slot else before[slot] + other]
-        heed(near, slot, other, value)
+        list_if_near(near, slot, other, value)
 
 
 @njit(cache=True, nogil=True, fastmath=FASTMATH)
@@ -181,10 +187,10 @@ def _merge(values, before, alive, i, j, sizes, code, near):  # type: ignore[no-u
         from_i, from_j = values[to_i], values[to_j]
         value = values.dtype.type(combined(code, from_i, from_j, between, n_i, n_j, sizes[k]))
         values[to_i] = value
-        heed(near, i, k, value)
+        list_if_near(near, i, k, value)
         # The union is no nearer than the nearer of the two was: other lists stay as they are.
-        if min(from_i, from_j) <= near.bound[k] and take_out(near, k, i, j):
-            admit(near, k, i, value)
+        if min(from_i, from_j) <= near.bound[k] and remove_pair(near, k, i, j):
+            list_union(near, k, i, value)
 
 
 @njit(cache=True, nogil=True)

@@ -27,7 +27,7 @@ from numba import njit
 
 from survey.distances.lags import Array
 from survey.linkage.lance_williams import AVERAGE, COMPLETE, FASTMATH, SINGLE, WARD
-from survey.linkage.neighbour_lists import Neighbours, heed, no_neighbours
+from survey.linkage.neighbour_lists import Neighbours, list_if_near, no_neighbours
 
 Indices = npt.NDArray[np.int64]
 ReadRows = Callable[[Indices], Array]
@@ -215,4 +215,4 @@ def _to_means(stored, own, counts, half_mean):  # type: ignore[no-untyped-def]
 def _list_nearest(near, place, own, distances):  # type: ignore[no-untyped-def]
     for other in range(len(distances)):
         if other != own:
-            heed(near, place, other, distances[other])
+            list_if_near(near, place, other, distances[other])

@@ -35,7 +35,7 @@ from survey.distances.lags import Array
 from survey.distances.strips import StripPair, write_rectangle
 from survey.linkage.dendrogram import Merges, Tree, sorted_tree
 from survey.linkage.lance_williams import Linkage
-from survey.linkage.neighbour_lists import admit, no_neighbours, some_of, take_out
+from survey.linkage.neighbour_lists import list_union, lists_of, no_neighbours, remove_pair
 from survey.linkage.nn_chain import chain_merges
 from survey.linkage.reciprocal import (
     Grouping,
@@ -113,7 +113,7 @@ class Rounds:
         self.n_rounds += 1
 
     def rewritten(self) -> None:
-        """Heed that the stored matrix is now that of the present clusters."""
+        """Note that the stored matrix is now that of the present clusters."""
         self._cluster = np.arange(self.n_clusters)
         self._weight = self._counts.copy()
         self._within = np.zeros(self.n_clusters)
@@ -167,7 +167,7 @@ class Rounds:
         for job, found in zip(jobs, results, strict=True):
             for known, new in zip(self._near, found.near, strict=True):
                 known[job.clusters] = new
-            _admit_all(self._near, job.asked, job.clusters[job.asked_of], found.answers)
+            _list_unions(self._near, job.asked, job.clusters[job.asked_of], found.answers)
             self.n_rows_read += len(job.rows)
         self._asking = self._union = np.empty(0, np.int64)
 
@@ -211,7 +211,7 @@ class Rounds:
         self._cluster = number[into[self._cluster]]
         self._members, self._counts = self._members[kept], self._counts[kept]
         self._within = self._within[kept]
-        self._near = some_of(self._near, kept)
+        self._near = lists_of(self._near, kept)
         _rename(self._near, number)
 
 
@@ -272,9 +272,9 @@ class Store(Protocol):
 
 
 @njit(cache=True, nogil=True)
-def _admit_all(near, slots, unions, distances):  # type: ignore[no-untyped-def]
+def _list_unions(near, slots, unions, distances):  # type: ignore[no-untyped-def]
     for k in range(len(slots)):
-        admit(near, slots[k], unions[k], distances[k])
+        list_union(near, slots[k], unions[k], distances[k])
 
 
 @njit(cache=True, nogil=True)
@@ -292,7 +292,7 @@ def _forget(near, partner):  # type: ignore[no-untyped-def]
             if partner[other] == _NONE:
                 place += 1
                 continue
-            take_out(near, slot, other, partner[other])
+            remove_pair(near, slot, other, partner[other])
             asking[n_asking], unions[n_asking] = slot, min(other, partner[other])
             n_asking += 1
     return asking[:n_asking], unions[:n_asking]

@@ -41,7 +41,7 @@ ARROW_INCHES = 0.22
 COLUMNS = 2
 MARGIN = 0.08
 MARKERS = "osD^vPX*"
-"""Of the galaxies of an overlay; with more than these they are not told apart."""
+"""Of the galaxies of an overlay; with more than these they share a marker."""
 
 
 def draw_planes(

@@ -78,7 +78,7 @@ def draw_cluster_map(
         axes,
         spaxels["x"],
         spaxels["y"],
-        center=(galaxy["center_x"], galaxy["center_y"]),
+        centre=(galaxy["centre_x"], galaxy["centre_y"]),
         matrix=matrix,
         facecolors=lookup[spaxels["cluster"]],
     )

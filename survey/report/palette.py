@@ -1,4 +1,4 @@
-"""Colours of clusters: told apart with any colour vision, the same on every panel."""
+"""Colours of clusters: different to any colour vision, the same on every panel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What told the classes apart, and how often they are right.
+"""What separates the classes, and how often they are right.
 
 Importances after figure 3 of Hermosa Munoz et al.; scores always in the three ways in which
 they are measured, side by side.

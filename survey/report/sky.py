@@ -36,7 +36,7 @@ def draw_spaxels(
     x: ArrayLike,
     y: ArrayLike,
     *,
-    center: tuple[float, float],
+    centre: tuple[float, float],
     matrix: NDArray[np.float64],
     **style: object,
 ) -> PolyCollection:
@@ -45,7 +45,7 @@ def draw_spaxels(
     `style` goes to matplotlib's `PolyCollection`: `facecolors` for classes, or `array`,
     `cmap` and `norm` for values.
     """
-    pixels = np.stack([np.asarray(x), np.asarray(y)], axis=-1) - np.asarray(center)
+    pixels = np.stack([np.asarray(x), np.asarray(y)], axis=-1) - np.asarray(centre)
     quads = (pixels[:, None, :] + CORNERS) @ matrix.T
     # A hairline of its own colour closes the seams that antialiasing leaves.
     options: dict[str, object] = {"linewidths": 0.2, "edgecolors": "face"} | style

@@ -40,7 +40,7 @@ criterion = "auto"
 
 @dataclass(frozen=True)
 class Plan:
-    """One galaxy, decided but not yet simulated; `labelled` is whether its classes are told."""
+    """One galaxy, decided but not yet simulated; `labelled` is whether its classes are known."""
 
     model: GalaxyModel
     observation: Observation

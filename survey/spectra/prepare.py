@@ -90,7 +90,7 @@ class Prepared:
         Largest spectral shift, in samples of this grid.
     velocity_step_km_s : float
         Median width of a sample.
-    light : (N,) array
+    mean_flux : (N,) array
         Mean flux of every row of the input, clustered or not; NaN for one without data.
     dropped_planes : array of int
         Planes of the input, inside the window, that were left out.
@@ -110,7 +110,7 @@ class Prepared:
     compared: NDArray[np.bool_]
     max_shift: int
     velocity_step_km_s: float
-    light: NDArray[np.float64]
+    mean_flux: NDArray[np.float64]
     dropped_planes: NDArray[np.intp]
     outcome: NDArray[np.int8]
 
@@ -185,13 +185,13 @@ def prepare(
 
     n_spaxel, n_sample = flux.shape[0], len(grid.wavelength_um)
     outcome = np.empty(n_spaxel, dtype=np.int8)
-    light = np.empty(n_spaxel)
+    mean_flux = np.empty(n_spaxel)
     clean = allocate("flux", (n_spaxel, n_sample), flux.dtype)
     measures, count = [], 0
     for rows, (block_flux, block_error, block_bad) in _blocks((flux, error, bad)):
         block = _clean_block(block_flux, block_error, block_bad, grid, settings)
         outcome[rows] = block.outcome
-        light[rows] = _mean_light(block_flux[:, grid.planes], block_bad[:, grid.planes])
+        mean_flux[rows] = _mean_flux(block_flux[:, grid.planes], block_bad[:, grid.planes])
         clean[count : count + len(block.flux)] = block.flux
         measures.append(block.measures)
         count += len(block.flux)
@@ -221,7 +221,7 @@ def prepare(
         compared=compared,
         max_shift=grid.max_shift,
         velocity_step_km_s=_median_step_km_s(grid.wavelength_um),
-        light=light,
+        mean_flux=mean_flux,
         dropped_planes=window.start + np.flatnonzero(dropped),
         outcome=outcome,
     )
@@ -242,7 +242,7 @@ def _blocks(
             yield place, tuple(table[rows] for table in read)
 
 
-def _mean_light(flux: NDArray[np.floating], bad: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _mean_flux(flux: NDArray[np.floating], bad: NDArray[np.bool_]) -> NDArray[np.float64]:
     good = ~bad
     total = np.where(good, flux, 0.0).sum(axis=1, dtype=np.float64)
     return _ratio(total, good.sum(axis=1).astype(np.float64))
@@ -302,7 +302,7 @@ def _choose_grid(
 
 @dataclass(frozen=True)
 class _Block:
-    """What became of a block of spaxels: an outcome for each, spectra of those kept."""
+    """Outcomes of a block of spaxels: one for each, spectra of those kept."""
 
     outcome: NDArray[np.int8]
     flux: NDArray[np.floating]

@@ -59,7 +59,7 @@ def measure(folder: Path, scale: float) -> Iterator[Line]:
         ) as cluster,
         Client(cluster, timeout="120s") as client,
     ):
-        archive.process_galaxy = asleep
+        archive.process_galaxy = stalled_worker
         archive.projected_demand = lambda target, settings: Demand(
             _seconds(target) * 10 ** guess[numbers[target.galaxy]]
         )
@@ -86,7 +86,7 @@ def parts_of(folder: Path, n_galaxies: int) -> Path:
     return root
 
 
-def asleep(task: GalaxyTask) -> GalaxyReport:
+def stalled_worker(task: GalaxyTask) -> GalaxyReport:
     """Stands for the computation of a galaxy."""
     number, seconds = task.target.files[0].stem.split("~")
     start = time.time()

@@ -17,6 +17,7 @@ from simulated_run import write_sample_of
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import KNeighborsClassifier
+from survey.pipeline.galaxy.timing import peak_memory_bytes
 from table import Line, print_table
 from threadpoolctl import threadpool_limits
 
@@ -29,8 +30,7 @@ from survey.classes.types import UNLABELLED
 from survey.config import ClassSettings, EngineSettings
 from survey.engine.cluster import Cluster, connect
 from survey.pipeline.classification import monte_carlo as pipeline_draws
-from survey.pipeline.classification.monte_carlo import Drawing
-from survey.pipeline.galaxy.timing import peak_memory_bytes
+from survey.pipeline.classification.monte_carlo import MonteCarlo
 from tests.classes.simulated import ALL_RATIOS, MEANS, SLOPES, packaged_set, simulated_sample
 
 METHOD = Method()
@@ -87,7 +87,7 @@ def _use_forty() -> None:
 
 
 def _do_draws(cluster: Cluster, folder: Path, draws: int, seed: int) -> None:
-    Drawing(cluster, folder, ClassSettings(draws=draws, seed=seed), lambda n: None).sums()
+    MonteCarlo(cluster, folder, ClassSettings(draws=draws, seed=seed), lambda n: None).sums()
 
 
 def _bare_fits(predictors: np.ndarray, classes: np.ndarray, states: range) -> None:

@@ -77,13 +77,13 @@ def installed_tools() -> Tools:
     return {name: tool for name, tool in tools.items() if find_spec(name)}
 
 
-def lime_fluxes(spectrum: Spectrum, center_um: float) -> tuple[float, float]:
+def lime_fluxes(spectrum: Spectrum, centre_um: float) -> tuple[float, float]:
     """Sum over the line and area of a fitted Gaussian, by LiMe."""
     import lime
     import pandas as pd
 
     scale = np.median(np.abs(spectrum.flux))
-    angstrom = center_um * 1e4
+    angstrom = centre_um * 1e4
     # LiMe reads the wavelength from the label, and nothing else in it matters here.
     label = f"H1_{angstrom:.0f}A"
     low, high = CONTINUUM_KM_S
@@ -105,7 +105,7 @@ def lime_fluxes(spectrum: Spectrum, center_um: float) -> tuple[float, float]:
     return row.intg_flux * scale * 1e-4, row.profile_flux * scale * 1e-4
 
 
-def specutils_fluxes(spectrum: Spectrum, center_um: float) -> tuple[float, float]:
+def specutils_fluxes(spectrum: Spectrum, centre_um: float) -> tuple[float, float]:
     """Sum over the line and area of a fitted Gaussian, by specutils."""
     from astropy.modeling.models import Gaussian1D, Linear1D
     from specutils import SpectralRegion
@@ -114,7 +114,7 @@ def specutils_fluxes(spectrum: Spectrum, center_um: float) -> tuple[float, float
     from specutils.fitting import fit_continuum, fit_lines
 
     def region(low: float, high: float) -> SpectralRegion:
-        return SpectralRegion(*(center_um * (1 + v / LIGHT_KM_S) * u.um for v in (low, high)))
+        return SpectralRegion(*(centre_um * (1 + v / LIGHT_KM_S) * u.um for v in (low, high)))
 
     low, high = CONTINUUM_KM_S
     scale, unit = np.median(np.abs(spectrum.flux)), u.W / u.m**2 / u.um
@@ -125,8 +125,8 @@ def specutils_fluxes(spectrum: Spectrum, center_um: float) -> tuple[float, float
     continuum = fit_continuum(observed, Linear1D(0, 1), window=sides)
     above = observed - continuum(observed.spectral_axis)
     line = region(-LINE_KM_S, LINE_KM_S)
-    peak = np.interp(center_um, spectrum.wavelength_um, above.flux.value)
-    guess = Gaussian1D(peak * unit, center_um * u.um, center_um * 100 / LIGHT_KM_S * u.um)
+    peak = np.interp(centre_um, spectrum.wavelength_um, above.flux.value)
+    guess = Gaussian1D(peak * unit, centre_um * u.um, centre_um * 100 / LIGHT_KM_S * u.um)
     fitted = fit_lines(above, guess, window=line)
     area = np.sqrt(2 * np.pi) * (fitted.amplitude * fitted.stddev).value
     return line_flux(above, line).value * scale, area * scale
@@ -205,10 +205,10 @@ def simulated_inputs() -> Iterator[Input]:
         error = flux / 100
         truth = {}
         for line, power in zip(region.lines, region.line_fluxes(), strict=True):
-            center = line.wavelength_um
-            instrument_km_s = LIGHT_KM_S / shipped().resolving_power("MIRI/MRS", center)
-            sigma = center * np.hypot(instrument_km_s, 200) / LIGHT_KM_S / 2.3548
-            per_um = power * line_profile(edges, np.array(center), np.array(sigma)) / 0.0025
+            centre = line.wavelength_um
+            instrument_km_s = LIGHT_KM_S / shipped().resolving_power("MIRI/MRS", centre)
+            sigma = centre * np.hypot(instrument_km_s, 200) / LIGHT_KM_S / 2.3548
+            per_um = power * line_profile(edges, np.array(centre), np.array(sigma)) / 0.0025
             flux = flux + per_um * wavelength**2 / LIGHT_UM_S
             # The spectrum is in MJy/sr, 1e-20 W/m2/Hz/sr.
             truth[line.name] = power * 1e-20

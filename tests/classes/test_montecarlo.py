@@ -191,7 +191,7 @@ def test_a_sample_without_limits_and_gaps_has_the_scale_of_its_values() -> None:
     values = np.random.default_rng(0).normal(3.0, 2.0, size=(50, 4))
     values[:, 3] = 7.0
     scaling = fit_scaling(values, "abcd")
-    np.testing.assert_allclose(scaling.center[:3], np.median(values, axis=0)[:3])
+    np.testing.assert_allclose(scaling.centre[:3], np.median(values, axis=0)[:3])
     scaled = scaling(values)
     np.testing.assert_allclose(scaled[:, :3].std(axis=0), 1.0, rtol=1e-6)
     assert (scaled[:, 3] == 0).all()

@@ -56,9 +56,9 @@ def test_regions_hold_the_positions_that_the_regions_package_says(shape: str) ->
 @given(st.floats(-89, 89), st.floats(0, 360), st.floats(0, 360), st.floats(0.1, 3000))
 def test_circles_are_round_everywhere_on_the_sphere(dec, ra, angle, radius) -> None:
     region = LabelRegion("AGN", (ra,), (dec,), radius)
-    center = SkyCoord(ra, dec, unit="deg")
+    centre = SkyCoord(ra, dec, unit="deg")
     for factor, inside in ((0.999, True), (1.001, False)):
-        point = center.directional_offset_by(angle * u.deg, factor * radius * u.arcsec)
+        point = centre.directional_offset_by(angle * u.deg, factor * radius * u.arcsec)
         found = region.contains(np.array([point.ra.deg]), np.array([point.dec.deg]))
         assert found.tolist() == [inside]
 

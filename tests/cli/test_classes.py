@@ -63,7 +63,7 @@ def without_classes(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def told(folder: Path, without_classes: Path) -> dict[str, Any]:
+def printed(folder: Path, without_classes: Path) -> dict[str, Any]:
     """What a run that nothing disturbs tells; it is in the folder `classified`."""
     root = shutil.copytree(without_classes, folder / "classified", symlinks=True)
     return json.loads(survey("run", folder / "survey.toml", "--out", root, "--json").stdout)
@@ -75,12 +75,12 @@ def run(without_classes: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(without_classes, tmp_path / "run", symlinks=True))
 
 
-def test_a_run_whose_settings_name_labels_classifies_by_itself(folder, told):
+def test_a_run_whose_settings_name_labels_classifies_by_itself(folder, printed):
     clusters = pd.read_parquet(folder / "classified" / "catalog" / "clusters.parquet")
-    assert (told["computed"], told["reused"]) == (0, 2)
+    assert (printed["computed"], printed["reused"]) == (0, 2)
     assert set(clusters["label_initial"].dropna()) == {"AGN", "SF"}
     assert clusters["p_AGN"].notna().any()
-    assert told["classes"] == {
+    assert printed["classes"] == {
         name: int((clusters["class"] == name).sum()) for name in ("AGN", "SF", "other")
     } | {"none": int(clusters["class"].isna().sum())}
 
@@ -119,7 +119,7 @@ def interrupt(run: Path, signal_number: int) -> tuple[int, str]:
 
 
 def test_a_classification_that_is_killed_leaves_the_catalog_as_it_was_and_is_finished_later(
-    folder, told, run
+    folder, printed, run
 ):
     before = open_catalog(run).path
     for signal_number, expected in ((signal.SIGINT, 75), (signal.SIGKILL, -signal.SIGKILL)):

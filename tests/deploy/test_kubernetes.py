@@ -135,12 +135,12 @@ def test_the_commands_of_the_manifest_make_a_cluster(tmp_path: Path, monkeypatch
         (tmp_path / "k.toml").write_text(
             (FOLDER / "kubernetes.toml").read_text().replace("workers = 8", "workers = 1")
         )
-        told: list[str] = []
+        messages: list[str] = []
         settings = EngineSettings(cluster=str(tmp_path / "k.toml"))
-        with LazyCluster(settings, warn=told.append) as cluster:
+        with LazyCluster(settings, warn=messages.append) as cluster:
             (found,) = cluster.client.scheduler_info(n_workers=-1)["workers"].values()
             assert cluster.client.submit(sum, [1, 2]).result(30) == 3
-    assert told == [], "the scheduler is configured as ours are"
+    assert messages == [], "the scheduler is configured as ours are"
     assert found["name"] == "survey-default-worker-1"
     assert found["resources"] == {MEMORY: 3584 * 2**20}
 

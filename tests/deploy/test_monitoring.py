@@ -28,7 +28,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
         'kind = "local"\nworkers = 1\nmemory_limit = "1GiB"\nmetrics_targets = "targets.json"\n'
     )
     with connect(EngineSettings(cluster=str(folder / "local.toml"))) as client:
-        list(run_tasks(client, sum, [Task("one", [1, 2])], in_flight=1))
+        list(run_tasks(client, sum, [Task("one", [1, 2])], window=1))
         groups = json.loads((folder / "targets.json").read_text())
         yield {group["labels"]["job"]: _get(*group["targets"]) for group in groups}
 

@@ -111,7 +111,7 @@ def test_jobs_whose_time_is_over_are_replaced_and_no_task_is_lost(
 
     settings = engine(tmp_path, JOBS + 'lifetime = "15s"\nstagger = "3s"\n')
     with connect(settings) as client:
-        outcomes = list(run_tasks(client, time.sleep, tasks(), in_flight=4))
+        outcomes = list(run_tasks(client, time.sleep, tasks(), window=4))
     assert len(jobs) >= 4, "both were replaced"
     assert len(outcomes) == len({outcome.task.name for outcome in outcomes}) > 10
     assert all(outcome.error is None for outcome in outcomes)

@@ -49,8 +49,8 @@ def random_spectra(n_spectra, n_samples, seed=0):
     """A sloping continuum with a displaced emission line, and noise."""
     rng = np.random.default_rng(seed)
     sample = np.arange(n_samples)
-    center = n_samples / 2 + rng.uniform(-4, 4, (n_spectra, 1))
-    line = rng.uniform(0.5, 2, (n_spectra, 1)) * np.exp(-0.5 * ((sample - center) / 3) ** 2)
+    centre = n_samples / 2 + rng.uniform(-4, 4, (n_spectra, 1))
+    line = rng.uniform(0.5, 2, (n_spectra, 1)) * np.exp(-0.5 * ((sample - centre) / 3) ** 2)
     return 3.0 + 0.5 * sample / n_samples + line + 0.05 * rng.normal(size=(n_spectra, n_samples))
 
 

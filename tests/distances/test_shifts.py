@@ -10,10 +10,10 @@ from survey.distances.shifts import align, best_shifts
 from survey.errors import DataError
 
 
-def line_spectrum(center, n_samples=80):
+def line_spectrum(centre, n_samples=80):
     """A continuum with an emission line at a sample."""
     sample = np.arange(n_samples)
-    return 1.0 + 0.01 * sample + np.exp(-0.5 * ((sample - center) / 2) ** 2)
+    return 1.0 + 0.01 * sample + np.exp(-0.5 * ((sample - centre) / 2) ** 2)
 
 
 def test_a_line_to_the_blue_of_the_reference_is_a_positive_shift():

@@ -1,4 +1,4 @@
-"""What stands still is told of, with the names of galaxies and workers."""
+"""What is stalled is reported, with the names of galaxies and workers."""
 
 import json
 import time
@@ -18,7 +18,7 @@ def worker(cpu: float = 100.0, silent: float = 0.0, address: str = "tcp://a:1", 
     return WorkerView(address, "one", "a:2", "running", silent, cpu, 2**30, executing)
 
 
-def told(*looks: Snapshot, every_s: float = 300.0) -> list[str]:
+def warnings_of(*looks: Snapshot, every_s: float = 300.0) -> list[str]:
     """What a watchdog says at several looks, one after another."""
     watchdog = Watchdog(WatchSettings(stalled_s=STALLED_S))
     return [
@@ -30,49 +30,49 @@ def told(*looks: Snapshot, every_s: float = 300.0) -> list[str]:
 
 def test_a_galaxy_that_takes_long_on_a_busy_worker_is_no_stall_of_the_worker() -> None:
     looks = [Snapshot("s:1", (worker(cpu=98, big=t), worker(address="b")), 0) for t in range(9)]
-    assert not any("a worker stands still" in message for message in told(*looks))
+    assert not any("a worker is stalled" in message for message in warnings_of(*looks))
 
 
 def test_a_worker_that_idles_over_the_same_galaxy_is_named_with_it() -> None:
     stuck = worker(cpu=2, **{"NGC 1": 1800.0})
     others = (worker(address=f"tcp://b:{i}", **{f"SIM-{i}": 1.0}) for i in range(3))
-    (message,) = told(*(Snapshot("s:1", (stuck, other), 5) for other in others))
-    assert message.startswith("a worker stands still: tcp://a:1 (one): running, 2% CPU, 1.00 GiB")
+    (message,) = warnings_of(*(Snapshot("s:1", (stuck, other), 5) for other in others))
+    assert message.startswith("a worker is stalled: tcp://a:1 (one): running, 2% CPU, 1.00 GiB")
     assert message.endswith("NGC 1 since 30 min")
 
 
 def test_one_busy_moment_is_enough_not_to_stand_still() -> None:
     cpus = [2, 2, 90, 2, 2]
     looks = (Snapshot("s:1", (worker(cpu=cpu, a=1.0),), number) for number, cpu in enumerate(cpus))
-    assert told(*looks) == []
+    assert warnings_of(*looks) == []
 
 
 def test_a_worker_that_is_not_heard_of_is_named_at_once_and_not_at_every_look() -> None:
     silent = [Snapshot("s:1", (worker(silent=61.0 + t, a=1.0),), t) for t in range(4)]
-    messages = told(*silent, every_s=30.0)
+    messages = warnings_of(*silent, every_s=30.0)
     assert len(messages) == 1
     assert "a worker is silent: tcp://a:1" in messages[0]
 
 
 def test_a_run_in_which_nothing_ends_names_all_workers_and_galaxies() -> None:
     workers = (worker(a=100.0), worker(address="tcp://b:1", b=200.0))
-    (message,) = told(*[Snapshot("s:1", workers, 7)] * 3)
+    (message,) = warnings_of(*[Snapshot("s:1", workers, 7)] * 3)
     assert message.startswith("nothing has ended for 10 min: 7 tasks wait, 2 workers are there")
     assert "tcp://a:1" in message
     assert "b since 3 min" in message
 
 
 def test_work_without_workers_is_told_of() -> None:
-    (message,) = told(*[Snapshot("s:1", (), 20)] * 3)
+    (message,) = warnings_of(*[Snapshot("s:1", (), 20)] * 3)
     assert "20 tasks wait, 0 workers are there" in message
 
 
 def test_nothing_to_do_is_nothing_to_say() -> None:
-    assert told(*[Snapshot("s:1", (worker(cpu=0),), 0)] * 9) == []
+    assert warnings_of(*[Snapshot("s:1", (worker(cpu=0),), 0)] * 9) == []
 
 
 def test_what_lasts_is_told_again_when_as_much_time_has_passed() -> None:
-    assert len(told(*[Snapshot("s:1", (), 1)] * 9)) == 4, "after 10, 20, 30 and 40 minutes"
+    assert len(warnings_of(*[Snapshot("s:1", (), 1)] * 9)) == 4, "after 10, 20, 30 and 40 minutes"
 
 
 def sleep(seconds: float) -> float:
@@ -89,10 +89,10 @@ def test_a_galaxy_that_hangs_is_restarted_once_and_then_set_aside(tmp_path: Path
     settings = EngineSettings(cluster=str(tmp_path / "cluster.toml"))
     with LazyCluster(settings, warn=messages.append) as cluster:
         tasks = [Task("NGC 1", 1000.0), *(Task(f"SIM-{i}", 0.1) for i in range(5))]
-        outcomes = {o.task.name: o for o in run_tasks(cluster.client, sleep, tasks, in_flight=4)}
+        outcomes = {o.task.name: o for o in run_tasks(cluster.client, sleep, tasks, window=4)}
     assert isinstance(outcomes.pop("NGC 1").error, ResourceError)
     assert all(outcome.result == 0.1 for outcome in outcomes.values())
-    assert sum("a worker stands still" in message for message in messages) == 2
+    assert sum("a worker is stalled" in message for message in messages) == 2
     assert all("NGC 1 since 0 min" in message for message in messages)
     scheduler, workers = json.loads((tmp_path / "targets.json").read_text())
     assert len(scheduler["targets"]) == 1

@@ -31,13 +31,13 @@ def now(_: int) -> float:
 
 def test_every_task_ends_once_with_its_result(client: Client) -> None:
     tasks = [Task(str(x), x) for x in range(30)]
-    outcomes = list(run_tasks(client, square, tasks, in_flight=4))
+    outcomes = list(run_tasks(client, square, tasks, window=4))
     assert {o.task.argument: o.result for o in outcomes} == {x: x * x for x in range(30)}
 
 
 def test_an_error_keeps_its_type_and_all_its_details(client: Client) -> None:
     tasks = [Task("bad", -3), Task("good", 3)]
-    by_name = {o.task.name: o for o in run_tasks(client, square, tasks, in_flight=2)}
+    by_name = {o.task.name: o for o in run_tasks(client, square, tasks, window=2)}
     assert by_name["good"].result == 9
     error = by_name["bad"].error
     assert isinstance(error, DataError)
@@ -53,14 +53,14 @@ def test_no_more_than_the_window_is_ever_submitted(client: Client) -> None:
             submitted += 1
             yield Task(str(x), x)
 
-    for ended, _ in enumerate(run_tasks(client, now, tasks(), in_flight=3), start=1):
+    for ended, _ in enumerate(run_tasks(client, now, tasks(), window=3), start=1):
         assert submitted - ended <= 3
 
 
 def test_a_killed_worker_costs_only_the_task_that_kills_it() -> None:
     with connect(EngineSettings(workers=2, memory_limit="1GiB", dashboard=False)) as client:
         tasks = [Task(str(x), x) for x in range(10, 20)]
-        outcomes = list(run_tasks(client, die_on_thirteen, tasks, in_flight=6))
+        outcomes = list(run_tasks(client, die_on_thirteen, tasks, window=6))
     failed = [o for o in outcomes if o.error is not None]
     assert [o.task.argument for o in failed] == [13]
     assert isinstance(failed[0].error, ResourceError)
@@ -72,7 +72,7 @@ def test_a_killed_worker_costs_only_the_task_that_kills_it() -> None:
 def test_a_lost_cluster_is_nobodys_fault() -> None:
     with connect(EngineSettings(workers=1, memory_limit="1GiB", dashboard=False)) as client:
         tasks = [Task(str(x), x) for x in range(50)]
-        outcomes = run_tasks(client, now, tasks, in_flight=4)
+        outcomes = run_tasks(client, now, tasks, window=4)
         next(outcomes)
         client.cluster.close()
         with pytest.raises(InfrastructureError, match="cluster was lost"):

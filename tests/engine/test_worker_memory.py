@@ -46,7 +46,7 @@ def needs(n_bytes: int) -> float:
 
 
 def by_name(client: Client, function, tasks: list[Task]) -> dict[str, submit.Outcome]:
-    return {o.task.name: o for o in run_tasks(client, function, tasks, in_flight=4)}
+    return {o.task.name: o for o in run_tasks(client, function, tasks, window=4)}
 
 
 def test_a_task_goes_where_its_memory_is(two_sizes):
@@ -75,7 +75,7 @@ def test_a_task_that_finds_it_needs_more_is_given_more(two_sizes):
 
 def test_what_no_worker_can_hold_is_refused_after_all_else(two_sizes):
     tasks = [Task("too much", 99 * 10**9), *(Task(str(i), i) for i in range(5))]
-    outcomes = list(run_tasks(two_sizes, needs, tasks, in_flight=2))
+    outcomes = list(run_tasks(two_sizes, needs, tasks, window=2))
     assert [o.task.name for o in outcomes if o.error] == ["too much"]
     refused = outcomes[-1].error
     assert isinstance(refused, ResourceError)

@@ -38,10 +38,10 @@ def with_lines(wavelength_um) -> Callable[..., np.ndarray]:
             velocity = velocities_km_s
             if isinstance(velocity, Mapping):
                 velocity = velocity.get(line.name, 0.0)
-            center = line.wavelength_um * (1 + velocity / LIGHT_KM_S)
-            instrument_km_s = LIGHT_KM_S / (4603 - 128 * center)
-            fwhm_um = center * np.hypot(instrument_km_s, galaxy_fwhm_km_s) / LIGHT_KM_S
-            cumulative = erf((edges - center) / (fwhm_um / FWHM_PER_SIGMA) / np.sqrt(2)) / 2
+            centre = line.wavelength_um * (1 + velocity / LIGHT_KM_S)
+            instrument_km_s = LIGHT_KM_S / (4603 - 128 * centre)
+            fwhm_um = centre * np.hypot(instrument_km_s, galaxy_fwhm_km_s) / LIGHT_KM_S
+            cumulative = erf((edges - centre) / (fwhm_um / FWHM_PER_SIGMA) / np.sqrt(2)) / 2
             per_um = fluxes.get(line.name, 0.0) * np.diff(cumulative) / step
             # W/m2/um to MJy: divide by c / lambda^2 and by 1e-20 W/m2/Hz.
             spectrum = spectrum + per_um * wavelength_um**2 / (LIGHT_KM_S * 1e9) / 1e-20

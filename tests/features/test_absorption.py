@@ -15,9 +15,9 @@ CONTINUUM = EMITTED / 3e-4
 """Per micron: the equivalent width of the emission is 3 Angstrom."""
 
 
-def gaussian(center_um, fwhm_km_s):
-    sigma = center_um * fwhm_km_s / 299792.458 / FWHM_PER_SIGMA
-    return np.exp(-(((WAVELENGTH_UM - center_um) / sigma) ** 2) / 2) / np.sqrt(2 * np.pi) / sigma
+def gaussian(centre_um, fwhm_km_s):
+    sigma = centre_um * fwhm_km_s / 299792.458 / FWHM_PER_SIGMA
+    return np.exp(-(((WAVELENGTH_UM - centre_um) / sigma) ** 2) / 2) / np.sqrt(2 * np.pi) / sigma
 
 
 def hbeta(*, emission, absorption_angstrom, noise=0.004, seed=0, **settings):

@@ -26,10 +26,10 @@ def _measure_blend(truth, seed, *, galaxy_fwhm_km_s=200.0, continuum_snr=100.0):
     power = shipped().resolving_power(instrument, wavelength)
     spectrum = np.full(wavelength.shape, level)
     for line in shipped().lines:
-        center = line.wavelength_um
-        instrument_km_s = LIGHT_KM_S / np.interp(center, wavelength, power)
-        sigma = center * np.hypot(instrument_km_s, galaxy_fwhm_km_s) / LIGHT_KM_S / 2.3548
-        gaussian = np.exp(-(((wavelength - center) / sigma) ** 2) / 2)
+        centre = line.wavelength_um
+        instrument_km_s = LIGHT_KM_S / np.interp(centre, wavelength, power)
+        sigma = centre * np.hypot(instrument_km_s, galaxy_fwhm_km_s) / LIGHT_KM_S / 2.3548
+        gaussian = np.exp(-(((wavelength - centre) / sigma) ** 2) / 2)
         spectrum += truth.get(line.name, 0.0) / sigma / np.sqrt(2 * np.pi) * gaussian
     noise = np.random.default_rng(seed).normal(0, level / continuum_snr, wavelength.size)
     observed = observed_spectrum(

@@ -67,8 +67,8 @@ def test_bands_and_bright_lines_are_no_fringes(background, with_lines, wavelengt
     lines = {"NeII_12.81": 6e-8, "NeIII_15.56": 3e-8}
     bands = sum(
         height
-        / ((wavelength_um / center - center / wavelength_um) ** 2 * (center / width) ** 2 + 1)
-        for center, width, height in [(12.69, 0.165, 8), (16.45, 0.23, 6), (12.62, 0.53, 8)]
+        / ((wavelength_um / centre - centre / wavelength_um) ** 2 * (centre / width) ** 2 + 1)
+        for centre, width, height in [(12.69, 0.165, 8), (16.45, 0.23, 6), (12.62, 0.53, 8)]
     )
     noise = np.random.default_rng(1).normal(0, 0.1, wavelength_um.size)
     waves = background(with_lines(lines) + bands + noise).fringes.waves

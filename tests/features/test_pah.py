@@ -20,13 +20,13 @@ def bump(wavelength_um):
     return 5 + 0.4 * (wavelength_um - 12) + triangle * AREA / half
 
 
-def _gaussian(wavelength_um, center_um, flux):
-    sigma = center_um * 220 / 2.3548 / 299792.458
+def _gaussian(wavelength_um, centre_um, flux):
+    sigma = centre_um * 220 / 2.3548 / 299792.458
     return (
         flux
         / sigma
         / np.sqrt(2 * np.pi)
-        * np.exp(-(((wavelength_um - center_um) / sigma) ** 2) / 2)
+        * np.exp(-(((wavelength_um - centre_um) / sigma) ** 2) / 2)
     )
 
 
@@ -39,11 +39,11 @@ def test_area_above_a_sloping_continuum_is_recovered(bump, measure):
 def _drudes_per_um(wavelength_um):
     """The 12.7 micron complex, two Drude profiles of unit power in all (W/m2/um)."""
     total = 0.0
-    for (center, fwhm), power in zip(BAND.drudes, (0.6, 0.4), strict=True):
-        width = fwhm / center
-        detuning = wavelength_um / center - center / wavelength_um
-        # Drude (1900) in f_nu; its integral over frequency is pi/2 c peak width / center.
-        total += power * 2 * center * width / (np.pi * wavelength_um**2) / (detuning**2 + width**2)
+    for (centre, fwhm), power in zip(BAND.drudes, (0.6, 0.4), strict=True):
+        width = fwhm / centre
+        detuning = wavelength_um / centre - centre / wavelength_um
+        # Drude (1900) in f_nu; its integral over frequency is pi/2 c peak width / centre.
+        total += power * 2 * centre * width / (np.pi * wavelength_um**2) / (detuning**2 + width**2)
     return total
 
 

@@ -75,8 +75,8 @@ def test_many_lines_outweigh_a_brighter_one(with_lines, observe, search):
 def test_no_velocity_is_found_where_there_are_no_lines(with_lines, observe, search, wavelength_um):
     bands = sum(
         height
-        / ((wavelength_um / center - center / wavelength_um) ** 2 * (center / width) ** 2 + 1)
-        for center, width, height in [(12.69, 0.165, 8), (16.45, 0.23, 6), (17.04, 1.1, 5)]
+        / ((wavelength_um / centre - centre / wavelength_um) ** 2 * (centre / width) ** 2 + 1)
+        for centre, width, height in [(12.69, 0.165, 8), (16.45, 0.23, 6), (17.04, 1.1, 5)]
     )
     for seed in range(40):
         found = search(*observe(with_lines({}) + bands, seed, continuum_snr=200))

@@ -97,8 +97,8 @@ def test_faint_lines_say_nothing_of_their_width(with_lines, observe, width_of):
 def test_an_unresolved_doublet_is_not_taken_for_broad_gas():
     wavelength = np.arange(0.36, 0.40, 0.0001)
     spectrum = np.ones(wavelength.shape)
-    for center in (0.3727092, 0.3729875):
-        spectrum += 20 * np.exp(-(((wavelength - center) / 1.2e-4) ** 2) / 2)
+    for centre in (0.3727092, 0.3729875):
+        spectrum += 20 * np.exp(-(((wavelength - centre) / 1.2e-4) ** 2) / 2)
     spectrum += 0.01 * np.random.default_rng(0).standard_normal(wavelength.size)
     observed = observed_spectrum(
         wavelength,

@@ -18,8 +18,8 @@ METHODS = ("ward", "average", "complete", "single")
 def condensed():
     """Shift-minimised distances of 120 noisy spectra with a wandering line."""
     rng = np.random.default_rng(3)
-    center = rng.uniform(30, 70, (120, 1))
-    line = rng.uniform(1, 3, (120, 1)) * np.exp(-0.5 * ((np.arange(100) - center) / 3) ** 2)
+    centre = rng.uniform(30, 70, (120, 1))
+    line = rng.uniform(1, 3, (120, 1)) * np.exp(-0.5 * ((np.arange(100) - centre) / 3) ** 2)
     return shifted_distances(line + 0.1 * rng.normal(size=(120, 100)), 6).condensed
 
 
@@ -52,8 +52,8 @@ def test_ward_identity_holds_without_a_euclidean_space(condensed, ward_input):
     assert is_monotonic(tree)
     # These distances are not those of points: double centring has negative eigenvalues.
     square = squareform(condensed)
-    center = np.eye(len(square)) - 1 / len(square)
-    eigenvalues = np.linalg.eigvalsh(-0.5 * center @ square @ center)
+    centre = np.eye(len(square)) - 1 / len(square)
+    eigenvalues = np.linalg.eigvalsh(-0.5 * centre @ square @ centre)
     assert eigenvalues[0] < -0.01 * eigenvalues[-1]
 
 

@@ -166,7 +166,7 @@ def test_three_that_prefer_each_other_in_a_circle_are_merged_all_the_same():
     rounds = Rounds(3, Linkage("ward"))
     near = rounds._near
     for slot, (other, distance) in enumerate([(1, 2.0), (2, 1.0), (0, 3.0)]):
-        rounds_module.admit(near, slot, other, np.float32(distance))
+        rounds_module.list_union(near, slot, other, np.float32(distance))
     rounds.merge([], [])
     assert rounds.n_clusters == 2
     np.testing.assert_array_equal(rounds.grouping().cluster, [0, 1, 1])

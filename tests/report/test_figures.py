@@ -60,18 +60,18 @@ def header(angle_deg: float, step_arcsec: float = 0.2) -> str:
 def test_spaxels_are_drawn_where_they_are_on_the_sky(axes, angle_deg):
     text = header(angle_deg)
     x, y = np.array([3.0, 7.0]), np.array([0.0, 5.0])
-    drawn = draw_spaxels(axes, x, y, center=(0.0, 0.0), matrix=offset_matrix(text, 0.04))
+    drawn = draw_spaxels(axes, x, y, centre=(0.0, 0.0), matrix=offset_matrix(text, 0.04))
     wcs = WCS(Header.fromstring(text, sep="\n"))
     sky = wcs.pixel_to_world(x, y)
-    center = wcs.pixel_to_world(0, 0)
-    east, north = center.spherical_offsets_to(sky)
+    centre = wcs.pixel_to_world(0, 0)
+    east, north = centre.spherical_offsets_to(sky)
     middles = np.array([path.vertices[:4].mean(axis=0) for path in drawn.get_paths()])
     np.testing.assert_allclose(middles[:, 0], east.arcsec, atol=1e-3)
     np.testing.assert_allclose(middles[:, 1], north.arcsec, atol=1e-3)
 
 
 def test_north_is_up_and_east_is_left(axes):
-    drawn = draw_spaxels(axes, [0, 5], [0, 5], center=(0, 0), matrix=offset_matrix(header(0), 0.04))
+    drawn = draw_spaxels(axes, [0, 5], [0, 5], centre=(0, 0), matrix=offset_matrix(header(0), 0.04))
     frame_sky(axes, [drawn])
     left, right = axes.get_xlim()
     bottom, top = axes.get_ylim()

@@ -28,11 +28,11 @@ ALLOWED_FAILURES = "distributed.scheduler.allowed-failures"
 
 SCHEDULING: dict[str, Any] = {
     **SMALL_HISTORY,
-    # One death of a worker is enough: its tasks come back to us as suspects and are tried
+    # One death of a worker is enough: its tasks come back to us and are tried
     # again one at a time (see `submit`), so that the guilty one takes no innocent with it.
     ALLOWED_FAILURES: 0,
     # A galaxy takes seconds: a worker gains nothing from being sent the next one before it is
-    # free, and that one would be a suspect too.
+    # free, and that one would have to be tried alone too.
     "distributed.scheduler.worker-saturation": 1.0,
 }
 """Dask's configuration of the clusters that we start."""
@@ -91,9 +91,9 @@ Duration = Annotated[str, AfterValidator(_is_duration)]
 
 
 class WatchSettings(Table):
-    """When the driver warns that a run stands still, and what it does then.
+    """When the driver warns that a run is stalled, and what it does then.
 
-    A worker stands still when the same galaxies have been on it for stalled_s while its
+    A worker is stalled when the same galaxies have been on it for stalled_s while its
     processor idles; a run, when nothing ended anywhere for that long. action = "restart" also
     restarts such a worker: its galaxy is tried once more, alone, and then quarantined.
     """

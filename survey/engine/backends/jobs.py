@@ -26,7 +26,7 @@ class JobKeeper:
     log_directory : Path
         Where the jobs write their logs.
     warn : callable
-        Told when jobs end in vain, which means before any worker has come of them. When that
+        Called when jobs end before any worker has come of them. When that
         has happened to every job twice over and no worker is left, the cluster is closed:
         whatever is wrong, more jobs will not mend it.
     """

@@ -19,7 +19,7 @@ latent_app = typer.Typer(
 
 
 def load_spectra(inputs: list[Path], grid: Grid | None, *, quiet: bool) -> tuple[SpectrumSet, bool]:
-    """Spectra, and whether some files could not be read, which is told at once."""
+    """Spectra, and whether some files could not be read, which is printed at once."""
     from survey.latents.run.inputs import load_inputs
 
     with progress_bar("files", quiet=quiet) as progress:

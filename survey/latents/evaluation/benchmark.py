@@ -130,9 +130,9 @@ def evaluate(
     folder : Path
         Where each job leaves its model, latents and records.
     on_job : callable
-        Told of each job when it is done, and whether it had been done before.
+        Called with each job when it is done, and with whether it had been done before.
     on_epoch : callable
-        Told of each epoch of a training.
+        Called with each epoch of a training.
 
     Raises
     ------

@@ -124,7 +124,7 @@ class TransformerAutoencoder(Representation):
         progress: Callable[[Epoch], None] = lambda epoch: None,
         **options: Any,
     ) -> None:
-        """Train. `checkpoint` is a folder to go on from; `progress` is told of every epoch."""
+        """Train. `checkpoint` is a folder to go on from; `progress` is called with every epoch."""
         require_torch()
         import torch
 

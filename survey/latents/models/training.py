@@ -122,7 +122,7 @@ def train(
     checkpoint : Path, optional
         Folder to which the state is written after each epoch, and from which training goes on.
     progress : callable
-        Told of every epoch.
+        Called with every epoch.
 
     Raises
     ------
@@ -223,9 +223,11 @@ def _save(
     tensors |= {f"best/{name}": value for name, value in best.items()}
     for number, values in optimizer.state_dict()["state"].items():
         tensors |= {f"adam/{number}/{name}": value for name, value in values.items()}
-    told = {"fingerprint": fingerprint, "state": json.dumps(asdict(state))}
+    metadata = {"fingerprint": fingerprint, "state": json.dumps(asdict(state))}
     with replacing(folder / TENSORS_FILE) as unfinished:
-        save_file({name: value.contiguous() for name, value in tensors.items()}, unfinished, told)
+        save_file(
+            {name: value.contiguous() for name, value in tensors.items()}, unfinished, metadata
+        )
 
 
 def _load(
@@ -237,14 +239,14 @@ def _load(
     advice = "Remove the checkpoint, or give another folder for it."
     try:
         with safe_open(file, "pt") as opened:
-            told = opened.metadata() or {}
+            metadata = opened.metadata() or {}
         tensors = load_file(file)
-        if told.get("fingerprint") != fingerprint:
+        if metadata.get("fingerprint") != fingerprint:
             raise ConfigError(
                 "the checkpoint is of another training", file=file, expected=fingerprint,
-                found=str(told.get("fingerprint")), advice=advice,
+                found=str(metadata.get("fingerprint")), advice=advice,
             )  # fmt: skip
-        kept: dict[str, Any] = json.loads(told["state"])
+        kept: dict[str, Any] = json.loads(metadata["state"])
         adam: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():
             if name.startswith("adam/"):

@@ -36,7 +36,7 @@ def load_inputs(
     grid : Grid, optional
         Default: that which the galaxies of the run share, or that of ACIS.
     on_file : callable
-        Told of each pulse-height file.
+        Called with each pulse-height file.
 
     Raises
     ------

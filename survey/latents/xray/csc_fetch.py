@@ -42,7 +42,7 @@ _PIECE_BYTES = 1 << 16
 
 @dataclass(frozen=True)
 class FetchReport:
-    """What became of the detections asked for.
+    """How the detections that were asked for ended.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ def fetch_spectra(
     session : requests.Session, optional
         Default: `open_session()`.
     on_detection : callable
-        Told of every detection that is done.
+        Called with every detection that is done.
 
     Raises
     ------

@@ -60,7 +60,7 @@ def load_spectra(
     background : {"required", "optional", "ignore"}
         Whether a background that a file names, but that is missing, is an error.
     on_file : callable
-        Told of every file that is done.
+        Called with every file that is done.
     """
     grid = acis_grid() if grid is None else grid
     read: dict[str, SpectrumSet] = {}
@@ -98,7 +98,7 @@ def find_spectra(folder: str | Path) -> list[Path]:
         try:
             named = {pha.background_file.split("[")[0].split("{")[0] for pha in read_pha(path)}
         except DataError:
-            continue  # whoever loads it will be told
+            continue  # whoever loads it gets the error
         companions = (beside(path, name) for name in named if name)
         backgrounds |= {other for other in companions if other not in (None, path)}
     spectra = [path for path in found if path not in backgrounds]

@@ -35,7 +35,7 @@ from survey.engine.cluster import Cluster
 from survey.errors import ConfigError, DataError
 from survey.pipeline.classification.labels import read_labels
 from survey.pipeline.classification.models import read_model, save_model
-from survey.pipeline.classification.monte_carlo import MODEL_FILE, Drawing, model_and_sample
+from survey.pipeline.classification.monte_carlo import MODEL_FILE, MonteCarlo, model_and_sample
 from survey.pipeline.classification.sample import (
     check_labels,
     label_notes,
@@ -126,7 +126,7 @@ def classify_run(
     save_as : Path, optional
         Where to write the model that these labels make.
     on_draws : callable
-        Told of every number of draws that is done, now or before: `settings.classes.draws` in
+        Called with every number of draws that is done, now or before: `settings.classes.draws` in
         all, and as many again for a model that is saved.
     """
     if model is not None and save_as is not None:
@@ -164,7 +164,7 @@ def classify(
         Of which `labels` has to be given.
     cluster : Cluster
     on_draws : callable
-        Told of every number of draws that is done.
+        Called with every number of draws that is done.
 
     Raises
     ------
@@ -195,7 +195,9 @@ def classify(
 
         def compute() -> Result:
             labelled = check_labels(rows, settings, survey.catalog, reference)
-            outcome = conclude(labelled, Drawing(cluster, sample.path, settings, on_draws).sums())
+            outcome = conclude(
+                labelled, MonteCarlo(cluster, sample.path, settings, on_draws).sums()
+            )
             importances = importance_rows(outcome)
             planes = planes_of(names, importances["predictor"].tolist(), reference)
             diagrams = class_diagrams(labelled.sample, outcome.found.p, outcome.classes, planes)
@@ -251,7 +253,7 @@ def apply_model_file(
         sample = survey.sample([hash_bytes(data), _key(latents)], write)
 
         def compute() -> Result:
-            p = Drawing(cluster, sample.path, settings, on_draws).applied()
+            p = MonteCarlo(cluster, sample.path, settings, on_draws).applied()
             measured, rows = model_and_sample(sample.path)[1], sample_rows(sample.path)
             found = most_probable(p, measured.informed)
             planes = [(diagram.x, diagram.y) for diagram in model.diagrams]
@@ -291,7 +293,7 @@ class _SurveyWide:
         found = current_products(self.root).get(LATENTS.name)
         if found is None:
             raise ConfigError(
-                "classes are to be told from latents, of which the catalog has none",
+                "latents are to be predictors of classes, of which the catalog has none",
                 file=self.root,
                 advice=f"Run `survey latent fit {self.root}` first, or leave out use_latents.",
             )

@@ -39,7 +39,7 @@ class LabelFile:
         """Classes that it gives."""
         return {region.class_name for region in self.regions} | {p.class_name for p in self.places}
 
-    def strangers(self, galaxies: Iterable[str]) -> list[str]:
+    def unknown_galaxies(self, galaxies: Iterable[str]) -> list[str]:
         """Galaxies that it names and the survey does not have."""
         known = {bare_name(galaxy) for galaxy in galaxies}
         named = {region.galaxy for region in self.regions} | {p.galaxy for p in self.places}

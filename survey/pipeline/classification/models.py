@@ -17,7 +17,7 @@ from survey.classes.types import UNLABELLED
 from survey.config import ClassSettings
 from survey.engine.cluster import Cluster
 from survey.errors import ConfigError
-from survey.pipeline.classification.monte_carlo import Drawing, labelled_sample
+from survey.pipeline.classification.monte_carlo import MonteCarlo, labelled_sample
 from survey.pipeline.classification.tables import diagrams_of
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "skops")
@@ -39,7 +39,7 @@ def save_model(
     """
     file = Path(file)
     labelled = labelled_sample(sample, settings)
-    forest = Drawing(cluster, sample, settings, on_draws).forest()
+    forest = MonteCarlo(cluster, sample, settings, on_draws).forest()
     scores = classification.table("scores").to_pylist()
     card = ModelCard(
         galaxies=tuple(classification.summary["galaxies"]),

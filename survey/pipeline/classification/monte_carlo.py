@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Draws:
+class Portion:
     """Some draws of a classification."""
 
     sample: Path
@@ -45,7 +45,7 @@ class Draws:
     numbers: range
 
 
-class Drawing:
+class MonteCarlo:
     """Does the draws of one classification on a cluster.
 
     Parameters
@@ -55,7 +55,7 @@ class Drawing:
         Folder of the part with the sample.
     settings : ClassSettings
     on_draws : callable
-        Told of every number of draws that ends.
+        Called with every number of draws that ends.
     """
 
     def __init__(
@@ -83,17 +83,17 @@ class Drawing:
         """Probabilities by the model that lies beside the sample."""
         return reduce(add, (result for _, result in self._results(_apply)))
 
-    def _results(self, function: Callable[[Draws], T]) -> Iterator[tuple[int, T]]:
+    def _results(self, function: Callable[[Portion], T]) -> Iterator[tuple[int, T]]:
         """First number and result of every portion, in the order in which they end."""
         n = self.settings.draws
         step = self._portion()
         tasks = [
-            Task(f"draws from {start}", Draws(self.sample, self.settings, range(start, stop)))
+            Task(f"draws from {start}", Portion(self.sample, self.settings, range(start, stop)))
             for start in range(0, n, step)
             for stop in [min(start + step, n)]
         ]
         in_flight = 2 * slots(self.cluster)
-        for ended in run_tasks(started(self.cluster), function, tasks, in_flight=in_flight):
+        for ended in run_tasks(started(self.cluster), function, tasks, window=in_flight):
             if ended.error is not None:
                 raise ended.error
             numbers = ended.task.argument.numbers
@@ -126,17 +126,17 @@ def model_and_sample(folder: Path) -> tuple[Model, Sample]:
     return model, sample_of(sample_rows(folder), model.ratios, use_slope=model.uses_slope)
 
 
-def _train(draws: Draws) -> DrawSums:
+def _train(draws: Portion) -> DrawSums:
     labelled = labelled_sample(draws.sample, draws.settings)
     return run_draws(labelled, method_of(draws.settings), draws.numbers, draws.settings.seed)
 
 
-def _grow(draws: Draws) -> FlatForest:
+def _grow(draws: Portion) -> FlatForest:
     labelled = labelled_sample(draws.sample, draws.settings)
     method = method_of(draws.settings)
     return grow_model_forest(labelled, method, draws.numbers, draws.settings.seed)
 
 
-def _apply(draws: Draws) -> ExactSum:
+def _apply(draws: Portion) -> ExactSum:
     model, sample = model_and_sample(draws.sample)
     return apply_model(model, sample, draws.numbers, draws.settings.seed)

@@ -175,8 +175,8 @@ def check_labels(
 def label_notes(labels: LabelFile, rows: pd.DataFrame) -> list[str]:
     """What a user should know of labels that had no effect."""
     notes = []
-    if strangers := labels.strangers(rows["galaxy"].unique()):
-        notes.append(f"labels of galaxies that are not in the survey: {', '.join(strangers)}")
+    if unknown := labels.unknown_galaxies(rows["galaxy"].unique()):
+        notes.append(f"labels of galaxies that are not in the survey: {', '.join(unknown)}")
     if n_conflicts := int(rows["conflict"].sum()):
         notes.append(f"{n_conflicts} clusters are claimed by two classes, and were not labelled")
     return notes

@@ -43,7 +43,7 @@ class Clusters:
         Of every clustered spaxel against the medoid of its cluster, in samples.
     profiles : ClusterProfiles
     geometry : ClusterGeometry
-    center : (y, x)
+    centre : (y, x)
         Photometric centre.
     low_snr : (k,) array of bool
     """
@@ -54,7 +54,7 @@ class Clusters:
     shifts: NDArray[np.intp]
     profiles: ClusterProfiles
     geometry: ClusterGeometry
-    center: tuple[float, float]
+    centre: tuple[float, float]
     low_snr: NDArray[np.bool_]
 
     @cached_property
@@ -113,19 +113,19 @@ def describe_clusters(
     )
     field = np.zeros((cube.attrs["shape_y"], cube.attrs["shape_x"]), dtype=bool)
     field[cube["y"].values, cube["x"].values] = True
-    center = _center(cube, prepared)
+    centre = _centre(cube, prepared)
     geometry = cluster_geometry(
         cut.labels,
         y,
         x,
         brightness,
-        centre=center,
+        centre=centre,
         field=field,
         spaxel_area_arcsec2=cube.attrs["spaxel_area_arcsec2"],
         nuclear_radius_arcsec=settings.profiles.nuclear_radius_arcsec,
     )
     low_snr = profiles.low_snr(settings.profiles.low_snr_factor)
-    return Clusters(cube, prepared, cut, shifts, profiles, geometry, center, low_snr)
+    return Clusters(cube, prepared, cut, shifts, profiles, geometry, centre, low_snr)
 
 
 def _medoids(
@@ -148,7 +148,9 @@ def _medoids(
     )
 
 
-def _center(cube: xr.Dataset, prepared: Prepared) -> tuple[float, float]:
+def _centre(cube: xr.Dataset, prepared: Prepared) -> tuple[float, float]:
     """Photometric centre of all spaxels with data: the nucleus may be among those left out."""
-    seen = np.isfinite(prepared.light)
-    return photometric_centre(prepared.light[seen], cube["y"].values[seen], cube["x"].values[seen])
+    seen = np.isfinite(prepared.mean_flux)
+    return photometric_centre(
+        prepared.mean_flux[seen], cube["y"].values[seen], cube["x"].values[seen]
+    )

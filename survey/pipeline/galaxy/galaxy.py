@@ -83,7 +83,7 @@ class Galaxy:
 
     @property
     def job(self) -> GalaxyJob:
-        """What the stages are told: the content of the files is read for it, once."""
+        """What the stages know of the galaxy; the files are read for it, once."""
         if self._job is None:
             job = GalaxyJob(
                 self.target,

@@ -1,4 +1,4 @@
-"""What a stage of a galaxy is, and what it is told of the galaxy."""
+"""What a stage of a galaxy is, and what it knows of the galaxy."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Kept(Enum):
 
 @dataclass(frozen=True)
 class GalaxyJob:
-    """What every stage is told of its galaxy.
+    """What every stage knows of its galaxy.
 
     Attributes
     ----------

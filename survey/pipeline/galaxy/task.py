@@ -41,7 +41,7 @@ class GalaxyTask:
 
 @dataclass(frozen=True)
 class GalaxyReport:
-    """What became of one galaxy.
+    """How one galaxy ended.
 
     `part` is the folder of its committed result, `computed` the stages that had to be
     computed for it, `failure` its row of the table `quarantine`, `notes` what else is worth

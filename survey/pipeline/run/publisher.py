@@ -23,7 +23,7 @@ a fraction of itself: all of them together take a few times as long as the last.
 """
 
 
-class GrowingCatalog:
+class PeriodicPublisher:
     """Publishes now and then while a run goes on, and never a catalog smaller than the last.
 
     A thread of its own publishes, so that new galaxies are started meanwhile.

@@ -30,7 +30,7 @@ from survey.pipeline.reference import (
 )
 from survey.pipeline.run.ledger import COMPLETE, INTERRUPTED, Ledger
 from survey.pipeline.run.lock import exclusive
-from survey.pipeline.run.publisher import GrowingCatalog
+from survey.pipeline.run.publisher import PeriodicPublisher
 from survey.pipeline.run.schedule import projected_demand, reports_of_finished
 from survey.pipeline.run.settings_file import write_settings
 from survey.pipeline.run.targets import write_targets
@@ -84,7 +84,7 @@ def run_survey(
     draw : callable, optional
         Makes the pictures of one galaxy, on the worker.
     on_report : callable
-        Told of every galaxy that ends.
+        Called with every galaxy that ends.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def run_survey(
             "survey_version": __version__,
             "settings_fingerprint": _fingerprint(settings),
         }
-        catalog = GrowingCatalog(root, metadata, Vocabulary.of(reference))
+        catalog = PeriodicPublisher(root, metadata, Vocabulary.of(reference))
         outcome = INTERRUPTED
         try:
             for report in _reports(tasks, cluster):
@@ -128,13 +128,13 @@ def run_survey(
 
 
 def _reports(tasks: Sequence[GalaxyTask], cluster: Cluster) -> Iterator[GalaxyReport]:
-    """What became of every galaxy, in the order in which they end."""
+    """Reports of all galaxies, in the order in which they end."""
     if (reports := reports_of_finished(tasks)) is not None:
         yield from reports  # The cluster, if it is a lazy one, is not even started.
         return
     in_flight = slots(cluster) * tasks[0].settings.engine.in_flight_per_worker
     ordered = _largest_first(tasks)
-    for ended in run_tasks(started(cluster), process_galaxy, ordered, in_flight=in_flight):
+    for ended in run_tasks(started(cluster), process_galaxy, ordered, window=in_flight):
         name = ended.task.name
         yield ended.result or GalaxyReport(
             name, 0.0, failure=failure_row(name, "engine", _error(ended.error))

@@ -1,4 +1,4 @@
-"""A cluster file says where a survey runs; mistakes in it are told with an example that works."""
+"""A cluster file says where a survey runs; mistakes in it get an example that works."""
 
 import tomllib
 from pathlib import Path

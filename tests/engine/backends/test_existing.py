@@ -42,12 +42,12 @@ def other_versions(folder: Path) -> dict[str, str]:
 
 
 def test_a_worker_that_was_started_by_hand_does_the_work(address: str, tmp_path: Path) -> None:
-    told: list[str] = []
+    messages: list[str] = []
     settings = cluster_file(tmp_path, f'kind = "existing"\naddress = "{address}"\nworkers = 1\n')
-    with LazyCluster(settings, warn=told.append) as cluster:
+    with LazyCluster(settings, warn=messages.append) as cluster:
         assert cluster.client.submit(sum, [1, 2], resources={MEMORY: 2**30}).result(30) == 3
         assert worker_memory_bytes(cluster) == 2**30
-    assert told == []
+    assert messages == []
     with Client(address) as client:
         assert len(client.nthreads()) == 1, "leaving must not stop a cluster that is not ours"
 
@@ -88,30 +88,30 @@ def test_it_is_tried_where_everyone_is_trusted(tmp_path: Path) -> None:
 
 
 def test_a_scheduler_with_other_software_or_settings_is_told_of(tmp_path: Path) -> None:
-    told: list[str] = []
+    messages: list[str] = []
     other = other_versions(tmp_path)
     with (
         dask_scheduler(tmp_path, **other) as address,
-        LazyCluster(EngineSettings(scheduler=address), warn=told.append) as cluster,
+        LazyCluster(EngineSettings(scheduler=address), warn=messages.append) as cluster,
         pytest.raises(ConfigError, match=r"the scheduler: fastcluster 0\.0\.1 instead of"),
     ):
         assert cluster.client is None, "it is never there"
-    assert "a galaxy that kills its worker will kill 4" in told[0]
-    assert "ALLOWED_FAILURES=0" in told[0]
+    assert "a galaxy that kills its worker will kill 4" in messages[0]
+    assert "ALLOWED_FAILURES=0" in messages[0]
 
 
 def test_a_worker_with_other_software_is_refused_at_start_and_later(
     address: str, tmp_path: Path
 ) -> None:
-    told: list[str] = []
+    messages: list[str] = []
     settings = cluster_file(tmp_path, f'kind = "existing"\naddress = "{address}"\nworkers = 1')
     other = other_versions(tmp_path)
-    with LazyCluster(settings, warn=told.append) as cluster:
+    with LazyCluster(settings, warn=messages.append) as cluster:
         (good,) = cluster.client.nthreads()
         with dask_worker(address, tmp_path, "--no-nanny", name="late", **other) as late:
             assert late.wait(60) == 0
         assert list(cluster.client.nthreads()) == [good]
-    (message,) = told
+    (message,) = messages
     assert "was refused: fastcluster 0.0.1 instead of" in message
     with dask_worker(address, tmp_path, "--no-nanny", name="early", **other), Client(address) as c:
         c.wait_for_workers(2, timeout=60)

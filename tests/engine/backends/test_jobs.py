@@ -51,12 +51,12 @@ def script_of(table: SlurmTable) -> Iterator[list[str]]:
 def test_a_job_asks_for_what_its_workers_need(command, table) -> None:
     command("sbatch", "exit 0")
     command("squeue", "exit 0")
-    told = table(
+    messages = table(
         workers=4, threads=2, queue="long", account="ifs", resources={"gpu": 1},
         directives=["--constraint=avx2"], prologue=["source /shared/venv/bin/activate"],
         scratch="/scratch", python="/shared/venv/bin/python",
     )  # fmt: skip
-    with script_of(told) as lines:
+    with script_of(messages) as lines:
         start = next(line for line in lines if "dask_worker" in line)
     for line in (
         "#SBATCH -p long", "#SBATCH -A ifs", "#SBATCH --cpus-per-task=8", "#SBATCH -t 02:00:00",
@@ -134,21 +134,21 @@ class Queue:
 
 
 def keeper_of(queue: Queue, folder: Path) -> tuple[JobKeeper, list[str]]:
-    told: list[str] = []
-    return JobKeeper(queue, folder, told.append), told
+    messages: list[str] = []
+    return JobKeeper(queue, folder, messages.append), messages
 
 
 def test_jobs_that_are_in_the_queue_are_left_alone(command, tmp_path) -> None:
     queue = Queue(command)
-    keeper, told = keeper_of(queue, tmp_path)
+    keeper, messages = keeper_of(queue, tmp_path)
     for _ in range(5):
         keeper.look()
-    assert (queue.submitted, told) == (2, [])
+    assert (queue.submitted, messages) == (2, [])
 
 
 def test_a_job_that_is_over_is_replaced_under_another_name(command, tmp_path) -> None:
     queue = Queue(command)
-    keeper, told = keeper_of(queue, tmp_path)
+    keeper, messages = keeper_of(queue, tmp_path)
     queue.arrive("job-0-0", "job-0-1", "job-1-0", "job-1-1")
     keeper.look()
     queue.end("1")
@@ -158,24 +158,24 @@ def test_a_job_that_is_over_is_replaced_under_another_name(command, tmp_path) ->
     keeper.look()
     assert queue.submitted == 3
     assert {"job-0.1", "job-1"} == set(queue.worker_spec) == set(queue.workers)
-    assert told == []
+    assert messages == []
 
 
 def test_a_job_that_was_never_a_worker_is_told_of_with_its_log(command, tmp_path) -> None:
     (tmp_path / "survey-1.err").write_text("slurmstepd: error\nModuleNotFoundError: survey\n")
     queue = Queue(command)
-    keeper, told = keeper_of(queue, tmp_path)
+    keeper, messages = keeper_of(queue, tmp_path)
     queue.end("1")
     keeper.look()
     keeper.look()
-    (message,) = told
+    (message,) = messages
     assert "job 1 ended before a worker came of it; the end of" in message
     assert message.endswith("ModuleNotFoundError: survey")
 
 
 def test_jobs_that_all_end_in_vain_are_given_up(command, tmp_path) -> None:
     queue = Queue(command)
-    keeper, told = keeper_of(queue, tmp_path)
+    keeper, messages = keeper_of(queue, tmp_path)
     for _ in range(20):
         queue.end(*queue.running)
         keeper.look()
@@ -183,7 +183,7 @@ def test_jobs_that_all_end_in_vain_are_given_up(command, tmp_path) -> None:
             break
     assert queue.closed
     assert queue.submitted == 4, "twice each"
-    assert "no more are sent" in told[-1]
+    assert "no more are sent" in messages[-1]
 
 
 def test_one_bad_node_does_not_end_a_run(command, tmp_path) -> None:

@@ -20,7 +20,7 @@ from survey.config import Settings, build_settings
 from survey.engine.cluster import Cluster
 from survey.errors import ConfigError, DataError
 from survey.pipeline.classification.classify import apply_model_file, classify, classify_run
-from survey.pipeline.classification.monte_carlo import Drawing, labelled_sample, method_of
+from survey.pipeline.classification.monte_carlo import MonteCarlo, labelled_sample, method_of
 from survey.pipeline.classification.plan import plan_classification
 from survey.pipeline.classification.sample import fitting_sets
 from survey.pipeline.galaxy.target import Target
@@ -106,9 +106,9 @@ def test_scores_come_in_three_ways_and_importances_in_order(surveyed):
 
 def test_a_second_time_nothing_is_computed_nor_published(run, settings, cluster):
     before = (run / "catalog").resolve()
-    told: list[int] = []
-    assert not classify(run, settings.classes, cluster, on_draws=told.append).computed
-    assert told == []
+    counted: list[int] = []
+    assert not classify(run, settings.classes, cluster, on_draws=counted.append).computed
+    assert counted == []
     assert (run / "catalog").resolve() == before
 
 
@@ -128,12 +128,12 @@ def test_other_labels_touch_no_galaxy(run, settings, cluster, tmp_path):
 
 def test_the_draws_of_all_workers_are_those_of_one(surveyed, settings, cluster):
     (sample,) = surveyed.glob("parts/whole%20survey/sample-*")
-    told: list[int] = []
-    together = Drawing(cluster, sample, settings.classes, told.append).sums()
+    counted: list[int] = []
+    together = MonteCarlo(cluster, sample, settings.classes, counted.append).sums()
     labelled = labelled_sample(sample, settings.classes)
     alone = run_draws(labelled, method_of(settings.classes), range(6), settings.classes.seed)
-    assert sum(told) == 6
-    assert len(told) > 1
+    assert sum(counted) == 6
+    assert len(counted) > 1
     for field in fields(alone):
         ours, theirs = getattr(together, field.name), getattr(alone, field.name)
         np.testing.assert_array_equal(ours.total, theirs.total)
@@ -206,9 +206,9 @@ def test_a_model_is_saved_with_its_card_and_classifies_another_run(
     monkeypatch.setattr("survey.classes.diagrams.MIN_CLUSTERS", 1.0)
     file, fewer = tmp_path / "model" / "ours.skops", changed(settings, draws=5)
     assert classify_run(run, fewer, cluster).computed
-    told: list[int] = []
-    assert not classify_run(run, fewer, cluster, save_as=file, on_draws=told.append).computed
-    assert sum(told) == 10, "those that were done before count as well"
+    counted: list[int] = []
+    assert not classify_run(run, fewer, cluster, save_as=file, on_draws=counted.append).computed
+    assert sum(counted) == 10, "those that were done before count as well"
     card = json.loads(file.with_suffix(".json").read_text())
     assert card["galaxies"] == ["SIM-001", "SIM-002", "SIM-003"]
     assert set(card["scores"]) == {"in-sample", "out-of-bag", "galaxy-held-out"}

@@ -134,4 +134,4 @@ def test_the_template_of_labels_has_the_papers_sample_and_needs_no_coordinates(t
     labels = read_labels(tmp_path / "labels.ecsv")
     assert len({place.galaxy for place in labels.places}) == 15
     assert labels.regions == ()
-    assert labels.strangers(["NGC7469"]).count("NGC 7469") == 0
+    assert labels.unknown_galaxies(["NGC7469"]).count("NGC 7469") == 0

@@ -102,7 +102,7 @@ def simulate_xray(
     classes : sequence of str, optional
         Some of `class_names()`. Default: all.
     on_spectrum : callable
-        Told of every spectrum that is folded.
+        Called with every spectrum that is folded.
 
     Raises
     ------
