@@ -1,6 +1,7 @@
 """Fixtures every test may use."""
 
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,9 @@ hypothesis_settings.load_profile("patient")
 # In the background of a script interrupts are ignored, and processes of tests would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+ABSENT = "beside this checkout"
+"""In the reason of every test that is skipped for want of observed data."""
 
 SHARED = Path(__file__).resolve().parents[1] / ".." / "shared"
 
@@ -79,3 +83,17 @@ def settings() -> Settings:
 def cluster() -> Iterator[Cluster]:
     with connect(EngineSettings(workers=2, memory_limit="2GiB", dashboard=False)) as client:
         yield client
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end how many tests of observed data were skipped, and why."""
+    reasons = Counter(
+        str(report.longrepr[2]).removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple) and ABSENT in report.longrepr[2]
+    )
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.write_line(f"{count} tests of observed data were skipped: {reason}")
+    if not reasons:
+        terminalreporter.write_line("no test of observed data was skipped")

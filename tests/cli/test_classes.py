@@ -118,6 +118,7 @@ def interrupt(run: Path, signal_number: int) -> tuple[int, str]:
             os.killpg(process.pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_classification_that_is_killed_leaves_the_catalog_as_it_was_and_is_finished_later(
     folder, printed, run
 ):

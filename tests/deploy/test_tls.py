@@ -35,6 +35,7 @@ def make_certificates(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_only_those_who_have_the_certificate_get_in_and_run_a_survey(tmp_path: Path) -> None:
     simulate_archive(tmp_path / "cubes", 1, size=(10, 10), window=(12.5, 13.1), seed=2)
     mine, others = make_certificates(tmp_path / "mine"), make_certificates(tmp_path / "others")

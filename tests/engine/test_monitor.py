@@ -4,6 +4,8 @@ import json
 import time
 from pathlib import Path
 
+import pytest
+
 from survey.config import EngineSettings
 from survey.engine.backends.base import WatchSettings
 from survey.engine.cluster import LazyCluster
@@ -80,6 +82,7 @@ def sleep(seconds: float) -> float:
     return seconds
 
 
+@pytest.mark.slow
 def test_a_galaxy_that_hangs_is_restarted_once_and_then_set_aside(tmp_path: Path) -> None:
     (tmp_path / "cluster.toml").write_text(
         'kind = "local"\nworkers = 2\nmemory_limit = "1GiB"\nmetrics_targets = "targets.json"\n'
