@@ -44,11 +44,6 @@ class TableDeclaration:
         """Whether its rows belong to galaxies, and not to the whole survey."""
         return self.key[0] == "galaxy"
 
-    @property
-    def stable_columns(self) -> list[str]:
-        """Names of the columns that are the same whenever the result is."""
-        return [column.name for column in self.columns if not column.volatile]
-
 
 @cache
 def declared_tables(vocabulary: Vocabulary | None = None) -> dict[str, TableDeclaration]:

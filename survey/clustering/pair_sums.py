@@ -6,20 +6,16 @@ distances within small samples. Where these come from is one of
 =================  ============================================================================
 `CondensedPairs`   the condensed matrix of all spaxels
 `SampledPairs`     that of a random sample, which stands for all
-`RowPairs`         rows of the square matrix, read in order from wherever they are stored
 =================  ============================================================================
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-from survey.distances.engines.base import cut
 
 
 class Pairs(Protocol):
@@ -105,45 +101,6 @@ class SampledPairs:
     def submatrix(self, chosen: NDArray[np.integer]) -> NDArray[np.floating]:
         """See `Pairs.submatrix`."""
         return CondensedPairs(self.condensed).submatrix(chosen)
-
-
-@dataclass(frozen=True)
-class RowPairs:
-    """All pairs, from rows of the square matrix.
-
-    Parameters
-    ----------
-    size : int
-        Number of spaxels n.
-    read_rows : callable
-        Given increasing numbers of rows, returns these rows (m, n) of squared distances.
-    block_rows : int
-        Rows to be read at a time.
-    """
-
-    size: int
-    read_rows: Callable[[NDArray[np.integer]], NDArray[np.floating]]
-    block_rows: int = 256
-
-    @property
-    def items(self) -> NDArray[np.intp]:
-        """See `Pairs.items`."""
-        return np.arange(self.size)
-
-    def sums_to_clusters(self, labels: NDArray[np.integer], k: int) -> NDArray[np.float64]:
-        """See `Pairs.sums_to_clusters`; the matrix is read once."""
-        sums = np.empty((k, self.size))
-        for rows in cut(0, self.size, self.block_rows):
-            squared = self.read_rows(self.items[rows])
-            sums[:, rows] = rectangle_sums(squared, labels, k)
-        return sums
-
-    def submatrix(self, chosen: NDArray[np.integer]) -> NDArray[np.floating]:
-        """See `Pairs.submatrix`; the rows of the chosen spaxels are read."""
-        square = np.empty((len(chosen), len(chosen)))
-        for rows in cut(0, len(chosen), self.block_rows):
-            square[rows] = self.read_rows(chosen[rows])[:, chosen]
-        return square[np.triu_indices(len(chosen), k=1)]
 
 
 def as_pairs(distances: Pairs | NDArray[np.floating]) -> Pairs:

@@ -69,18 +69,6 @@ def reader_names() -> tuple[str, ...]:
     return (*(reader.name for reader in READERS), GENERIC)
 
 
-def identify(path: str | Path) -> str:
-    """Name of the reader that recognises a file.
-
-    Raises
-    ------
-    DataError
-        If none does.
-    """
-    with open_fits(path) as fits_file:
-        return _recognise(fits_file).name
-
-
 def target_name(path: str | Path) -> str:
     """Name of the target in the header of a file, "" if it has none; nothing else is read.
 

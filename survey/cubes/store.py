@@ -95,7 +95,7 @@ def open_store(path: str | Path) -> xr.Dataset:
     ------
     IntegrityError
         If the store is incomplete or its metadata are damaged. Damage inside a chunk shows as
-        an exception of Zarr when that is loaded; `read_block` reports it like this one.
+        an exception of Zarr when that is loaded; `stored_spectra` reports it like this one.
     """
     path = Path(path)
     _check(path)
@@ -105,18 +105,6 @@ def open_store(path: str | Path) -> xr.Dataset:
         dataset = xr.open_zarr(path, consolidated=False, chunks=None, mask_and_scale=False)
     attrs = {name: np.nan if value is None else value for name, value in dataset.attrs.items()}
     return dataset.set_coords(["y", "x"]).assign_attrs(attrs)
-
-
-def read_block(path: str | Path, spaxels: slice) -> Block:
-    """Spectra of a range of stored spaxels: flux, error and bad, each (spaxel, wavelength).
-
-    Raises
-    ------
-    IntegrityError
-        If the store is incomplete or any chunk of the block is damaged.
-    """
-    flux, error, bad = (table[spaxels] for table in stored_spectra(path))
-    return flux, error, bad
 
 
 @dataclass(frozen=True)

@@ -98,17 +98,3 @@ def spaxel_area_arcsec2(celestial: str) -> float:
     if not celestial:
         return float("nan")
     return float(proj_plane_pixel_area(celestial_wcs(celestial))) * 3600.0**2
-
-
-def north_angle_deg(celestial: str) -> float:
-    """Direction of north in the image plane, degrees anticlockwise from the y axis.
-
-    Taken at the reference position of the header; NaN without celestial coordinates.
-    """
-    if not celestial:
-        return float("nan")
-    wcs = celestial_wcs(celestial)
-    longitude, latitude = wcs.wcs.crval
-    step_deg = 1.0 / 3600.0
-    x, y = wcs.world_to_pixel_values([longitude] * 2, [latitude, latitude + step_deg])
-    return float(np.degrees(np.arctan2(-(x[1] - x[0]), y[1] - y[0])))

@@ -124,15 +124,6 @@ def connect(settings: EngineSettings) -> Iterator[Client]:
         yield cluster.client
 
 
-def worker_memory_bytes(cluster: Cluster) -> int | None:
-    """The smallest memory limit among the workers, or None where there is no limit."""
-    client = started(cluster)
-    workers = client.scheduler_info(n_workers=-1)["workers"].values()
-    limits = [worker["memory_limit"] for worker in workers if worker.get("memory_limit")]
-    expected = _tables[client].expected_memory_bytes if client in _tables else None
-    return min(limits, default=expected)
-
-
 def slots(cluster: Cluster) -> int:
     """How many tasks the cluster can run at once, with the workers that are still to come."""
     client = started(cluster)

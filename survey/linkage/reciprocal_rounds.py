@@ -25,14 +25,12 @@ where `nearest_clusters` and `merged_rows` may be called anywhere and in any ord
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 import numpy as np
 from numba import njit
 
 from survey.distances.lags import Array
-from survey.distances.strips import StripPair, write_rectangle
 from survey.linkage.dendrogram import Merges, Tree, sorted_tree
 from survey.linkage.lance_williams import Linkage
 from survey.linkage.neighbour_lists import list_union, lists_of, no_neighbours, remove_pair
@@ -41,10 +39,7 @@ from survey.linkage.reciprocal import (
     Grouping,
     Indices,
     NearestFound,
-    ReadRows,
     RowJob,
-    merged_rows,
-    nearest_clusters,
     ward_distances,
 )
 
@@ -213,62 +208,6 @@ class Rounds:
         self._within = self._within[kept]
         self._near = lists_of(self._near, kept)
         _rename(self._near, number)
-
-
-def rounds_tree(
-    size: int,
-    linkage: Linkage,
-    read_rows: ReadRows,
-    new_store: Callable[[int], Store],
-    *,
-    fits: int,
-    max_rows: int = 256,
-) -> Tree:
-    """Tree (n - 1, 4) from a stored matrix, in this process.
-
-    Parameters
-    ----------
-    size : int
-        Number of spaxels n.
-    linkage : Linkage
-    read_rows : callable
-        Reads rows of the stored matrix (n, n), float32, in the unit of `Linkage.feed`.
-    new_store : callable
-        Makes room for a matrix of as many rows as it is told.
-    fits : int
-        Number of clusters of which the condensed matrix fits into memory.
-    max_rows : int
-        Rows to be read at a time.
-    """
-    rounds = Rounds(size, linkage)
-    while rounds.n_clusters > fits:
-        grouping, jobs = rounds.grouping(), rounds.jobs(max_rows)
-        found = [nearest_clusters(grouping, job, read_rows, max_rows=max_rows) for job in jobs]
-        rounds.merge(jobs, found)
-        if rounds.has_shrunk and rounds.n_clusters > fits:
-            store, grouping = new_store(rounds.n_clusters), rounds.grouping()
-            for job in rounds.rewrite_jobs(max_rows):
-                rows = merged_rows(grouping, job, read_rows, max_rows=max_rows)
-                store.write(job.clusters, rows)
-            rounds.rewritten()
-            read_rows = store.read
-    left, grouping = rounds.n_clusters, rounds.grouping()
-    condensed = np.empty(left * (left - 1) // 2, np.float32)
-    for job in rounds.rewrite_jobs(max_rows):
-        rows = merged_rows(grouping, job, read_rows, max_rows=max_rows)
-        pair = StripPair(slice(job.clusters[0], job.clusters[-1] + 1), slice(0, left))
-        write_rectangle(condensed, left, pair, rows)
-    return rounds.finish(condensed)
-
-
-class Store(Protocol):
-    """A matrix that rows can be written to, in any order, and then read from."""
-
-    def write(self, rows: Indices, values: Array) -> None:
-        """Write consecutive rows."""
-
-    def read(self, rows: Indices) -> Array:
-        """Read any rows."""
 
 
 @njit(cache=True, nogil=True)

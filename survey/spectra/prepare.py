@@ -119,11 +119,6 @@ class Prepared:
         """(n,) mean of `flux` over the samples."""
         return np.concatenate([block.mean(axis=1) for block in blocks_of(self.flux)])
 
-    @property
-    def rejected(self) -> dict[str, int]:
-        """How many spaxels were left out, by reason."""
-        return _count_by_reason(self.outcome)
-
 
 def prepare(
     flux: Rows,

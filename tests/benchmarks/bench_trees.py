@@ -13,6 +13,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -28,7 +29,9 @@ from survey.linkage.dendrogram import Tree
 from survey.linkage.fastcluster import linkage_tree
 from survey.linkage.lance_williams import Linkage
 from survey.linkage.nn_chain import chain_tree
-from survey.linkage.reciprocal_rounds import rounds_tree
+
+sys.path.append(str(Path(__file__).parents[2]))  # shared with the tests
+from tests.linkage.rounds_tree import rounds_tree
 
 METHODS = ("ward", "average", "complete")
 MAX_SHIFT = 6

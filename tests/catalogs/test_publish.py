@@ -26,7 +26,9 @@ def content(root):
     """All tables of the current catalog without the columns that vary from run to run."""
     catalog = open_catalog(root)
     return {
-        name: pq.ParquetDataset(catalog.files(name)).read(table.stable_columns)
+        name: pq.ParquetDataset(catalog.files(name)).read(
+            [column.name for column in table.columns if not column.volatile]
+        )
         for name, table in declared_tables().items()
     }
 

@@ -8,7 +8,6 @@ from scipy.spatial.distance import pdist, squareform
 from survey.clustering.criteria import CutProblem, partition, silhouette, stability
 from survey.clustering.pair_sums import (
     CondensedPairs,
-    RowPairs,
     SampledPairs,
     random_sample,
     rectangle_sums,
@@ -33,21 +32,15 @@ def condensed(points):
     return pdist(points, "sqeuclidean")
 
 
-def row_pairs(condensed, block_rows=37):
-    square = squareform(condensed)
-    return RowPairs(len(square), lambda rows: square[rows], block_rows)
-
-
 def everything(condensed):
     size = len(squareform(condensed))
     return {
         "condensed": CondensedPairs(condensed),
-        "rows": row_pairs(condensed),
         "sample": SampledPairs(np.arange(size), condensed),
     }
 
 
-@pytest.mark.parametrize("kind", ["condensed", "rows", "sample"])
+@pytest.mark.parametrize("kind", ["condensed", "sample"])
 def test_sums_and_parts_are_those_of_the_square_matrix(condensed, kind):
     pairs = everything(condensed)[kind]
     square = squareform(condensed)
@@ -60,11 +53,10 @@ def test_sums_and_parts_are_those_of_the_square_matrix(condensed, kind):
     np.testing.assert_array_equal(pairs.items, np.arange(1200))
 
 
-@pytest.mark.parametrize("kind", ["rows", "sample"])
-def test_the_cut_and_the_medoids_do_not_depend_on_where_the_distances_are(condensed, kind):
+def test_the_cut_and_the_medoids_do_not_depend_on_where_the_distances_are(condensed):
     tree, ks = ward(condensed), np.arange(2, 9)
     here = CutProblem(tree, CondensedPairs(condensed), ks, ward)
-    there = CutProblem(tree, everything(condensed)[kind], ks, ward)
+    there = CutProblem(tree, everything(condensed)["sample"], ks, ward)
     np.testing.assert_allclose(silhouette(there), silhouette(here))
     np.testing.assert_array_equal(stability(there), stability(here))
     labels = partition(tree, 5) + 1

@@ -3,7 +3,7 @@ import pytest
 from astropy.io import fits
 
 from survey.config import GenericReaderSettings, ReadSettings
-from survey.cubes.registry import READERS, identify, read_cube, target_name
+from survey.cubes.registry import READERS, open_cube, read_cube, target_name
 from survey.errors import ConfigError, DataError
 
 
@@ -18,7 +18,8 @@ from survey.errors import ConfigError, DataError
     ],
 )
 def test_observed_cubes_are_recognised(shared_data, name, reader):
-    assert identify(shared_data / name) == reader
+    with open_cube(shared_data / name, ReadSettings()) as cube:
+        assert cube.attrs["reader"] == reader
 
 
 @pytest.mark.real_data
@@ -30,7 +31,7 @@ def test_the_arms_of_sami_name_one_target(shared_data):
 @pytest.mark.real_data
 def test_a_cube_of_nobody_is_refused_with_advice(shared_data):
     with pytest.raises(DataError, match="generic") as caught:
-        identify(shared_data / "gmos/ngc3081_cube.fits")
+        read_cube(shared_data / "gmos/ngc3081_cube.fits", ReadSettings())
     assert all(reader.name in str(caught.value) for reader in READERS)
 
 

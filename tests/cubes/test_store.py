@@ -14,10 +14,22 @@ from hypothesis import strategies as st
 from survey.config import ReadSettings
 from survey.cubes import store
 from survey.cubes.registry import open_cube, read_cube
-from survey.cubes.store import MANIFEST, SPECTRA, open_store, read_block, verify_store, write_store
+from survey.cubes.store import (
+    MANIFEST,
+    SPECTRA,
+    open_store,
+    stored_spectra,
+    verify_store,
+    write_store,
+)
 from survey.errors import IntegrityError, ResourceError
 
 LAYOUT = {"chunk_spaxels": 4, "shard_chunks": 2}
+
+
+def read_block(path, rows):
+    """Flux, error and bad of some stored spaxels."""
+    return tuple(table[rows] for table in stored_spectra(path))
 
 
 @pytest.fixture

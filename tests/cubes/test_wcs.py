@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from survey.cubes.wcs import (
     celestial_header,
     header_text,
-    north_angle_deg,
     read_header,
     sky_position,
     spaxel_area_arcsec2,
@@ -46,17 +45,6 @@ def test_a_rotated_southern_cube_is_where_its_header_says(sky_header):
     assert north == pytest.approx(0.2 * np.sin(np.radians(25.0)), abs=1e-5)
 
 
-@given(st.floats(-179, 179), st.floats(-80, 80))
-def test_north_is_where_declination_grows(sky_header, angle, dec):
-    header = sky_header(dec=dec, angle_deg=angle)
-    text = celestial_header(header, file="cube.fits")
-    north = np.radians(north_angle_deg(text))
-    x0, y0 = header["CRPIX1"] - 1, header["CRPIX2"] - 1
-    _, start = sky_position(text, x0, y0)
-    _, end = sky_position(text, x0 - np.sin(north), y0 + np.cos(north))
-    assert (end - start) * 3600 == pytest.approx(0.2, rel=1e-3)
-
-
 def test_the_area_does_not_depend_on_rotation(sky_header):
     for angle in (0.0, 33.0, 120.0):
         text = celestial_header(sky_header(angle_deg=angle), file="cube.fits")
@@ -87,7 +75,6 @@ def test_without_celestial_axes_there_are_no_positions():
     assert text == ""
     assert np.isnan(sky_position(text, [0, 1], 2)).all()
     assert np.isnan(spaxel_area_arcsec2(text))
-    assert np.isnan(north_angle_deg(text))
 
 
 def test_celestial_axes_that_make_no_sense_are_a_data_error(sky_header):

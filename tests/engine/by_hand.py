@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from distributed import Client
+
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 60.0
 
@@ -67,3 +69,9 @@ def scheduler_address(file: Path, process: subprocess.Popen[bytes]) -> str:
             time.sleep(0.1)
         else:
             return address
+
+
+def memory_limits(client: Client) -> set[int]:
+    """Memory limits of the workers."""
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    return {worker["memory_limit"] for worker in workers}

@@ -6,9 +6,10 @@ import pytest
 from distributed import Client, Worker
 
 from survey.config import EngineSettings
-from survey.engine.cluster import connect, slots, worker_memory_bytes
+from survey.engine.cluster import connect, slots
 from survey.engine.worker_preload import MEMORY
 from survey.errors import ConfigError
+from tests.engine.by_hand import memory_limits
 
 
 def test_workers_are_processes_of_their_own(client: Client) -> None:
@@ -49,7 +50,7 @@ def test_workers_compute_with_one_blas_thread(client: Client) -> None:
 
 
 def test_memory_limit_and_slots_are_reported(client: Client) -> None:
-    assert worker_memory_bytes(client) == 2**30
+    assert memory_limits(client) == {2**30}
     assert slots(client) == 2
 
 
@@ -83,7 +84,7 @@ def test_large_workers_stand_beside_the_others_and_say_what_memory_they_have(
         assert sorted(worker["resources"][MEMORY] for worker in workers) == [2**30, 3 * 2**30]
         assert all(worker["resources"]["gpu"] == 1 for worker in workers)
         assert slots(client) == 2
-        assert worker_memory_bytes(client) == 2**30
+        assert memory_limits(client) == {2**30, 3 * 2**30}
 
 
 def test_workers_keep_no_history_of_themselves(client: Client) -> None:

@@ -9,7 +9,8 @@ from scipy.spatial.distance import squareform
 
 from survey.distances.distances import shifted_distances
 from survey.errors import DataError
-from survey.linkage.fastcluster import linkage_tree, ward_identity
+from survey.linkage.fastcluster import linkage_tree
+from tests.linkage.ward_identity import ward_identity
 
 METHODS = ("ward", "average", "complete", "single")
 

@@ -14,9 +14,10 @@ from survey.clustering.criteria import partition
 from survey.distances.distances import shifted_distances
 from survey.errors import DataError
 from survey.linkage import nn_chain as chain_module
-from survey.linkage.fastcluster import linkage_tree, ward_identity
+from survey.linkage.fastcluster import linkage_tree
 from survey.linkage.lance_williams import Linkage
 from survey.linkage.nn_chain import chain_tree
+from tests.linkage.ward_identity import ward_identity
 
 METHODS = ("ward", "average", "complete", "single")
 

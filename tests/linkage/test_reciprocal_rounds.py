@@ -17,7 +17,8 @@ from survey.linkage.fastcluster import linkage_tree
 from survey.linkage.lance_williams import Linkage
 from survey.linkage.nn_chain import chain_tree
 from survey.linkage.reciprocal import nearest_clusters
-from survey.linkage.reciprocal_rounds import Rounds, rounds_tree
+from survey.linkage.reciprocal_rounds import Rounds
+from tests.linkage.rounds_tree import rounds_tree
 
 METHODS = ("ward", "average", "complete", "single")
 

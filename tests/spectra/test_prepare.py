@@ -12,6 +12,11 @@ NGC_7469_Z = 0.016317
 WAVELENGTH_UM = 12.0 + 0.0025 * np.arange(400)
 
 
+def rejected(prepared):
+    """How many spaxels were left out, by reason."""
+    return {name: int((prepared.outcome == code).sum()) for code, name in enumerate(REASONS)}
+
+
 def bright_cube(n=40, seed=0):
     """Flat spectra of S/N 50 with a line; nothing bad."""
     rng = np.random.default_rng(seed)
@@ -32,7 +37,7 @@ def test_a_clean_cube_comes_through_whole():
     assert result.spaxels.tolist() == list(range(40))
     assert result.max_shift == 6
     assert result.dropped_planes.size == 0
-    assert result.rejected == dict.fromkeys(REASONS, 0)
+    assert rejected(result) == dict.fromkeys(REASONS, 0)
     assert result.spectra @ cell_widths(WAVELENGTH_UM) == pytest.approx(1.0, rel=1e-5)
     assert result.noise.mean() == pytest.approx(1.0, rel=0.05)
     assert result.snr == pytest.approx(50.0, rel=0.3)
@@ -47,7 +52,7 @@ def test_every_reason_is_counted_once():
     flux[3] -= 49.0
     flux[4] -= 100.0
     result = prepared(flux, error, bad)
-    assert result.rejected == {
+    assert rejected(result) == {
         "no data": 1,
         "too many bad planes": 1,
         "gap too long": 1,
@@ -63,11 +68,11 @@ def test_without_an_snr_limit_negative_spaxels_are_still_refused():
     flux[4, :150] += 400.0
     flux[5] -= 100.0
     result = prepared(flux, error, bad, settings={"snr_min": 0.0})
-    assert result.rejected["continuum S/N too low"] == 2
+    assert rejected(result)["continuum S/N too low"] == 2
     flux[4, :250] += 400.0
     flux[4, 250:] -= 2000.0
     result = prepared(flux, error, bad, settings={"snr_min": 0.0})
-    assert result.rejected["no positive integral"] == 1
+    assert rejected(result)["no positive integral"] == 1
 
 
 def test_a_gap_as_long_as_allowed_is_bridged_between_its_ends():
@@ -119,7 +124,7 @@ def test_the_support_does_not_depend_on_the_unit_of_the_shift():
     flux -= np.linspace(0, 49, 200, dtype=np.float32)[:, None]
     by_samples = prepared(flux, error, bad, shift_samples=6)
     by_velocity = prepared(flux, error, bad, shift_km_s=300.0)
-    assert 0 < by_samples.rejected["continuum S/N too low"] < 200
+    assert 0 < rejected(by_samples)["continuum S/N too low"] < 200
     assert np.array_equal(by_samples.spaxels, by_velocity.spaxels)
 
 
@@ -131,7 +136,7 @@ def test_blocks_of_spaxels_join_without_a_seam(monkeypatch):
     blockwise = prepared(flux, error, bad)
     for name in ("spectra", "flux", "noise", "snr", "scale", "error_ratio", "spaxels"):
         assert np.array_equal(getattr(whole, name), getattr(blockwise, name))
-    assert whole.rejected == blockwise.rejected
+    assert rejected(whole) == rejected(blockwise)
 
 
 def test_a_cube_of_noise_is_refused_with_the_counts():
@@ -185,7 +190,7 @@ def test_good_spaxels_of_ngc_7469_are_kept(mrs_spectra, band, good, seam):
     assert len(result.spaxels) == good
     assert len(result.dropped_planes) == seam
     assert np.isfinite(result.spectra).all()
-    assert len(result.spaxels) + sum(result.rejected.values()) == len(cube.flux)
+    assert len(result.spaxels) + sum(rejected(result).values()) == len(cube.flux)
 
 
 @pytest.mark.real_data
@@ -204,7 +209,7 @@ def test_only_the_star_is_left_of_16_cyg_b(mrs_spectra):
     peak = np.argmax(result.snr)
     assert 40 < len(result.spaxels) < 100
     assert np.median(np.hypot(y - y[peak], x - x[peak])) < 6
-    assert result.rejected["continuum S/N too low"] > 500
+    assert rejected(result)["continuum S/N too low"] > 500
 
 
 def test_a_noisy_stretch_is_kept_but_not_compared():

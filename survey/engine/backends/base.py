@@ -134,11 +134,6 @@ class ClusterTable(Table, ABC):
         return 0
 
     @property
-    def expected_memory_bytes(self) -> int | None:
-        """The memory of one worker while none is there yet, if it is known."""
-        return None
-
-    @property
     def http_host(self) -> str:
         """Where pages and metrics are served."""
         return LOOPBACK if self.http == "loopback" else ""

@@ -109,11 +109,6 @@ class SlurmTable(WorkerTable):
         large = self.large.workers if self.large else 0
         return (self.jobs * self.workers + large) * self.threads
 
-    @property
-    def expected_memory_bytes(self) -> int:
-        """What every job asks for, for each of its workers."""
-        return parse_bytes(self.memory_limit)
-
     @contextmanager
     def open(self, warn: Warn) -> Iterator[Client]:
         """A client of a scheduler in this process, and jobs in the queue that will join it."""

@@ -20,27 +20,7 @@ from survey.spectra.grid import log_grid, velocity_step_km_s
 SHARED_BY = 0.5
 """The common grid covers the wavelengths that more than this fraction of the galaxies have."""
 
-BLOCK_SPAXELS = 1024
-
 Floats = npt.NDArray[np.float64]
-
-
-def common_grid(run: str | Path, *, step_km_s: float | None = None) -> Grid:
-    """A rest-frame grid in steps of constant velocity for the spectra of a run.
-
-    Parameters
-    ----------
-    run : path
-        Directory of a run with a catalog.
-    step_km_s : float, optional
-        Default: the median step of the galaxies.
-
-    Raises
-    ------
-    DataError
-        If the galaxies have no wavelengths in common.
-    """
-    return _common_grid(_wavelengths(open_catalog(run).spectra()), step_km_s)
 
 
 def cluster_spectra(run: str | Path, *, grid: Grid | None = None) -> SpectrumSet:
@@ -54,7 +34,7 @@ def cluster_spectra(run: str | Path, *, grid: Grid | None = None) -> SpectrumSet
     run : path
         Directory of a run with a catalog.
     grid : Grid, optional
-        In micron, rest frame. Default: `common_grid(run)`.
+        In micron, rest frame. Default: one that most galaxies cover.
 
     Raises
     ------

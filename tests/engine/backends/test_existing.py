@@ -9,10 +9,10 @@ from distributed import Client
 from survey.config import EngineSettings
 from survey.engine.backends.kubernetes import OPERATOR_VARIABLE
 from survey.engine.backends.security import is_loopback
-from survey.engine.cluster import LazyCluster, connect, worker_memory_bytes
+from survey.engine.cluster import LazyCluster, connect
 from survey.engine.worker_preload import MEMORY
 from survey.errors import ConfigError, InfrastructureError
-from tests.engine.by_hand import ROOT, dask_scheduler, dask_worker
+from tests.engine.by_hand import ROOT, dask_scheduler, dask_worker, memory_limits
 
 OURS = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
 
@@ -46,7 +46,7 @@ def test_a_worker_that_was_started_by_hand_does_the_work(address: str, tmp_path:
     settings = cluster_file(tmp_path, f'kind = "existing"\naddress = "{address}"\nworkers = 1\n')
     with LazyCluster(settings, warn=messages.append) as cluster:
         assert cluster.client.submit(sum, [1, 2], resources={MEMORY: 2**30}).result(30) == 3
-        assert worker_memory_bytes(cluster) == 2**30
+        assert memory_limits(cluster.client) == {2**30}
     assert messages == []
     with Client(address) as client:
         assert len(client.nthreads()) == 1, "leaving must not stop a cluster that is not ours"
