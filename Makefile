@@ -8,8 +8,11 @@ TORCH  ?= 2.13.0
 
 CLUSTER_PACKAGES := openssh-server slurm-wlm munge
 
+# The versions that the tests were run with; `make lock` writes them anew.
+LOCK   := requirements/tested.txt
+
 .PHONY: help demo test lint types pytest test-cluster bench bench-truth bench-archive bench-scale \
-	bench-latent clean
+	bench-latent wheel lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:\t/' | expand -t 13
@@ -49,17 +52,35 @@ bench-scale: $(VENV)/.installed-dev  ## large galaxies on workers of limited mem
 bench-latent: $(VENV)/.installed-dev  ## representations of X-ray spectra side by side (an hour; goes on where it stopped)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_latent.py
 
+wheel: $(VENV)/bin/python  ## build the wheel, install it into a bare environment elsewhere, run the demo there
+	rm -rf dist && $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w dist .
+	elsewhere=$$(mktemp -d) && $(PYTHON) -m venv $$elsewhere/venv \
+	&& $$elsewhere/venv/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl \
+	&& cd $$elsewhere && venv/bin/survey demo demo && rm -rf $$elsewhere
+
+lock: clean-venv $(VENV)/bin/python  ## write the versions that an installation gets now
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'torch==$(TORCH)'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,latent,gpu]'
+	mkdir -p requirements
+	{ echo '# Versions that the tests were run with (make lock).'; \
+	  $(BIN)/python -m pip list --format=freeze --exclude-editable --exclude pip \
+	  | sed 's/+.*//' ; } > $(LOCK)
+	touch $(VENV)/.installed-dev $(VENV)/.installed
+
+clean-venv:
+	rm -rf $(VENV)
+
 clean:  ## remove the virtual environment, the demo and what benchmarks keep
 	rm -rf $(VENV) demo bench bench-scale bench-latent
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: $(VENV)/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml $(LOCK)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(LOCK) -e .
 	touch $@
 
-$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml
+$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml $(LOCK)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'torch==$(TORCH)'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,latent,gpu]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(LOCK) -e '.[dev,latent,gpu]'
 	touch $@ $(VENV)/.installed
