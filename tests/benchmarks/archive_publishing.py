@@ -16,7 +16,7 @@ from table import Line
 
 from catalogs import open_catalog
 from catalogs.publish import publish
-from survey.pipeline.galaxy.timing import peak_memory_bytes, reset_peak_memory
+from survey.pipeline.galaxy.peak_memory import peak_memory_bytes, reset_peak_memory
 
 COLUMNS = ["galaxy", "cluster", "flux_NeII_12.81", "snr_NeII_12.81"]
 

@@ -17,7 +17,6 @@ from simulated_run import write_sample_of
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import KNeighborsClassifier
-from survey.pipeline.galaxy.timing import peak_memory_bytes
 from table import Line, print_table
 from threadpoolctl import threadpool_limits
 
@@ -31,6 +30,7 @@ from survey.config import ClassSettings, EngineSettings
 from survey.engine.cluster import Cluster, connect
 from survey.pipeline.classification import monte_carlo as pipeline_draws
 from survey.pipeline.classification.monte_carlo import MonteCarlo
+from survey.pipeline.galaxy.peak_memory import peak_memory_bytes
 from tests.classes.simulated import ALL_RATIOS, MEANS, SLOPES, packaged_set, simulated_sample
 
 METHOD = Method()

@@ -19,7 +19,6 @@ from typing import TypeVar
 import numpy as np
 from scipy.spatial.distance import squareform
 from sklearn.metrics import adjusted_rand_score
-from survey.pipeline.galaxy.timing import peak_memory_bytes, reset_peak_memory
 from table import Line, print_table
 
 from survey.clustering.criteria import partition
@@ -29,6 +28,7 @@ from survey.linkage.dendrogram import Tree
 from survey.linkage.fastcluster import linkage_tree
 from survey.linkage.lance_williams import Linkage
 from survey.linkage.nn_chain import chain_tree
+from survey.pipeline.galaxy.peak_memory import peak_memory_bytes, reset_peak_memory
 
 sys.path.append(str(Path(__file__).parents[2]))  # shared with the tests
 from tests.linkage.rounds_tree import rounds_tree

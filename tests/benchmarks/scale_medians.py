@@ -13,7 +13,7 @@ import numpy as np
 
 from survey.clustering.profiles import cluster_profiles
 from survey.cubes.scratch import Scratch
-from survey.pipeline.galaxy.timing import peak_memory_bytes, reset_peak_memory
+from survey.pipeline.galaxy.peak_memory import peak_memory_bytes, reset_peak_memory
 from survey.spectra.blocks import row_blocks
 
 N_SPAXEL, N_PLANE = 50_000, 3_700
