@@ -1,1 +1,4 @@
-"""The only floor that knows the Dask cluster: where work runs, and what it may cost."""
+"""The only package that imports distributed.
+
+It opens clusters, submits tasks and watches workers.
+"""

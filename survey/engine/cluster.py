@@ -1,4 +1,4 @@
-"""Where the work runs: a client of whatever cluster the settings ask for."""
+"""Where the work runs: a client of the cluster that the settings ask for."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ import dask
 from distributed import Client
 
 from survey.config import EngineSettings
-from survey.engine.backends.base import SCHEDULING, ClusterTable, Warn
-from survey.engine.backends.local import LocalTable
+from survey.engine.backends.base import SCHEDULING, ClusterSettings, Warn
+from survey.engine.backends.local import LocalSettings
+from survey.engine.cluster_file import cluster_of
 from survey.engine.environment import check_environments
 from survey.engine.monitor import watched
-from survey.engine.settings import cluster_of
 from survey.engine.worker_preload import checked_workers
 
 logger = logging.getLogger(__name__)
 
-_tables: WeakKeyDictionary[Client, ClusterTable] = WeakKeyDictionary()
+_settings: WeakKeyDictionary[Client, ClusterSettings] = WeakKeyDictionary()
 
 
 class LazyCluster:
-    """A cluster that starts when it is first used, and ends with the block it is opened in.
+    """A cluster that starts when it is first used, and ends with the `with` block.
 
     Parameters
     ----------
     settings : EngineSettings
-        What cluster it is; looked at now, so that mistakes are found before anything is done.
+        Checked now, so that mistakes are found before anything is done.
     on_start : callable
-        Called with the client once the cluster is there.
+        Called with the client once the cluster runs.
     warn : callable
-        Called with one line on what goes wrong without stopping the work: a worker that is stalled
+        Called with one line about a problem that does not stop the work: a worker that is stalled
         or was refused, jobs that end without a worker.
 
     Raises
@@ -50,9 +50,9 @@ class LazyCluster:
         on_start: Callable[[Client], None] = lambda client: None,
         warn: Warn = logger.warning,
     ) -> None:
-        self.table = cluster_of(settings)
+        self.settings = cluster_of(settings)
         if not settings.dashboard:
-            self.table = self.table.model_copy(update={"dashboard": False})
+            self.settings = self.settings.model_copy(update={"dashboard": False})
         self.on_start = on_start
         self.warn = warn
         self._stack = ExitStack()
@@ -60,16 +60,16 @@ class LazyCluster:
 
     @property
     def client(self) -> Client:
-        """A client of the cluster, which is started now if it is not running.
+        """A client of the cluster; starts the cluster if it is not running.
 
-        Every worker process computes with one BLAS thread, which the Dask nannies see to.
+        Every worker process computes with one BLAS thread; the Dask nannies set that.
 
         Raises
         ------
         ConfigError
-            If the cluster cannot be had, or runs other software than this process.
+            If the cluster cannot be started or reached, or runs other software than this process.
         InfrastructureError
-            If its workers do not come.
+            If its workers do not arrive in time.
         """
         if self._client is None:
             with ExitStack() as stack:
@@ -81,12 +81,12 @@ class LazyCluster:
 
     def _open(self, stack: ExitStack) -> Client:
         stack.enter_context(dask.config.set(SCHEDULING))
-        client = stack.enter_context(self.table.open(self.warn))
-        if not isinstance(self.table, LocalTable):
+        client = stack.enter_context(self.settings.open(self.warn))
+        if not isinstance(self.settings, LocalSettings):
             check_environments(client)
         stack.enter_context(checked_workers(client, self.warn))
-        stack.enter_context(watched(client, self.table, self.warn))
-        _tables[client] = self.table
+        stack.enter_context(watched(client, self.settings, self.warn))
+        _settings[client] = self.settings
         return client
 
     def __enter__(self) -> LazyCluster:
@@ -103,11 +103,11 @@ class LazyCluster:
 
 
 Cluster = Client | LazyCluster
-"""What higher floors hold of a cluster, without knowing whose it is or whether it runs yet."""
+"""A cluster as other packages see it: of any kind, and running already or not yet."""
 
 
 def started(cluster: Cluster) -> Client:
-    """The client of a cluster, which is started if it does not run yet."""
+    """The client of a cluster; starts the cluster if it does not run yet."""
     return cluster.client if isinstance(cluster, LazyCluster) else cluster
 
 
@@ -118,14 +118,14 @@ def connect(settings: EngineSettings) -> Iterator[Client]:
     Raises
     ------
     ConfigError
-        If the settings make no sense, or the cluster cannot be had.
+        If the settings make no sense, or the cluster cannot be started or reached.
     """
     with LazyCluster(settings) as cluster:
         yield cluster.client
 
 
 def slots(cluster: Cluster) -> int:
-    """How many tasks the cluster can run at once, with the workers that are still to come."""
+    """How many tasks the cluster can run at once, counting workers that have not joined yet."""
     client = started(cluster)
-    expected = _tables[client].expected_slots if client in _tables else 0
+    expected = _settings[client].expected_slots if client in _settings else 0
     return max(1, sum(client.nthreads().values()), expected)

@@ -1,7 +1,7 @@
-"""The same software everywhere: on this machine, on the scheduler and on every worker.
+"""Checks that this machine, the scheduler and all workers have the same software.
 
-Results depend on the versions of the numerical libraries and on our own code, and pickles do
-on Python's. A difference is found before any work is done, and names what differs and where.
+Results depend on the versions of the numerical libraries and on our own code; pickles depend on
+the version of Python. The check comes before any work, and its message names what differs where.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PACKAGES = (
     "cloudpickle",
     "msgpack",
 )
-"""Packages on which results depend, or what travels between the processes of a cluster."""
+"""Packages on which results depend, or messages between the processes of a cluster."""
 
 MISSING = "none"
 SHOWN = 5
@@ -47,7 +47,7 @@ Environment = dict[str, str]
 
 @cache
 def environment() -> Environment:
-    """The versions of this process; nothing is imported for it.
+    """The versions of this process; no package is imported for that.
 
     Our own code is identified by its version and a digest of its source, because a version stays
     the same while somebody develops.
@@ -73,7 +73,7 @@ def _source_digest() -> str:
 
 
 def differences(here: Mapping[str, str], there: Mapping[str, str]) -> str:
-    """What `there` has that differs from `here`, or "" when nothing does."""
+    """How `there` differs from `here`, or "" if it does not."""
     return ", ".join(
         f"{name} {there.get(name, MISSING)} instead of {version}"
         for name, version in here.items()

@@ -1,8 +1,8 @@
-"""A run that is stalled is noticed: which galaxies, on which workers, since when.
+"""Detects a stalled run: which galaxies, on which workers, since when.
 
-Dask itself ends a worker that no longer answers. It does not see one that answers and works at
-nothing: a disk that is full or does not come back, a file system that hangs. Nothing is known of
-such a worker but that its galaxies stay the same and its processor idles.
+Dask itself restarts a worker that no longer answers. It does not notice a worker that answers but
+makes no progress, because its disk is full or its file system hangs. Such a worker shows two
+signs: its galaxies stay the same, and its processor idles.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from distributed import Client
 from distributed.comm.addressing import get_address_host
 
 from catalogs.durable import write_text
-from survey.engine.backends.base import ClusterTable, Warn, WatchSettings
+from survey.engine.backends.base import ClusterSettings, Warn, WatchSettings
 from survey.engine.periodic import every
 
 IDLE_CPU_PERCENT = 10.0
-"""Below it a worker does nothing but answer."""
+"""A worker below this is idle: it only answers."""
 
 SHOWN = 10
 
 
 @dataclass(frozen=True)
 class WorkerView:
-    """A worker as the scheduler knows it; `executing` maps its tasks to seconds so far."""
+    """A worker as the scheduler knows it; `executing` gives the seconds that each task has run."""
 
     address: str
     name: str
@@ -45,17 +45,17 @@ class WorkerView:
 
     def describe(self) -> str:
         """One line for people."""
-        galaxies = ", ".join(f"{key} since {s / 60:.0f} min" for key, s in self.executing.items())
+        galaxies = ", ".join(f"{key} for {s / 60:.0f} min" for key, s in self.executing.items())
         return (
             f"{self.address} ({self.name}): {self.status}, {self.cpu_percent:.0f}% CPU, "
-            f"{format_bytes(self.memory_bytes)}, heard of {self.silent_s:.0f} s ago: "
+            f"{format_bytes(self.memory_bytes)}, last message {self.silent_s:.0f} s ago: "
             f"{galaxies or 'nothing'}"
         )
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All workers, and how many tasks no worker has begun."""
+    """All workers, and how many tasks wait for a worker."""
 
     http: str
     workers: tuple[WorkerView, ...]
@@ -63,13 +63,13 @@ class Snapshot:
 
     @property
     def unfinished(self) -> frozenset[str]:
-        """Tasks that are under way, and how many wait."""
+        """Names of running tasks, and how many tasks wait."""
         executing = {key for worker in self.workers for key in worker.executing}
         return frozenset(executing | ({f"{self.waiting} waiting"} if self.waiting else set()))
 
 
 def look(dask_scheduler: Any) -> Snapshot:
-    """Where all tasks are; runs on the scheduler."""
+    """The state of all workers and tasks; runs on the scheduler."""
     now = time.time()
     workers = tuple(
         WorkerView(
@@ -93,31 +93,31 @@ def look(dask_scheduler: Any) -> Snapshot:
 
 
 def task_name(key: Any) -> str:
-    """The name of a task for people: that of the galaxy, if its key is ours (see `submit`)."""
+    """The name of a task in messages: that of the galaxy, if the key is ours (see `submit`)."""
     return str(key[1]) if isinstance(key, tuple) and len(key) > 1 else str(key)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What to tell people, and the address of the worker that is stalled, if there is one."""
+    """A message for the user, and the address of the stalled worker, if there is one."""
 
     message: str
     stalled_worker: str | None = None
 
 
 class Watchdog:
-    """Compares snapshots and finds what is stalled.
+    """Compares snapshots and finds workers and runs that are stalled.
 
-    A finding is repeated when it has lasted as long again, not at every look.
+    A finding is repeated after another `stalled_s`, not with every snapshot.
     """
 
     def __init__(self, settings: WatchSettings) -> None:
         self.settings = settings
         self._states: dict[str, tuple[frozenset[str], float]] = {}
-        self._told: dict[str, float] = {}
+        self._reported: dict[str, float] = {}
 
     def findings(self, snapshot: Snapshot, now: float) -> list[Finding]:
-        """What there is to say after a look at time `now` (seconds, monotonic)."""
+        """What to report about the snapshot taken at time `now` (seconds, monotonic)."""
         found = []
         for worker in snapshot.workers:
             silent = worker.silent_s > self.settings.silent_s
@@ -125,17 +125,17 @@ class Watchdog:
                 found.append(Finding(f"a worker is silent: {worker.describe()}"))
             idle = worker.cpu_percent < IDLE_CPU_PERCENT
             state = frozenset(worker.executing) if idle else frozenset()
-            if self._stands_still(worker.address, state, now):
+            if self._is_stalled(worker.address, state, now):
                 text = f"a worker is stalled: {worker.describe()}"
                 found.append(Finding(text, stalled_worker=worker.address))
-        if self._stands_still("all", snapshot.unfinished, now):
+        if self._is_stalled("all", snapshot.unfinished, now):
             found.append(Finding(_describe_all(snapshot, self.settings.stalled_s)))
         return found
 
-    def _stands_still(self, subject: str, state: frozenset[str], now: float) -> bool:
-        """Whether a subject has been in one state for too long, and it is time to say so.
+    def _is_stalled(self, subject: str, state: frozenset[str], now: float) -> bool:
+        """Whether a subject has been in one state for too long, and a report is due.
 
-        The empty state is that of a subject that has nothing to do, or does it.
+        The empty state means that nothing is wrong: there is nothing to do, or it is being done.
         """
         before, since = self._states.get(subject, (frozenset(), now))
         since = since if state and state == before else now
@@ -143,16 +143,16 @@ class Watchdog:
         return now - since >= self.settings.stalled_s and self._is_due(subject, now)
 
     def _is_due(self, subject: str, now: float) -> bool:
-        if now - self._told.get(subject, -math.inf) < self.settings.stalled_s:
+        if now - self._reported.get(subject, -math.inf) < self.settings.stalled_s:
             return False
-        self._told[subject] = now
+        self._reported[subject] = now
         return True
 
 
 def _describe_all(snapshot: Snapshot, seconds: float) -> str:
     lines = [
         f"nothing has ended for {seconds / 60:.0f} min: {snapshot.waiting} tasks wait, "
-        f"{len(snapshot.workers)} workers are there"
+        f"{len(snapshot.workers)} workers are connected"
     ]
     lines += [worker.describe() for worker in snapshot.workers[:SHOWN]]
     if len(snapshot.workers) > SHOWN:
@@ -161,26 +161,26 @@ def _describe_all(snapshot: Snapshot, seconds: float) -> str:
 
 
 @contextmanager
-def watched(client: Client, table: ClusterTable, warn: Warn) -> Iterator[None]:
-    """Look after a cluster while the block runs."""
-    watchdog = Watchdog(table.watch)
+def watched(client: Client, settings: ClusterSettings, warn: Warn) -> Iterator[None]:
+    """Watch a cluster while the block runs."""
+    watchdog = Watchdog(settings.watch)
 
-    def go_round() -> None:
+    def look_again() -> None:
         snapshot = client.run_on_scheduler(look)
-        if table.metrics_targets is not None:
-            write_targets(snapshot, table.metrics_targets)
+        if settings.metrics_targets is not None:
+            write_metrics_targets(snapshot, settings.metrics_targets)
         for finding in watchdog.findings(snapshot, time.monotonic()):
             warn(finding.message)
-            if finding.stalled_worker is not None and table.watch.action == "restart":
+            if finding.stalled_worker is not None and settings.watch.action == "restart":
                 client.restart_workers([finding.stalled_worker], raise_for_error=False)
 
-    if table.metrics_targets is not None:
-        write_targets(client.run_on_scheduler(look), table.metrics_targets)
-    with every(table.watch.every_s, go_round):
+    if settings.metrics_targets is not None:
+        write_metrics_targets(client.run_on_scheduler(look), settings.metrics_targets)
+    with every(settings.watch.every_s, look_again):
         yield
 
 
-def write_targets(snapshot: Snapshot, path: Path) -> None:
+def write_metrics_targets(snapshot: Snapshot, path: Path) -> None:
     """Write where Prometheus finds the metrics of the scheduler and the workers (`file_sd`)."""
     groups = [
         {"targets": [snapshot.http], "labels": {"job": "dask-scheduler"}},

@@ -1,4 +1,4 @@
-"""Something done again and again beside the work, in a thread of its own."""
+"""Calls a function at regular intervals, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def every(seconds: float, function: Callable[[], None]) -> Iterator[None]:
-    """Call a function every so many seconds until the block is left.
+    """Call a function every so many seconds until the block ends.
 
-    What it raises is logged and never stops the work: it only looks after it.
+    Its errors are logged and never stop the work.
     """
     over = threading.Event()
 

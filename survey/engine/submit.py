@@ -1,10 +1,10 @@
-"""A bounded window of independent tasks, and what their endings mean.
+"""Runs independent tasks in a bounded window, and interprets how they end.
 
-The window keeps the scheduler's memory flat for any number of galaxies. A task that raised
-failed by itself, unless it says that it needs more memory: then it waits for the end and is
-given to a worker that has it. A task whose worker died may be innocent: it is tried once more
-with nothing else running, and only then held responsible. A task that was cancelled or lost
-means that the cluster is gone, which is nobody's fault.
+The window limits the scheduler's memory for any number of galaxies. A task that raised an error
+has failed, unless the error says that it needs more memory: then it runs at the end, on a worker
+that has enough. A task whose worker died need not be the cause: it is tried once more with
+nothing else running, and fails only if its worker dies again. A task that was cancelled or lost
+means that the cluster is gone.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from survey.engine.worker_preload import MEMORY
 from survey.errors import InfrastructureError, MemoryNeeded, ResourceError
 
 POLL_S = 5.0
-"""How often to see whether the workers that tasks wait for are still there."""
+"""How often to check whether the workers that tasks wait for still exist."""
 
 
 @dataclass(frozen=True)
 class Task:
     """One call of the submitted function: a name for people, and its argument.
 
-    `memory_bytes` is what the worker had better have. Where there are workers of several sizes
-    the task goes to one that has it, or else to the largest.
+    `memory_bytes` is what the worker should have. Where workers have different sizes, the task
+    goes to one that has it, or else to the largest.
     """
 
     name: str
@@ -59,13 +59,13 @@ def run_tasks(
 ) -> Iterator[Outcome]:
     """Call `function` on every task's argument, at most `window` at a time.
 
-    Outcomes come in the order in which the tasks end. Futures are released as soon as their
-    small results are here. Tasks that need more memory than their workers had come last.
+    Outcomes are yielded in the order in which the tasks end. Futures are released as soon as their
+    small results have arrived. Tasks that needed more memory than their workers had come last.
 
     Raises
     ------
     InfrastructureError
-        If the cluster went away. Outcomes yielded before stay true.
+        If the cluster is lost. Outcomes yielded before remain valid.
     """
     memory = WorkerMemory(client)
     retry_alone: list[Task] = []
@@ -79,7 +79,7 @@ def run_tasks(
         needs_memory = []
         ended = _windowed(client, function, fitting, window, memory)
         yield from _sifted(ended, needs_memory, retry_alone)
-    # Wherever there is most memory: it may be what they lacked.
+    # On the largest worker: a lack of memory may have killed the first.
     retry_alone = [replace(task, memory_bytes=memory.largest_bytes) for task in retry_alone]
     for task, future in _windowed(client, function, retry_alone, 1, memory):
         if isinstance(error := _error_of(future), KilledWorker):
@@ -95,7 +95,7 @@ def run_tasks(
 def _sifted(
     ended: Iterable[tuple[Task, Future[Any]]], needs_memory: list[Task], retry_alone: list[Task]
 ) -> Iterator[Outcome]:
-    """Outcomes of the tasks that ended for good; the others are put into the two lists."""
+    """Outcomes of the tasks that will not be tried again; the others go into the two lists."""
     for task, future in ended:
         error = _error_of(future)
         if isinstance(error, KilledWorker):
@@ -145,12 +145,12 @@ def _windowed(
             continue
         ended_task = in_flight.pop(future.key, None)
         if ended_task is None:
-            continue  # One of those that were stranded.
+            continue  # It was stranded and has been submitted again.
         if future.status in ("cancelled", "lost"):
             raise InfrastructureError(
-                "the Dask cluster was lost while work was under way",
+                "the Dask cluster was lost while tasks were running",
                 found=f"{len(in_flight) + 1} tasks that had not ended",
-                advice="Run the same command again: finished galaxies are not repeated.",
+                advice="Run the same command again: finished galaxies are not computed again.",
             )
         for task in islice(waiting, 1):
             launch(task)
@@ -159,7 +159,7 @@ def _windowed(
 
 @dataclass(frozen=True)
 class _InFlight:
-    """A task under way, and what it claims."""
+    """A running task, and what it claims."""
 
     task: Task
     future: Future[Any]
@@ -167,7 +167,7 @@ class _InFlight:
 
 
 def _stranded(in_flight: dict[Key, _InFlight], memory: WorkerMemory) -> list[_InFlight]:
-    """Take out the tasks that wait for more memory than any worker has by now."""
+    """Remove the tasks that wait for more memory than any worker has now."""
     stranded = [
         flight
         for flight in in_flight.values()

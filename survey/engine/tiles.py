@@ -1,10 +1,9 @@
-"""The pieces of one large galaxy, spread over all workers of the cluster.
+"""The tiles of one large galaxy, spread over all workers of the cluster.
 
-A galaxy's task hands out pieces that are independent of one another, gives up its slot while it
-waits, and takes in their small results. What the pieces work on is read from files, and what is
-large among their results is written to files by the pieces themselves: nothing the size of the
-galaxy travels through the scheduler, or is lost with a worker. Outside a cluster the same pieces
-run in this process.
+A tile is a piece of work that is independent of the others. The task of the galaxy submits its
+tiles, gives up its slot while it waits, and collects their small results. Tiles read their input
+from files and write large results to files: nothing the size of the galaxy travels through the
+scheduler or is lost with a worker. Outside a cluster the tiles run in this process.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ from distributed import Client, Future, KilledWorker, as_completed, get_worker, 
 from survey.errors import ResourceError
 
 ATTEMPTS = 3
-"""How often a piece is tried whose worker dies, which need not be its own fault."""
+"""How often a tile is tried whose worker dies: the tile need not be the cause."""
 
 PRIORITY = 100
-"""Of pieces above whole galaxies: who has begun is to finish."""
+"""Tiles go before whole galaxies, so that a galaxy that has begun is finished first."""
 
 
 class RunTiles(Protocol):
-    """Runs pieces of work, wherever that is."""
+    """Runs tiles, in this process or on the cluster."""
 
     def __call__(
         self,
@@ -47,7 +46,7 @@ class RunTiles(Protocol):
         shared : object
             What all tiles need; every worker reads it once, from a file.
         tiles : sequence
-            The dearest first.
+            The most expensive first.
         collect : callable
             Given every result here, in the order in which they arrive.
 
@@ -60,7 +59,7 @@ class RunTiles(Protocol):
 
 @contextmanager
 def tile_runner(folder: Path) -> Iterator[RunTiles]:
-    """Run pieces on as many workers as there are; the slot of the task is free meanwhile.
+    """Run tiles on all workers; the slot of the task is free meanwhile.
 
     `folder` is one that all workers see.
     """
@@ -99,7 +98,7 @@ def run_on_cluster(
     tiles: Sequence[Any],
     collect: Callable[[Any], None] = lambda result: None,
 ) -> None:
-    """Run pieces on the cluster of a client; see `RunTiles`."""
+    """Run tiles on the cluster of a client; see `RunTiles`."""
     if len(tiles) < 2:
         _run_here(function, shared, tiles, collect)
         return
@@ -140,8 +139,8 @@ def _shared(file: Path) -> Any:
 
 def _lost(error: BaseException) -> ResourceError:
     return ResourceError(
-        f"a part of the galaxy was lost with its worker {ATTEMPTS} times",
-        expected="parts that fit the memory limit of every worker",
+        f"a tile of the galaxy was lost with its worker {ATTEMPTS} times",
+        expected="tiles that fit the memory limit of every worker",
         found=str(error),
         advice="Give the workers more memory (engine.memory_limit).",
     )

@@ -1,7 +1,7 @@
-"""How much memory the workers have, and which of them a task is for.
+"""How much memory the workers have, and which workers a task may run on.
 
-Workers declare their memory limit in bytes as the Dask resource "memory". A task that wants more
-than the smallest worker has claims what it wants, and waits until a worker has it to spare.
+Workers declare their memory limit in bytes as the Dask resource "memory". A task that needs more
+than the smallest worker has claims what it needs, and waits until a worker has that much free.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from survey.engine.worker_preload import MEMORY
 from survey.errors import ConfigError
 
 REFRESH_S = 5.0
-"""Workers come and go; asking for all of them costs the scheduler more than a task does."""
+"""Workers come and go, but a list of all of them costs the scheduler more than a task does."""
 
 
 class WorkerMemory:
-    """The memory that the workers of a cluster declare, looked at every few seconds.
+    """The memory that the workers of a cluster declare, read again every few seconds.
 
     Parameters
     ----------
@@ -33,10 +33,10 @@ class WorkerMemory:
         self._next_look = 0.0
 
     def claim(self, wanted_bytes: float) -> dict[str, float] | None:
-        """Resources to claim for a task that wants so much memory.
+        """Resources to claim for a task that needs so much memory.
 
         None for a task that any worker can take. One that wants more than any worker has
-        claims all of the largest: it may know a way to do with less.
+        claims all of the largest worker: the task may find a way that needs less.
         """
         if not wanted_bytes:
             return None
@@ -45,14 +45,14 @@ class WorkerMemory:
 
     @property
     def largest_bytes(self) -> float:
-        """The most that a worker has; infinite where none of them says."""
+        """The memory of the largest worker; infinite if no worker declares any."""
         return self._range_bytes()[1]
 
     def _range_bytes(self) -> tuple[float, float]:
-        """What every task may take, and the most that a worker has."""
+        """What any task may use without a claim, and what the largest worker has."""
         if time.monotonic() >= self._next_look:
             self._look()
-        # Where workers say nothing, there is nothing to choose from.
+        # If no worker declares its memory, every task may run anywhere.
         return (self._share, max(self._declared)) if self._declared else (float("inf"),) * 2
 
     def _look(self) -> None:
@@ -64,17 +64,17 @@ class WorkerMemory:
 
 
 def parse_memory(text: str) -> float:
-    """Bytes of an amount of memory as in "4GiB".
+    """Bytes of a memory size like "4GiB".
 
     Raises
     ------
     ConfigError
-        If it is none.
+        If it is not a memory size.
     """
     try:
         return float(parse_bytes(text))
     except ValueError:
-        raise ConfigError("no amount of memory", expected='"4GiB"', found=repr(text)) from None
+        raise ConfigError("not a memory size", expected='"4GiB"', found=repr(text)) from None
 
 
 def memory_here_bytes() -> int:

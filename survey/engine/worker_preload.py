@@ -1,10 +1,10 @@
 """What every worker does when it joins: `dask worker --preload survey.engine.worker_preload`.
 
-It declares its memory limit as the Dask resource "memory", in bytes. That has to happen before
-the scheduler knows the worker: a task that waits for such a resource is not looked at again when
-a worker that is there already declares it. Workers that come later, as a job that replaces
-another, are looked at by a plugin: one with other software than the driver leaves again before
-it has touched a galaxy.
+The worker declares its memory limit as the Dask resource "memory", in bytes. It does so before the
+scheduler knows it: a task that waits for such a resource is not reconsidered when a worker that
+has already joined declares it. A plugin checks workers that join later, for example those of a
+job that replaces another. A worker with other software than the driver leaves before it starts a
+galaxy.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TOPIC = "survey-refused"
 
 
 def dask_setup(worker: Any) -> None:
-    """Declare what memory the worker has, unless its command line did."""
+    """Declare the memory of the worker, unless its command line did."""
     if os.environ.get(IGNORE_INTERRUPTS):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     state = worker.state
@@ -46,14 +46,14 @@ def memory_of(worker: Any) -> float:
     return float(worker.memory_manager.memory_limit or psutil.virtual_memory().total)
 
 
-class Joining(WorkerPlugin):
-    """Runs on every worker, also on those that come later."""
+class CheckWorkerOnJoin(WorkerPlugin):
+    """Runs on every worker when it joins, also on those that join later."""
 
     def __init__(self, expected: Environment) -> None:
         self.expected = expected
 
     async def setup(self, worker: Worker) -> None:
-        """Leave again if the software differs; else declare the memory, if no preload did."""
+        """Leave if the software differs; else declare the memory, if no preload did."""
         if fault := differences(self.expected, environment()):
             worker.log_event(TOPIC, f"worker {worker.contact_address} was refused: {fault}")
             worker.loop.add_callback(worker.close, reason="other software than the driver")
@@ -63,13 +63,13 @@ class Joining(WorkerPlugin):
 
 @contextmanager
 def checked_workers(client: Client, warn: Callable[[str], None]) -> Iterator[None]:
-    """Look at every worker of a cluster, those that are there and those that come."""
+    """Check every worker of a cluster, those that have joined and those that will."""
     name = f"spaxel-survey-{client.id}"
     client.subscribe_topic(TOPIC, lambda event: warn(event[1]))
-    client.register_plugin(Joining(environment()), name=name)
+    client.register_plugin(CheckWorkerOnJoin(environment()), name=name)
     try:
         yield
     finally:
-        # The cluster may be another's, and may serve others when we have gone, or be gone itself.
+        # The cluster may belong to somebody else and outlive this run, or it may be gone.
         with suppress(Exception):
             client.unregister_worker_plugin(name)

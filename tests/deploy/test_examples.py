@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from survey.engine.backends import KINDS
-from survey.engine.settings import load_cluster
+from survey.engine.cluster_file import load_cluster
 from survey.pipeline.run.plan import plan_run
 from tests.deploy.conftest import ROOT
 

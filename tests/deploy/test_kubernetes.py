@@ -14,9 +14,9 @@ import yaml
 from dask.utils import parse_bytes
 
 from survey.config import EngineSettings
-from survey.engine.backends.kubernetes import OPERATOR_VARIABLE, KubernetesTable
+from survey.engine.backends.kubernetes import OPERATOR_VARIABLE, KubernetesSettings
 from survey.engine.cluster import LazyCluster
-from survey.engine.settings import load_cluster
+from survey.engine.cluster_file import load_cluster
 from survey.engine.worker_preload import MEMORY
 from tests.deploy.conftest import ROOT
 from tests.deploy.manifests import core_specs, documents, validate
@@ -92,9 +92,9 @@ def test_all_names_fit_together() -> None:
 
 def test_the_runner_waits_for_all_workers_of_its_manifest(monkeypatch) -> None:
     monkeypatch.setenv(OPERATOR_VARIABLE, "tcp://survey-scheduler:8786")
-    table = load_cluster(FOLDER / "kubernetes.toml")
-    assert isinstance(table, KubernetesTable)
-    assert table.workers == manifest("cluster.yaml")["spec"]["worker"]["replicas"]
+    settings = load_cluster(FOLDER / "kubernetes.toml")
+    assert isinstance(settings, KubernetesSettings)
+    assert settings.workers == manifest("cluster.yaml")["spec"]["worker"]["replicas"]
 
 
 def test_dask_leaves_some_of_the_memory_of_a_pod() -> None:

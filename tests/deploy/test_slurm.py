@@ -123,8 +123,8 @@ def test_jobs_that_never_become_workers_are_not_sent_for_ever(start) -> None:
     with ended(start(JOBS + 'python = "/bin/false"\n')) as process:
         said = process.stderr.read()
         assert process.wait() == 75
-    assert re.search(r"job \d+ ended before a worker came of it", said)
-    assert "no more are sent" in said
+    assert re.search(r"job \d+ ended before a worker joined", said)
+    assert "no more are submitted" in said
 
 
 def test_what_slurm_refuses_is_told_in_its_own_words(start) -> None:

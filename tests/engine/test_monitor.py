@@ -40,7 +40,7 @@ def test_a_worker_that_idles_over_the_same_galaxy_is_named_with_it() -> None:
     others = (worker(address=f"tcp://b:{i}", **{f"SIM-{i}": 1.0}) for i in range(3))
     (message,) = warnings_of(*(Snapshot("s:1", (stuck, other), 5) for other in others))
     assert message.startswith("a worker is stalled: tcp://a:1 (one): running, 2% CPU, 1.00 GiB")
-    assert message.endswith("NGC 1 since 30 min")
+    assert message.endswith("NGC 1 for 30 min")
 
 
 def test_one_busy_moment_is_enough_not_to_stand_still() -> None:
@@ -56,24 +56,24 @@ def test_a_worker_that_is_not_heard_of_is_named_at_once_and_not_at_every_look() 
     assert "a worker is silent: tcp://a:1" in messages[0]
 
 
-def test_a_run_in_which_nothing_ends_names_all_workers_and_galaxies() -> None:
+def test_a_stalled_run_names_all_workers_and_galaxies() -> None:
     workers = (worker(a=100.0), worker(address="tcp://b:1", b=200.0))
     (message,) = warnings_of(*[Snapshot("s:1", workers, 7)] * 3)
-    assert message.startswith("nothing has ended for 10 min: 7 tasks wait, 2 workers are there")
+    assert message.startswith("nothing has ended for 10 min: 7 tasks wait, 2 workers are connected")
     assert "tcp://a:1" in message
-    assert "b since 3 min" in message
+    assert "b for 3 min" in message
 
 
-def test_work_without_workers_is_told_of() -> None:
+def test_work_without_workers_is_reported() -> None:
     (message,) = warnings_of(*[Snapshot("s:1", (), 20)] * 3)
-    assert "20 tasks wait, 0 workers are there" in message
+    assert "20 tasks wait, 0 workers are connected" in message
 
 
 def test_nothing_to_do_is_nothing_to_say() -> None:
     assert warnings_of(*[Snapshot("s:1", (worker(cpu=0),), 0)] * 9) == []
 
 
-def test_what_lasts_is_told_again_when_as_much_time_has_passed() -> None:
+def test_a_finding_is_reported_again_when_as_much_time_has_passed() -> None:
     assert len(warnings_of(*[Snapshot("s:1", (), 1)] * 9)) == 4, "after 10, 20, 30 and 40 minutes"
 
 
@@ -96,7 +96,7 @@ def test_a_galaxy_that_hangs_is_restarted_once_and_then_set_aside(tmp_path: Path
     assert isinstance(outcomes.pop("NGC 1").error, ResourceError)
     assert all(outcome.result == 0.1 for outcome in outcomes.values())
     assert sum("a worker is stalled" in message for message in messages) == 2
-    assert all("NGC 1 since 0 min" in message for message in messages)
+    assert all("NGC 1 for 0 min" in message for message in messages)
     scheduler, workers = json.loads((tmp_path / "targets.json").read_text())
     assert len(scheduler["targets"]) == 1
     assert len(workers["targets"]) == 2

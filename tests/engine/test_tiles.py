@@ -51,13 +51,13 @@ def die_the_first_times(shared: tuple[Path, int], tile):
     return tile
 
 
-def test_outside_a_cluster_the_pieces_run_here_and_in_order(tmp_path):
+def test_outside_a_cluster_the_tiles_run_here_and_in_order(tmp_path):
     results, slots = total_here([3, 1, 2], tmp_path)
     assert results == [(os.getpid(), 30), (os.getpid(), 10), (os.getpid(), 20)]
     assert slots == 0
 
 
-def test_pieces_of_one_task_run_on_all_workers(client: Client, tmp_path):
+def test_tiles_of_one_task_run_on_all_workers(client: Client, tmp_path):
     results, slots = client.submit(total_here, list(range(12)), tmp_path, pure=False).result()
     assert slots == 2
     assert sorted(value for _, value in results) == [10 * tile for tile in range(12)]

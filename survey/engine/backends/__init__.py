@@ -1,19 +1,19 @@
-"""Kinds of clusters, one file each: its settings, an example of them, and how it is opened."""
+"""Kinds of clusters, one file each: settings, an example, and how to open one."""
 
-from survey.engine.backends.base import ClusterTable
-from survey.engine.backends.existing import ExistingTable
-from survey.engine.backends.kubernetes import KubernetesTable
-from survey.engine.backends.local import LocalTable
-from survey.engine.backends.slurm import SlurmTable
-from survey.engine.backends.ssh import SshTable
+from survey.engine.backends.base import ClusterSettings
+from survey.engine.backends.existing import ExistingSettings
+from survey.engine.backends.kubernetes import KubernetesSettings
+from survey.engine.backends.local import LocalSettings
+from survey.engine.backends.slurm import SlurmSettings
+from survey.engine.backends.ssh import SshSettings
 
-KINDS: dict[str, type[ClusterTable]] = {
-    "local": LocalTable,
-    "existing": ExistingTable,
-    "ssh": SshTable,
-    "slurm": SlurmTable,
-    "kubernetes": KubernetesTable,
+KINDS: dict[str, type[ClusterSettings]] = {
+    "local": LocalSettings,
+    "existing": ExistingSettings,
+    "ssh": SshSettings,
+    "slurm": SlurmSettings,
+    "kubernetes": KubernetesSettings,
 }
 """What `kind` may be in a cluster file."""
 
-__all__ = ["KINDS", "ClusterTable", "LocalTable"]
+__all__ = ["KINDS", "ClusterSettings", "LocalSettings"]

@@ -1,4 +1,4 @@
-"""What all kinds of clusters share: their settings, and how one is opened."""
+"""What all kinds of clusters share: common settings, and how a cluster is opened."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SMALL_HISTORY: dict[str, Any] = {
     "distributed.worker.profile.enabled": False,
     "distributed.admin.low-level-log-length": 100,
 }
-"""What Dask keeps for its developers, cut short. It has to be set before the processes start.
+"""Shorter histories than Dask keeps by default. They must be set before the processes start.
 
 Measured on 1,000 galaxies: a worker keeps a profile of every second for an hour, which is 14 MB
 per 100 small galaxies; scheduler and workers keep their last 1,000 messages, tasks included.
@@ -28,23 +28,23 @@ ALLOWED_FAILURES = "distributed.scheduler.allowed-failures"
 
 SCHEDULING: dict[str, Any] = {
     **SMALL_HISTORY,
-    # One death of a worker is enough: its tasks come back to us and are tried
-    # again one at a time (see `submit`), so that the guilty one takes no innocent with it.
+    # When a worker dies, its tasks come back to the driver at once. It tries them again one at
+    # a time (see `submit`), so that the task that kills workers fails alone.
     ALLOWED_FAILURES: 0,
     # A galaxy takes seconds: a worker gains nothing from being sent the next one before it is
     # free, and that one would have to be tried alone too.
     "distributed.scheduler.worker-saturation": 1.0,
 }
-"""Dask's configuration of the clusters that we start."""
+"""Dask's configuration for clusters that we start."""
 
 PRELOAD = "survey.engine.worker_preload"
-"""What every worker that we start runs before it joins."""
+"""The module that every worker that we start runs before it joins."""
 
 Warn = Callable[[str], None]
-"""Tells a person something that does not stop the run."""
+"""Shows the user a message that does not stop the run."""
 
 
-class Table(BaseModel):
+class SettingsTable(BaseModel):
     """One table of a cluster file: immutable, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,7 +65,7 @@ def _is_memory(text: str) -> str:
         try:
             parse_bytes(text)
         except ValueError:
-            raise ValueError(f'{text!r} is no amount of memory like "4GiB"') from None
+            raise ValueError(f'{text!r} is not a memory size like "4GiB"') from None
     return text
 
 
@@ -73,7 +73,7 @@ def _is_duration(text: str) -> str:
     try:
         parse_timedelta(text)
     except (ValueError, KeyError):
-        raise ValueError(f'{text!r} is no duration like "55m"') from None
+        raise ValueError(f'{text!r} is not a duration like "55m"') from None
     return text
 
 
@@ -81,7 +81,7 @@ NearPath = Annotated[Path, AfterValidator(_beside_the_file)]
 """A path that is relative to the folder of the cluster file."""
 
 NearFile = Annotated[NearPath, AfterValidator(_is_a_file)]
-"""Such a path of a file that is there."""
+"""Such a path, of a file that exists."""
 
 MemoryLimit = Annotated[str, AfterValidator(_is_memory)]
 """The memory of one worker: "4GiB", or "auto" for its share of its machine."""
@@ -90,11 +90,11 @@ Duration = Annotated[str, AfterValidator(_is_duration)]
 """A time as Dask writes it: "90s", "55m", "3h"."""
 
 
-class WatchSettings(Table):
+class WatchSettings(SettingsTable):
     """When the driver warns that a run is stalled, and what it does then.
 
     A worker is stalled when the same galaxies have been on it for stalled_s while its
-    processor idles; a run, when nothing ended anywhere for that long. action = "restart" also
+    processor idles; a run is stalled when nothing has ended for that long. action = "restart" also
     restarts such a worker: its galaxy is tried once more, alone, and then quarantined.
     """
 
@@ -104,11 +104,11 @@ class WatchSettings(Table):
     action: Literal["warn", "restart"] = "warn"
 
 
-class ClusterTable(Table, ABC):
-    """What can be said of every kind of cluster.
+class ClusterSettings(SettingsTable, ABC):
+    """Settings of every kind of cluster.
 
-    http = "network" opens Dask's pages and metrics, which ask for no password, to other
-    machines. `metrics_targets` is a file for Prometheus with the addresses to be scraped.
+    http = "network" opens Dask's pages and metrics, which have no password, to other machines.
+    `metrics_targets` is a file that is written for Prometheus, with the addresses to scrape.
     """
 
     EXAMPLE: ClassVar[str]
@@ -120,17 +120,17 @@ class ClusterTable(Table, ABC):
 
     @abstractmethod
     def open(self, warn: Warn) -> AbstractContextManager[Client]:
-        """A client of the cluster, which is started if it is not there already.
+        """A client of the cluster, which is started if it does not run yet.
 
         Raises
         ------
         ConfigError
-            If it cannot be had.
+            If it cannot be started or reached.
         """
 
     @property
     def expected_slots(self) -> int:
-        """How many tasks at once it is asked to have room for; 0 where that is not ours to say."""
+        """How many tasks it should run at once; 0 if somebody else starts the workers."""
         return 0
 
     @property
@@ -139,11 +139,11 @@ class ClusterTable(Table, ABC):
         return LOOPBACK if self.http == "loopback" else ""
 
 
-class WorkerTable(ClusterTable):
-    """A cluster whose workers we start: what each of them is like.
+class WorkerSettings(ClusterSettings):
+    """Settings of a cluster whose workers we start; each value is for one worker.
 
-    `scratch` is the folder to which they spill, on a disk of their own machine. Besides what
-    `resources` say, every worker has the Dask resource "memory", its limit in bytes.
+    `scratch` is the folder to which a worker spills, on a disk of its own machine. Every worker
+    has the Dask resource "memory", its limit in bytes, besides those in `resources`.
     """
 
     workers: int = Field(default=2, ge=1)
@@ -153,8 +153,8 @@ class WorkerTable(ClusterTable):
     resources: dict[str, float] = {}
 
 
-class LargeWorkers(Table):
-    """Workers with more memory, for galaxies that fit no other."""
+class LargeWorkers(SettingsTable):
+    """Workers with more memory, for galaxies that fit no other worker."""
 
     workers: int = Field(default=1, ge=1)
     memory_limit: MemoryLimit

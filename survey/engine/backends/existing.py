@@ -1,4 +1,4 @@
-"""A Dask scheduler that is already there, with workers somebody else starts and stops."""
+"""A Dask scheduler that runs already, with workers that somebody else starts and stops."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from distributed import Client
 from distributed.comm.addressing import get_address_host_port
 from pydantic import Field, field_validator
 
-from survey.engine.backends.base import ALLOWED_FAILURES, SCHEDULING, ClusterTable, Warn
+from survey.engine.backends.base import ALLOWED_FAILURES, SCHEDULING, ClusterSettings, Warn
 from survey.engine.backends.security import TlsFiles, refuse_plain
 from survey.errors import ConfigError, InfrastructureError
 
@@ -28,8 +28,8 @@ ENCRYPTED = ("tls://", "wss://")
 VARIABLE = "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES"
 
 
-class SchedulerTable(ClusterTable):
-    """A scheduler at `address`; the run starts when `workers` of its workers are there.
+class SchedulerSettings(ClusterSettings):
+    """A scheduler at `address`; the run starts when it has `workers` workers.
 
     Without [tls], a tls:// address takes the certificates of Dask's own configuration.
     """
@@ -49,11 +49,11 @@ class SchedulerTable(ClusterTable):
 
     @contextmanager
     def open(self, warn: Warn) -> Iterator[Client]:
-        """A client of the scheduler, which goes on when the block is left."""
+        """A client of the scheduler, which keeps running after the block."""
         if not self.address.startswith(ENCRYPTED):
             host, _ = get_address_host_port(self.address)
             refuse_plain(
-                [host], trust=self.trust_everyone_on_the_network, example=ExistingTable.EXAMPLE
+                [host], trust=self.trust_everyone_on_the_network, example=ExistingSettings.EXAMPLE
             )
         with self._client() as client:
             self._wait_for_workers(client)
@@ -79,10 +79,10 @@ class SchedulerTable(ClusterTable):
             client.wait_for_workers(self.workers, timeout=self.wait_s)
         except TimeoutError:
             raise InfrastructureError(
-                f"too few workers came to {self.address} in {self.wait_s:g} s",
+                f"too few workers joined {self.address} in {self.wait_s:g} s",
                 expected=str(self.workers),
                 found=str(len(client.nthreads())),
-                advice="Run the same command again when they are there.",
+                advice="Run the same command again when they have joined.",
             ) from None
 
     def _look_at_its_configuration(self, client: Client, warn: Warn) -> None:
@@ -94,7 +94,7 @@ class SchedulerTable(ClusterTable):
             )
 
 
-class ExistingTable(SchedulerTable):
+class ExistingSettings(SchedulerSettings):
     """A scheduler that was started by hand."""
 
     EXAMPLE: ClassVar[str] = EXAMPLE

@@ -1,7 +1,7 @@
-"""Jobs of a batch system that end before the work does are replaced.
+"""Replaces the jobs of a batch system that end before the work is done.
 
-They end when their time is over, when somebody cancels them, or with their node. Dask-jobqueue
-submits what it is asked for once; whether a job is still there is looked up in the queue.
+A job ends when its time is over, when somebody cancels it, or when its node fails. Dask-jobqueue
+submits each job only once. So the queue is asked which jobs are still there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from typing import Any
 
 from survey.engine.backends.base import Warn
 
-VAIN_ROUNDS = 2
+MAX_FAILED_ROUNDS = 2
+"""How often all jobs may end without a worker before no more are submitted."""
+
 LOG_LINES = 10
 
 
@@ -26,9 +28,9 @@ class JobKeeper:
     log_directory : Path
         Where the jobs write their logs.
     warn : callable
-        Called when jobs end before any worker has come of them. When that
-        has happened to every job twice over and no worker is left, the cluster is closed:
-        whatever is wrong, more jobs will not mend it.
+        Called when jobs end before any of their workers has joined. After as many such jobs as
+        `MAX_FAILED_ROUNDS` times all jobs, and with no worker left, the cluster is closed: more
+        jobs would end the same way.
     """
 
     def __init__(self, cluster: Any, log_directory: Path, warn: Warn) -> None:
@@ -37,10 +39,10 @@ class JobKeeper:
         self.warn = warn
         self.gone: dict[str, str] = {}
         self.arrived: set[str] = set()
-        self.in_vain = 0
+        self.n_failed = 0
 
     def look(self) -> None:
-        """Replace the jobs that were gone at the last look and are still."""
+        """Replace the jobs that were gone at the last look and still are."""
         self._note_arrivals()
         queued = _own_jobs()
         gone = {
@@ -48,12 +50,12 @@ class JobKeeper:
             for name, job in list(self.cluster.workers.items())
             if job.job_id not in queued
         }
-        # Twice, because the queue of a busy controller may lag behind.
+        # Gone at two looks, because the queue of a busy controller may lag behind.
         lost = {name: number for name, number in gone.items() if self.gone.get(name) == number}
         self.gone = gone
         for name, number in lost.items():
             self._count(name, number)
-        if self.in_vain >= VAIN_ROUNDS * len(self.cluster.worker_spec):
+        if self.n_failed >= MAX_FAILED_ROUNDS * len(self.cluster.worker_spec):
             self._give_up()
         else:
             forgotten = set(self.cluster.worker_spec) - set(self.cluster.workers)
@@ -64,17 +66,17 @@ class JobKeeper:
         names = [str(worker.name) for worker in list(self.cluster.scheduler.workers.values())]
         here = {name for name in self.cluster.worker_spec if _is_among(name, names)}
         if here - self.arrived:
-            self.in_vain = 0
+            self.n_failed = 0
         self.arrived |= here
 
     def _count(self, name: str, number: str) -> None:
         if name in self.arrived:
             self.arrived.discard(name)
             return
-        self.in_vain += 1
-        if self.in_vain == 1:
+        self.n_failed += 1
+        if self.n_failed == 1:
             what = f"job {number}" if number.isdecimal() else "a job that could not be submitted"
-            self.warn(f"{what} ended before a worker came of it{self._log_of(number)}")
+            self.warn(f"{what} ended before a worker joined{self._log_of(number)}")
 
     def _replace(self, names: set[str]) -> None:
         """Submit jobs in place of these; in the thread of the cluster, where it changes."""
@@ -89,7 +91,7 @@ class JobKeeper:
     def _give_up(self) -> None:
         if self.cluster.scheduler.workers:
             return
-        self.warn(f"{self.in_vain} jobs ended one after another without a worker: no more are sent")
+        self.warn(f"{self.n_failed} jobs in a row ended without a worker: no more are submitted")
         self.cluster.close()
 
     def _log_of(self, number: str) -> str:

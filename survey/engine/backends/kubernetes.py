@@ -1,7 +1,7 @@
 """Inside Kubernetes, where the Dask operator has started a scheduler and workers.
 
-The command runs in the runner pod of a DaskJob (see `deploy/kubernetes`), to which the operator
-tells the address of the scheduler.
+The command runs in the runner pod of a DaskJob (see `deploy/kubernetes`). The operator sets the
+address of the scheduler in its environment.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from survey.engine.backends.existing import SchedulerTable
+from survey.engine.backends.existing import SchedulerSettings
 
 EXAMPLE = """\
 kind = "kubernetes"
@@ -22,8 +22,8 @@ trust_everyone_on_the_network = true  # networkpolicy.yaml lets nobody else conn
 OPERATOR_VARIABLE = "DASK_SCHEDULER_ADDRESS"
 
 
-class KubernetesTable(SchedulerTable):
-    """The scheduler of the DaskJob to which this pod belongs; `workers` is what to wait for."""
+class KubernetesSettings(SchedulerSettings):
+    """The scheduler of the DaskJob of this pod; the run waits for `workers` workers."""
 
     EXAMPLE: ClassVar[str] = EXAMPLE
 
@@ -34,7 +34,7 @@ class KubernetesTable(SchedulerTable):
 
     @field_validator("address", mode="before")
     @classmethod
-    def _operator_told_it(cls, value: str) -> str:
+    def _operator_has_set_it(cls, value: str) -> str:
         if not value:
             raise ValueError(f"{OPERATOR_VARIABLE} is not set: is this the runner of a DaskJob?")
         return value

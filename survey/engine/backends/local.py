@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 
 from distributed import Client, LocalCluster
 
-from survey.engine.backends.base import LOOPBACK, PRELOAD, LargeWorkers, Warn, WorkerTable
+from survey.engine.backends.base import LOOPBACK, PRELOAD, LargeWorkers, Warn, WorkerSettings
 from survey.engine.worker_preload import IGNORE_INTERRUPTS
 
 EXAMPLE = """\
@@ -21,8 +21,8 @@ memory_limit = "4GiB"
 """
 
 
-class LocalTable(WorkerTable):
-    """`workers` processes; scheduler, workers and pages listen on the loopback interface alone."""
+class LocalSettings(WorkerSettings):
+    """`workers` processes; scheduler, workers and pages listen only on the loopback interface."""
 
     EXAMPLE: ClassVar[str] = EXAMPLE
 
@@ -62,7 +62,7 @@ class LocalTable(WorkerTable):
             dashboard_address=f"{self.http_host}:0",
             scheduler_kwargs={"dashboard": self.dashboard},
             worker_dashboard_address=f"{self.http_host}:0",
-            # A worker that is stopped complains of its scheduler; what matters comes to us.
+            # A stopped worker logs that it lost its scheduler; real problems reach us otherwise.
             silence_logs=logging.CRITICAL,
         )
 
@@ -76,7 +76,7 @@ def _add(large: LargeWorkers, cluster: LocalCluster) -> None:
 
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Ctrl-C meanwhile takes effect at the end: half a cluster is hard to stop."""
+    """Delay Ctrl-C to the end of the block: a half-started cluster is hard to stop."""
     if threading.current_thread() is not threading.main_thread():
         yield  # Only the main thread may touch signals.
         return

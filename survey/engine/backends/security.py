@@ -1,6 +1,6 @@
-"""Who may talk to a cluster: TLS, and the refusal of plain connections between machines.
+"""Who may connect to a cluster: TLS, and the refusal of plain connections between machines.
 
-Anybody who can connect to a Dask scheduler can have it execute code as the user who started it.
+Anybody who can connect to a Dask scheduler can run code as the user who started it.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Iterable
 
 from distributed import Security
 
-from survey.engine.backends.base import NearFile, Table
+from survey.engine.backends.base import NearFile, SettingsTable
 from survey.errors import ConfigError
 
 TRUST_FLAG = "trust_everyone_on_the_network"
 
 
-class TlsFiles(Table):
-    """Files for TLS, in PEM format: who is trusted, and who we are."""
+class TlsFiles(SettingsTable):
+    """Files for TLS, in PEM format: the certificate authority, and our certificate and key."""
 
     ca: NearFile
     certificate: NearFile
@@ -38,20 +38,20 @@ class TlsFiles(Table):
 
 
 def refuse_plain(hosts: Iterable[str], *, trust: bool, example: str) -> None:
-    """Refuse to talk without encryption with machines other than this one.
+    """Refuse connections to other machines without encryption.
 
     Raises
     ------
     ConfigError
-        Unless all hosts are this one, or `trust` says that it is meant.
+        If a host is another machine and `trust` is false.
     """
     others = [host for host in hosts if not is_loopback(host)]
     if trust or not others:
         return
     raise ConfigError(
         f"the connection to {', '.join(others)} would not be encrypted",
-        expected="TLS, or nothing but loopback addresses",
-        advice=f"Use TLS, or say {TRUST_FLAG} = true in the cluster file, which means that anyone "
+        expected="TLS, or only loopback addresses",
+        advice=f"Use TLS, or set {TRUST_FLAG} = true in the cluster file. Then anyone "
         f"who can reach the scheduler or a worker can run any code as you. An example:\n{example}",
     )
 

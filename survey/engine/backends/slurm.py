@@ -1,4 +1,4 @@
-"""Jobs of a SLURM cluster, each of which runs workers until its time is over."""
+"""Jobs of a SLURM cluster; each runs workers until its time is over."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from survey.engine.backends.base import (
     MemoryLimit,
     NearPath,
     Warn,
-    WorkerTable,
+    WorkerSettings,
 )
 from survey.engine.backends.jobs import JobKeeper
 from survey.engine.backends.security import TlsFiles, is_loopback, refuse_plain
@@ -43,14 +43,14 @@ prologue = ["source /shared/venv/bin/activate"]
 ONE_THREAD = tuple(
     f"export {name}=1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 )
-"""Every thread of Dask computes with one thread of the numerical libraries."""
+"""Each Dask thread uses one thread of the numerical libraries."""
 
 NANNY_BYTES = 256 * 2**20  # what a worker's nanny needs beside it
 KEEP_EVERY_S = 15.0
 
 WITH_DAYS_S = (3600.0, 60.0, 1.0)
 WITHOUT_DAYS_S = {1: (60.0,), 2: (60.0, 1.0), 3: (3600.0, 60.0, 1.0)}
-"""What the numbers of a time limit stand for, with days before them and without."""
+"""Seconds of each number of a time limit, with days before them and without."""
 
 
 class LargeJobs(LargeWorkers):
@@ -59,14 +59,14 @@ class LargeJobs(LargeWorkers):
     queue: str | None = None
 
 
-class SlurmTable(WorkerTable):
+class SlurmSettings(WorkerSettings):
     """`jobs` jobs of `workers` processes; a job that ends is replaced while there is work.
 
-    Workers stop by themselves `lifetime` after their start, give or take `stagger`; left out,
-    that is a tenth of the walltime (a minute at least, ten at most) before its end.
-    `directives` are further lines for sbatch, as "--constraint=avx2"; `prologue` are shell
-    commands to run first. `tls = "temporary"` makes certificates for this run, in
-    log_directory; `host` or `interface` say how the nodes reach this machine.
+    A worker stops by itself after `lifetime`, give or take `stagger`. The default is a tenth of
+    the walltime (1 to 10 minutes) before its end. `directives` are more lines for sbatch, for
+    example "--constraint=avx2"; `prologue` are shell commands to run first. `tls = "temporary"`
+    makes certificates for this run, in log_directory. `host` or `interface` say how the nodes
+    reach this machine.
     """
 
     EXAMPLE: ClassVar[str] = EXAMPLE
@@ -94,7 +94,7 @@ class SlurmTable(WorkerTable):
     @classmethod
     def _memory_is_asked_for(cls, value: str) -> str:
         if value == "auto":
-            raise ValueError("a job has to say how much memory its workers need")
+            raise ValueError('a job needs a memory limit for its workers, for example "4GiB"')
         return value
 
     @field_validator("walltime")
@@ -130,7 +130,7 @@ class SlurmTable(WorkerTable):
             raise ConfigError(
                 f"no {missing[0]} on this machine",
                 expected="the commands of SLURM",
-                advice="Start the survey where jobs can be submitted.",
+                advice="Start the survey on a machine where jobs can be submitted.",
             )
         try:
             from dask_jobqueue.slurm import SLURMCluster
@@ -193,7 +193,7 @@ class SlurmTable(WorkerTable):
 
     @property
     def lifetime_s(self) -> tuple[float, float]:
-        """After how long workers stop by themselves, and how much that varies."""
+        """Seconds after which workers stop by themselves, and how much that varies."""
         walltime = walltime_s(self.walltime)
         margin = min(max(walltime / 10, 60.0), 600.0)
         lifetime = max(walltime - margin, walltime / 2)
@@ -218,21 +218,21 @@ def walltime_s(text: str) -> float:
     Raises
     ------
     ValueError
-        If it is none of these.
+        If it has none of these forms.
     """
     days, dash, rest = text.rpartition("-")
     parts = rest.split(":")
     units_s = WITH_DAYS_S if dash else WITHOUT_DAYS_S.get(len(parts), ())
     numbers = [days if dash else "0", *parts]
     if len(parts) > len(units_s) or not all(number.isdecimal() for number in numbers):
-        raise ValueError(f'{text!r} is no walltime like "04:00:00"')
+        raise ValueError(f'{text!r} is not a walltime like "04:00:00"')
     return sum(
         int(number) * unit for number, unit in zip(numbers, (86400.0, *units_s), strict=False)
     )
 
 
 def _refuse_bad_script(script: str, example: str) -> None:
-    """Ask SLURM whether it would take a job, without submitting it."""
+    """Ask SLURM whether it would accept a job, without submitting it."""
     with NamedTemporaryFile("w", suffix=".sh") as file:
         file.write(script)
         file.flush()
@@ -244,5 +244,5 @@ def _refuse_bad_script(script: str, example: str) -> None:
         raise ConfigError(
             "SLURM refuses the jobs",
             found=done.stderr.strip(),
-            advice=f"What it was asked for:\n{header}\nAn example:\n{example}",
+            advice=f"The request was:\n{header}\nAn example:\n{example}",
         )

@@ -1,4 +1,4 @@
-"""Machines that can be reached by SSH, and that share a file system with this one."""
+"""Machines reached by SSH, which share a file system with this one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from distributed import Client, SSHCluster
 from pydantic import Field
 
-from survey.engine.backends.base import LOOPBACK, PRELOAD, NearFile, Warn, WorkerTable
+from survey.engine.backends.base import LOOPBACK, PRELOAD, NearFile, Warn, WorkerSettings
 from survey.engine.backends.security import TlsFiles, is_loopback, refuse_plain
 from survey.errors import ConfigError
 
@@ -28,11 +28,11 @@ key = "survey.key"
 """
 
 
-class SshTable(WorkerTable):
+class SshSettings(WorkerSettings):
     """`workers` processes on each of `hosts`, and the scheduler on the first of them.
 
-    `user`, `port` and `keys` are for SSH, as is `known_hosts`; what is left out is as for the
-    command ssh. `python` is the interpreter on the hosts, by default where it is here.
+    `user`, `port`, `keys` and `known_hosts` are for SSH; their defaults are those of the command
+    ssh. `python` is the interpreter on the hosts, by default the path of the one here.
     """
 
     EXAMPLE: ClassVar[str] = EXAMPLE
@@ -54,7 +54,7 @@ class SshTable(WorkerTable):
 
     @contextmanager
     def open(self, warn: Warn) -> Iterator[Client]:
-        """A client of scheduler and workers started on the hosts, which end with the block."""
+        """A client of scheduler and workers on the hosts; they end with the block."""
         if self.tls is None:
             trust = self.trust_everyone_on_the_network
             refuse_plain(self.hosts, trust=trust, example=self.EXAMPLE)

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from survey.config import EngineSettings
 from survey.engine.backends import KINDS
-from survey.engine.backends.existing import ExistingTable
+from survey.engine.backends.existing import ExistingSettings
 from survey.engine.backends.kubernetes import OPERATOR_VARIABLE
-from survey.engine.backends.local import LocalTable
-from survey.engine.backends.slurm import SlurmTable, walltime_s
-from survey.engine.settings import build_cluster, cluster_of, load_cluster
+from survey.engine.backends.local import LocalSettings
+from survey.engine.backends.slurm import SlurmSettings, walltime_s
+from survey.engine.cluster_file import build_cluster, cluster_of, load_cluster
 from survey.errors import ConfigError
 
 
@@ -43,17 +43,17 @@ def test_a_mistake_is_told_with_the_example_of_its_kind(kind: str, folder: Path)
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("workers = 2", "no kind that is known"),
+        ("workers = 2", "unknown kind of cluster"),
         ('kind = "cloud"', "'local' or 'existing' or 'ssh' or 'slurm' or 'kubernetes'"),
-        ("kind = [1]", "no kind that is known"),
+        ("kind = [1]", "unknown kind of cluster"),
         ("kind = ", "not a TOML file"),
         ('kind = "local"\nworkers = 0', "workers: .*greater than or equal to 1"),
-        ('kind = "local"\nmemory_limit = "much"', "'much' is no amount of memory"),
+        ('kind = "local"\nmemory_limit = "much"', "'much' is not a memory size"),
         ('kind = "existing"', "address: Field required"),
         ('kind = "existing"\naddress = "head-node"', "address: .*scheme"),
         ('kind = "existing"\naddress = "tcp://head-node"', "missing port"),
-        ('kind = "slurm"\nwalltime = "1h"\nmemory_limit = "1GiB"', "'1h' is no walltime"),
-        ('kind = "slurm"\nwalltime = "60"\nmemory_limit = "auto"', "how much memory"),
+        ('kind = "slurm"\nwalltime = "1h"\nmemory_limit = "1GiB"', "'1h' is not a walltime"),
+        ('kind = "slurm"\nwalltime = "60"\nmemory_limit = "auto"', "needs a memory limit"),
         ('kind = "ssh"\nhosts = []', "hosts"),
         ('kind = "kubernetes"\naddress = ""', "is this the runner of a DaskJob"),
     ],
@@ -67,11 +67,11 @@ def test_what_makes_no_sense_is_refused(text: str, words: str, tmp_path: Path) -
 
 
 def test_files_are_beside_the_cluster_file_and_have_to_be_there(folder: Path) -> None:
-    (folder / "cluster.toml").write_text(ExistingTable.EXAMPLE)
-    table = load_cluster(folder / "cluster.toml")
-    assert isinstance(table, ExistingTable)
-    assert table.tls is not None
-    assert table.tls.key == folder / "survey.key"
+    (folder / "cluster.toml").write_text(ExistingSettings.EXAMPLE)
+    settings = load_cluster(folder / "cluster.toml")
+    assert isinstance(settings, ExistingSettings)
+    assert settings.tls is not None
+    assert settings.tls.key == folder / "survey.key"
     (folder / "survey.key").unlink()
     with pytest.raises(ConfigError, match=r"tls.key: .*no such file: .*survey\.key"):
         load_cluster(folder / "cluster.toml")
@@ -79,15 +79,15 @@ def test_files_are_beside_the_cluster_file_and_have_to_be_there(folder: Path) ->
 
 def test_without_a_file_the_settings_of_the_engine_say_it() -> None:
     local = cluster_of(EngineSettings(workers=3, threads_per_worker=2, memory_limit="1GiB"))
-    assert isinstance(local, LocalTable)
+    assert isinstance(local, LocalSettings)
     assert (local.workers, local.threads, local.memory_limit) == (3, 2, "1GiB")
     existing = cluster_of(EngineSettings(scheduler="tcp://127.0.0.1:8786"))
-    assert isinstance(existing, ExistingTable)
+    assert isinstance(existing, ExistingSettings)
     assert existing.address == "tcp://127.0.0.1:8786"
 
 
-def test_a_file_and_an_address_cannot_both_be_meant() -> None:
-    with pytest.raises(ConfigError, match="one of them has to go"):
+def test_a_file_and_an_address_cannot_both_be_given() -> None:
+    with pytest.raises(ConfigError, match="both a cluster file and a scheduler"):
         cluster_of(EngineSettings(scheduler="tcp://127.0.0.1:8786", cluster="x.toml"))
 
 
@@ -104,12 +104,12 @@ def test_walltimes_are_read_as_slurm_reads_them(text: str, seconds: float) -> No
 
 @pytest.mark.parametrize("text", ["", "1h", "1:2:3:4", "1-", "-5", "1-2-3", "1:-2", " 30"])
 def test_other_times_are_no_walltimes(text: str) -> None:
-    with pytest.raises(ValueError, match="no walltime"):
+    with pytest.raises(ValueError, match="not a walltime"):
         walltime_s(text)
 
 
 @given(minutes=st.integers(2, 10_000))
 def test_workers_stop_before_their_job_is_killed(minutes: int) -> None:
-    table = SlurmTable(walltime=str(minutes), memory_limit="1GiB")
-    lifetime_s, stagger_s = table.lifetime_s
+    settings = SlurmSettings(walltime=str(minutes), memory_limit="1GiB")
+    lifetime_s, stagger_s = settings.lifetime_s
     assert minutes * 30 <= lifetime_s < lifetime_s + stagger_s < minutes * 60

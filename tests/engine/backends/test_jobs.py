@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from survey.engine.backends.jobs import JobKeeper
-from survey.engine.backends.slurm import SlurmTable
-from survey.engine.settings import build_cluster
+from survey.engine.backends.slurm import SlurmSettings
+from survey.engine.cluster_file import build_cluster
 from survey.errors import ConfigError
 
 
@@ -32,26 +32,26 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, s
 
 
 @pytest.fixture
-def table(tmp_path: Path) -> Callable[..., SlurmTable]:
-    def build(**values: Any) -> SlurmTable:
+def settings(tmp_path: Path) -> Callable[..., SlurmSettings]:
+    def build(**values: Any) -> SlurmSettings:
         given = {"memory_limit": "4GiB", "walltime": "02:00:00", "host": "127.0.0.1"} | values
         built = build_cluster({"kind": "slurm", **given}, folder=tmp_path)
-        assert isinstance(built, SlurmTable)
+        assert isinstance(built, SlurmSettings)
         return built
 
     return build
 
 
 @contextmanager
-def script_of(table: SlurmTable) -> Iterator[list[str]]:
-    with table._cluster() as cluster:
+def script_of(settings: SlurmSettings) -> Iterator[list[str]]:
+    with settings._cluster() as cluster:
         yield cluster.job_script().splitlines()
 
 
-def test_a_job_asks_for_what_its_workers_need(command, table) -> None:
+def test_a_job_asks_for_what_its_workers_need(command, settings) -> None:
     command("sbatch", "exit 0")
     command("squeue", "exit 0")
-    messages = table(
+    messages = settings(
         workers=4, threads=2, queue="long", account="ifs", resources={"gpu": 1},
         directives=["--constraint=avx2"], prologue=["source /shared/venv/bin/activate"],
         scratch="/scratch", python="/shared/venv/bin/python",
@@ -73,26 +73,28 @@ def test_a_job_asks_for_what_its_workers_need(command, table) -> None:
         assert words in start, words
 
 
-def test_certificates_of_a_run_are_for_its_owner_and_end_with_it(command, table, tmp_path) -> None:
+def test_certificates_of_a_run_are_for_its_owner_and_end_with_it(
+    command, settings, tmp_path
+) -> None:
     command("sbatch", "exit 0")
     command("squeue", "exit 0")
-    with script_of(table()):
+    with script_of(settings()):
         made = list((tmp_path / "slurm-logs").glob(".dask-jobqueue*"))
         assert len(made) == 3
         assert all(file.stat().st_mode & 0o077 == 0 for file in made)
     assert not list((tmp_path / "slurm-logs").glob(".dask-jobqueue*"))
 
 
-def test_without_certificates_the_nodes_have_to_be_trusted(table) -> None:
+def test_without_certificates_the_nodes_have_to_be_trusted(settings) -> None:
     for host in ("192.0.2.1", None):
-        plain = table(host=host, tls="off")
+        plain = settings(host=host, tls="off")
         with pytest.raises(ConfigError, match="trust_everyone"), plain.open(print):
             pass
 
 
-def test_a_machine_without_slurm_says_so(table, monkeypatch) -> None:
+def test_a_machine_without_slurm_says_so(settings, monkeypatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(ConfigError, match="no sbatch on this machine"), table().open(print):
+    with pytest.raises(ConfigError, match="no sbatch on this machine"), settings().open(print):
         pass
 
 
@@ -169,11 +171,11 @@ def test_a_job_that_was_never_a_worker_is_told_of_with_its_log(command, tmp_path
     keeper.look()
     keeper.look()
     (message,) = messages
-    assert "job 1 ended before a worker came of it; the end of" in message
+    assert "job 1 ended before a worker joined; the end of" in message
     assert message.endswith("ModuleNotFoundError: survey")
 
 
-def test_jobs_that_all_end_in_vain_are_given_up(command, tmp_path) -> None:
+def test_jobs_that_all_end_without_a_worker_are_given_up(command, tmp_path) -> None:
     queue = Queue(command)
     keeper, messages = keeper_of(queue, tmp_path)
     for _ in range(20):
@@ -183,7 +185,7 @@ def test_jobs_that_all_end_in_vain_are_given_up(command, tmp_path) -> None:
             break
     assert queue.closed
     assert queue.submitted == 4, "twice each"
-    assert "no more are sent" in messages[-1]
+    assert "no more are submitted" in messages[-1]
 
 
 def test_one_bad_node_does_not_end_a_run(command, tmp_path) -> None:

@@ -97,7 +97,7 @@ def test_outside_a_cluster_all_memory_of_the_machine_may_be_used():
 
 def test_memory_is_given_as_people_write_it():
     assert parse_memory("4GiB") == 4 * GIB
-    with pytest.raises(ConfigError, match="no amount of memory"):
+    with pytest.raises(ConfigError, match="not a memory size"):
         parse_memory("much")
 
 

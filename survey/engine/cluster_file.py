@@ -9,23 +9,24 @@ from typing import Any
 from pydantic import ValidationError
 
 from survey.config import EngineSettings
-from survey.engine.backends import KINDS, ClusterTable, LocalTable
+from survey.engine.backends import KINDS, ClusterSettings, LocalSettings
 from survey.errors import ConfigError
 
 
-def cluster_of(settings: EngineSettings) -> ClusterTable:
+def cluster_of(settings: EngineSettings) -> ClusterSettings:
     """The cluster that the settings of a survey ask for, by a file, an address or neither.
 
     Raises
     ------
     ConfigError
-        If the file is not there or not valid, or an address is given beside it.
+        If the file is missing or not valid, or an address is given as well.
     """
     if settings.cluster is not None:
         if settings.scheduler is not None:
             raise ConfigError(
-                "a cluster file and a scheduler are given: one of them has to go",
+                "both a cluster file and a scheduler are given",
                 found=f"{settings.cluster} and {settings.scheduler}",
+                advice="Remove engine.cluster or engine.scheduler.",
             )
         return load_cluster(settings.cluster)
     if settings.scheduler is not None:
@@ -40,20 +41,20 @@ def cluster_of(settings: EngineSettings) -> ClusterTable:
     return build_cluster(values | {"dashboard": settings.dashboard}, source="engine")
 
 
-def load_cluster(path: str | Path) -> ClusterTable:
+def load_cluster(path: str | Path) -> ClusterSettings:
     """Read a cluster file.
 
     Raises
     ------
     ConfigError
-        If it is missing, is not TOML, or does not validate; with an example of one that does.
+        If it is missing, is not TOML, or does not validate. The message has a valid example.
     """
     path = Path(path)
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(
-            "cluster file not found", file=path, advice=f"An example:\n{LocalTable.EXAMPLE}"
+            "cluster file not found", file=path, advice=f"An example:\n{LocalSettings.EXAMPLE}"
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"not a TOML file ({error})", file=path) from None
@@ -62,8 +63,8 @@ def load_cluster(path: str | Path) -> ClusterTable:
 
 def build_cluster(
     values: dict[str, Any], *, source: str | Path | None = None, folder: Path | None = None
-) -> ClusterTable:
-    """Validate the values of a cluster file, in which paths are relative to `folder`.
+) -> ClusterSettings:
+    """Validate the values of a cluster file; its paths are relative to `folder`.
 
     Raises
     ------
@@ -71,17 +72,17 @@ def build_cluster(
         For an unknown kind or key, or a value out of range; all problems in one message.
     """
     kind = values.get("kind")
-    table = KINDS.get(kind) if isinstance(kind, str) else None
-    if table is None:
+    kind_settings = KINDS.get(kind) if isinstance(kind, str) else None
+    if kind_settings is None:
         raise ConfigError(
-            "the cluster is of no kind that is known",
+            "unknown kind of cluster",
             file=source,
             expected=f"kind = {' or '.join(map(repr, KINDS))}",
             found=repr(kind),
-            advice=f"An example:\n{LocalTable.EXAMPLE}",
+            advice=f"An example:\n{LocalSettings.EXAMPLE}",
         )
     try:
-        return table.model_validate(values, context={"folder": folder or Path()})
+        return kind_settings.model_validate(values, context={"folder": folder or Path()})
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(map(str, item['loc'])) or 'cluster'}: {item['msg']}"
@@ -90,5 +91,5 @@ def build_cluster(
         raise ConfigError(
             f"invalid cluster: {problems}",
             file=source,
-            advice=f"An example that works:\n{table.EXAMPLE}",
+            advice=f"An example that works:\n{kind_settings.EXAMPLE}",
         ) from None
