@@ -1,4 +1,4 @@
-"""Which galaxies a survey has: a table of targets, or cubes named on the command line."""
+"""The targets of a survey: from a table, or from cubes named on the command line."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ def read_targets(path: str | Path) -> list[Target]:
     Raises
     ------
     ConfigError
-        If the table cannot be read, lacks a column, or names a galaxy twice.
+        If the table cannot be read, lacks a column, names a galaxy twice, or if a redshift or a
+        coordinate is not a number.
     """
     path = Path(path)
     try:
         table = Table.read(path)
-    except Exception as error:  # astropy raises many kinds, of no family
+    except Exception as error:  # astropy raises errors of many unrelated classes
         raise ConfigError(f"cannot read the targets table ({error})", file=path) from None
     for name in REQUIRED_COLUMNS:
         if name not in table.colnames:
@@ -43,7 +44,7 @@ def read_targets(path: str | Path) -> list[Target]:
                 expected=", ".join(REQUIRED_COLUMNS + OPTIONAL_COLUMNS),
                 found=", ".join(table.colnames),
             )
-    return _unique([_from_row(row, path.parent) for row in table], path)
+    return _unique([_from_row(row, path) for row in table], path)
 
 
 def write_targets(targets: Iterable[Target], path: str | Path) -> None:
@@ -100,19 +101,32 @@ def _name_with_folder(file: Path) -> str:
     return f"{file.resolve().parent.name}-{_stem(file)}"
 
 
-def _from_row(row: Row, folder: Path) -> Target:
-    files = [name.strip() for name in str(row["files"]).split(FILE_SEPARATOR)]
-    paths = tuple(folder / name for name in files if name)
-    if not paths:
-        raise ConfigError(f"galaxy {row['galaxy']!s} has no files in the targets table")
-    numbers = [_number(row, name) for name in OPTIONAL_COLUMNS]
-    return Target(str(row["galaxy"]), paths, *numbers)
+def _from_row(row: Row, table: Path) -> Target:
+    names = [name.strip() for name in str(row["files"]).split(FILE_SEPARATOR)]
+    files = tuple(table.parent / name for name in names if name)
+    if not files:
+        raise ConfigError(
+            f"galaxy {row['galaxy']!s} has no files in the targets table",
+            file=table,
+            advice=f"Give one or more in the column files, separated by {FILE_SEPARATOR}",
+        )
+    numbers = [_number(row, name, table) for name in OPTIONAL_COLUMNS]
+    return Target(str(row["galaxy"]), files, *numbers)
 
 
-def _number(row: Row, name: str) -> float:
+def _number(row: Row, name: str, table: Path) -> float:
     value: Any = row[name] if name in row.colnames else None
-    missing = value is None or getattr(value, "mask", False)
-    return math.nan if missing else float(value)
+    if value is None or getattr(value, "mask", False):
+        return math.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"{name} of galaxy {row['galaxy']!s} is not a number",
+            file=table,
+            expected="a number, or an empty cell if it is unknown",
+            found=repr(str(value)),
+        ) from None
 
 
 def _unique(targets: list[Target], source: str | Path) -> list[Target]:

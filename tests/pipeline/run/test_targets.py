@@ -62,7 +62,15 @@ def test_written_targets_are_read_back(tmp_path_factory, targets):
     [
         ("galaxy\nNGC 1\n", "no column 'files'"),
         ("galaxy,files\nNGC 1,a.fits\nNGC 1,b.fits\n", "named twice"),
-        ("galaxy,files\nNGC 1,;\n", "no files"),
+        ("galaxy,files\nNGC 1,;\n", r"targets\.csv: galaxy NGC 1 has no files.*column files"),
+        (
+            "galaxy,files,redshift\nNGC 1,a.fits,0.01\nNGC 2,b.fits,n/a\n",
+            r"targets\.csv: redshift of galaxy NGC 2 is not a number.*found 'n/a'",
+        ),
+        (
+            "galaxy,files,ra,dec\nNGC 1,a.fits,12h30m,5.0\n",
+            r"targets\.csv: ra of galaxy NGC 1 is not a number.*found '12h30m'",
+        ),
     ],
 )
 def test_a_bad_table_is_explained(tmp_path, text, words):
