@@ -108,23 +108,6 @@ def as_pairs(distances: Pairs | NDArray[np.floating]) -> Pairs:
     return CondensedPairs(distances) if isinstance(distances, np.ndarray) else distances
 
 
-def rectangle_sums(
-    squared: NDArray[np.floating], labels: NDArray[np.integer], k: int
-) -> NDArray[np.float64]:
-    """Sum (k, a) of plain distances from every row of a rectangle to every cluster of its columns.
-
-    Parameters
-    ----------
-    squared : (a, b) array
-        Squared distances.
-    labels : (b,) array of int
-        Clusters 0..k-1 of the columns.
-    k : int
-    """
-    rows = (np.sqrt(row, dtype=np.float64) for row in squared)
-    return np.stack([np.bincount(labels, row, minlength=k) for row in rows], axis=1)
-
-
 def random_sample(n: int, size: int, seed: int) -> NDArray[np.intp]:
     """At most `size` of n spaxels, increasing."""
     return np.sort(np.random.default_rng(seed).choice(n, min(size, n), replace=False))

@@ -10,7 +10,6 @@ from survey.clustering.pair_sums import (
     CondensedPairs,
     SampledPairs,
     random_sample,
-    rectangle_sums,
     sampled_members,
 )
 from survey.clustering.profiles import cluster_medoids, sampled_medoid
@@ -63,15 +62,6 @@ def test_the_cut_and_the_medoids_do_not_depend_on_where_the_distances_are(conden
     np.testing.assert_array_equal(
         cluster_medoids(there.pairs, labels), cluster_medoids(condensed, labels)
     )
-
-
-def test_sums_of_rectangles_add_up_to_those_of_the_matrix(condensed):
-    square = squareform(condensed)
-    labels = np.arange(1200) % 7
-    left = rectangle_sums(square[:100, :500], labels[:500], 7)
-    right = rectangle_sums(square[:100, 500:], labels[500:], 7)
-    whole = CondensedPairs(condensed).sums_to_clusters(labels, 7)
-    np.testing.assert_allclose(left + right, whole[:, :100])
 
 
 def test_a_sample_tells_the_silhouettes_to_the_accuracy_of_a_mean(points, condensed):
