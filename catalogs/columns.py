@@ -120,7 +120,7 @@ GALAXIES = (
     _seconds("read", "Time to read and convert the cube"),
     _seconds("prepare", "Time to prepare the spectra"),
     _seconds("distances", "Time to compute the distances"),
-    _seconds("tree", "Time for the linkage"),
+    _seconds("tree", "Time to make the tree"),
     _seconds("cut", "Time to cut the tree"),
     _seconds("profiles", "Time for the spectra and the geometry of the clusters"),
     _seconds("features", "Time to measure lines, bands and slope"),

@@ -1,4 +1,4 @@
-"""What the commands share: consoles, options, exit codes, messages, progress bars."""
+"""Shared by all commands: consoles, options, exit codes, messages, progress bars."""
 
 from __future__ import annotations
 
@@ -12,27 +12,34 @@ from rich.markup import escape
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-EXIT_QUARANTINED = 64
-EXIT_RESUMABLE = 75
-EXIT_USAGE = 2
 EXIT_BUG = 1
+EXIT_CHECK_FAILED = 1
+EXIT_USAGE = 2
+EXIT_QUARANTINED = 64
+"""Some galaxies are quarantined, or some files could not be read."""
+EXIT_RESUMABLE = 75
 
 out_console = Console()
 err_console = Console(stderr=True)
 
-Redshift = Annotated[float, typer.Option(help="Redshift; by default that of the header.")]
+Redshift = Annotated[float, typer.Option(help="Redshift (default: from the header).")]
 Seed = Annotated[int, typer.Option(help="Seed of the random numbers.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Scheduler = Annotated[str | None, typer.Option(help="An existing Dask scheduler, tcp://HOST:PORT.")]
 ClusterFile = Annotated[
-    Path | None, typer.Option("--cluster", help="A file that says where to run, as in deploy/.")
+    Path | None,
+    typer.Option(
+        "--cluster",
+        help="TOML file with kind = local, existing, ssh, slurm or kubernetes; examples are in the "
+        "repository, deploy/.",
+    ),
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes on this machine.")]
 
 
 def print_error(message: object) -> None:
-    """Print a message as an error, whatever brackets it holds."""
+    """Print a message as an error; brackets in it are not markup."""
     text = f"[bold red]error:[/] {escape(str(message))}"
     err_console.print(text, highlight=False, soft_wrap=True)
 
@@ -43,12 +50,12 @@ def print_warning(message: str) -> None:
     err_console.print(text, highlight=False, soft_wrap=True)
 
 
-def progress_bar(what: str, *, quiet: bool) -> Progress:
-    """A bar that counts `what`."""
+def progress_bar(*, quiet: bool) -> Progress:
+    """Progress bars that count; the description of a task says what."""
     from rich import progress
 
     return progress.Progress(
-        progress.TextColumn(what),
+        progress.TextColumn("{task.description}"),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
         progress.TimeElapsedColumn(),

@@ -12,7 +12,7 @@ import pytest
 
 from catalogs.publish import publish
 from survey.config import Settings
-from survey.pipeline.galaxy.galaxy import Galaxy
+from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.run.targets import read_targets
 from survey.simulate import simulate_archive
 
@@ -24,7 +24,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("run")
     simulate_archive(root / "sim", 2, size=(12, 12), window=(12.5, 16.2), seed=5)
     targets = read_targets(root / "sim" / "targets.ecsv")
-    publish(root, [Galaxy(target, Settings(), root).result().path for target in targets])
+    publish(root, [GalaxyRunner(target, Settings(), root).result().path for target in targets])
     return root
 
 

@@ -1,7 +1,7 @@
-"""The command line: it parses, calls one function, and prints.
+"""The command line: it parses options, calls the function that does the work, and prints.
 
-Each module holds the commands of one subject and registers them with the application; those of
-`survey latent` stand with the latents.
+Each module holds the commands of one subject and registers them with the application. The commands
+of `survey latent` are in `survey.latents.cli`.
 """
 
 from survey.cli import catalog, classes, cubes, runs, simulated

@@ -1,4 +1,4 @@
-"""The application: what its errors become, and what options say of the engine."""
+"""The application: its errors and exit codes, and the options for the engine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from survey.terminal import (
 )
 
 EXIT_INTERRUPTED_BY_TYPER = 130
-INTERRUPTED = "interrupted; run the same command again to go on"
+INTERRUPTED = "interrupted; run the same command again to continue"
 
 app = typer.Typer(
     name="survey",
@@ -35,10 +35,10 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line; errors of the survey's own family become one line and a code."""
+    """Run the command line; a `SurveyError` becomes one line and an exit code."""
     warnings.showwarning = _show_warning
     try:
-        code = app(standalone_mode=False)  # what `typer.Exit` was raised with, or None
+        code = app(standalone_mode=False)  # the code of `typer.Exit`, or None
     except (typer.Abort, KeyboardInterrupt):
         fail(INTERRUPTED, EXIT_RESUMABLE)
     except InfrastructureError as error:
@@ -81,18 +81,18 @@ def fail(message: str, code: int) -> None:
 def engine_overrides(
     workers: int | None, scheduler: str | None, cluster: Path | None
 ) -> dict[str, Any]:
-    """Settings of the engine that follow from the options of a command line.
+    """Settings of the engine from the options of a command line.
 
     Raises
     ------
     ConfigError
-        If a cluster file is given together with what it is to say.
+        If a cluster file is given together with --workers or --scheduler.
     """
     if cluster is not None and (workers is not None or scheduler is not None):
         raise ConfigError(
-            "--cluster stands alone",
-            expected="the number of workers, or the address, in the cluster file",
+            "--cluster cannot be combined with --workers or --scheduler",
             found=f"--workers {workers}" if workers is not None else f"--scheduler {scheduler}",
+            advice="Set these in the cluster file.",
         )
     given = {
         "workers": workers,

@@ -1,4 +1,4 @@
-"""A published catalog: list, describe, verify, export."""
+"""Commands for a published catalog: list, describe, verify, prune, export."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from survey.cli.app import app
-from survey.terminal import EXIT_BUG, out_console
+from survey.terminal import EXIT_CHECK_FAILED, out_console
 
-catalog_app = typer.Typer(help="Look at, check and export a catalog.", no_args_is_help=True)
+catalog_app = typer.Typer(help="Inspect, check and export a catalog.", no_args_is_help=True)
 app.add_typer(catalog_app, name="catalog")
 
 
@@ -41,15 +41,17 @@ def catalog_verify(root: Annotated[Path, typer.Argument(metavar="RUN")]) -> None
         mark = "[green]ok[/]  " if check.ok else "[red]FAIL[/]"
         out_console.print(f"{mark} {check.check}  {check.detail}", highlight=False)
     if not all(check.ok for check in checks):
-        raise typer.Exit(EXIT_BUG)
+        raise typer.Exit(EXIT_CHECK_FAILED)
 
 
 @catalog_app.command("prune")
 def catalog_prune(
     root: Annotated[Path, typer.Argument(metavar="RUN")],
-    remove: Annotated[bool, typer.Option("--remove", help="Remove them, not only tell.")] = False,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Delete them (default: only list).")
+    ] = False,
 ) -> None:
-    """Results of earlier settings or files, which the current catalog is not made of."""
+    """List results of earlier settings or files that the current catalog does not use."""
     from dask.utils import format_bytes
 
     from survey.pipeline.run.prune import prune
@@ -57,7 +59,7 @@ def catalog_prune(
     found = prune(root, remove=remove)
     for folder in found.folders:
         out_console.print(folder, highlight=False, soft_wrap=True)
-    what = "removed" if remove else "superseded; --remove removes them"
+    what = "deleted" if remove else "not used; delete them with --remove"
     text = f"{len(found.folders)} results, {format_bytes(found.n_bytes)}: {what}"
     out_console.print(text, highlight=False)
 

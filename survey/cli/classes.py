@@ -19,8 +19,6 @@ from survey.terminal import (
 )
 
 if TYPE_CHECKING:
-    from survey.config import Settings
-    from survey.engine.cluster import Cluster
     from survey.pipeline.classification.classify import Classified
 
 
@@ -31,17 +29,21 @@ def classify(
         Path | None, typer.Option(help="Regions of known class: DS9 (.reg) or a table (.ecsv).")
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Apply this trained model instead.")] = None,
-    save_model: Annotated[Path | None, typer.Option(help="Write a model (.skops).")] = None,
+    save_model: Annotated[
+        Path | None, typer.Option(help="Also train a model and write it (.skops).")
+    ] = None,
     setting: Annotated[
-        list[str] | None, typer.Option("--set", help="As in classes.draws=200. Repeatable.")
+        list[str] | None,
+        typer.Option("--set", help="A setting, for example classes.draws=200. Repeatable."),
     ] = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
     cluster: ClusterFile = None,
     quiet: Quiet = False,
 ) -> None:
-    """Tell the classes of all clusters, from labels or by a model, and publish them."""
+    """Classify all clusters, from labels or by a model, and publish their classes."""
     from survey.engine.cluster import LazyCluster
+    from survey.pipeline.classification.classify import classify_run
     from survey.pipeline.classification.plan import plan_classification
     from survey.pipeline.run.plan import parse_overrides
     from survey.report.run import write_page
@@ -49,37 +51,23 @@ def classify(
     overrides = parse_overrides(setting or [])
     overrides.setdefault("engine", {}).update(engine_overrides(workers, scheduler, cluster))
     settings = plan_classification(root, labels=labels, model=model, overrides=overrides)
-    with LazyCluster(settings.engine, warn=print_warning) as lazy:
-        done = classify_with_bar(
-            root, settings, lazy, model=model, save_model=save_model, quiet=quiet
-        )
+    n_draws = settings.classes.draws * (2 if save_model else 1)
+    with (
+        LazyCluster(settings.engine, warn=print_warning) as lazy,
+        progress_bar(quiet=quiet) as progress,
+    ):
+        bar = progress.add_task("draws", total=n_draws)
+        done = classify_run(
+            root, settings, lazy, model=model, save_as=save_model,
+            on_draws=lambda n: progress.advance(bar, n),
+        )  # fmt: skip
     page = write_page(root)
     if not quiet:
         print_classes(done)
         out_console.print(f"report: {page}", highlight=False)
 
 
-def classify_with_bar(
-    root: Path,
-    settings: Settings,
-    workers: Cluster,
-    *,
-    model: Path | None = None,
-    save_model: Path | None = None,
-    quiet: bool,
-) -> Classified:
-    """Classify a run, with a bar that counts the draws."""
-    from survey.pipeline.classification.classify import classify_run
-
-    with progress_bar("draws", quiet=quiet) as progress:
-        bar = progress.add_task("draws", total=settings.classes.draws * (2 if save_model else 1))
-        return classify_run(
-            root, settings, workers, model=model, save_as=save_model,
-            on_draws=lambda n: progress.advance(bar, n),
-        )  # fmt: skip
-
-
 def print_classes(done: Classified) -> None:
-    """Print what a classification found."""
+    """Print the summary of a classification."""
     for line in done.summary():
         out_console.print(line, highlight=False)

@@ -1,4 +1,4 @@
-"""Single cubes: look at one before a survey."""
+"""The command that inspects single cubes before a survey."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ def inspect(
     cubes: Annotated[list[Path], typer.Argument(help="FITS cubes.")],
     redshift: Redshift = math.nan,
     setting: Annotated[
-        list[str] | None, typer.Option("--set", help="Settings of the reader. Repeatable.")
+        list[str] | None,
+        typer.Option("--set", help="A setting, for example read.reader=muse. Repeatable."),
     ] = None,
     memory: Annotated[
-        str | None, typer.Option(help="Of a worker, as in 4GiB; decides how the tree is made.")
+        str | None, typer.Option(help="Memory limit of one worker, for example 4GiB.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What a cube is, which lines it covers, and what clustering it will cost."""
+    """Show what a cube is, which lines it covers, and what its clustering will cost."""
     from survey.config import build_settings
     from survey.engine.worker_memory import parse_memory
     from survey.pipeline.run.inspect import inspect_with_projection, summary_rows

@@ -1,10 +1,10 @@
-"""A survey of many galaxies: start it, run it, see how it stands, draw it."""
+"""Commands for a survey: write its files, run it, show its status, draw its figures."""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,8 +12,7 @@ import typer
 from rich.markup import escape
 
 from survey.cli.app import app, engine_overrides
-from survey.cli.classes import classify_with_bar, print_classes
-from survey.errors import DataError
+from survey.cli.classes import print_classes
 from survey.terminal import (
     EXIT_QUARANTINED,
     AsJson,
@@ -29,8 +28,8 @@ from survey.terminal import (
 )
 
 if TYPE_CHECKING:
-    from survey.pipeline.classification.classify import Classified
-    from survey.pipeline.run.plan import Plan
+    from survey.pipeline.classification.run import RunOutcome
+    from survey.pipeline.run.plan import RunPlan
 
 
 @app.command()
@@ -52,7 +51,8 @@ def run(
     ] = False,
     preset: Annotated[str | None, typer.Option(help="default, or gatos (the paper's).")] = None,
     setting: Annotated[
-        list[str] | None, typer.Option("--set", help="Any setting, as in cut.k=6. Repeatable.")
+        list[str] | None,
+        typer.Option("--set", help="Any setting, for example cut.k=6. Repeatable."),
     ] = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
@@ -61,18 +61,18 @@ def run(
         bool | None, typer.Option("--dashboard/--no-dashboard", help="Serve Dask's dashboard.")
     ] = None,
     figures: Annotated[
-        bool | None, typer.Option("--figures/--no-figures", help="Draw every galaxy.")
+        bool | None, typer.Option("--figures/--no-figures", help="Draw figures of every galaxy.")
     ] = None,
     classify: Annotated[
         bool,
         typer.Option(
-            "--classify/--no-classify", help="Tell the classes too, if the settings name labels."
+            "--classify/--no-classify", help="Also classify, if the settings name labels."
         ),
     ] = True,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Process cubes into a catalog; what is done already is not done again."""
+    """Process cubes into a catalog; finished results are not computed again."""
     from survey.pipeline.classification.plan import check_labels_of
     from survey.pipeline.run.plan import parse_overrides, plan_run
 
@@ -92,20 +92,11 @@ def run(
     finish_run(plan, execute(plan, quiet=quiet or as_json), as_json=as_json, quiet=quiet)
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a run ended: galaxies by outcome, and its classes, or why there are none."""
-
-    counts: dict[str, int]
-    classified: Classified | None = None
-    refusal: Exception | None = None
-
-
-def execute(plan: Plan, *, quiet: bool) -> Ended:
-    """Run a plan, with progress bars."""
+def execute(plan: RunPlan, *, quiet: bool) -> RunOutcome:
+    """Run a plan, with progress bars, and write the page with its figures."""
     from survey.engine.cluster import LazyCluster
+    from survey.pipeline.classification.run import run_and_classify
     from survey.pipeline.galaxy.task import GalaxyReport
-    from survey.pipeline.run.survey import run_survey
     from survey.report.run import draw_galaxy_figures, write_page
 
     draw = draw_galaxy_figures if plan.settings.report.figures else None
@@ -114,28 +105,29 @@ def execute(plan: Plan, *, quiet: bool) -> Ended:
         if client.dashboard_link and plan.settings.engine.dashboard and not quiet:
             err_console.print(f"Dask dashboard: {client.dashboard_link}", highlight=False)
 
-    classified, refusal = None, None
-    with LazyCluster(plan.settings.engine, on_start=show_dashboard, warn=print_warning) as cluster:
-        with progress_bar("galaxies", quiet=quiet) as progress:
-            bar = progress.add_task("galaxies", total=len(plan.targets))
+    with (
+        LazyCluster(plan.settings.engine, on_start=show_dashboard, warn=print_warning) as cluster,
+        progress_bar(quiet=quiet) as progress,
+    ):
+        galaxies = progress.add_task("galaxies", total=len(plan.targets))
+        n_draws = plan.settings.classes.draws
+        draws = progress.add_task("draws", total=n_draws, visible=plan.classify, start=False)
 
-            def tell(report: GalaxyReport) -> None:
-                progress.advance(bar)
-                if not quiet:
-                    progress.console.print(_report_line(report), highlight=False, soft_wrap=True)
+        def show_report(report: GalaxyReport) -> None:
+            progress.advance(galaxies)
+            if not quiet:
+                progress.console.print(_report_line(report), highlight=False, soft_wrap=True)
 
-            results = run_survey(
-                plan.root, plan.targets, plan.settings, cluster, draw=draw, on_report=tell
-            )
-        if plan.classify:
-            try:
-                classified = classify_with_bar(plan.root, plan.settings, cluster, quiet=quiet)
-            except DataError as error:
-                refusal = error  # The galaxies are in the catalog all the same.
+        def show_draws(n: int) -> None:
+            progress.start_task(draws)
+            progress.advance(draws, n)
+
+        outcome = run_and_classify(
+            plan, cluster, draw=draw, on_report=show_report, on_draws=show_draws
+        )
     if draw is not None:
         write_page(plan.root)
-    outcomes = ("computed", "reused", "quarantined")
-    return Ended({name: results.count(name) for name in outcomes}, classified, refusal)
+    return outcome
 
 
 def _report_line(report: Any) -> str:
@@ -148,22 +140,22 @@ def _report_line(report: Any) -> str:
     return "\n".join([line, *(f"            {escape(note)}" for note in report.notes)])
 
 
-def finish_run(plan: Plan, ended: Ended, *, as_json: bool, quiet: bool) -> None:
-    """Print how a run ended; quarantined galaxies make an exit code of their own."""
+def finish_run(plan: RunPlan, outcome: RunOutcome, *, as_json: bool, quiet: bool) -> None:
+    """Print how a run ended; quarantined galaxies have their own exit code."""
     places = {"catalog": str(plan.root / "catalog"), "report": str(plan.root / "report")}
     if as_json:
-        classes = {"classes": ended.classified.counts()} if ended.classified else {}
-        print(json.dumps(ended.counts | places | classes))
+        classes = {"classes": outcome.classified.counts()} if outcome.classified else {}
+        print(json.dumps(outcome.counts | places | classes))
     elif not quiet:
-        counts = ", ".join(f"{count} {outcome}" for outcome, count in ended.counts.items())
+        counts = ", ".join(f"{count} {name}" for name, count in outcome.counts.items())
         out_console.print(f"{counts}; catalog in {places['catalog']}", highlight=False)
-        if ended.classified:
-            print_classes(ended.classified)
+        if outcome.classified:
+            print_classes(outcome.classified)
         if plan.settings.report.figures:
             out_console.print(f"figures: {places['report']}/index.html", highlight=False)
-    if ended.refusal is not None:
-        raise ended.refusal
-    if ended.counts["quarantined"]:
+    if outcome.refusal is not None:
+        raise outcome.refusal
+    if outcome.counts["quarantined"]:
         raise typer.Exit(EXIT_QUARANTINED)
 
 
@@ -172,7 +164,7 @@ def status(
     root: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     as_json: AsJson = False,
 ) -> None:
-    """Where a run stands: what is done, what failed, how long it will take."""
+    """Show the state of a run: what is done, what failed, how long it will take."""
     from survey.pipeline.run.ledger import read_status
 
     found = read_status(root)
@@ -192,7 +184,7 @@ def status(
 def report(
     root: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
 ) -> None:
-    """Draw the galaxies of a run again, and the page that shows them."""
+    """Draw missing figures of a run, and write the page that shows them."""
     from survey.report.run import draw_all
 
     page = draw_all(root, on_done=lambda name: err_console.print(name, highlight=False))

@@ -1,4 +1,4 @@
-"""Cubes of known truth, and a first survey of them."""
+"""Commands that simulate cubes of known truth, and run a first survey of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def simulate(
         str, typer.Option(help="demo, or gatos-like (the paper's sample).")
     ] = "demo",
     galaxies: Annotated[
-        int | None, typer.Option(min=1, help="How many; by default as many as the archive has.")
+        int | None, typer.Option(min=1, help="How many (default: as many as the archive has).")
     ] = None,
     seed: Seed = 0,
     size: Annotated[int, typer.Option(min=8, help="Spaxels along a side.")] = 24,
@@ -28,7 +28,7 @@ def simulate(
     workers: Workers = 1,
     quiet: Quiet = False,
 ) -> None:
-    """Write MIRI/MRS cubes of galaxies whose truth is known, with a survey.toml to run them."""
+    """Write simulated MIRI/MRS cubes of known truth, with a survey.toml to run them."""
     _simulate(out, archive, galaxies, seed=seed, size=size, window=window, snr=snr,
               workers=workers or 1, quiet=quiet)  # fmt: skip
     if quiet:
@@ -79,11 +79,11 @@ def demo(
     _simulate(out, "demo", None, seed=seed, size=24, window="ch3", snr=30.0, workers=workers or 1,
               quiet=False)  # fmt: skip
     plan = plan_run([out / "survey.toml"], overrides={"engine": {"workers": workers}})
-    ended = execute(plan, quiet=False)
+    outcome = execute(plan, quiet=False)
     file = plan.root / "catalog" / "clusters.parquet"
     columns = ["galaxy", "cluster", "n_spaxel", "continuum_snr", "flux_NeII_12.81",
                "flux_NeIII_15.56", "flux_PAH_12.7"]  # fmt: skip
     clusters = pd.read_parquet(file, columns=columns)
     out_console.print(f"\n>>> pandas.read_parquet({str(file)!r})", highlight=False)
     out_console.print(clusters.head(12).to_string(), highlight=False, soft_wrap=True)
-    finish_run(plan, ended, as_json=False, quiet=False)
+    finish_run(plan, outcome, as_json=False, quiet=False)

@@ -1,1 +1,4 @@
-"""The stages of one galaxy, and the fan-out over an archive of them."""
+"""One galaxy (`galaxy`), an archive of them (`run`), and the classes of all (`classification`).
+
+`ratios` and `reference` are used by all three, so they are beside them.
+"""

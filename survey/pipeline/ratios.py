@@ -1,4 +1,4 @@
-"""Ratios of the catalog: of which lines and bands, and their columns."""
+"""Ratios of the catalog: their lines and bands, and their columns."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FLUX_COLUMNS = {"flux": float("nan"), "err": float("nan"), "snr": float("nan"), 
 
 
 def named_ratios(name: str, reference: Reference | None = None) -> tuple[Ratio, ...]:
-    """A named set of the table of ratios; of the packaged one if none is given."""
+    """A named set of ratios, from the packaged table if no reference is given."""
     return parse_ratios((reference or shipped()).ratios(name))
 
 

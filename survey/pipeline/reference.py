@@ -11,21 +11,21 @@ from survey.config import TableSettings, load_settings
 from survey.errors import ConfigError
 
 TABLES_FOLDER = "tables"
-"""Of a run: the tables that it was made with."""
+"""Folder in the run directory with copies of your own tables."""
 
 SETTINGS_FILE = "survey.toml"
 """The record of a run in its directory."""
 
 
 def reference_of(tables: TableSettings) -> Reference:
-    """The tables of the settings, whose paths are absolute by now.
+    """The reference tables of settings whose paths are absolute.
 
     Raises
     ------
     ConfigError
-        If a file is not there.
+        If a file does not exist.
     CatalogError
-        If one cannot be read; the message has the line.
+        If a file cannot be read; the message names the line.
     """
     files = {name: Path(file) for name, file in tables.files().items()}
     if not files:
@@ -52,9 +52,9 @@ def reference_of_run(root: Path) -> Reference:
 
 
 def keep_tables(tables: TableSettings, root: Path) -> TableSettings:
-    """Copy the files into the run directory; the settings with the copies in their place.
+    """Copy the tables into the run directory, and return settings that name the copies.
 
-    A run then keeps what it was made with, and goes on with it. What is the copy already stays.
+    So a run keeps its own tables. A file that is the copy already is left unchanged.
     """
     copies = {}
     for name, file in tables.files().items():

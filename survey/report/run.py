@@ -53,7 +53,7 @@ def draw_galaxy_figures(root: Path, galaxy: str, key: str) -> None:
         return
     measured = _part(root, galaxy, "commit", key)
     keys = measured.summary["keys"]
-    linked = _part(root, galaxy, "tree", keys["tree"])
+    tree_part = _part(root, galaxy, "tree", keys["tree"])
     profiled = _part(root, galaxy, "profiles", keys["profiles"])
     reference = reference_of_run(root)
     tables = {
@@ -68,7 +68,7 @@ def draw_galaxy_figures(root: Path, galaxy: str, key: str) -> None:
     )  # fmt: skip
     cut = json.loads((profiled.path / "cut.json").read_text(encoding="utf-8"))
     leaves = tables["spaxels"]["cluster"].to_numpy()
-    tree = np.load(linked.path / "tree.npy")
+    tree = np.load(tree_part.path / "tree.npy")
     draw_tree(galaxy, tree, leaves[leaves > 0], cut, tree_path, stamp=key)
 
 

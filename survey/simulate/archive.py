@@ -39,7 +39,7 @@ criterion = "auto"
 
 
 @dataclass(frozen=True)
-class Plan:
+class PlannedGalaxy:
     """One galaxy, decided but not yet simulated; `labelled` is whether its classes are known."""
 
     model: GalaxyModel
@@ -132,7 +132,7 @@ def plan_archive(
     archive: str,
     seed: int,
     observation: Observation,
-) -> list[Plan]:
+) -> list[PlannedGalaxy]:
     """The galaxies of an archive and how each is observed; see `simulate_archive`."""
     design = load_design(archive)
     count = len(design.members) if n_galaxies is None else n_galaxies
@@ -146,7 +146,7 @@ def plan_archive(
 
 def _plan(
     number: int, member: Member, diverse: bool, seed: int, observation: Observation, out: Path
-) -> Plan:
+) -> PlannedGalaxy:
     draws, noise = np.random.SeedSequence(seed, spawn_key=(number,)).spawn(2)
     rng = np.random.default_rng(draws)
     name = f"SIM-{number:03d}"
@@ -164,19 +164,19 @@ def _plan(
     if observation.band != MULTIPLE_BANDS:
         band += f"-{observation.band.lower()}"
     path = out / f"{name}_{band}_s3d.fits"
-    return Plan(model, observation, path, int(noise.generate_state(1)[0]), member.labelled)
+    return PlannedGalaxy(model, observation, path, int(noise.generate_state(1)[0]), member.labelled)
 
 
-def _simulate(plans: list[Plan], workers: int) -> Iterator[Path]:
+def _simulate(plans: list[PlannedGalaxy], workers: int) -> Iterator[Path]:
     if workers == 1:
-        yield from map(Plan.simulate, plans)
+        yield from map(PlannedGalaxy.simulate, plans)
         return
     # Forking a process that already runs threads (BLAS, a progress bar) can deadlock.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(Plan.simulate, plans)
+        yield from pool.map(PlannedGalaxy.simulate, plans)
 
 
-def _write_targets(path: Path, plans: list[Plan]) -> None:
+def _write_targets(path: Path, plans: list[PlannedGalaxy]) -> None:
     models = [plan.model for plan in plans]
     table = Table(
         {

@@ -84,8 +84,8 @@ class Prepared:
         Rows of the input that were kept.
     wavelength_um : (L,) array
         Rest frame.
-    compared : (L,) array of bool
-        Samples that are compared between spaxels: M of them, those not too noisy for it.
+    is_compared : (L,) array of bool
+        True for the M samples that are compared between spaxels: those not too noisy.
     max_shift : int
         Largest spectral shift, in samples of this grid.
     velocity_step_km_s : float
@@ -107,7 +107,7 @@ class Prepared:
     filled: NDArray[np.float64]
     spaxels: NDArray[np.intp]
     wavelength_um: NDArray[np.float64]
-    compared: NDArray[np.bool_]
+    is_compared: NDArray[np.bool_]
     max_shift: int
     velocity_step_km_s: float
     mean_flux: NDArray[np.float64]
@@ -193,17 +193,17 @@ def prepare(
     _refuse_too_few(outcome)
     measured = np.concatenate(measures)
 
-    compared = _quiet_samples(clean, measured["noise"], settings.max_plane_noise)
-    spectra = allocate("spectra", (count, int(compared.sum())), flux.dtype)
+    is_compared = _quiet_samples(clean, measured["noise"], settings.max_plane_noise)
+    spectra = allocate("spectra", (count, int(is_compared.sum())), flux.dtype)
     accepted = np.empty(count, dtype=bool)
     frame = SpectralFrame(
-        grid.wavelength_um, settings.normalise_window, line_mask_um, used=compared
+        grid.wavelength_um, settings.normalise_window, line_mask_um, used=is_compared
     )
     for rows, (block_flux,) in _blocks((clean,), count):
         normalised, measured["scale"][rows], accepted[rows] = normalise(
             block_flux, measured["noise"][rows], frame, settings.normalise
         )
-        spectra[rows] = normalised[:, compared]
+        spectra[rows] = normalised[:, is_compared]
     outcome[np.flatnonzero(outcome == KEPT)[~accepted]] = _code("no positive integral")
     _refuse_too_few(outcome)
     measured = measured[accepted]
@@ -213,7 +213,7 @@ def prepare(
         **{name: np.ascontiguousarray(measured[name]) for name in _MEASURES},
         spaxels=np.flatnonzero(outcome == KEPT),
         wavelength_um=grid.wavelength_um,
-        compared=compared,
+        is_compared=is_compared,
         max_shift=grid.max_shift,
         velocity_step_km_s=_median_step_km_s(grid.wavelength_um),
         mean_flux=mean_flux,
@@ -267,7 +267,7 @@ def _dropped_planes(bad: Rows, settings: PrepareSettings) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class _Grid:
-    """The samples that are compared, and how they come from the planes of the window."""
+    """All samples (L) of the prepared spectra, and how they come from the planes of the window."""
 
     planes: NDArray[np.intp]
     planes_um: NDArray[np.float64]

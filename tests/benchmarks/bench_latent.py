@@ -18,7 +18,7 @@ import numpy as np
 from accuracy import balanced_accuracy
 from table import Line, print_table
 
-from survey.latents.evaluation.benchmark import Job, Plan, Summary, evaluate, summarise
+from survey.latents.evaluation.benchmark import BenchmarkPlan, Job, Summary, evaluate, summarise
 from survey.latents.models.autoencoder import TransformerAutoencoder
 from survey.latents.report.table import write_evaluation
 from survey.latents.run.benchmark_sets import simulated_benchmark
@@ -48,7 +48,7 @@ WITHOUT = {
 def evaluated(folder: Path = FOLDER) -> list[Summary]:
     """Evaluate everything, print the short table, and leave tables and figures in the folder."""
     data = simulated_benchmark(simulate_xray(N_SPECTRA, seed=1))
-    plan = Plan(parameters={"autoencoder": {"epochs": EPOCHS}})
+    plan = BenchmarkPlan(parameters={"autoencoder": {"epochs": EPOCHS}})
     start = time.perf_counter()
 
     def tell(job: Job, cached: bool) -> None:
@@ -96,7 +96,7 @@ def ablated(folder: Path = FOLDER) -> Iterator[Line]:
     data = simulated_benchmark(simulate_xray(N_SPECTRA, seed=1))
     whole: dict[str, float] = {}
     for name, parameters in WITHOUT.items():
-        plan = Plan(
+        plan = BenchmarkPlan(
             methods=("autoencoder",), latents=(8,), seeds=(0,), controls=False,
             parameters={"autoencoder": {"epochs": EPOCHS} | parameters},
         )  # fmt: skip

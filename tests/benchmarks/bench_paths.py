@@ -38,7 +38,7 @@ from survey.linkage.nn_chain import chain_tree
 from survey.linkage.pca import SAMPLE_SIZE, spectral_basis
 from survey.linkage.two_stage import MicroSums, block_sums, micro_clusters
 from survey.simulate import simulate_galaxy
-from survey.simulate.archive import Plan, plan_archive
+from survey.simulate.archive import PlannedGalaxy, plan_archive
 from survey.simulate.observation import Observation
 from survey.simulate.write import truth_path
 from survey.spectra.prepare import Prepared, prepare
@@ -68,7 +68,7 @@ class Observed:
         return int(np.count_nonzero(share > SMALLEST_REGION))
 
 
-def observe(plan: Plan, seed: int, folder: Path) -> Observed:
+def observe(plan: PlannedGalaxy, seed: int, folder: Path) -> Observed:
     """Simulate, read and prepare one cube."""
     path = folder / f"draw{seed}_s3d.fits"
     simulate_galaxy(plan.model, path, plan.seed + seed, observation=plan.observation)
@@ -130,7 +130,7 @@ class Agreement:
     with_exact: dict[str, float]
 
 
-def agreement(plan: Plan, n_micro: int | None) -> Agreement:
+def agreement(plan: PlannedGalaxy, n_micro: int | None) -> Agreement:
     """All trees of one galaxy."""
     with tempfile.TemporaryDirectory() as folder:
         first, second = (observe(plan, seed, Path(folder)) for seed in (0, 1))

@@ -37,7 +37,7 @@ from survey.pipeline.ratios import named_ratios
 from survey.pipeline.run.survey import run_survey
 from survey.pipeline.run.targets import read_targets
 from survey.simulate import simulate_archive
-from survey.simulate.archive import Plan, plan_archive
+from survey.simulate.archive import PlannedGalaxy, plan_archive
 from survey.simulate.labels import label_regions, true_classes
 from survey.simulate.observation import Observation
 from survey.simulate.truth import MIXED_BELOW
@@ -163,7 +163,7 @@ def _probabilities(done: Classified, kind: str) -> np.ndarray:
 
 
 def _true(
-    root: Path, plans: Sequence[Plan], rows: pd.DataFrame, labelled: LabelledSample
+    root: Path, plans: Sequence[PlannedGalaxy], rows: pd.DataFrame, labelled: LabelledSample
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Classes and purities (N,) and exact predictors (N, P) of the clusters, as in `rows`."""
     catalog, parts = open_catalog(root), {}

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 from table import Line
 
+from survey.pipeline.galaxy.choose_tree_path import project_cost
 from survey.pipeline.galaxy.costs import Work
-from survey.pipeline.galaxy.paths import project
 
 KS = range(2, 21)
 """Numbers of clusters at which partitions are compared."""
@@ -107,7 +107,7 @@ def _memory(result: Result) -> Iterator[Line]:
     projected = facts["projected_memory_bytes"] / facts["peak_memory_bytes"]
     yield Line(f"{result.name}: |projected / measured peak - 1|", abs(projected - 1), 0.3,
                detail=f"({facts['projected_memory_bytes'] / 2**30:.2f} GiB projected)")  # fmt: skip
-    projection = project(
+    projection = project_cost(
         Work(facts["n_spaxel"], facts["n_plane"]),
         path=facts["linkage_path"],
         memory_bytes=facts["limit_bytes"],

@@ -24,7 +24,7 @@ from survey.classes.sample import LabelledSample
 from survey.classes.types import UNLABELLED
 from survey.config import Settings, fingerprint
 from survey.pipeline.classification.sample import SAMPLE_FILE
-from survey.pipeline.run.survey import describe_run
+from survey.pipeline.run.survey import write_run_record
 
 sys.path.append(str(Path(__file__).parents[2]))  # the simulated sample is shared with the tests
 from tests.classes.simulated import CLASSES, simulated_sample
@@ -76,7 +76,7 @@ def write_run(
     store, starts = PartStore(root), range(0, clusters, per_galaxy)
     parts = [_commit(store, tables, start, per_galaxy) for start in starts]
     publish(root, parts)
-    describe_run(root, Settings())
+    write_run_record(root, Settings())
 
     told = given != UNLABELLED
     circles = rows.loc[told, ["galaxy", "ra", "dec"]].assign(

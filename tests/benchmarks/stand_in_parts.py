@@ -24,7 +24,7 @@ from catalogs.parts import PartStore
 from catalogs.publish import PART_TABLES
 from catalogs.schema import arrow_schema, to_arrow
 from survey.config import Settings
-from survey.pipeline.galaxy.galaxy import Galaxy
+from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.run.targets import read_targets
 from survey.simulate import simulate_archive
 
@@ -63,7 +63,7 @@ def _template() -> Tables:
         folder = Path(name)
         simulate_archive(folder, 1, size=(12, 12), window=(12.2, 13.2), seed=5)
         (target,) = read_targets(folder / "targets.ecsv")
-        receipt = Galaxy(target, Settings(), folder).result()
+        receipt = GalaxyRunner(target, Settings(), folder).result()
         return {table: read_part_table(receipt, table) for table in PART_TABLES}
 
 

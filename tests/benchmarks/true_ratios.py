@@ -20,7 +20,7 @@ from survey.classes.sample import Sample
 from survey.config import FeatureSettings
 from survey.features.measurements import measure_features
 from survey.features.spectrum import observed_spectrum
-from survey.simulate.archive import Plan, plan_archive
+from survey.simulate.archive import PlannedGalaxy, plan_archive
 from survey.simulate.observation import Observation
 from survey.simulate.psf import INSTRUMENT
 from survey.simulate.scene import Layer, Scene
@@ -65,7 +65,7 @@ class TrueMaps:
         return Sample(np.arange(len(fluxes)), exact, tuple(ratios), slope).measured()
 
 
-def true_maps(plan: Plan, ratios: Sequence[Ratio], classes: Sequence[str]) -> TrueMaps:
+def true_maps(plan: PlannedGalaxy, ratios: Sequence[Ratio], classes: Sequence[str]) -> TrueMaps:
     """The maps of a planned galaxy."""
     features = features_of(ratios)
     scene = Scene(plan.model, plan.observation)

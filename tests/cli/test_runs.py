@@ -108,7 +108,10 @@ def test_a_catalog_is_listed_described_verified_exported(run, tmp_path):
         (["run", "{cube}", "--set", "engine.memory_limit=much"], "much"),
         (["run", "{cube}", "--preset", "magic"], "preset"),
         (["run", "{cube}", "--cluster", "no.toml"], "no.toml: cluster file not found"),
-        (["run", "{cube}", "--cluster", "no.toml", "--workers", "2"], "--cluster stands alone"),
+        (
+            ["run", "{cube}", "--cluster", "no.toml", "--workers", "2"],
+            "--cluster cannot be combined",
+        ),
         (["run", "{cube}", "--out", "{cube}"], "exists"),
         (["run"], "inputs"),
         (["status", "nowhere"], "no survey has run"),

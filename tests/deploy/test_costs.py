@@ -5,8 +5,8 @@ import re
 import pytest
 
 from survey.engine.worker_memory import parse_memory
+from survey.pipeline.galaxy.choose_tree_path import project_cost
 from survey.pipeline.galaxy.costs import Work
-from survey.pipeline.galaxy.paths import project
 from tests.deploy.conftest import ROOT
 
 STORE_BYTES_PER_VOXEL = 5.5
@@ -30,7 +30,7 @@ def test_a_row_of_the_table_is_what_the_law_says(row: list[str]) -> None:
     survey, size, memory, path, peak, core_hours, workers, disk = row
     (n_cubes,) = numbers(survey.split(",", 1)[1])
     n_spaxel, n_plane = map(int, numbers(size))
-    cost = project(Work(n_spaxel, n_plane), memory_bytes=parse_memory(memory))
+    cost = project_cost(Work(n_spaxel, n_plane), memory_bytes=parse_memory(memory))
     hours = n_cubes * cost.seconds / 3600
     assert path == cost.path
     assert numbers(peak)[0] == pytest.approx(cost.peak_bytes / 2**30, rel=0.1)

@@ -16,7 +16,7 @@ from survey.cli import main
 from survey.config import build_settings
 from survey.latents.xray.acis import acis_channels
 from survey.latents.xray.simulate import simulate_xray
-from survey.pipeline.galaxy.galaxy import Galaxy
+from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.run.targets import read_targets
 from survey.simulate import simulate_archive
 from tests.latents.xray.files import spectrum, write
@@ -66,7 +66,7 @@ def run(tmp_path_factory) -> Path:
     simulate_archive(root / "sim", 2, size=(12, 12), window=(12.4, 13.2), seed=5)
     settings = build_settings({"cut": {"criterion": "fixed", "k": 4}})
     targets = read_targets(root / "sim" / "targets.ecsv")
-    publish(root, [Galaxy(target, settings, root).result().path for target in targets])
+    publish(root, [GalaxyRunner(target, settings, root).result().path for target in targets])
     return root
 
 

@@ -7,7 +7,7 @@ import pytest
 from catalogs.parts import Receipt
 from catalogs.publish import publish
 from survey.config import build_settings
-from survey.pipeline.galaxy.galaxy import Galaxy
+from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.run.targets import read_targets
 from survey.simulate import simulate_archive
 
@@ -19,6 +19,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Receipt]:
     simulate_archive(root / "sim", 1, size=(12, 12), window=(12.4, 13.2), seed=5)
     (target,) = read_targets(root / "sim" / "targets.ecsv")
     settings = build_settings({"cut": {"k_min": 3, "k_max": 5}})
-    receipt = Galaxy(target, settings, root).result()
+    receipt = GalaxyRunner(target, settings, root).result()
     publish(root, [receipt.path])
     return root, receipt

@@ -88,7 +88,16 @@ def test_spectra_prepared_in_pieces_are_those_prepared_in_memory(voxels, options
     assert 50 < whole.flux.shape[0] < 140
     for name in ("spectra", "flux"):
         np.testing.assert_array_equal(getattr(made, name).values, getattr(whole, name))
-    for name in ("noise", "snr", "scale", "filled", "spaxels", "compared", "mean_flux", "outcome"):
+    for name in (
+        "noise",
+        "snr",
+        "scale",
+        "filled",
+        "spaxels",
+        "is_compared",
+        "mean_flux",
+        "outcome",
+    ):
         np.testing.assert_array_equal(getattr(made, name), getattr(whole, name))
     np.testing.assert_array_equal(made.brightness, whole.flux.mean(axis=1))
     np.testing.assert_array_equal(made.dropped_planes, whole.dropped_planes)

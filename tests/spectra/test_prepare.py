@@ -226,10 +226,10 @@ def test_a_noisy_stretch_is_kept_but_not_compared():
         settings=PrepareSettings(),
     )
     assert result.flux.shape == (80, 640)
-    assert not result.compared[wavelength_um > 11.65].any()
-    assert result.compared[wavelength_um < 11.55].all()
-    assert result.spectra.shape == (80, result.compared.sum())
-    widths = cell_widths(wavelength_um)[result.compared]
+    assert not result.is_compared[wavelength_um > 11.65].any()
+    assert result.is_compared[wavelength_um < 11.55].all()
+    assert result.spectra.shape == (80, result.is_compared.sum())
+    widths = cell_widths(wavelength_um)[result.is_compared]
     np.testing.assert_allclose(result.spectra @ widths, 1.0, rtol=1e-5)
 
 

@@ -22,8 +22,8 @@ def load_spectra(inputs: list[Path], grid: Grid | None, *, quiet: bool) -> tuple
     """Spectra, and whether some files could not be read, which is printed at once."""
     from survey.latents.run.inputs import load_inputs
 
-    with progress_bar("files", quiet=quiet) as progress:
-        bar = progress.add_task("", total=None)
+    with progress_bar(quiet=quiet) as progress:
+        bar = progress.add_task("files", total=None)
         loaded = load_inputs(inputs, grid=grid, on_file=lambda file: progress.advance(bar))
     for error in loaded.failures:
         print_error(error)

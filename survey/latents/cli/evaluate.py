@@ -44,7 +44,7 @@ def evaluate(
     quiet: Quiet = False,
 ) -> None:
     """Compare representations by all that is known of the spectra; goes on where it stopped."""
-    from survey.latents.evaluation.benchmark import Plan
+    from survey.latents.evaluation.benchmark import BenchmarkPlan
     from survey.latents.evaluation.benchmark import evaluate as run_plan
     from survey.latents.report.table import write_evaluation
 
@@ -52,7 +52,7 @@ def evaluate(
         raise ConfigError(
             "what to evaluate on is not said", expected="either --simulate or --spectra"
         )
-    plan = Plan(seeds=tuple(range(seeds)), controls=controls,
+    plan = BenchmarkPlan(seeds=tuple(range(seeds)), controls=controls,
                 parameters={"autoencoder": {"epochs": epochs}})  # fmt: skip
     if method:
         plan = replace(plan, methods=tuple(method))
@@ -60,8 +60,8 @@ def evaluate(
         plan = replace(plan, latents=tuple(latents))
     jobs = plan.jobs()
     data = _data(simulate, spectra, labels, seed, quiet=quiet)
-    with progress_bar("jobs", quiet=quiet) as progress:
-        bar = progress.add_task("", total=len(jobs))
+    with progress_bar(quiet=quiet) as progress:
+        bar = progress.add_task("jobs", total=len(jobs))
 
         def tell(job: Job, cached: bool) -> None:
             progress.advance(bar)
@@ -85,8 +85,8 @@ def _data(
     from survey.latents.xray.simulate import simulate_xray
 
     if simulate is not None:
-        with progress_bar("spectra", quiet=quiet) as progress:
-            bar = progress.add_task("", total=simulate)
+        with progress_bar(quiet=quiet) as progress:
+            bar = progress.add_task("spectra", total=simulate)
             return simulated_benchmark(
                 simulate_xray(simulate, seed=seed, on_spectrum=lambda: progress.advance(bar))
             )

@@ -49,8 +49,8 @@ def fetch(
         table = find_detections(selection, session=session)
         _keep(table, out / TABLE_FILE)
     detections = detections_of(table)
-    with progress_bar("detections", quiet=quiet or as_json) as progress:
-        bar = progress.add_task("", total=len(detections))
+    with progress_bar(quiet=quiet or as_json) as progress:
+        bar = progress.add_task("detections", total=len(detections))
         report = fetch_spectra(
             detections, out, session=session, on_detection=lambda done: progress.advance(bar)
         )

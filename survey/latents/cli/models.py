@@ -65,9 +65,9 @@ def fit(
     if method == "autoencoder":
         chosen |= {"threads": threads} | ({} if epochs is None else {"epochs": epochs})
     model = make_representation(method, **chosen)
-    with progress_bar("epochs", quiet=quiet or method != "autoencoder") as progress:
+    with progress_bar(quiet=quiet or method != "autoencoder") as progress:
         if method == "autoencoder":
-            bar = progress.add_task("", total=chosen.get("epochs", 40))
+            bar = progress.add_task("epochs", total=chosen.get("epochs", 40))
             checkpoint = out.with_name(f".{out.name}.training")
             options = {
                 "checkpoint": checkpoint,

@@ -45,7 +45,7 @@ FOLDS = 4
 
 
 @dataclass(frozen=True)
-class Plan:
+class BenchmarkPlan:
     """What is compared.
 
     Attributes
@@ -115,7 +115,7 @@ class Record:
 
 def evaluate(
     data: LabelledSpectra,
-    plan: Plan,
+    plan: BenchmarkPlan,
     folder: Path,
     *,
     on_job: Callable[[Job, bool], None] = lambda job, cached: None,
@@ -126,7 +126,7 @@ def evaluate(
     Parameters
     ----------
     data : LabelledSpectra
-    plan : Plan
+    plan : BenchmarkPlan
     folder : Path
         Where each job leaves its model, latents and records.
     on_job : callable
@@ -155,7 +155,7 @@ def evaluate(
 
 
 def _do(
-    data: LabelledSpectra, plan: Plan, job: Job, place: Path, key: str,
+    data: LabelledSpectra, plan: BenchmarkPlan, job: Job, place: Path, key: str,
     progress: Callable[[Epoch], None],
 ) -> list[Record]:  # fmt: skip
     place.mkdir(parents=True, exist_ok=True)
@@ -174,7 +174,7 @@ def _do(
 
 
 def _fitted(
-    known: LabelledSpectra, plan: Plan, job: Job, place: Path, key: str,
+    known: LabelledSpectra, plan: BenchmarkPlan, job: Job, place: Path, key: str,
     progress: Callable[[Epoch], None],
 ) -> Representation:  # fmt: skip
     """The model of a job, as it was saved, or else fitted now."""
@@ -217,7 +217,7 @@ def _has_choice(method: str) -> bool:
     return method in METHODS and method != "hardness"
 
 
-def _parameters(plan: Plan, job: Job) -> dict[str, Any]:
+def _parameters(plan: BenchmarkPlan, job: Job) -> dict[str, Any]:
     if job.method not in METHODS:
         return {}
     chosen = {"n_latents": job.k, "seed": job.seed} if _has_choice(job.method) else {}

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from survey.latents.evaluation.benchmark import (
+    BenchmarkPlan,
     Job,
-    Plan,
     Record,
     Summary,
     fold,
@@ -43,7 +43,7 @@ COLUMNS = (
 
 
 def write_evaluation(
-    data: LabelledSpectra, plan: Plan, records: Sequence[Record], folder: Path
+    data: LabelledSpectra, plan: BenchmarkPlan, records: Sequence[Record], folder: Path
 ) -> list[str]:
     """Write all records, their summary and the figures; returns the short table as lines."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ def _cell(own: list[Summary], task: str, target: str | None, metric: str) -> str
     return ""
 
 
-def _models(plan: Plan, jobs: Path) -> dict[str, Representation]:
+def _models(plan: BenchmarkPlan, jobs: Path) -> dict[str, Representation]:
     """One model of each method, of the first seed, with eight latents if there is one."""
     chosen: dict[str, Job] = {}
     for job in plan.jobs():

@@ -1,1 +1,1 @@
-"""The classes of all clusters of a survey."""
+"""Classification of all clusters of a survey, and runs that end with one."""

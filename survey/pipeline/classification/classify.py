@@ -1,7 +1,7 @@
 """The classification of a survey: once for all galaxies, when they are in the catalog.
 
-Two parts are committed, each named by the key of all it depends on: the sample, with its
-labels or with a model, and the classes. Asking again with nothing changed computes nothing.
+It commits two parts, each with a key of everything it depends on: the sample, with its labels or
+a model, and the classes. If nothing has changed, nothing is computed again.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ from survey.pipeline.galaxy.tables import write_table
 from survey.pipeline.ratios import named_ratios
 from survey.pipeline.reference import reference_of_run
 from survey.pipeline.run.lock import exclusive
-from survey.pipeline.run.survey import describe_run
+from survey.pipeline.run.survey import write_run_record
 
 (SAMPLE_STAGE,) = CLASSES.made_of
 CODE_VERSION = {SAMPLE_STAGE: 2, CLASSES.name: 2}
-"""Raised when the code changes its results."""
+"""Raised when code changes results, as `code` of a `Stage` is."""
 
 NUMERIC_LIBRARIES = ("numpy", "scipy", "scikit-learn")
 
@@ -72,10 +72,10 @@ Result = tuple[Tables, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Classified:
-    """A classification that is published.
+    """A published classification.
 
-    `sample` is the part that it was made of, `computed` whether it had to be, and `notes`
-    what else is worth telling.
+    `sample` is the part that it was made from, `computed` is whether it was computed now, and
+    `notes` are messages for the user.
     """
 
     classification: SurveyPart
@@ -84,13 +84,13 @@ class Classified:
     notes: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
-        """How many clusters have each class; the last count, "none", is of those without."""
+        """How many clusters have each class; the last count, "none", is without a class."""
         names = self.classification.table("classes")["class"].to_pylist()
         counts = {name: names.count(name) for name in self.classification.classes}
         return counts | {"none": names.count(None)}
 
     def summary(self) -> list[str]:
-        """What was found, in a few lines for people."""
+        """The result in a few lines of text."""
         *classes, without = self.counts().items()
         counts = ", ".join(f"{count} {name}" for name, count in classes)
         n_cluster = sum(self.counts().values())
@@ -113,7 +113,9 @@ def classify_run(
     save_as: Path | None = None,
     on_draws: Callable[[int], None] = lambda n: None,
 ) -> Classified:
-    """Classify a run by its labels, or by a model, and record with which settings.
+    """Classify a run from its labels, or by a model.
+
+    The settings are recorded in the run only when labels are used.
 
     Parameters
     ----------
@@ -122,15 +124,15 @@ def classify_run(
     settings : Settings
     cluster : Cluster
     model : Path, optional
-        A trained model to be applied; no labels are needed then.
+        A trained model to apply; then no labels are needed.
     save_as : Path, optional
-        Where to write the model that these labels make.
+        Where to write a model trained from the labels.
     on_draws : callable
-        Called with every number of draws that is done, now or before: `settings.classes.draws` in
-        all, and as many again for a model that is saved.
+        Called with numbers of draws that are done, now or before: `settings.classes.draws` in
+        total, and as many again if a model is saved.
     """
     if model is not None and save_as is not None:
-        raise ConfigError("a model that is applied is not trained: there is none to save")
+        raise ConfigError("--save-model trains a model from labels; it cannot be used with --model")
     if model is not None:
         done = apply_model_file(root, model, settings.classes, cluster, on_draws=on_draws)
     else:
@@ -143,7 +145,7 @@ def classify_run(
             on_draws=on_draws,
         )  # fmt: skip
     if model is None:
-        describe_run(Path(root), settings)
+        write_run_record(Path(root), settings)
     return done
 
 
@@ -161,21 +163,21 @@ def classify(
     root : str or Path
         The run directory.
     settings : ClassSettings
-        Of which `labels` has to be given.
+        `labels` must be set.
     cluster : Cluster
     on_draws : callable
-        Called with every number of draws that is done.
+        Called with numbers of draws that are done.
 
     Raises
     ------
     ConfigError
         If there are no labels, or the directory is in use.
     DataError
-        If labels or measurements are too few to tell classes apart.
+        If there are too few labels or measurements to separate classes.
     """
     if settings.labels is None:
         raise ConfigError(
-            "the survey has no labels to start from",
+            "the survey has no labels",
             expected="a DS9 region file or a table of labels",
             advice="Give --labels FILE; `survey init` writes a table to start from.",
         )
@@ -230,7 +232,7 @@ def apply_model_file(
 ) -> Classified:
     """Classify the clusters of a run by a trained model, and publish their classes.
 
-    Of the settings, only `draws` and `seed` count.
+    Only the settings `draws` and `seed` are used.
 
     Raises
     ------
@@ -279,7 +281,7 @@ def apply_model_file(
 
 
 class _SurveyWide:
-    """The parts of a run that are of all galaxies together."""
+    """The parts of a run that belong to all galaxies together."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -289,26 +291,26 @@ class _SurveyWide:
         self.vocabulary = Manifest.read(self.catalog.path).vocabulary.with_classes(())
 
     def latents(self, model: str | None = None) -> SurveyPart:
-        """Those in the catalog, to be predictors; of a certain model if one is named."""
+        """The latents in the catalog, for predictors; checked to be of `model` if it is given."""
         found = current_products(self.root).get(LATENTS.name)
         if found is None:
             raise ConfigError(
-                "latents are to be predictors of classes, of which the catalog has none",
+                "classes.use_latents is set, but the catalog has no latents",
                 file=self.root,
-                advice=f"Run `survey latent fit {self.root}` first, or leave out use_latents.",
+                advice=f"Run `survey latent fit {self.root}`, or set classes.use_latents = false.",
             )
         if model is not None and found.summary["model"] != model:
             raise ConfigError(
-                "the latents in the catalog are of another model than those of the training",
+                "the latents in the catalog are of another model than those of the training set",
                 file=self.root,
                 expected=model,
                 found=found.summary["model"],
-                advice="Give that one: `survey latent publish RUN --model FOLDER`.",
+                advice="Publish those of that model: `survey latent publish RUN --model FOLDER`.",
             )
         return found
 
     def sample(self, given: Sequence[Any], write: Callable[[Path], None]) -> Receipt:
-        """The part with the clusters, and what was `given` about them."""
+        """The part with all clusters; its key also depends on `given`."""
         if not self.parts:
             raise DataError("there is no galaxy to classify", file=self.root)
         parts = {galaxy: part.key for galaxy, part in self.parts.items()}
@@ -326,7 +328,7 @@ class _SurveyWide:
         facts: Mapping[str, Any],
         notes: Sequence[str] = (),
     ) -> Classified:
-        """Publish the classes that follow from a sample and settings, computed if need be."""
+        """Publish the classes of a sample; compute them if no part has this key."""
         versions = [importlib.metadata.version(name) for name in NUMERIC_LIBRARIES]
         key = fingerprint(sample.key, settings, CODE_VERSION[CLASSES.name], versions)
         receipt = self.store.find(SURVEY_WIDE, CLASSES.name, key, full=True)
@@ -365,7 +367,7 @@ def _number(value: float | None) -> str:
 @contextmanager
 def _working_in(root: str | Path) -> Iterator[_SurveyWide]:
     root = Path(root).resolve()
-    open_catalog(root)  # before a folder is made of a name that was mistyped
+    open_catalog(root)  # First: the lock would create a folder of a mistyped name.
     with exclusive(root):
         yield _SurveyWide(root)
 

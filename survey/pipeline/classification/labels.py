@@ -27,7 +27,7 @@ L = TypeVar("L", LabelRegion, PlaceLabel)
 
 @dataclass(frozen=True)
 class LabelFile:
-    """What a file of labels says, and the hash of its text."""
+    """The content of a file of labels, and the hash of its text."""
 
     path: Path
     content_hash: str
@@ -36,22 +36,22 @@ class LabelFile:
 
     @property
     def classes(self) -> set[str]:
-        """Classes that it gives."""
+        """Classes that occur in it."""
         return {region.class_name for region in self.regions} | {p.class_name for p in self.places}
 
     def unknown_galaxies(self, galaxies: Iterable[str]) -> list[str]:
-        """Galaxies that it names and the survey does not have."""
+        """Galaxies in it that the survey does not have."""
         known = {bare_name(galaxy) for galaxy in galaxies}
         named = {region.galaxy for region in self.regions} | {p.galaxy for p in self.places}
         return sorted(name for name in named - {""} if bare_name(name) not in known)
 
     def of(self, galaxy: str) -> tuple[list[LabelRegion], list[PlaceLabel]]:
-        """Regions and places of one galaxy, and regions that are of no galaxy by name."""
+        """Regions and places of one galaxy, and regions without a galaxy name."""
         name = bare_name(galaxy)
         regions = self._regions.get("", []) + self._regions.get(name, [])
         return regions, self._places.get(name, [])
 
-    # Of thousands of labels only a few are of one galaxy: they are looked up, not compared.
+    # There may be thousands of labels, only a few of which belong to one galaxy.
     @cached_property
     def _regions(self) -> dict[str, list[LabelRegion]]:
         return _by_galaxy(self.regions)
@@ -71,20 +71,21 @@ def _by_galaxy(labels: Iterable[L]) -> dict[str, list[L]]:
 def read_labels(path: str | Path, reference: Reference | None = None) -> LabelFile:
     """Read labels from DS9 regions (.reg) or a table (.ecsv).
 
-    What the type of a galaxy says of its places, `reference` tells, or the packaged tables.
+    Classes of nucleus and disc by galaxy type come from `reference.place_classes`; without a
+    reference, from the packaged tables.
 
     Raises
     ------
     ConfigError
-        If there is no such file, or its format is not known.
+        If the file does not exist, or its format is unknown.
     DataError
         If it cannot be read.
     """
     path = Path(path)
     if not path.is_file():
-        raise ConfigError("no such file of labels", file=path)
+        raise ConfigError("the file of labels does not exist", file=path)
     if path.suffix not in FORMATS:
-        raise ConfigError("labels of an unknown format", file=path, expected=" or ".join(FORMATS))
+        raise ConfigError("unknown format of labels", file=path, expected=" or ".join(FORMATS))
     text = path.read_text(encoding="utf-8")
     try:
         regions = parse_regions(text, FORMATS[path.suffix])
@@ -114,7 +115,7 @@ def label_rows(
     -------
     DataFrame
         One row per row of `clusters`: `label`, a position in the classes or `UNLABELLED`,
-        `coverage` by the best of them, and `conflict`.
+        the largest `coverage` by a class, and `conflict`.
     """
     galaxy, nuclear = str(clusters["galaxy"].iloc[0]), clusters.loc[clusters["nuclear"], "cluster"]
     regions, places = labels.of(galaxy)

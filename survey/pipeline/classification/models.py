@@ -1,4 +1,4 @@
-"""Trained models: made of a classification, written with their card, read again."""
+"""Trained models: grown from a classification, written with their card, and read."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def save_model(
 ) -> Path:
     """Grow the forest of a classification, one tree a draw, and write it as a model.
 
-    Its card is written beside it, with the ending .json. `sample` is the folder of the part
-    that the classification was made of. Returns the file.
+    Its card is written beside it, with the suffix .json. `sample` is the folder of the part that
+    the classification was made from. Returns the file.
     """
     file = Path(file)
     labelled = labelled_sample(sample, settings)
@@ -65,12 +65,12 @@ def read_model(file: str | Path) -> tuple[bytes, Model]:
     Raises
     ------
     ConfigError
-        If there is no such file.
+        If the file does not exist.
     DataError
         If it is not a model.
     """
     path = Path(file)
     if not path.is_file():
-        raise ConfigError("no such model", file=path)
+        raise ConfigError("the model file does not exist", file=path)
     data = path.read_bytes()
     return data, load_model(data, file=str(path))

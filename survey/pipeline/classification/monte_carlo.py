@@ -1,8 +1,8 @@
-"""The Monte Carlo on a cluster: portions of draws as tasks, their exact sums put together.
+"""The Monte Carlo on a cluster: portions of draws are tasks, and their exact sums are added.
 
-A task names the folder of the sample and the numbers of its draws; the sample is read once by
-every worker. Sums of draws do not depend on how they were divided, so neither does a result
-on the number of workers.
+A task has the folder of the sample and the numbers of its draws; every worker reads the sample
+once. The sums do not depend on how draws are divided, so results do not depend on the number of
+workers.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from survey.pipeline.classification.sample import labels_of, sample_of, sample_r
 PORTIONS_PER_SLOT = 8
 DRAWS_PER_PORTION = 10
 ROWS_PER_PORTION = 20_000
-"""Bounds of a portion: small enough for the bar to move, large enough for Dask not to matter."""
+"""Bounds of a portion: small enough for the progress bar, large beside the overhead of Dask."""
 
 MODEL_FILE = "model.skops"
 
@@ -46,7 +46,7 @@ class Portion:
 
 
 class MonteCarlo:
-    """Does the draws of one classification on a cluster.
+    """Runs the draws of one classification on a cluster.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class MonteCarlo:
         Folder of the part with the sample.
     settings : ClassSettings
     on_draws : callable
-        Called with every number of draws that ends.
+        Called with numbers of draws that are done.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class MonteCarlo:
         return join_forests([forest for _, forest in portions])
 
     def applied(self) -> ExactSum:
-        """Probabilities by the model that lies beside the sample."""
+        """Probabilities by the model that is kept with the sample."""
         return reduce(add, (result for _, result in self._results(_apply)))
 
     def _results(self, function: Callable[[Portion], T]) -> Iterator[tuple[int, T]]:
@@ -107,13 +107,13 @@ class MonteCarlo:
 
 
 def method_of(settings: ClassSettings) -> Method:
-    """The method that settings ask for."""
+    """The method of the settings."""
     return Method(**settings.model_dump(include=set(Method.__dataclass_fields__)))
 
 
 @lru_cache(maxsize=1)
 def labelled_sample(folder: Path, settings: ClassSettings) -> LabelledSample:
-    """The sample of a part, to be learnt from."""
+    """The labelled sample of a part, for training."""
     rows = sample_rows(folder)
     sample = sample_of(rows, sample_ratios(folder), use_slope=settings.use_slope)
     return LabelledSample(sample, labels_of(rows), settings.classes)
@@ -121,7 +121,7 @@ def labelled_sample(folder: Path, settings: ClassSettings) -> LabelledSample:
 
 @lru_cache(maxsize=1)
 def model_and_sample(folder: Path) -> tuple[Model, Sample]:
-    """The model of a part, and the sample it is to be applied to."""
+    """The model of a part, and the sample that it is applied to."""
     model = load_model((folder / MODEL_FILE).read_bytes(), file=str(folder / MODEL_FILE))
     return model, sample_of(sample_rows(folder), model.ratios, use_slope=model.uses_slope)
 

@@ -1,4 +1,4 @@
-"""What a command line asks of a classification: which settings, and whether they can work."""
+"""Settings of a classification from a command line, and checks before it starts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from survey.config import Settings, load_settings
 from survey.errors import ConfigError
 from survey.pipeline.classification.labels import read_labels
 from survey.pipeline.reference import SETTINGS_FILE, reference_of
-from survey.pipeline.run.plan import Plan, with_absolute_paths
+from survey.pipeline.run.plan import RunPlan, with_absolute_paths
 
 
-def check_labels_of(plan: Plan) -> None:
-    """Read the labels of a run that is to end in a classification, before it starts.
+def check_labels_of(plan: RunPlan) -> None:
+    """Read the labels of a run that will end with a classification, before it starts.
 
     Raises
     ------
@@ -31,20 +31,20 @@ def plan_classification(
     model: Path | None = None,
     overrides: dict[str, Any] | None = None,
 ) -> Settings:
-    """Settings of a run for its classification; `labels` take precedence over theirs.
+    """Settings of a run for its classification; `labels` override those in its record.
 
     Raises
     ------
     ConfigError
-        If nothing ran in `root`, both labels and a model are given, or a setting that is not of
-        the classification is to be changed.
+        If no survey has run in `root`, if both labels and a model are given, or if `overrides`
+        has settings of other tables than classes and engine.
     """
     overrides = overrides or {}
     if labels is not None and model is not None:
-        raise ConfigError("a model is applied without labels: give one of the two")
+        raise ConfigError("--labels and --model are both given: give one of them")
     if foreign := sorted(set(overrides) - {"classes", "engine"}):
         raise ConfigError(
-            "these settings are not of the classification",
+            "only settings of the classification can be changed here",
             expected="classes or engine",
             found=", ".join(foreign),
             advice="Change them with `survey run`.",

@@ -1,6 +1,6 @@
-"""The sample of a classification: what all its tasks need, written once and read once a worker.
+"""The sample of a classification: written once, and read once by every worker.
 
-Clusters of all galaxies with the fluxes of some lines, and the labels they start from.
+It has the clusters of all galaxies, the fluxes that the ratios need, and the initial labels.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def write_sample(
     Raises
     ------
     ConfigError
-        If labels have classes that the settings do not.
+        If labels have classes that the settings do not have.
     """
     if labels is not None:
         check_classes(labels.classes, settings.classes)
@@ -81,7 +81,7 @@ def write_sample(
 def _latent_columns(
     rows: pd.DataFrame, latents: SurveyPart, parts: Mapping[str, Receipt]
 ) -> pd.DataFrame:
-    """Latents and their errors, a column each, of the clusters of `rows`; NaN where none are."""
+    """Latents and their errors, a column each, of the clusters of `rows`; NaN if missing."""
     table = latents.current_rows(
         "latents", {name: part.key for name, part in parts.items()}
     ).to_pandas()
@@ -110,9 +110,9 @@ def sample_ratios(folder: Path) -> tuple[Ratio, ...]:
 
 
 def sample_of(rows: pd.DataFrame, ratios: Sequence[Ratio], *, use_slope: bool) -> Sample:
-    """The sample as it is classified, with what latents were written into it.
+    """The sample for the classifier, with the latents if it has any.
 
-    A slope that was nowhere measured is no predictor.
+    A slope that was measured nowhere is not used as a predictor.
     """
     n_latents = sum(str(name).startswith(LATENT) for name in rows)
     latents, errors = (
@@ -142,7 +142,7 @@ def labels_of(rows: pd.DataFrame) -> Labels:
 def check_labels(
     rows: pd.DataFrame, settings: ClassSettings, catalog: Catalog, reference: Reference
 ) -> LabelledSample:
-    """The rows as a sample that can be learnt from; `catalog` is asked for advice if not.
+    """The rows as a labelled sample; `catalog` is used for the advice in errors.
 
     Raises
     ------
@@ -161,29 +161,29 @@ def check_labels(
             f"{count} of {name}" for name, count in zip(settings.classes, counts, strict=True)
         )
         raise DataError(
-            "too few clusters are labelled to tell classes apart",
+            "too few clusters are labelled to separate classes",
             file=settings.labels,
             expected="labelled and measured clusters of at least two classes",
             found=f"{found}, among {len(rows)} clusters of {rows['galaxy'].nunique()} galaxies",
-            advice="Do names of galaxies and coordinates agree with the table `galaxies`? A region "
-            f"has to cover more than {settings.min_fraction:.0%} of a cluster "
+            advice="Check that names and coordinates agree with the table `galaxies`. A region "
+            f"must cover more than {settings.min_fraction:.0%} of a cluster "
             "(classes.min_fraction).",
         )
     return LabelledSample(sample, labels, settings.classes)
 
 
 def label_notes(labels: LabelFile, rows: pd.DataFrame) -> list[str]:
-    """What a user should know of labels that had no effect."""
+    """Messages about labels that had no effect."""
     notes = []
     if unknown := labels.unknown_galaxies(rows["galaxy"].unique()):
         notes.append(f"labels of galaxies that are not in the survey: {', '.join(unknown)}")
     if n_conflicts := int(rows["conflict"].sum()):
-        notes.append(f"{n_conflicts} clusters are claimed by two classes, and were not labelled")
+        notes.append(f"{n_conflicts} clusters are claimed by two classes and have no label")
     return notes
 
 
 def fitting_sets(clusters: pd.DataFrame, reference: Reference) -> list[str]:
-    """Names of the sets of ratios by which some cluster of the table could be classified."""
+    """Names of the sets of ratios that were measured in at least one cluster."""
     rows = clusters.reset_index(drop=True)
     return [
         name
@@ -200,7 +200,7 @@ def _no_ratios(
         f"the ratios {settings.ratios!r} were not measured in any cluster",
         expected="most of their lines within the range of the spectra, some of them detected",
         found=f"{len(rows)} clusters without",
-        advice=f"Choose a set that was (classes.ratios): {', '.join(fitting)}."
+        advice=f"Choose a set that was measured (classes.ratios): {', '.join(fitting)}."
         if fitting
         else "No set of ratios fits this wavelength range: add one (catalogs/data/ratios.ecsv).",
     )

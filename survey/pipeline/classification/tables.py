@@ -18,11 +18,11 @@ from survey.classes.scores import Score
 from survey.classes.types import UNLABELLED
 
 N_PLANES = 4
-"""How many of the most important ratios are drawn against the first of the set."""
+"""Number of the most important ratios that are drawn against the first of the set."""
 
 
 def class_rows(rows: pd.DataFrame, found: Classes, classes: Sequence[str]) -> pd.DataFrame:
-    """The table `classes` as far as it follows from probabilities alone."""
+    """The columns of the table `classes` that follow from probabilities alone."""
     names = np.array([*classes, None], dtype=object)
     table = rows[["galaxy", "cluster"]].copy()
     table["class"] = names[found.label]
@@ -97,7 +97,7 @@ def _score_row(score: Score, k: int) -> dict[str, Any]:
 
 
 def diagram_rows(diagrams: Sequence[Diagram], origin: str) -> list[dict[str, Any]]:
-    """Rows of the table `diagrams`, whose `origin` is that of the contours."""
+    """Rows of the table `diagrams`; `origin` says whose contours they are."""
     rows = []
     for diagram in diagrams:
         rings: dict[tuple[str, float], int] = {}
@@ -113,7 +113,7 @@ def diagram_rows(diagrams: Sequence[Diagram], origin: str) -> list[dict[str, Any
 
 
 def diagrams_of(classification: SurveyPart) -> tuple[Diagram, ...]:
-    """The diagrams that `diagram_rows` made rows of, for the clusters of the sample itself."""
+    """The diagrams of the sample itself, from the rows that `diagram_rows` made."""
     rows = classification.table("diagrams").to_pylist()
     return tuple(
         Diagram(
@@ -134,7 +134,8 @@ def planes_of(
 ) -> tuple[tuple[str, str], ...]:
     """The planes (x, y) in which classes are drawn.
 
-    Those with demarcation lines, and the most important ratios against the first of the set.
+    Those with demarcation lines; if there are none, the most important ratios against the first of
+    the set.
     """
     first, *others = ratios
     ranked = [name for name in by_importance if name in others] or others

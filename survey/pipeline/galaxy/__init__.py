@@ -1,1 +1,1 @@
-"""One galaxy, from its files to its committed part; `stages` tells the whole story."""
+"""One galaxy, from its files to its committed part. Begin with `stages`."""

@@ -1,4 +1,4 @@
-"""From the tree to described clusters: cut, alignment, spectra, geometry."""
+"""From the tree to clusters: cut, alignment, spectra, geometry."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from survey.pipeline.galaxy.tree import SEED, TreeResult, relink
 from survey.spectra.prepare import Prepared
 
 MEDOID_CANDIDATES = 1000
-"""Members of a cluster among which its medoid is looked for, where the matrix is not kept."""
+"""Members of a cluster that are candidates for its medoid if the matrix is not kept."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,11 @@ class Clusters:
         return (np.abs(self.shifts) == limit) & (limit > 0)
 
 
-def cut_tree(prepared: Prepared, linked: TreeResult, settings: Settings) -> Cut:
+def cut_tree(prepared: Prepared, tree: TreeResult, settings: Settings) -> Cut:
     """Cut the tree of the spaxels."""
     return choose_cut(
-        linked.tree,
-        linked.compared(settings),
+        tree.tree,
+        tree.clustered_distances(settings),
         settings.cut,
         brightness=prepared.brightness,
         relink=lambda condensed: relink(condensed, settings),
@@ -84,7 +84,7 @@ def cut_tree(prepared: Prepared, linked: TreeResult, settings: Settings) -> Cut:
 
 
 def describe_clusters(
-    cube: xr.Dataset, prepared: Prepared, linked: TreeResult, cut: Cut, settings: Settings
+    cube: xr.Dataset, prepared: Prepared, tree: TreeResult, cut: Cut, settings: Settings
 ) -> Clusters:
     """Describe every cluster of a partition.
 
@@ -93,14 +93,14 @@ def describe_clusters(
     cube : xarray.Dataset
         The converted cube.
     prepared : Prepared
-    linked : TreeResult
+    tree : TreeResult
         The tree of its spaxels.
     cut : Cut
     settings : Settings
     """
     y, x = (cube[axis].values[prepared.spaxels] for axis in "yx")
     brightness = prepared.brightness
-    medoids = _medoids(prepared, linked, cut.labels, settings)
+    medoids = _medoids(prepared, tree, cut.labels, settings)
     shifts = shifts_to_medoids(prepared.spectra, cut.labels, medoids, prepared.max_shift)
     profiles = cluster_profiles(
         prepared.flux,
@@ -129,16 +129,13 @@ def describe_clusters(
 
 
 def _medoids(
-    prepared: Prepared, linked: TreeResult, labels: NDArray[np.integer], settings: Settings
+    prepared: Prepared, tree: TreeResult, labels: NDArray[np.integer], settings: Settings
 ) -> NDArray[np.intp]:
-    """Medoids (k,) of the clusters, of large galaxies among some of their members.
-
-    They are spectra in the middle of spectra, whatever the tree was made of.
-    """
+    """Medoids (k,) of the clusters; in large galaxies, chosen among some of their members."""
     threads = settings.engine.threads_per_worker
-    # With their noise: the medoid, to which all are aligned, should not be a noisy one.
-    if linked.items is None:
-        return cluster_medoids(linked.condensed, labels)
+    # The distances include noise: spectra are aligned to the medoid, which should not be noisy.
+    if tree.items is None:
+        return cluster_medoids(tree.condensed, labels)
     spectra, max_shift = prepared.spectra, prepared.max_shift
     return np.array(
         [
@@ -149,7 +146,7 @@ def _medoids(
 
 
 def _centre(cube: xr.Dataset, prepared: Prepared) -> tuple[float, float]:
-    """Photometric centre of all spaxels with data: the nucleus may be among those left out."""
+    """Photometric centre of all spaxels with data: the nucleus may not be clustered."""
     seen = np.isfinite(prepared.mean_flux)
     return photometric_centre(
         prepared.mean_flux[seen], cube["y"].values[seen], cube["x"].values[seen]

@@ -1,8 +1,9 @@
-"""What a galaxy will take: bytes and seconds of every stage, known before it starts.
+"""Projected cost of a galaxy: bytes and seconds of the five stages that dominate.
 
-Bytes follow from what is held at a time. Seconds follow laws fitted to measurements on one core:
-`tests/benchmarks/bench_scale.py` compares both with reality. What a path to the tree takes stands
-beside the path, in `survey.pipeline.galaxy.tree_paths`.
+These are read, prepare, distances, tree and profiles. Bytes follow from what is in memory at a
+time; seconds follow laws fitted to measurements on one core. `tests/benchmarks/bench_scale.py`
+compares both with reality. The costs of the paths to the tree are declared with the paths, in
+`survey.pipeline.galaxy.tree_paths`.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from survey.distances.strips import rectangle_bytes, strip_length
 BASE_BYTES = 330 << 20  # a worker process with the numerical libraries loaded and at work
 VOXEL_BYTES = 17  # flux, error and mask as read; flux and spectra as prepared
 KEPT_VOXEL_BYTES = 8  # flux and spectra
-BLOCK_BYTES = 220 << 20  # what is read and worked on at a time, by every stage
+BLOCK_BYTES = 220 << 20  # what every stage reads and processes at a time
 LEAST_BLOCK_BYTES = 60 << 20  # the same for a cube of no size,
 BLOCK_VOXEL_BYTES = 60  # and what every voxel adds to that
-STRIP_BYTES = 700 << 20  # as much as strips of distances take where there is room
+STRIP_BYTES = 700 << 20  # the most that strips of distances use
 
 # Seconds on one core.
 VOXEL_CONVERT_S = 6e-8
@@ -36,7 +37,7 @@ FLOAT64_COST = 1.8
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be clustered, and with which settings.
+    """The size of a clustering problem, and the settings that determine its cost.
 
     Parameters
     ----------
@@ -71,10 +72,10 @@ class Work:
         max_shift: int | None = None,
         read: tuple[int, int] | None = None,
     ) -> Work:
-        """The work of the settings on so many spectra.
+        """The work on so many spectra with these settings.
 
-        A shift that is given as a velocity is so many samples of a grid that may not be known
-        yet: without `max_shift` it counts as the paper's.
+        A shift given as a velocity needs a grid, which may not be known yet: without `max_shift`
+        it counts as the 6 samples of the paper.
         """
         if max_shift is None:
             shift = settings.distance.shift
@@ -107,20 +108,20 @@ class Work:
 
     @property
     def itemsize(self) -> int:
-        """Bytes of a distance in a matrix that is made at once."""
+        """Bytes of one distance in a matrix that is computed all at once."""
         double = self.n_spaxel <= MAX_FLOAT64_SPECTRA if self.dtype == "auto" else False
         return 8 if double or self.dtype == "float64" else 4
 
     @property
     def stored_values(self) -> int:
-        """Numbers that a distance engine stores of all spectra."""
+        """Numbers that a distance engine stores for all spectra."""
         if least_work(self.n_plane, self.max_shift) == "fft":
             return self.n_spaxel * fft.stored_values(self.n_plane, self.max_shift)
         return self.n_spaxel * self.n_plane
 
     @property
     def distance_seconds(self) -> float:
-        """Time of all distances."""
+        """Seconds to compute all distances."""
         lags = (2 * self.max_shift + 1) / REFERENCE_LAGS
         seconds = self.n_pair * (PAIR_S * lags + PAIR_PLANE_S * self.n_plane)
         return seconds * (FLOAT64_COST if self.itemsize == 8 else 1.0)
@@ -128,7 +129,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Needs:
-    """What a path to the tree takes besides what every galaxy takes.
+    """Memory, time and disk that a path to the tree needs, besides those of every galaxy.
 
     Parameters
     ----------
@@ -138,9 +139,9 @@ class Needs:
     strip : int
         Spectra in a strip of distances; 0 where they are computed all at once.
     in_memory_clusters : int
-        How many clusters are left to a chain in memory, where the first merges are on disk.
+        Clusters that are left for a chain in memory, where the first merges are on disk.
     scratch_bytes : int
-        On disk meanwhile.
+        Temporary files on disk.
     """
 
     distances: int
@@ -152,7 +153,7 @@ class Needs:
 
 
 class Budget:
-    """The memory that a galaxy may use, and what it takes on any path.
+    """The memory that a galaxy may use, and its cost on any path.
 
     Parameters
     ----------
@@ -172,11 +173,11 @@ class Budget:
         self.held = BASE_BYTES + (0 if streamed else KEPT_VOXEL_BYTES * work.n_voxel)
 
     def room_beside(self, n_bytes: float) -> float:
-        """Memory that is left beside what is held anyway and so many bytes."""
+        """Memory left when so many bytes are used besides what is always held."""
         return self.usable - self.held - self.block - n_bytes
 
     def strip_beside(self, n_bytes: int) -> int:
-        """Spectra in a strip of distances that is computed beside so many bytes."""
+        """Spectra in a strip of distances when so many bytes are used for other things."""
         work, room = self.work, min(self.room_beside(n_bytes), STRIP_BYTES)
         return strip_length(work.n_spaxel, work.n_plane, work.max_shift, room)
 
@@ -185,9 +186,9 @@ class Budget:
         return rectangle_bytes(strip, self.work.n_plane, self.work.max_shift)
 
     def stages(self, needs: Needs) -> tuple[StageCost, ...]:
-        """The cost of every stage on a path with these needs."""
+        """The costs of the five stages on a path with these needs."""
         work = self.work
-        # While all is about one matrix, nothing else is read in blocks.
+        # While the matrix is computed and merged, no cube is read in blocks.
         at_work = self.held + self.block // 2
         read = BASE_BYTES + self.block + (0 if self.streamed else VOXEL_BYTES * work.n_voxel_read)
         return (
@@ -199,7 +200,7 @@ class Budget:
         )
 
     def scratch_bytes(self, needs: Needs) -> int:
-        """What is on disk meanwhile, the spectra included if they are there."""
+        """Temporary files on disk, including the spectra if they are streamed."""
         spectra = KEPT_VOXEL_BYTES * self.work.n_voxel if self.streamed else 0
         return needs.scratch_bytes + spectra
 
@@ -215,19 +216,19 @@ class StageCost:
 
 @dataclass(frozen=True)
 class Projection:
-    """What a galaxy will cost.
+    """The projected cost of a galaxy.
 
     Parameters
     ----------
     work : Work
     path : str
-        How its tree will be made.
+        The path to its tree.
     streamed : bool
         Whether its spectra are on disk while it is computed.
     strip, in_memory_clusters : int
         See `Needs`.
     scratch_bytes : int
-        Needed on disk meanwhile.
+        Temporary files on disk.
     stages : tuple of StageCost
     """
 
@@ -241,16 +242,16 @@ class Projection:
 
     @property
     def peak_bytes(self) -> int:
-        """Memory of the dearest stage."""
+        """Memory of the stage that needs most."""
         return max(stage.bytes for stage in self.stages)
 
     @property
     def seconds(self) -> float:
-        """All stages on one core."""
+        """Time of the five stages on one core."""
         return sum(stage.seconds for stage in self.stages)
 
     def as_facts(self) -> dict[str, Any]:
-        """All of it in JSON-able values."""
+        """All of it as JSON values."""
         sizes = {"n_spaxel": self.work.n_spaxel, "n_plane": self.work.n_plane}
         facts = {k: v for k, v in asdict(self).items() if k != "work"}
         return sizes | facts | {"peak_bytes": self.peak_bytes, "seconds": self.seconds}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def reset_peak_memory() -> None:
-    """Let the peak memory of this process start anew, where the system allows it (Linux)."""
+    """Reset the peak memory of this process, if the system supports that (Linux)."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:

@@ -1,4 +1,4 @@
-"""What a galaxy's part holds besides tables: the record of the cut, the model cube."""
+"""Files in the part of a galaxy besides tables: the record of the cut, the model cube."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def write_cut(path: Path, cut: Cut) -> None:
 
 
 def write_reconstruction(path: Path, clusters: Clusters, allocate: Allocate) -> None:
-    """Write the cube as its clusters describe it, and what they leave, as FITS.
+    """Write the model cube of the clusters, and the residual, as FITS.
 
     The wavelengths are those that were clustered, in the rest frame. Spectra are modelled row by
     row and written plane by plane; `allocate` makes the table "model" in between.

@@ -1,4 +1,4 @@
-"""What a stage of a galaxy is, and what it knows of the galaxy."""
+"""The declaration of a stage, and the context of a galaxy that every stage gets."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Kept(Enum):
     STORE = "a Zarr store in RUN/cubes"
     PART = "a committed part in RUN/parts"
     MEMORY = "the memory of the worker, until the galaxy is done"
-    NOWHERE = "handed over to the stage that asked for it"
+    NOWHERE = "nowhere: the next stage takes it"
 
 
 @dataclass(frozen=True)
-class GalaxyJob:
-    """What every stage knows of its galaxy.
+class GalaxyContext:
+    """What every stage knows about its galaxy.
 
     Attributes
     ----------
@@ -41,13 +41,13 @@ class GalaxyJob:
     reference : Reference
         Lines, bands, instruments and windows of the run.
     memory_bytes : float, optional
-        What this process may use; decides what is kept on disk, and how the tree is made.
+        What this process may use. It decides what is kept on disk and how the tree is made.
     scratch : Scratch
-        Room on disk while the galaxy is being computed.
+        Temporary files on disk while the galaxy is computed.
     keys : dict of str
         The key of every stage.
     seconds : dict of float
-        Time of every stage up to now; of what was made on another day, its time then.
+        Time of every stage so far; for a result found on disk, the time when it was made.
     """
 
     target: Target
@@ -69,7 +69,7 @@ class GalaxyJob:
 class Part:
     """What a stage commits: a function that writes its files, and facts for the receipt.
 
-    `notes` are what a user should know of it.
+    `notes` are messages for the user.
     """
 
     write: Callable[[Path], None]
@@ -77,7 +77,7 @@ class Part:
     notes: tuple[str, ...] = ()
 
 
-def _nothing(job: GalaxyJob) -> Any:
+def _nothing(galaxy: GalaxyContext) -> Any:
     return None
 
 
@@ -88,20 +88,21 @@ class Stage:
     Attributes
     ----------
     name : str
-        Its time is the column ``seconds_<name>``, and the table `quarantine` says it.
+        In the table `quarantine`, and for every stage but the last in the column
+        ``seconds_<name>`` of its time.
     make : callable
-        ``make(job, *results of inputs)``. Returns the result, or a `Part` to be committed; a
-        store it writes itself, and returns nothing.
+        ``make(galaxy, *results of inputs)``. Returns the result, or a `Part` to commit. A stage
+        kept in a store writes the store itself and returns nothing.
     inputs : tuple of str
-        Stages whose results it takes, earlier in the list. Of one that is kept as a part that is
-        the receipt, of one that is kept in a store the opened store.
+        Stages whose results it takes, earlier in the list. The result of a stage kept as a part is
+        the receipt; the result of a stage kept in a store is the opened store.
     kept : Kept
     settings : tuple of str
-        Tables of the settings on which it depends, besides those of its inputs.
+        Tables of the settings that it depends on, besides those of its inputs.
     depends_on : callable
         What else it depends on, in JSON-able values.
     code : int
-        Raised when its code changes its results: what it made before is then made again.
+        Raised when its code changes its results, so that earlier results are computed again.
     libraries : tuple of str
         Those whose versions may change its results.
     """
@@ -111,16 +112,19 @@ class Stage:
     inputs: tuple[str, ...]
     kept: Kept
     settings: tuple[str, ...] = ()
-    depends_on: Callable[[GalaxyJob], Any] = _nothing
+    depends_on: Callable[[GalaxyContext], Any] = _nothing
     code: int = 1
     libraries: tuple[str, ...] = ()
 
-    def key(self, job: GalaxyJob) -> str:
-        """The fingerprint of all that its result depends on."""
+    def key(self, galaxy: GalaxyContext) -> str:
+        """The fingerprint of everything that its result depends on."""
         return fingerprint(
-            [job.keys[name] for name in self.inputs],
-            self.depends_on(job),
-            {name: getattr(job.settings, name).model_dump(mode="json") for name in self.settings},
+            [galaxy.keys[name] for name in self.inputs],
+            self.depends_on(galaxy),
+            {
+                name: getattr(galaxy.settings, name).model_dump(mode="json")
+                for name in self.settings
+            },
             self.code,
             [_version(name) for name in self.libraries],
         )
@@ -128,5 +132,5 @@ class Stage:
 
 @cache
 def _version(library: str) -> str:
-    # Looked up in files of the installation each time, by hundreds of lines of parsing.
+    # Without the cache every look-up would parse files of the installation.
     return version(library)

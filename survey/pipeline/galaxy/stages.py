@@ -1,9 +1,9 @@
-"""The story of one galaxy, from its files to its rows in the catalog.
+"""The stages of one galaxy, from its files to its rows in the catalog.
 
     read -> prepare -> distances -> tree -> cut -> profiles -> features -> commit
 
 Each function is one stage: it takes what the stages before it made and returns what it makes.
-`STAGES` below says of each what it depends on, and where its result is kept.
+`STAGES` below lists for each what it depends on, and where its result is kept.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from survey.distances.distances import shifted_distances
 from survey.distances.noise import noise_energy
 from survey.errors import DataError
 from survey.features.lines import line_ranges
+from survey.pipeline.galaxy.choose_tree_path import is_streamed, project_cost
 from survey.pipeline.galaxy.clusters import cut_tree, describe_clusters
 from survey.pipeline.galaxy.costs import Work
-from survey.pipeline.galaxy.paths import is_streamed, project
 from survey.pipeline.galaxy.peak_memory import peak_memory_bytes
 from survey.pipeline.galaxy.products import write_cut, write_reconstruction
-from survey.pipeline.galaxy.stage import GalaxyJob, Kept, Part, Stage
+from survey.pipeline.galaxy.stage import GalaxyContext, Kept, Part, Stage
 from survey.pipeline.galaxy.tables import (
     galaxy_facts,
     geometry_rows,
@@ -46,32 +46,32 @@ from survey.pipeline.galaxy.tables import (
     write_table,
 )
 from survey.pipeline.galaxy.tree import SEED, TreeResult
-from survey.pipeline.galaxy.tree_paths import TREE_PATHS, PathDistances, PathInput
+from survey.pipeline.galaxy.tree_paths import TREE_PATHS, TreeDistances, TreeInput
 from survey.pipeline.ratios import all_ratios, with_ratios
 from survey.spectra.blocks import Allocate, Rows, in_memory
 from survey.spectra.prepare import Prepared, prepare
 
 SAMPLE_SPAXELS = 4000
-"""Spaxels on which the cut of a tree is judged where the matrix of all is not kept."""
+"""Spaxels on which cuts are compared if the matrix of all spaxels is not kept."""
 
 
-def read(job: GalaxyJob) -> None:
+def read(galaxy: GalaxyContext) -> None:
     """Convert the files to a Zarr store; sub-bands become one cube."""
-    files, settings, scratch = job.target.files, job.settings.read, job.root / SCRATCH
-    path, layout = job.store_path("read"), job.settings.store.model_dump()
+    files, settings, scratch = galaxy.target.files, galaxy.settings.read, galaxy.root / SCRATCH
+    path, layout = galaxy.store_path("read"), galaxy.settings.store.model_dump()
     if len(files) == 1:
         with open_cube(files[0], settings, scratch=scratch) as cube:
             write_store(cube, path, **layout)
         return
     cubes = [read_cube(file, settings, scratch=scratch) for file in files]
-    write_store(merge_bands(cubes, arms=_arms(job)), path, **layout)
+    write_store(merge_bands(cubes, arms=_arms(galaxy)), path, **layout)
 
 
-def prepare_spectra(job: GalaxyJob, cube: xr.Dataset) -> Prepared:
+def prepare_spectra(galaxy: GalaxyContext, cube: xr.Dataset) -> Prepared:
     """Normalised rest-frame spectra of the good spaxels; cheap enough not to be stored."""
-    settings, redshift = job.settings, _redshift(job, cube)
-    tables: tuple[Rows, ...] = stored_spectra(job.store_path("read"))
-    flux, error, bad = tables if _streamed(job, cube) else (table[:] for table in tables)
+    settings, redshift = galaxy.settings, _redshift(galaxy, cube)
+    tables: tuple[Rows, ...] = stored_spectra(galaxy.store_path("read"))
+    flux, error, bad = tables if _streamed(galaxy, cube) else (table[:] for table in tables)
     shift = settings.distance.shift
     return prepare(
         flux,
@@ -79,39 +79,41 @@ def prepare_spectra(job: GalaxyJob, cube: xr.Dataset) -> Prepared:
         bad,
         cube["wavelength"].values,
         redshift=redshift,
-        window_um=_window_um(job),
+        window_um=_window_um(galaxy),
         settings=settings.prepare,
         shift_samples=shift if isinstance(shift, int) else 0,
         shift_km_s=settings.distance.shift_km_s,
-        line_mask_um=_line_mask_um(job.reference, cube.attrs["instrument"], redshift),
-        allocate=_allocate(job, cube),
+        line_mask_um=_line_mask_um(galaxy.reference, cube.attrs["instrument"], redshift),
+        allocate=_allocate(galaxy, cube),
     )
 
 
 def measure_distances(
-    job: GalaxyJob, cube: xr.Dataset, prepared: Prepared
-) -> tuple[PathInput, PathDistances]:
-    """Distances of all pairs, in the form in which the path that fits makes a tree of them."""
+    galaxy: GalaxyContext, cube: xr.Dataset, prepared: Prepared
+) -> tuple[TreeInput, TreeDistances]:
+    """Distances of all pairs, in the form that the chosen path makes a tree from."""
     n_spaxel, n_plane = prepared.spectra.shape
-    projection = project(
-        Work.of(n_spaxel, n_plane, job.settings, max_shift=prepared.max_shift, read=_shape(cube)),
-        path=job.settings.linkage.path,
-        memory_bytes=job.memory_bytes,
-        disk_bytes=shutil.disk_usage(job.root).free,
+    projection = project_cost(
+        Work.of(
+            n_spaxel, n_plane, galaxy.settings, max_shift=prepared.max_shift, read=_shape(cube)
+        ),
+        path=galaxy.settings.linkage.path,
+        memory_bytes=galaxy.memory_bytes,
+        disk_bytes=shutil.disk_usage(galaxy.root).free,
     )
-    given = PathInput(
+    given = TreeInput(
         spectra=prepared.spectra,
         max_shift=prepared.max_shift,
         energy=noise_energy(prepared.spectra),
-        settings=job.settings,
+        settings=galaxy.settings,
         projection=projection,
-        scratch=job.scratch,
+        scratch=galaxy.scratch,
     )
     return given, TREE_PATHS[projection.path].distances(given)
 
 
-def make_tree(job: GalaxyJob, measured: tuple[PathInput, PathDistances]) -> Part:
-    """The tree, with the distances by which it will be cut."""
+def make_tree(galaxy: GalaxyContext, measured: tuple[TreeInput, TreeDistances]) -> Part:
+    """The tree, with the distances that the cut needs."""
     given, distances = measured
     path = TREE_PATHS[given.projection.path]
     made = path.tree(given, distances.values)
@@ -128,23 +130,23 @@ def make_tree(job: GalaxyJob, measured: tuple[PathInput, PathDistances]) -> Part
         "at_limit_fraction": distances.at_limit_fraction,
         "projected_peak_bytes": given.projection.peak_bytes,
     }
-    note = f"its tree, of {len(given.energy)} spaxels, was made by the path {path.name!r}"
+    note = f"its tree of {len(given.energy)} spaxels is approximate (path {path.name!r})"
     return Part(result.save, summary, notes=() if path.exact else (note,))
 
 
-def cut(job: GalaxyJob, prepared: Prepared, tree: Receipt) -> Cut:
-    """The clusters of the spaxels: where the tree is cut."""
-    return cut_tree(prepared, TreeResult.load(tree.path), job.settings)
+def cut(galaxy: GalaxyContext, prepared: Prepared, tree_part: Receipt) -> Cut:
+    """The clusters of the spaxels: the tree is cut."""
+    return cut_tree(prepared, TreeResult.load(tree_part.path), galaxy.settings)
 
 
 def profiles(
-    job: GalaxyJob, cube: xr.Dataset, prepared: Prepared, tree: Receipt, found: Cut
+    galaxy: GalaxyContext, cube: xr.Dataset, prepared: Prepared, tree_part: Receipt, found: Cut
 ) -> Part:
-    """The map of the clusters, their spectra, and where they are."""
-    settings, target = job.settings, job.target
-    linked = TreeResult.load(tree.path)
-    clusters = describe_clusters(cube, prepared, linked, found, settings)
-    facts = galaxy_facts(clusters, target, _redshift(job, cube), settings, tree.summary)
+    """The map of the clusters, their spectra and their geometry."""
+    settings, target = galaxy.settings, galaxy.target
+    tree = TreeResult.load(tree_part.path)
+    clusters = describe_clusters(cube, prepared, tree, found, settings)
+    facts = galaxy_facts(clusters, target, _redshift(galaxy, cube), settings, tree_part.summary)
 
     def write(folder: Path) -> None:
         write_table(folder, "spaxels", spaxel_rows(target.galaxy, clusters))
@@ -152,37 +154,37 @@ def profiles(
         write_table(folder, "clusters", geometry_rows(target.galaxy, clusters), partial=True)
         write_cut(folder / "cut.json", found)
         if settings.profiles.reconstruct:
-            write_reconstruction(folder / "reconstruction.fits", clusters, _allocate(job, cube))
+            write_reconstruction(folder / "reconstruction.fits", clusters, _allocate(galaxy, cube))
 
     return Part(write, {"facts": facts})
 
 
-def features(job: GalaxyJob, profiled: Receipt) -> list[dict[str, Any]]:
+def features(galaxy: GalaxyContext, profiled: Receipt) -> list[dict[str, Any]]:
     """Rows of the table `clusters`: lines, bands and slope of every cluster's spectrum."""
     rows = measured_rows(
-        read_part_table(profiled, "clusters", _vocabulary(job), partial=True).to_pandas(),
+        read_part_table(profiled, "clusters", _vocabulary(galaxy), partial=True).to_pandas(),
         read_part_table(profiled, "spectra").to_pandas(),
         profiled.summary["facts"],
-        job.settings.features,
-        job.reference,
+        galaxy.settings.features,
+        galaxy.reference,
     )
-    return with_ratios(rows, all_ratios(job.reference))
+    return with_ratios(rows, all_ratios(galaxy.reference))
 
 
-def commit(job: GalaxyJob, profiled: Receipt, clusters: list[dict[str, Any]]) -> Part:
+def commit(galaxy: GalaxyContext, profiled: Receipt, clusters: list[dict[str, Any]]) -> Part:
     """The galaxy's part of the catalog: its rows of all tables."""
-    seconds = dict(job.seconds)
-    galaxy = profiled.summary["facts"] | {
-        "content_hash": job.content_hash,
-        "part_key": job.keys["commit"],
+    seconds = dict(galaxy.seconds)
+    row = profiled.summary["facts"] | {
+        "content_hash": galaxy.content_hash,
+        "part_key": galaxy.keys["commit"],
         "peak_memory_bytes": peak_memory_bytes(),
         "seconds_total": sum(seconds.values()),
         **{f"seconds_{stage}": value for stage, value in seconds.items()},
     }
 
     def write(folder: Path) -> None:
-        write_table(folder, "galaxies", [galaxy])
-        write_table(folder, "clusters", clusters, _vocabulary(job))
+        write_table(folder, "galaxies", [row])
+        write_table(folder, "clusters", clusters, _vocabulary(galaxy))
         for name in ("spaxels", "spectra"):
             copy_part_table(profiled, name, folder)
 
@@ -196,7 +198,7 @@ STAGES = (
         inputs=(),
         kept=Kept.STORE,
         settings=("read", "store"),
-        depends_on=lambda job: [job.content_hash, _arms(job)],
+        depends_on=lambda galaxy: [galaxy.content_hash, _arms(galaxy)],
         code=2,
         libraries=("numpy", "astropy", "reproject", "zarr"),
     ),
@@ -206,7 +208,9 @@ STAGES = (
         inputs=("read",),
         kept=Kept.MEMORY,
         settings=("prepare", "distance"),
-        depends_on=lambda job: [repr(job.target.redshift), _window_um(job), _line_list(job)],
+        depends_on=lambda galaxy: [
+            repr(galaxy.target.redshift), _window_um(galaxy), _line_list(galaxy)
+        ],
         code=3,
         libraries=("numpy", "scipy"),
     ),
@@ -232,8 +236,8 @@ STAGES = (
         inputs=("read", "prepare", "tree", "cut"),
         kept=Kept.PART,
         settings=("profiles",),
-        depends_on=lambda job: [
-            SCHEMA_VERSION, repr(job.target.ra_deg), repr(job.target.dec_deg)
+        depends_on=lambda galaxy: [
+            SCHEMA_VERSION, repr(galaxy.target.ra_deg), repr(galaxy.target.dec_deg)
         ],
         code=2,
         libraries=("numpy", "scipy"),
@@ -244,7 +248,7 @@ STAGES = (
         inputs=("profiles",),
         kept=Kept.MEMORY,
         settings=("features",),
-        depends_on=lambda job: job.reference.digest,
+        depends_on=lambda galaxy: galaxy.reference.digest,
         code=4,
         libraries=("numpy", "scipy", "astropy"),
     ),
@@ -252,29 +256,29 @@ STAGES = (
 )  # fmt: skip
 
 
-def _redshift(job: GalaxyJob, cube: xr.Dataset) -> float:
-    """That of the target, or else of the cube's header."""
-    for redshift in (job.target.redshift, float(cube.attrs["redshift"])):
+def _redshift(galaxy: GalaxyContext, cube: xr.Dataset) -> float:
+    """The redshift of the target, or else of the cube's header."""
+    for redshift in (galaxy.target.redshift, float(cube.attrs["redshift"])):
         if np.isfinite(redshift):
             return redshift
     raise DataError(
         "the redshift is unknown",
-        file=job.target.files[0],
+        file=galaxy.target.files[0],
         advice="Give it in the targets table, or with --redshift (0 for a star).",
     )
 
 
-def _window_um(job: GalaxyJob) -> tuple[float, float] | None:
-    window = job.settings.prepare.window
+def _window_um(galaxy: GalaxyContext) -> tuple[float, float] | None:
+    window = galaxy.settings.prepare.window
     if window == WHOLE_WINDOW:
         return None
-    return job.reference.window(window) if isinstance(window, str) else window
+    return galaxy.reference.window(window) if isinstance(window, str) else window
 
 
-def _line_list(job: GalaxyJob) -> str | None:
-    """The tables, where the spectra depend on them."""
-    is_masked = job.settings.prepare.normalise == "line-masked"
-    return job.reference.digest if is_masked else None
+def _line_list(galaxy: GalaxyContext) -> str | None:
+    """The digest of the tables, if the spectra depend on them."""
+    is_masked = galaxy.settings.prepare.normalise == "line-masked"
+    return galaxy.reference.digest if is_masked else None
 
 
 def _line_mask_um(
@@ -284,23 +288,23 @@ def _line_mask_um(
     return line_ranges(reference.lines, reference.resolving_power(instrument, observed))
 
 
-def _arms(job: GalaxyJob) -> list[str]:
+def _arms(galaxy: GalaxyContext) -> list[str]:
     """Instruments whose bands are arms of one spectrograph."""
-    return [name for name, instrument in job.reference.instruments.items() if instrument.arms]
+    return [name for name, instrument in galaxy.reference.instruments.items() if instrument.arms]
 
 
-def _vocabulary(job: GalaxyJob) -> Vocabulary:
-    return Vocabulary.of(job.reference)
+def _vocabulary(galaxy: GalaxyContext) -> Vocabulary:
+    return Vocabulary.of(galaxy.reference)
 
 
 def _shape(cube: xr.Dataset) -> tuple[int, int]:
     return cube.sizes["spaxel"], cube.sizes["wavelength"]
 
 
-def _streamed(job: GalaxyJob, cube: xr.Dataset) -> bool:
+def _streamed(galaxy: GalaxyContext, cube: xr.Dataset) -> bool:
     """Whether the spectra are on disk while the galaxy is computed."""
-    return is_streamed(_shape(cube), job.memory_bytes)
+    return is_streamed(_shape(cube), galaxy.memory_bytes)
 
 
-def _allocate(job: GalaxyJob, cube: xr.Dataset) -> Allocate:
-    return job.scratch.allocate if _streamed(job, cube) else in_memory
+def _allocate(galaxy: GalaxyContext, cube: xr.Dataset) -> Allocate:
+    return galaxy.scratch.allocate if _streamed(galaxy, cube) else in_memory

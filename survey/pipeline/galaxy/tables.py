@@ -38,7 +38,7 @@ REJECTION_FLAGS = {
     "continuum S/N too low": SpaxelFlag.LOW_SNR,
     "no positive integral": SpaxelFlag.LOW_SNR,
 }
-"""The bit for every reason that `prepare` has to leave a spaxel out."""
+"""The bit for every reason why `prepare` leaves a spaxel out."""
 
 
 def write_table(
@@ -146,13 +146,13 @@ def galaxy_facts(
     target: Target,
     redshift: float,
     settings: Settings,
-    linkage: dict[str, Any],
+    tree_summary: dict[str, Any],
 ) -> dict[str, Any]:
-    """The galaxy's row as far as it is known before the features, in JSON-able values."""
+    """The galaxy's row as far as it is known before the features, as JSON values."""
     attrs, prepared, cut = clusters.cube.attrs, clusters.prepared, clusters.cut
     merged = len(target.files) > 1
     conditions = {
-        GalaxyFlag.SHIFTS_AT_LIMIT: linkage["at_limit_fraction"] > AT_LIMIT_FRACTION_ABOVE,
+        GalaxyFlag.SHIFTS_AT_LIMIT: tree_summary["at_limit_fraction"] > AT_LIMIT_FRACTION_ABOVE,
         GalaxyFlag.MERGED_BANDS: merged,
         GalaxyFlag.NO_WCS: not attrs["celestial_header"],
         GalaxyFlag.CUT_AT_K_MAX: settings.cut.criterion != "fixed" and cut.k == settings.cut.k_max,
@@ -171,12 +171,12 @@ def galaxy_facts(
         "n_cluster": cut.k,
         "criterion": cut.criterion,
         "k_runner_up": cut.runner_up,
-        "at_limit_fraction": linkage["at_limit_fraction"],
-        "engine": linkage["engine"],
-        "dtype": linkage["dtype"],
+        "at_limit_fraction": tree_summary["at_limit_fraction"],
+        "engine": tree_summary["engine"],
+        "dtype": tree_summary["dtype"],
         "linkage": settings.linkage.method,
-        "linkage_path": linkage["path"],
-        "projected_memory_bytes": linkage["projected_peak_bytes"],
+        "linkage_path": tree_summary["path"],
+        "projected_memory_bytes": tree_summary["projected_peak_bytes"],
         "flux_unit": attrs["flux_unit"],
         "wavelength_min_um": float(prepared.wavelength_um[0]),
         "wavelength_max_um": float(prepared.wavelength_um[-1]),

@@ -1,4 +1,4 @@
-"""What is known of a galaxy before its cubes are opened."""
+"""A target of a survey: what is known about a galaxy before its cubes are opened."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Target:
-    """One galaxy: its name, the cubes it is made of, and what is known of it.
+    """One galaxy: its name, its cubes, its redshift and its position.
 
     Several files are sub-bands that will be merged into one cube. Unknown numbers are NaN;
     an unknown redshift is then taken from the cube's header.

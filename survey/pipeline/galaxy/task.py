@@ -1,7 +1,7 @@
-"""What a worker does: one galaxy, from its files to its committed part.
+"""The task of a worker: one galaxy, from its files to its committed part.
 
-A task takes paths and settings and returns a small report. Whatever goes wrong with a galaxy
-becomes part of its report, so that one bad cube never stops a survey.
+A task takes paths and settings and returns a small report. An error of a galaxy becomes part of
+its report, so that one bad cube never stops a survey.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from catalogs.parts import DamagedPartWarning
 from survey.config import Settings
 from survey.engine.worker_memory import memory_here_bytes
 from survey.errors import IntegrityError, MemoryNeeded, ResourceError, SurveyError
-from survey.pipeline.galaxy.galaxy import Galaxy
+from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.galaxy.target import Target
 
 ATTEMPTS = 3
@@ -31,7 +31,7 @@ FIRST_WAIT_S = 0.5
 
 @dataclass(frozen=True)
 class GalaxyTask:
-    """The work of one task; `draw` makes the pictures of a galaxy from its run directory."""
+    """The work of one task; `draw` draws the figures of a galaxy from its run directory."""
 
     target: Target
     settings: Settings
@@ -43,9 +43,8 @@ class GalaxyTask:
 class GalaxyReport:
     """How one galaxy ended.
 
-    `part` is the folder of its committed result, `computed` the stages that had to be
-    computed for it, `failure` its row of the table `quarantine`, `notes` what else is worth
-    telling.
+    `part` is the folder of its committed result, `computed` are the stages that were computed,
+    `failure` is its row of the table `quarantine`, and `notes` are messages for the user.
     """
 
     galaxy: str
@@ -64,20 +63,20 @@ class GalaxyReport:
 
 
 def process_galaxy(task: GalaxyTask) -> GalaxyReport:
-    """Bring one galaxy to its committed part, computing only what is not there yet.
+    """Make the committed part of one galaxy; only missing stages are computed.
 
-    Faults of files that may pass (a network file system that hiccups) are tried again; faults
-    of the data are not. Pictures are drawn last and are not worth losing a galaxy for.
+    File errors that may be temporary (of a network file system) are tried again; errors of the data
+    are not. Figures are drawn last: an error in drawing does not fail the galaxy.
     """
     start = time.perf_counter()
-    galaxy = Galaxy(task.target, task.settings, task.root, memory_here_bytes())
+    galaxy = GalaxyRunner(task.target, task.settings, task.root, memory_here_bytes())
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", DamagedPartWarning)
         try:
             receipt = _with_retries(galaxy)
         except MemoryNeeded:
-            raise  # It is for the driver to find another worker.
+            raise  # The driver finds another worker.
         except Exception as error:
             return GalaxyReport(
                 galaxy=task.target.galaxy,
@@ -116,14 +115,14 @@ def failure_row(
     content_hash: str | None = None,
     file: Path | None = None,
 ) -> dict[str, Any]:
-    """A row of the table `quarantine`; `file` is named where the error does not do so."""
+    """A row of the table `quarantine`; `file` is named if the error names none."""
     if isinstance(error, SurveyError):
         message = str(error)
     elif isinstance(error, MemoryError):
         error = ResourceError("the worker ran out of memory", found=str(error))
         message = str(error)
     else:
-        # A bug of ours met by one cube: keep where it happened.
+        # A bug of ours: record where it happened.
         message = f"{file}: " if file else ""
         message += f"unexpected {type(error).__name__}{_place(error)}: {error}"
     return {
@@ -136,7 +135,7 @@ def failure_row(
 
 
 def _place(error: BaseException) -> str:
-    """Where in our code an error comes from, by as much of the path as tells one file."""
+    """Where in our code an error comes from, as a path from the package on."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         for package in (survey, catalogs):
             folder = Path(str(package.__file__)).parent
@@ -146,7 +145,7 @@ def _place(error: BaseException) -> str:
     return ""
 
 
-def _with_retries(galaxy: Galaxy) -> Any:
+def _with_retries(galaxy: GalaxyRunner) -> Any:
     for attempt in Retrying(
         retry=retry_if_exception_type((OSError, IntegrityError)),
         stop=stop_after_attempt(ATTEMPTS),

@@ -1,4 +1,4 @@
-"""The tree of a galaxy with the distances by which it will be cut, in memory and in its part."""
+"""The tree of a galaxy and the distances that its cut needs, in memory and in its part."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from survey.distances.noise import without_noise
 from survey.linkage.fastcluster import linkage_tree
 
 SEED = 20_261_120
-"""Of all that is drawn at random while a galaxy is computed: it has one result."""
+"""Seed of every random choice in the computation of a galaxy, so that results repeat."""
 
 
 @dataclass(frozen=True)
 class TreeResult:
-    """A tree, and the distances by which it will be cut.
+    """A tree, and the distances that its cut needs.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class TreeResult:
     condensed : (m (m - 1) / 2,) array
         Squared distances, noise included, of the spaxels `items`.
     items : (m,) array of int, or None
-        The spaxels on which the cut is judged; None for all.
+        The spaxels on which cuts are compared; None for all.
     """
 
     tree: NDArray[np.float64]
@@ -47,7 +47,7 @@ class TreeResult:
 
     @classmethod
     def load(cls, folder: Path) -> TreeResult:
-        """Read what `save` has written, the distances only where they are looked at."""
+        """Read what `save` has written; distances are read from disk only where they are used."""
         items = folder / "items.npy"
         return cls(
             tree=np.load(folder / "tree.npy"),
@@ -56,24 +56,24 @@ class TreeResult:
             items=np.load(items) if items.exists() else None,
         )
 
-    def compared(self, settings: Settings) -> Pairs:
-        """The distances that were clustered, as far as they are known."""
+    def clustered_distances(self, settings: Settings) -> Pairs:
+        """The distances that were clustered, of all spaxels or of `items`."""
         if self.items is None:
-            return CondensedPairs(compared(self.condensed, self.energy, settings))
+            return CondensedPairs(clustered_distances(self.condensed, self.energy, settings))
         energy = self.energy[self.items]
-        return SampledPairs(self.items, compared(self.condensed, energy, settings))
+        return SampledPairs(self.items, clustered_distances(self.condensed, energy, settings))
 
 
-def compared(
+def clustered_distances(
     condensed: NDArray[np.floating],
     energy: NDArray[np.float64],
     settings: Settings,
     *,
     keep: bool = True,
 ) -> NDArray[np.floating]:
-    """The distances that are clustered: less noise, if the settings say so.
+    """The distances that are clustered: without noise, if the settings say so.
 
-    They take the place of those given if these need not be kept.
+    If `keep` is false, they overwrite `condensed`.
     """
     if settings.distance.noise == "subtract":
         return without_noise(condensed, energy, out=None if keep else condensed)

@@ -1,4 +1,4 @@
-"""What `survey inspect` tells of a cube: what it is, and what clustering it will cost."""
+"""The command `survey inspect`: what a cube is, and what its clustering will cost."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from survey.config import Settings
 from survey.cubes.inspect import CubeSummary, inspect_cube
+from survey.pipeline.galaxy.choose_tree_path import project_cost
 from survey.pipeline.galaxy.costs import Projection, Work
-from survey.pipeline.galaxy.paths import project
 from survey.pipeline.reference import reference_of
 
 
@@ -24,7 +24,7 @@ def inspect_with_projection(
     redshift : float
         NaN if not known.
     memory_bytes : float, optional
-        Memory of a worker, which decides how the tree is made; no limit if not given.
+        Memory of a worker, which decides how the tree is made. Default: no limit.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def inspect_with_projection(
         middle_km_s = sum(summary.step_km_s) / 2
         shift = round((settings.distance.shift_km_s or 0.0) / middle_km_s)
     work = Work.of(summary.n_spaxel, summary.shape[0], settings, max_shift=shift)
-    return summary, project(work, path=settings.linkage.path, memory_bytes=memory_bytes)
+    return summary, project_cost(work, path=settings.linkage.path, memory_bytes=memory_bytes)
 
 
 def summary_rows(summary: CubeSummary, projection: Projection) -> list[tuple[str, str]]:
@@ -70,7 +70,7 @@ def _cost_rows(projection: Projection) -> list[tuple[str, str]]:
         (stage.name, f"{_gib(stage.bytes)}, {_time(stage.seconds)}") for stage in projection.stages
     ]
     scratch = projection.scratch_bytes
-    disk = f", {_gib(scratch)} of disk meanwhile" if scratch else ""
+    disk = f", {_gib(scratch)} of scratch on disk" if scratch else ""
     return [
         *stages,
         ("tree", projection.path + disk),

@@ -1,7 +1,7 @@
-"""The ledger of a run: one line of JSON for everything that ended, in the order it ended.
+"""The ledger of a run: one line of JSON for every event, in order.
 
-It is for people and for `survey status`. What has to be computed is never decided from it,
-but from the parts themselves.
+It is for users and for `survey status`. What has to be computed is decided from the parts, never
+from the ledger.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Ledger:
         self.path.parent.mkdir(parents=True, exist_ok=True)
 
     def begin(self, n_galaxies: int) -> None:
-        """A run over this many galaxies starts."""
+        """Record that a run over this many galaxies starts."""
         self._append("begin", galaxies=n_galaxies, version=__version__)
 
     def galaxy(self, report: GalaxyReport) -> None:
-        """A galaxy has ended."""
+        """Record how a galaxy ended."""
         self._append(
             "galaxy",
             galaxy=report.galaxy,
@@ -47,7 +47,7 @@ class Ledger:
         )
 
     def end(self, outcome: str) -> None:
-        """The run is over: "complete" or "interrupted"."""
+        """Record how the run ended: "complete" or "interrupted"."""
         self._append("end", outcome=outcome)
 
     def _append(self, event: str, **facts: Any) -> None:
@@ -58,9 +58,10 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Status:
-    """Where the latest run in a directory stands.
+    """The state of the latest run in a directory.
 
-    `state` is "complete", "running" or "interrupted", also by a signal that nothing survives.
+    `state` is "complete", "running", "interrupted" (by Ctrl-C, a lost cluster, or a kill), or
+    "running, or killed" where the file system does not show whether a process still runs.
     """
 
     state: str
@@ -71,24 +72,24 @@ class Status:
 
     @property
     def n_done(self) -> int:
-        """How many galaxies have ended, one way or another."""
+        """How many galaxies have ended, successfully or not."""
         return sum(self.outcomes.values())
 
     @property
     def remaining_s(self) -> float | None:
-        """Time to go at the present rate; None while nothing has ended."""
+        """Remaining time at the present rate; None before the first galaxy has ended."""
         if not self.n_done:
             return None
         return self.elapsed_s / self.n_done * (self.n_galaxies - self.n_done)
 
 
 def read_status(root: str | Path) -> Status:
-    """Read where the latest run in `root` stands.
+    """Read the state of the latest run in `root`.
 
     Raises
     ------
     ConfigError
-        If nothing ever ran there.
+        If no survey has run there.
     """
     path = Path(root) / LEDGER
     if not path.exists():
@@ -117,14 +118,14 @@ def read_status(root: str | Path) -> Status:
 
 
 def _state_and_time(root: Path, entries: Sequence[dict[str, Any]]) -> tuple[str, float]:
-    """How the run of these entries stands, and until when (Unix time) it is known."""
+    """The state of the run of these entries, and the time (Unix) of that state."""
     last = entries[-1]
     if last["event"] == "end":
         return last["outcome"], last["time"]
     match is_at_work(root):
         case True:
             return RUNNING, time.time()
-        case False:  # It was killed, and could not say so.
+        case False:  # It was killed before it could write its end.
             return INTERRUPTED, last["time"]
         case None:
             return f"{RUNNING}, or killed", time.time()

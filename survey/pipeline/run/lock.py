@@ -1,4 +1,4 @@
-"""One process at a time works in a run directory, and others can see whether one does."""
+"""A lock on the run directory: one process works in it, others can see that it does."""
 
 from __future__ import annotations
 
@@ -13,24 +13,28 @@ from survey.errors import ConfigError
 
 LOCK = ".lock"
 PATIENCE_S = 0.5
-"""Longer than anyone takes who only looks."""
+"""Longer than `survey status` holds the lock while it checks."""
 
 
 @contextmanager
 def exclusive(root: Path) -> Iterator[None]:
-    """Work alone in a run directory. The system lets go of the lock however the process ends.
+    """Hold the lock of a run directory. The system releases it however the process ends.
 
     Raises
     ------
     ConfigError
-        If another process is at work in it.
+        If another process holds it.
     """
     root.mkdir(parents=True, exist_ok=True)
     lock = FileLock(root / LOCK, timeout=PATIENCE_S)
     try:
         lock.acquire()
     except Timeout:
-        raise ConfigError("another survey is running in this directory", file=root) from None
+        raise ConfigError(
+            "another survey is running in this directory",
+            file=root,
+            advice="Wait for it (`survey status RUN`), or choose another run directory (--out).",
+        ) from None
     try:
         yield
     finally:
@@ -41,7 +45,7 @@ def is_at_work(root: Path) -> bool | None:
     """Whether a process works in a run directory; None if the file system cannot tell."""
     try:
         with (root / LOCK).open("rb") as file:
-            # Let go of when the file is closed.
+            # The lock is released when the file is closed.
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False

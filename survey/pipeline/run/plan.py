@@ -1,4 +1,4 @@
-"""What a command line asks for: where the run lives, which galaxies it has, which settings."""
+"""The plan of a run: its directory, its galaxies and its settings, from a command line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from catalogs.errors import CatalogError
 from survey.config import WHOLE_WINDOW, Settings, build_settings, load_settings
 from survey.cubes.registry import reader_names
 from survey.errors import ConfigError
-from survey.pipeline.galaxy.paths import check_path
+from survey.pipeline.galaxy.choose_tree_path import check_tree_path
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.reference import SETTINGS_FILE, absolute_tables, reference_of
 from survey.pipeline.run.survey import TARGETS_FILE
@@ -23,8 +23,8 @@ RUN_FOLDER = "run"
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A run that is ready to start; with `classify` it ends in a classification."""
+class RunPlan:
+    """A run that is ready to start; if `classify` is true, it ends with a classification."""
 
     root: Path
     targets: list[Target]
@@ -40,19 +40,19 @@ def plan_run(
     merge_bands: bool = False,
     classify: bool = True,
     overrides: dict[str, Any] | None = None,
-) -> Plan:
+) -> RunPlan:
     """Plan a run from one settings file, or from cubes.
 
-    A settings file names its targets table, which is then the whole survey. Its run lives in
-    `out`, by default in `run` beside the file, or where the file is when it is the record of
-    a run. Cubes are added to the galaxies, and processed with the settings, of the run in
-    `out`, if there is one. A run whose settings name labels ends in a classification, unless
-    `classify` is False.
+    A settings file names its targets table, which has all galaxies of the survey. The run directory
+    is `out`; by default it is `run` beside the file, or the folder of the file if the file is the
+    record of a run. Cubes are added to the galaxies of the run in `out`, if there is one, and
+    processed with its settings. A run whose settings name labels ends with a classification, unless
+    `classify` is false.
 
     Raises
     ------
     ConfigError
-        If the inputs are neither, or settings or targets are not valid. Nothing is written.
+        If the inputs are neither, or settings or targets are not valid. Then nothing is written.
     """
     plan = _plan(inputs, out, redshift, merge_bands, overrides or {})
     _refuse_unknown_names(plan.settings)
@@ -65,7 +65,7 @@ def _plan(
     redshift: float,
     merge_bands: bool,
     overrides: dict[str, Any],
-) -> Plan:
+) -> RunPlan:
     if len(inputs) == 1 and inputs[0].suffix == ".toml":
         file = inputs[0]
         settings = load_settings(file, overrides)
@@ -74,9 +74,9 @@ def _plan(
         is_record = (file.parent / "parts").is_dir()
         root = out or (file.parent if is_record else file.parent / RUN_FOLDER)
         targets = read_targets(file.parent / settings.targets)
-        return Plan(root, targets, with_absolute_paths(settings, file.parent))
+        return RunPlan(root, targets, with_absolute_paths(settings, file.parent))
     if any(file.suffix == ".toml" for file in inputs):
-        raise ConfigError("give one settings file, or cubes, not both")
+        raise ConfigError("give either one settings file or cubes, not both")
     for file in inputs:
         if not file.is_file():
             raise ConfigError("no such file", file=file, expected="FITS cubes or a settings file")
@@ -86,18 +86,21 @@ def _plan(
     names = {target.galaxy for target in added}
     targets = [target for target in known if target.galaxy not in names] + added
     record = root / SETTINGS_FILE
-    goes_on = record.exists() and "preset" not in overrides
+    continues = record.exists() and "preset" not in overrides
     settings = (
         load_settings(record, overrides)
-        if goes_on
+        if continues
         else build_settings(overrides, source="command line")
     )
-    named_here = "labels" in overrides.get("classes", {}) or not goes_on
-    return Plan(root, targets, with_absolute_paths(settings, Path.cwd() if named_here else root))
+    named_here = "labels" in overrides.get("classes", {}) or not continues
+    return RunPlan(root, targets, with_absolute_paths(settings, Path.cwd() if named_here else root))
 
 
 def with_absolute_paths(settings: Settings, folder: Path) -> Settings:
-    """The settings with the paths of labels, model and cluster, relative to `folder`, absolute."""
+    """The settings with absolute paths of labels, cluster file and your own tables.
+
+    Paths in `settings` are relative to `folder`.
+    """
     changed: dict[str, Any] = {"tables": absolute_tables(settings.tables, folder)}
     if settings.classes.labels is not None:
         path = str((folder / settings.classes.labels).resolve())
@@ -109,8 +112,8 @@ def with_absolute_paths(settings: Settings, folder: Path) -> Settings:
 
 
 def _refuse_unknown_names(settings: Settings) -> None:
-    """Names in the settings that mean something only to a table or a list of ours."""
-    check_path(settings.linkage)
+    """Check the names of tree path, window, set of ratios and reader."""
+    check_tree_path(settings.linkage)
     reference = reference_of(settings.tables)
     window, reader = settings.prepare.window, settings.read.reader
     if isinstance(window, str) and window != WHOLE_WINDOW:
@@ -120,13 +123,13 @@ def _refuse_unknown_names(settings: Settings) -> None:
             raise ConfigError(f"prepare.window: {error}") from None
     if settings.classes.ratios not in reference.ratio_sets:
         raise ConfigError(
-            "classes.ratios: no such set",
+            "classes.ratios: unknown set of ratios",
             expected=", ".join(reference.ratio_sets),
             found=settings.classes.ratios,
         )
     known = ("auto", *reader_names())
     if reader not in known:
-        raise ConfigError("read.reader: no such reader", expected=", ".join(known), found=reader)
+        raise ConfigError("read.reader: unknown reader", expected=", ".join(known), found=reader)
 
 
 def parse_overrides(assignments: Sequence[str]) -> dict[str, Any]:
@@ -142,7 +145,7 @@ def parse_overrides(assignments: Sequence[str]) -> dict[str, Any]:
         path, equals, text = assignment.partition("=")
         if not equals:
             raise ConfigError(
-                "a setting is given as table.key=value", found=assignment, expected="cut.k=6"
+                "--set needs table.key=value", found=assignment, expected="for example cut.k=6"
             )
         try:
             value = tomllib.loads(f"value = {text}")["value"]
@@ -153,6 +156,6 @@ def parse_overrides(assignments: Sequence[str]) -> dict[str, Any]:
         for table in tables:
             place = place.setdefault(table, {})
             if not isinstance(place, dict):
-                raise ConfigError(f"{table!r} is given both as a table and as a value")
+                raise ConfigError(f"--set: {table!r} is given both as a table and as a value")
         place[key] = value
     return nested

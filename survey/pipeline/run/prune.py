@@ -1,7 +1,7 @@
-"""What earlier settings and files left behind in a run directory.
+"""Removes results of earlier settings and files from a run directory.
 
-Parts are never overwritten: a changed setting makes new ones beside the old, so that to change it
-back costs nothing. What the current catalog was not made of can be removed here.
+Parts are never overwritten: a changed setting makes new parts beside the old ones, so that
+changing it back costs nothing. Parts that the current catalog does not use can be removed here.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ PART_NAME = re.compile(r"[a-z]+-[0-9a-f]{32}")
 
 @dataclass(frozen=True)
 class Pruned:
-    """Folders that were superseded, and the bytes in them."""
+    """Folders that the catalog does not use, and the bytes in them."""
 
     folders: tuple[Path, ...]
     n_bytes: int
 
 
 def prune(root: str | Path, *, remove: bool = False) -> Pruned:
-    """Find parts and converted cubes that the current catalog was not made of.
+    """Find parts and converted cubes that the current catalog does not use.
 
     Parameters
     ----------
@@ -47,8 +47,8 @@ def prune(root: str | Path, *, remove: bool = False) -> Pruned:
     Raises
     ------
     ConfigError
-        If a run is at work in `root`, or the last one was interrupted: what it has finished is
-        not in the catalog yet.
+        If a run is active in `root`, or the last one was interrupted: its results are not in the
+        catalog yet.
     CatalogError
         If there is no catalog, or a part of it is damaged.
     """
@@ -57,10 +57,10 @@ def prune(root: str | Path, *, remove: bool = False) -> Pruned:
     state = read_status(root).state
     if state != COMPLETE:
         raise ConfigError(
-            "the last run has not come to its end",
+            "the last run is not complete",
             file=root,
             found=state,
-            advice="Run the survey again first: what it has finished would be lost.",
+            advice="Run the survey again first: the results of that run would be lost.",
         )
     with exclusive(root):
         manifest = Manifest.read(catalog.path)
@@ -74,7 +74,7 @@ def prune(root: str | Path, *, remove: bool = False) -> Pruned:
 
 
 def _needed(root: Path, manifest: Manifest) -> Iterator[Path]:
-    """What the catalog was made of, and what that was made of."""
+    """Folders of the parts in the catalog, and of the stages that these were made from."""
     store = PartStore(root)
     for galaxy, stage, key in manifest.parts:
         receipt = Receipt.read(store.path(galaxy, stage, key))
@@ -90,7 +90,7 @@ def _needed(root: Path, manifest: Manifest) -> Iterator[Path]:
 
 
 def _all_results(root: Path) -> Iterator[Path]:
-    """Parts of all stages, those of earlier versions too; other folders are left alone."""
+    """Parts of all stages, also of earlier versions; other folders are ignored."""
     for folder in root.glob("parts/*/*"):
         if PART_NAME.fullmatch(folder.name):
             yield folder

@@ -1,4 +1,4 @@
-"""The catalog of a run that is under way: published now and then, beside the work."""
+"""Publishes the catalog at intervals while a run goes on."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ from catalogs.vocabulary import Vocabulary
 
 PUBLISH_EVERY_S = 30.0
 PUBLISH_SHARE = 0.05
-"""Publishing takes no more than this share of the time of an unfinished run.
+"""Publishing takes at most this share of the time of an unfinished run.
 
-A catalog takes as long as it is large, so that the next one comes when the survey has grown by
-a fraction of itself: all of them together take a few times as long as the last.
+Publishing time grows with catalog size, so the interval grows too.
 """
 
 
 class PeriodicPublisher:
-    """Publishes now and then while a run goes on, and never a catalog smaller than the last.
+    """Publishes at intervals while a run goes on, and only a catalog larger than the last.
 
-    A thread of its own publishes, so that new galaxies are started meanwhile.
+    It publishes in a thread of its own, so that new galaxies are started meanwhile.
 
     Parameters
     ----------
@@ -49,17 +48,17 @@ class PeriodicPublisher:
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time to publish, and nothing is being published."""
+        """Whether it is time to publish, and no publication is running."""
         idle = self._under_way is None or self._under_way.done()
         return idle and time.monotonic() >= self.next_time
 
     def grow(self, parts: Sequence[Path], failures: Sequence[dict[str, Any]]) -> None:
-        """Begin to publish the parts there are, if they are more than before.
+        """Start to publish these parts, if there are more than before.
 
         Raises
         ------
         CatalogError
-            If the catalog before this one could not be published.
+            If the previous publication failed.
         """
         if self._under_way is not None:
             self._under_way.result()
@@ -69,7 +68,7 @@ class PeriodicPublisher:
     def finish(
         self, parts: Sequence[Path], failures: Sequence[dict[str, Any]], *, complete: bool
     ) -> None:
-        """Publish at the end of a run; of one that is not complete, if there is more than before.
+        """Publish at the end of a run; an incomplete run only if it has more parts than before.
 
         Raises
         ------

@@ -1,8 +1,8 @@
-"""Which galaxies are finished already, which come first, and what memory their worker needs.
+"""Which galaxies are finished already, which start first, and what memory their worker needs.
 
-Cost and memory are projected from the headers of the cubes, as if all their spaxels had data.
-That is an upper limit, good enough to put galaxies in order and to choose between workers; what
-a galaxy does need, it finds out itself.
+Cost and memory are projected from the headers of the cubes, as if all spaxels had data. That is an
+upper limit, good enough to order galaxies and to choose workers. The task of a galaxy projects its
+real needs later.
 """
 
 from __future__ import annotations
@@ -15,40 +15,40 @@ from catalogs.parts import Receipt
 from survey.config import Settings
 from survey.cubes.registry import cube_shape
 from survey.errors import SurveyError
+from survey.pipeline.galaxy.choose_tree_path import project_cost
 from survey.pipeline.galaxy.costs import Work
-from survey.pipeline.galaxy.galaxy import LAST, Galaxy
-from survey.pipeline.galaxy.paths import project
+from survey.pipeline.galaxy.runner import LAST, GalaxyRunner
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.galaxy.task import GalaxyReport, GalaxyTask, process_galaxy
 
 MOST_BYTES = 2**30
-"""Larger surveys are not looked through here: this process hashes one cube at a time."""
+"""Larger surveys are not checked here, because this process hashes one cube at a time."""
 
 
 @dataclass(frozen=True)
 class Demand:
-    """Seconds on one core, and bytes of memory, that a galaxy may take."""
+    """Projected seconds on one core and bytes of memory of a galaxy."""
 
     seconds: float = 0.0
     memory_bytes: float = 0.0
 
 
 def projected_demand(target: Target, settings: Settings) -> Demand:
-    """What a galaxy may take; nothing if its files cannot tell."""
+    """Projected demand of a galaxy; zero if its headers cannot be read."""
     shapes = [shape for file in target.files if (shape := cube_shape(file)) is not None]
     if not shapes:
         return Demand()
     n_plane = sum(planes for planes, _, _ in shapes)
     n_spaxel = max(y * x for _, y, x in shapes)
-    projection = project(Work.of(n_spaxel, n_plane, settings), path=settings.linkage.path)
+    projection = project_cost(Work.of(n_spaxel, n_plane, settings), path=settings.linkage.path)
     return Demand(projection.seconds, projection.peak_bytes)
 
 
 def reports_of_finished(tasks: Sequence[GalaxyTask]) -> list[GalaxyReport] | None:
     """Reports of all galaxies if every one of them is finished, else None.
 
-    Nothing is computed, but pictures that are missing are drawn. Whether a part still belongs
-    to its files takes reading them all, so None is also the answer where they are large.
+    Nothing is computed, but missing figures are drawn. To check that a part still belongs to its
+    files, all files are read; so the result is also None where they are large.
     """
     files = [file for task in tasks for file in task.target.files]
     if sum(file.stat().st_size for file in files if file.is_file()) > MOST_BYTES:
@@ -59,8 +59,8 @@ def reports_of_finished(tasks: Sequence[GalaxyTask]) -> list[GalaxyReport] | Non
 
 
 def _is_finished(task: GalaxyTask) -> bool:
-    """Whether the last part of a galaxy is there and sound; a damaged one is left as it is."""
-    galaxy = Galaxy(task.target, task.settings, task.root)
+    """Whether the last part of a galaxy exists and is undamaged; nothing is changed."""
+    galaxy = GalaxyRunner(task.target, task.settings, task.root)
     folder = galaxy.parts.path(task.target.galaxy, LAST, "").parent
     if not any(folder.glob(f"{LAST}-*")):
         return False  # before a byte of its files is read

@@ -1,4 +1,4 @@
-"""Settings written as TOML: by `survey init` to start from, by a run to explain itself."""
+"""Writes settings as TOML: a template for `survey init`, and the record of a run."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ LABELS_HELP = (
     "Initial labels of clusters, for `survey classify RUN --labels labels.ecsv`.",
     "A row is a circle on the sky (galaxy or none, class, ra, dec, radius in arcsec),",
     "or the nucleus or disc of a galaxy (galaxy, place, class),",
-    "or the type of a galaxy, which says the class of these (catalogs/data/place_classes.ecsv).",
-    "The galaxies here are the sample of Hermosa Munoz et al.; put yours in their place.",
+    "or the type of a galaxy, which gives both classes (catalogs/data/place_classes.ecsv).",
+    "The galaxies here are the sample of Hermosa Munoz et al.; replace them with yours.",
 )
 
 
@@ -45,7 +45,7 @@ def write_settings(settings: Settings, path: Path, *, comments: list[str]) -> No
 def write_template(folder: Path) -> list[Path]:
     """Write a settings file with all defaults, and examples of targets and labels.
 
-    Files that are there already are left alone; what was written is returned.
+    Existing files are left unchanged; the paths that were written are returned.
     """
     folder.mkdir(parents=True, exist_ok=True)
     settings_file, targets_file = folder / "survey.toml", folder / "targets.csv"
@@ -62,7 +62,7 @@ def write_template(folder: Path) -> list[Path]:
             Settings(targets=targets_file.name),
             settings_file,
             comments=[
-                "Settings of a survey, all with their defaults: what you delete keeps its default.",
+                "All settings of a survey, with their defaults. Delete what you do not change.",
                 "Start it with: survey run survey.toml",
             ],
         )

@@ -1,7 +1,7 @@
-"""The whole survey: one task per galaxy, the catalog published as they come in.
+"""The whole survey: one task per galaxy, and a catalog that is published as they end.
 
-The driver sends out paths and settings and gets small reports back; spectra never travel. It
-is the only one that publishes.
+The driver sends paths and settings and gets small reports back; spectra never travel. Only the
+driver publishes.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ TARGETS_FILE = "targets.ecsv"
 
 @dataclass
 class Results:
-    """What is known of the galaxies of a run, so far."""
+    """The reports of the galaxies of a run so far."""
 
     reports: dict[str, GalaxyReport] = field(default_factory=dict)
 
@@ -70,28 +70,28 @@ def run_survey(
 ) -> Results:
     """Process all targets on a cluster and publish the catalog in `root`.
 
-    Galaxies whose results are there already, from the same files and settings, are not
-    computed again. Those that fail are quarantined. Large galaxies are started first.
+    Galaxies that already have results from the same files and settings are not computed
+    again. Those that fail are quarantined. Large galaxies are started first.
 
     Parameters
     ----------
     root : str or Path
-        The run directory; made if need be.
+        The run directory, which is created if it does not exist.
     targets : sequence of Target
     settings : Settings
     cluster : Cluster
-        See `survey.engine.cluster.connect`.
+        A `LazyCluster`, or a `distributed.Client`.
     draw : callable, optional
-        Makes the pictures of one galaxy, on the worker.
+        Draws the figures of one galaxy, on the worker.
     on_report : callable
-        Called with every galaxy that ends.
+        Called with the report of every galaxy that ends.
 
     Raises
     ------
     ConfigError
-        If there is nothing to do, or another run is at work in `root`.
+        If there are no targets, or another run is active in `root`.
     InfrastructureError
-        If the cluster is lost. What was finished by then is published.
+        If the cluster is lost. Galaxies finished by then are published.
     """
     root = Path(root).resolve()
     if not targets:
@@ -101,7 +101,7 @@ def run_survey(
         tables = keep_tables(settings.tables, root)
         settings = settings.model_copy(update={"tables": tables})
         write_targets(targets, root / TARGETS_FILE)
-        describe_run(root, settings)
+        write_run_record(root, settings)
         PartStore(root).sweep_inflight()
         sweep_scratch(root)
         ledger, results = Ledger(root), Results()
@@ -130,7 +130,7 @@ def run_survey(
 def _reports(tasks: Sequence[GalaxyTask], cluster: Cluster) -> Iterator[GalaxyReport]:
     """Reports of all galaxies, in the order in which they end."""
     if (reports := reports_of_finished(tasks)) is not None:
-        yield from reports  # The cluster, if it is a lazy one, is not even started.
+        yield from reports  # A lazy cluster is not even started.
         return
     in_flight = slots(cluster) * tasks[0].settings.engine.in_flight_per_worker
     ordered = _largest_first(tasks)
@@ -142,21 +142,21 @@ def _reports(tasks: Sequence[GalaxyTask], cluster: Cluster) -> Iterator[GalaxyRe
 
 
 def _largest_first(tasks: Sequence[GalaxyTask]) -> list[Task]:
-    """Tasks in the order in which they are to be started."""
+    """Tasks in the order in which they start."""
     demands = [projected_demand(task.target, task.settings) for task in tasks]
     order = sorted(range(len(tasks)), key=lambda i: demands[i].seconds, reverse=True)
     return [Task(tasks[i].target.galaxy, tasks[i], demands[i].memory_bytes) for i in order]
 
 
 def _fingerprint(settings: Settings) -> str:
-    """That of all settings that change the results of galaxies; of tables, of their content."""
+    """Fingerprint of the settings that change results of galaxies, and of the tables' content."""
     without = {"engine", "report", "targets", "classes", "tables"}
     results = settings.model_dump(mode="json", exclude=without)
     return fingerprint(results, reference_of(settings.tables).digest)
 
 
-def describe_run(root: Path, settings: Settings) -> None:
-    """Record the settings of a run in its directory."""
+def write_run_record(root: Path, settings: Settings) -> None:
+    """Write RUN/survey.toml, the settings of a run."""
     tables = relative_tables(settings.tables, root)
     resolved = settings.model_copy(update={"targets": TARGETS_FILE, "tables": tables})
     write_settings(

@@ -9,7 +9,13 @@ import pytest
 
 from survey.errors import ConfigError, DataError
 from survey.latents.evaluation import benchmark as module
-from survey.latents.evaluation.benchmark import Plan, evaluate, fold, summarise, write_table
+from survey.latents.evaluation.benchmark import (
+    BenchmarkPlan,
+    evaluate,
+    fold,
+    summarise,
+    write_table,
+)
 from survey.latents.evaluation.downstream_tasks import (
     Halves,
     regression,
@@ -38,7 +44,7 @@ def labelled(n: int = 300) -> LabelledSpectra:
     )
 
 
-PLAN = Plan(
+PLAN = BenchmarkPlan(
     methods=("majority", "stratified", "confounders", "hardness", "pca", "nmf"),
     latents=(3,),
     seeds=(0, 1),
@@ -130,14 +136,14 @@ def test_folds_part_no_source_and_leave_none_out():
 
 def test_spectra_without_labels_are_judged_by_their_other_halves(tmp_path):
     data = LabelledSpectra(measured(80).spectra)
-    records = evaluate(data, Plan(methods=("pca",), latents=(2,), seeds=(0,)), tmp_path)
+    records = evaluate(data, BenchmarkPlan(methods=("pca",), latents=(2,), seeds=(0,)), tmp_path)
     assert {r.task for r in records} == {"reconstruction", "uncertainty"}
 
 
 def test_the_autoencoder_takes_part_and_a_training_goes_on(tmp_path):
     pytest.importorskip("torch")
     small = {"epochs": 3, "width": 16, "hidden": 32, "layers": 1}
-    plan = Plan(("autoencoder",), (2,), (0,), {"autoencoder": small}, controls=False)
+    plan = BenchmarkPlan(("autoencoder",), (2,), (0,), {"autoencoder": small}, controls=False)
     told = []
 
     def stop(job, epoch):
@@ -175,7 +181,7 @@ def test_summaries_are_means_and_standard_deviations_over_seeds(found):
 
 def test_unknown_methods_and_labels_that_do_not_fit_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="majority"):
-        evaluate(labelled(80), Plan(methods=("magic",)), tmp_path)
+        evaluate(labelled(80), BenchmarkPlan(methods=("magic",)), tmp_path)
     with pytest.raises(DataError, match="classes"):
         replace(labelled(80), classes=np.array(["a"]))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from survey.latents.evaluation.benchmark import Plan, Record, evaluate, summarise
+from survey.latents.evaluation.benchmark import BenchmarkPlan, Record, evaluate, summarise
 from survey.latents.evaluation.labelled import LabelledSpectra
 from survey.latents.report.figures import draw_ablation, draw_latent_space, draw_reconstructions
 from survey.latents.report.table import short_table, write_evaluation
@@ -63,7 +63,7 @@ def test_ablations_show_methods_with_a_choice_and_without(tmp_path):
 @pytest.mark.parametrize("toy", [counted(80), measured(80)], ids=["counts", "flux"])
 def test_an_evaluation_leaves_tables_and_pictures(toy, tmp_path):
     data = LabelledSpectra(toy.spectra, classes=toy.classes, expected=toy.expected)
-    plan = Plan(("majority", "pca"), (2,), (0,), controls=False)
+    plan = BenchmarkPlan(("majority", "pca"), (2,), (0,), controls=False)
     lines = write_evaluation(data, plan, evaluate(data, plan, tmp_path / "jobs"), tmp_path)
     assert (tmp_path / "summary.txt").read_text().splitlines() == lines
     names = {"ablation", "reconstructions", "latent_space_pca"}

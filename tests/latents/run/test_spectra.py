@@ -15,7 +15,7 @@ from survey.latents.run import spectra as latent_spectra
 from survey.latents.run.spectra import cluster_spectra
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.galaxy.task import GalaxyTask, process_galaxy
-from survey.pipeline.run.survey import TARGETS_FILE, describe_run
+from survey.pipeline.run.survey import TARGETS_FILE, write_run_record
 from survey.pipeline.run.targets import write_targets
 
 
@@ -26,7 +26,7 @@ def run(
     """A finished run, without a Dask cluster."""
     root = tmp_path_factory.mktemp("run")
     write_targets(targets, root / TARGETS_FILE)
-    describe_run(root, settings)
+    write_run_record(root, settings)
     reports = [process_galaxy(GalaxyTask(target, settings, root)) for target in targets]
     publish(root, [report.part for report in reports if report.part], [])
     return root

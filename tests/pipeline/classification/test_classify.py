@@ -188,7 +188,7 @@ def test_where_no_set_fits_the_advice_is_to_add_one():
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [(None, "--labels FILE"), ("absent.reg", "no such"), ("x.txt", "unknown")]
+    ("name", "words"), [(None, "--labels FILE"), ("absent.reg", "not exist"), ("x.txt", "unknown")]
 )
 def test_labels_that_are_not_there_are_refused(run, settings, cluster, tmp_path, name, words):
     (tmp_path / "x.txt").write_text("circle")
@@ -250,8 +250,8 @@ def test_a_classification_is_recorded_and_repeated_without_arguments(run, settin
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"overrides": {"cut": {"k": 3}}}, "not of the classification"),
-        ({"labels": Path("a.reg"), "model": Path("b.skops")}, "one of the two"),
+        ({"overrides": {"cut": {"k": 3}}}, "only settings of the classification"),
+        ({"labels": Path("a.reg"), "model": Path("b.skops")}, "give one of them"),
     ],
 )
 def test_what_does_not_go_together_is_refused(run, arguments, words):

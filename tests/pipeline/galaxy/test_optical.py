@@ -8,7 +8,7 @@ import pytest
 from astropy.io import fits
 
 from survey.config import Settings
-from survey.pipeline.galaxy.galaxy import Galaxy
+from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.run.targets import targets_from_cubes
 from survey.report.bpt import measured_planes
 
@@ -34,7 +34,7 @@ def sami(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     files = sorted((shared_data / "sami").glob("*sectors*.fits.gz"))
     (target,) = targets_from_cubes(files, merge_bands=True)
     assert target.galaxy == "209807", "by its name in the headers of both arms"
-    return Galaxy(target, Settings(), tmp_path_factory.mktemp("sami")).result().path
+    return GalaxyRunner(target, Settings(), tmp_path_factory.mktemp("sami")).result().path
 
 
 def flux_map(shared_data: Path, line: str) -> np.ndarray:
@@ -71,7 +71,7 @@ def test_the_gap_between_the_arms_is_not_measured(sami):
 
 def test_a_muse_cube_gives_all_ratios_of_the_bpt_diagrams(shared_data, tmp_path):
     (target,) = targets_from_cubes([shared_data / "muse" / "A478_minicube.fits.gz"], redshift=0.086)
-    part = Galaxy(target, Settings(), tmp_path).result().path
+    part = GalaxyRunner(target, Settings(), tmp_path).result().path
     clusters = pd.read_feather(part / "clusters.arrow")
     assert len(measured_planes(clusters)) == 3
     # The nebula of a cooling cluster: as much [N II] as H alpha, little [O III], much [O I].

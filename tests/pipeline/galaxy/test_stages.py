@@ -15,7 +15,7 @@ from catalogs.flags import FeatureFlag
 from catalogs.parts import DamagedPartWarning
 from survey.config import Settings, build_settings
 from survey.errors import DataError
-from survey.pipeline.galaxy.galaxy import Galaxy
+from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.galaxy.stages import STAGES
 from survey.pipeline.galaxy.target import Target
 from survey.simulate.write import truth_path
@@ -34,7 +34,7 @@ BASE = {"cut": {"criterion": "fixed", "k": 3}}
 def done(tmp_path_factory: pytest.TempPathFactory, targets: list[Target]) -> Path:
     """A run directory in which the first galaxy is done."""
     root = tmp_path_factory.mktemp("run")
-    galaxy = Galaxy(targets[0], build_settings(BASE), root)
+    galaxy = GalaxyRunner(targets[0], build_settings(BASE), root)
     galaxy.result()
     assert galaxy.computed == NAMES
     return root
@@ -47,7 +47,7 @@ def run(done: Path, tmp_path: Path) -> Path:
 
 
 def computed(target: Target, root: Path, **tables: dict) -> list[str]:
-    galaxy = Galaxy(target, build_settings(BASE | tables), root)
+    galaxy = GalaxyRunner(target, build_settings(BASE | tables), root)
     galaxy.result()
     return galaxy.computed
 
@@ -102,7 +102,7 @@ def test_damage_on_disk_is_noticed_and_mended(targets, run, victim):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(bytes(content))
-    galaxy = Galaxy(targets[0], build_settings(BASE | {"cut": {"criterion": "auto"}}), run)
+    galaxy = GalaxyRunner(targets[0], build_settings(BASE | {"cut": {"criterion": "auto"}}), run)
     with pytest.warns(DamagedPartWarning) if "parts" in victim else nullcontext():
         galaxy.result()
     expected = {"cubes": "read", "parts": "tree"}[victim.split("/")[0]]
@@ -113,7 +113,7 @@ def test_the_result_does_not_depend_on_threads(targets, tmp_path, settings):
     parts = []
     for threads in (1, 2):
         tuned = build_settings(BASE | {"engine": {"threads_per_worker": threads}})
-        parts.append(Galaxy(targets[0], tuned, tmp_path / str(threads)).result().path)
+        parts.append(GalaxyRunner(targets[0], tuned, tmp_path / str(threads)).result().path)
     for table in ("clusters", "spaxels", "spectra"):
         first, second = (pd.read_feather(part / f"{table}.arrow") for part in parts)
         pd.testing.assert_frame_equal(first, second)
@@ -122,11 +122,11 @@ def test_the_result_does_not_depend_on_threads(targets, tmp_path, settings):
 def test_an_unknown_redshift_is_an_error_that_says_what_to_do(targets, tmp_path, settings):
     nameless = replace(targets[0], redshift=float("nan"))
     with pytest.raises(DataError, match=r"redshift is unknown.*--redshift"):
-        Galaxy(nameless, settings, tmp_path).result()
+        GalaxyRunner(nameless, settings, tmp_path).result()
 
 
 def test_the_tables_agree_with_each_other(targets, done):
-    part = Galaxy(targets[0], build_settings(BASE), done).result().path
+    part = GalaxyRunner(targets[0], build_settings(BASE), done).result().path
     galaxy = pd.read_feather(part / "galaxies.arrow").iloc[0]
     clusters, spaxels, spectra = (
         pd.read_feather(part / f"{name}.arrow") for name in ("clusters", "spaxels", "spectra")
@@ -143,7 +143,7 @@ def test_the_tables_agree_with_each_other(targets, done):
 
 
 def test_receding_spaxels_have_positive_velocities(targets, done):
-    part = Galaxy(targets[0], build_settings(BASE), done).result().path
+    part = GalaxyRunner(targets[0], build_settings(BASE), done).result().path
     spaxels = pd.read_feather(part / "spaxels.arrow")
     with fits.open(truth_path(targets[0].files[0])) as file:
         velocity = file["VELOCITY"].data.astype(float)
@@ -157,7 +157,7 @@ def test_receding_spaxels_have_positive_velocities(targets, done):
 
 
 def test_lines_of_the_simulated_galaxy_are_found(targets, done):
-    part = Galaxy(targets[0], build_settings(BASE), done).result().path
+    part = GalaxyRunner(targets[0], build_settings(BASE), done).result().path
     clusters = pd.read_feather(part / "clusters.arrow")
     assert (~clusters["limit_NeII_12.81"]).all()
     assert (clusters["snr_NeII_12.81"] > 10).all()
@@ -165,7 +165,7 @@ def test_lines_of_the_simulated_galaxy_are_found(targets, done):
 
 
 def test_bright_lines_have_velocities_and_all_features_have_quality_bits(targets, done):
-    part = Galaxy(targets[0], build_settings(BASE), done).result().path
+    part = GalaxyRunner(targets[0], build_settings(BASE), done).result().path
     clusters = pd.read_feather(part / "clusters.arrow")
     # The search is for [Ne II] alone here, so that it has the velocity of the spectrum.
     apart = clusters["velocity_NeII_12.81"] - clusters["velocity_km_s"]
@@ -180,7 +180,7 @@ def test_bright_lines_have_velocities_and_all_features_have_quality_bits(targets
 
 def test_a_reconstruction_keeps_the_flux_of_every_spaxel(targets, run):
     tuned = BASE | {"profiles": {"reconstruct": True}}
-    galaxy = Galaxy(targets[0], build_settings(tuned), run)
+    galaxy = GalaxyRunner(targets[0], build_settings(tuned), run)
     galaxy.result()
     with fits.open(galaxy.get("profiles").path / "reconstruction.fits") as file:
         model, residual = file["MODEL"].data, file["RESIDUAL"].data
@@ -194,7 +194,7 @@ def test_a_reconstruction_keeps_the_flux_of_every_spaxel(targets, run):
 
 
 def test_the_cut_is_recorded_with_its_curve(targets, run):
-    galaxy = Galaxy(targets[0], build_settings({"cut": {"criterion": "auto"}}), run)
+    galaxy = GalaxyRunner(targets[0], build_settings({"cut": {"criterion": "auto"}}), run)
     galaxy.result()
     record = json.loads((galaxy.get("profiles").path / "cut.json").read_text())
     assert record["k"] in record["curve"]["k"]
@@ -205,7 +205,7 @@ def test_the_cut_is_recorded_with_its_curve(targets, run):
 @pytest.mark.real_data
 def test_bands_of_ngc_7469_become_one_galaxy(shared_data, tmp_path):
     files = tuple(sorted((shared_data / "mrs").glob("NGC7469*.fits.gz")))
-    galaxy = Galaxy(Target("NGC 7469", files, 0.016317), Settings(), tmp_path)
+    galaxy = GalaxyRunner(Target("NGC 7469", files, 0.016317), Settings(), tmp_path)
     part = galaxy.result().path
     row = pd.read_feather(part / "galaxies.arrow").iloc[0]
     clusters = pd.read_feather(part / "clusters.arrow")

@@ -9,9 +9,8 @@ from survey.config import build_settings
 from survey.cubes.scratch import SCRATCH
 from survey.engine.cluster import Cluster
 from survey.errors import MemoryNeeded
-from survey.pipeline.galaxy import costs, stages
-from survey.pipeline.galaxy import paths as memory
-from survey.pipeline.galaxy.galaxy import Galaxy
+from survey.pipeline.galaxy import choose_tree_path, costs, stages
+from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.galaxy.task import GalaxyTask, process_galaxy
 from survey.pipeline.galaxy.tree import TreeResult
 from survey.pipeline.galaxy.tree_paths import fastcluster, strip_tasks
@@ -28,7 +27,7 @@ def galaxy_by(path, target, root, *, memory_bytes=None, **linkage):
             "report": {"figures": False},
         }
     )
-    return Galaxy(target, settings, root, memory_bytes)
+    return GalaxyRunner(target, settings, root, memory_bytes)
 
 
 def outcome(galaxy):
@@ -56,7 +55,7 @@ def in_strips(monkeypatch):
 @pytest.fixture
 def on_disk(monkeypatch):
     """Spectra on disk, however few."""
-    monkeypatch.setattr(memory, "IN_MEMORY_SPAXELS", 0)
+    monkeypatch.setattr(choose_tree_path, "IN_MEMORY_SPAXELS", 0)
 
 
 @pytest.mark.parametrize("path", EXACT)
@@ -101,7 +100,7 @@ def test_spectra_on_disk_change_nothing(targets, tmp_path, exact):
 def _process_in_strips(task):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(costs, "strip_length", lambda *arguments: 40)
-        patch.setattr(memory, "IN_MEMORY_SPAXELS", 0)
+        patch.setattr(choose_tree_path, "IN_MEMORY_SPAXELS", 0)
         patch.setattr(strip_tasks, "WORTH_SPREADING_S", 0.0)
         return process_galaxy(task)
 
@@ -130,7 +129,9 @@ def test_large_galaxies_are_cut_by_a_sample_on_every_path(targets, tmp_path, exa
     monkeypatch.setattr(stages, "SAMPLE_SPAXELS", 60)
     settings = {"cut": {"criterion": "auto", "k_min": 2, "k_max": 5}}
     galaxies = [
-        Galaxy(targets[0], build_settings(settings | {"linkage": {"path": path}}), tmp_path / path)
+        GalaxyRunner(
+            targets[0], build_settings(settings | {"linkage": {"path": path}}), tmp_path / path
+        )
         for path in ("fastcluster", "chain")
     ]
     first, second = (outcome(galaxy)[1] for galaxy in galaxies)

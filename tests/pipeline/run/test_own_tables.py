@@ -9,7 +9,7 @@ from catalogs.reference import read_reference, shipped
 from catalogs.verify import verify
 from survey.config import build_settings, load_settings
 from survey.errors import ConfigError
-from survey.pipeline.galaxy.galaxy import Galaxy
+from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.reference import reference_of, reference_of_run
 from survey.pipeline.run.plan import plan_run
 from survey.pipeline.run.survey import run_survey
@@ -73,7 +73,7 @@ def test_tables_change_the_key_of_what_is_measured_and_of_nothing_else(
     targets, tmp_path, own_lines
 ):
     plain, own = (
-        Galaxy(targets[0], settings, tmp_path).keys
+        GalaxyRunner(targets[0], settings, tmp_path).keys
         for settings in (settings_of(tmp_path), settings_of(tmp_path, lines=own_lines))
     )
     changed = {stage for stage in plain if plain[stage] != own[stage]}

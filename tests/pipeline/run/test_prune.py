@@ -43,7 +43,7 @@ def test_a_run_that_was_interrupted_is_left_alone(changed, targets):
     ledger = Ledger(changed)
     content = ledger.path.read_bytes()
     ledger.begin(2)
-    with pytest.raises(ConfigError, match="has not come to its end; found interrupted"):
+    with pytest.raises(ConfigError, match="is not complete; found interrupted"):
         prune(changed, remove=True)
     ledger.path.write_bytes(content)
     assert len(prune(changed).folders) == 8

@@ -1,4 +1,4 @@
-"""What a path to the tree is: its declaration, what it is given, what it gives back."""
+"""The declaration of a path to the tree, its input and its results."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ ALL_METHODS: tuple[Method, ...] = ("ward", "average", "complete", "single")
 
 
 @dataclass(frozen=True)
-class PathInput:
-    """What a path is given.
+class TreeInput:
+    """The input of a path.
 
     Parameters
     ----------
@@ -72,8 +72,8 @@ class PathInput:
 
 
 @dataclass(frozen=True)
-class PathDistances:
-    """The distances of a galaxy in the form in which its path makes a tree of them.
+class TreeDistances:
+    """The distances of a galaxy, in the form that its path makes a tree from.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class PathDistances:
     engine, dtype : str
         How they were computed.
     at_limit_fraction : float
-        Of all pairs, those that are closest at the largest shift.
+        Fraction of pairs that are closest at the largest shift.
     """
 
     values: Any
@@ -92,8 +92,8 @@ class PathDistances:
 
 
 @dataclass(frozen=True)
-class PathResult:
-    """A tree (n - 1, 4), and the condensed distances if they are to be kept with it."""
+class BuiltTree:
+    """A tree (n - 1, 4), and the condensed distances if they are kept with it."""
 
     tree: NDArray[np.float64]
     condensed: NDArray[np.floating] | None = None
@@ -101,7 +101,7 @@ class PathResult:
 
 @dataclass(frozen=True)
 class TreePath:
-    """One way from spectra to their tree.
+    """One path from spectra to their tree.
 
     Attributes
     ----------
@@ -110,13 +110,13 @@ class TreePath:
     exact : bool
         Whether its partitions are those of the other exact paths.
     how, memory, disk : str
-        For people, in a few words; n is the number of spaxels.
+        In a few words for the documentation; n is the number of spaxels.
     needs : callable
-        What it takes on a budget.
+        What it needs within a memory budget.
     distances, tree : callable
-        Its two halves.
+        Its two stages.
     methods : tuple of str
-        Linkages that it can make.
+        Linkage methods that it supports.
     """
 
     name: str
@@ -125,6 +125,6 @@ class TreePath:
     memory: str
     disk: str
     needs: Callable[[Budget], Needs]
-    distances: Callable[[PathInput], PathDistances]
-    tree: Callable[[PathInput, Any], PathResult]
+    distances: Callable[[TreeInput], TreeDistances]
+    tree: Callable[[TreeInput, Any], BuiltTree]
     methods: tuple[Method, ...] = ALL_METHODS

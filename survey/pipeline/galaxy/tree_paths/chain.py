@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from survey.linkage.nn_chain import chain_tree
 from survey.pipeline.galaxy.costs import Budget, Needs
-from survey.pipeline.galaxy.tree_paths.base import PathDistances, PathInput, PathResult, TreePath
+from survey.pipeline.galaxy.tree_paths.base import BuiltTree, TreeDistances, TreeInput, TreePath
 from survey.pipeline.galaxy.tree_paths.strip_tasks import (
     SquareWork,
     fill_condensed,
@@ -31,7 +31,7 @@ def _needs(budget: Budget) -> Needs:
     )
 
 
-def _distances(given: PathInput) -> PathDistances:
+def _distances(given: TreeInput) -> TreeDistances:
     n = len(given.energy)
     work = given.strip_work(given.spectra, given.energy)
     condensed = np.empty(n * (n - 1) // 2, np.float32)
@@ -43,11 +43,11 @@ def _distances(given: PathInput) -> PathDistances:
         matrix.path.unlink()
     else:
         at_limit = fill_condensed(work, condensed)
-    return PathDistances(condensed, work.distances.engine, "float32", at_limit)
+    return TreeDistances(condensed, work.distances.engine, "float32", at_limit)
 
 
-def _tree(given: PathInput, condensed: NDArray[np.float32]) -> PathResult:
-    return PathResult(chain_tree(condensed, given.linkage))
+def _tree(given: TreeInput, condensed: NDArray[np.float32]) -> BuiltTree:
+    return BuiltTree(chain_tree(condensed, given.linkage))
 
 
 CHAIN = TreePath(

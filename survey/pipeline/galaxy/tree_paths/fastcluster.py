@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from survey.distances.distances import shifted_distances
 from survey.pipeline.galaxy.costs import Budget, Needs
-from survey.pipeline.galaxy.tree import compared, relink
-from survey.pipeline.galaxy.tree_paths.base import PathDistances, PathInput, PathResult, TreePath
+from survey.pipeline.galaxy.tree import clustered_distances, relink
+from survey.pipeline.galaxy.tree_paths.base import BuiltTree, TreeDistances, TreeInput, TreePath
 
 EXACT_CUT_SPAXELS = 10_000
-"""Up to this many spaxels the matrix is kept with the tree; the cut of more is judged on some."""
+"""Up to this many spaxels the matrix is kept; with more, cuts are compared on a sample."""
 
 FASTCLUSTER_S = 2e-8
 """Seconds on one core per spaxel squared."""
@@ -29,7 +29,7 @@ def _needs(budget: Budget) -> Needs:
     )
 
 
-def _distances(given: PathInput) -> PathDistances:
+def _distances(given: TreeInput) -> TreeDistances:
     settings = given.settings.distance
     found = shifted_distances(
         given.spectra[:],
@@ -39,13 +39,15 @@ def _distances(given: PathInput) -> PathDistances:
         threads=given.threads,
         device=given.settings.engine.device,
     )
-    return PathDistances(found.condensed, found.engine, found.dtype, found.at_limit_fraction)
+    return TreeDistances(found.condensed, found.engine, found.dtype, found.at_limit_fraction)
 
 
-def _tree(given: PathInput, condensed: NDArray[np.floating]) -> PathResult:
+def _tree(given: TreeInput, condensed: NDArray[np.floating]) -> BuiltTree:
     kept = len(given.energy) <= EXACT_CUT_SPAXELS
-    tree = relink(compared(condensed, given.energy, given.settings, keep=kept), given.settings)
-    return PathResult(tree, condensed if kept else None)
+    tree = relink(
+        clustered_distances(condensed, given.energy, given.settings, keep=kept), given.settings
+    )
+    return BuiltTree(tree, condensed if kept else None)
 
 
 FASTCLUSTER = TreePath(

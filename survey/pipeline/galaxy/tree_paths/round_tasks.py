@@ -1,4 +1,4 @@
-"""Rounds of merging on a matrix on disk, their rows looked at by all workers."""
+"""Rounds of merging on a matrix on disk, whose rows all workers read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from survey.linkage.reciprocal import (
 from survey.linkage.reciprocal_rounds import Rounds
 
 JOBS_AT_LEAST = 16
-"""Into how many jobs a round is divided, if it is large, so that all workers have some."""
+"""A large round has at least so many jobs, so that all workers have some."""
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,16 @@ import numpy as np
 from survey.cubes.scratch import FileRows
 from survey.linkage.reciprocal_rounds import Rounds
 from survey.pipeline.galaxy.costs import Budget, Needs
-from survey.pipeline.galaxy.tree_paths.base import PathDistances, PathInput, PathResult, TreePath
+from survey.pipeline.galaxy.tree_paths.base import BuiltTree, TreeDistances, TreeInput, TreePath
 from survey.pipeline.galaxy.tree_paths.chain import CHAIN_S
 from survey.pipeline.galaxy.tree_paths.round_tasks import merge_on_disk, merge_the_rest
 from survey.pipeline.galaxy.tree_paths.strip_tasks import SquareWork, fill_square
 
 ROUNDS_BYTES = 256 << 20
-"""Rows of the matrix that are read at a time, and at most as many made of them."""
+"""Rows of the matrix that are read at a time, and at most as many new rows."""
 
 ROUNDS_IN_MEMORY = 30_000
-"""Clusters that are left to a chain in memory where nothing limits them."""
+"""Clusters that are left to a chain in memory if memory is not limited."""
 
 ROUNDS_S = 3e-8
 """Seconds on one core per spaxel squared, for every halving of the clusters."""
@@ -40,26 +40,26 @@ def _needs(budget: Budget) -> Needs:
     )
 
 
-def _distances(given: PathInput) -> PathDistances:
+def _distances(given: TreeInput) -> TreeDistances:
     n = len(given.energy)
     work = given.strip_work(given.spectra, given.energy)
     matrix = given.scratch.table("matrix", (n, n), np.float32, panel=work.strip)
     at_limit = fill_square(SquareWork(work, matrix, given.linkage))
-    return PathDistances(matrix, work.distances.engine, "float32", at_limit)
+    return TreeDistances(matrix, work.distances.engine, "float32", at_limit)
 
 
-def _tree(given: PathInput, matrix: FileRows) -> PathResult:
+def _tree(given: TreeInput, matrix: FileRows) -> BuiltTree:
     rounds = Rounds(len(given.energy), given.linkage)
     fits = given.projection.in_memory_clusters
     left = merge_on_disk(rounds, matrix, given.scratch, fits=fits, memory_bytes=ROUNDS_BYTES)
-    return PathResult(merge_the_rest(rounds, left, ROUNDS_BYTES))
+    return BuiltTree(merge_the_rest(rounds, left, ROUNDS_BYTES))
 
 
 ROUNDS = TreePath(
     name="rounds",
     exact=True,
     how="exact, rounds of reciprocal nearest neighbours on disk, then a chain",
-    memory="what there is",
+    memory="whatever is available",
     disk="4 to 6 n²",
     needs=_needs,
     distances=_distances,

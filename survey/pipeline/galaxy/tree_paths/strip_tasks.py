@@ -1,7 +1,7 @@
 """Distances of a large galaxy, strip against strip: what a worker does for two strips.
 
-The spectra are rows in a file that all workers can read. What is made of a rectangle of distances
-stays small (sums) or goes to its own place in a file: workers never wait for one another.
+The spectra are rows in a file that all workers can read. The result of a rectangle of distances
+is small (sums) or goes to its own place in a file, so that workers never wait for one another.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Micro-clusters first, whose tree is exact: for what is too large for any matrix."""
+"""Micro-clusters first, then their exact tree: for galaxies too large for any matrix."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from survey.linkage.pca import SAMPLE_SIZE, spectral_basis
 from survey.linkage.two_stage import MicroSums, micro_clusters
 from survey.pipeline.galaxy.costs import Budget, Needs
 from survey.pipeline.galaxy.tree import SEED
-from survey.pipeline.galaxy.tree_paths.base import PathDistances, PathInput, PathResult, TreePath
+from survey.pipeline.galaxy.tree_paths.base import BuiltTree, TreeDistances, TreeInput, TreePath
 from survey.pipeline.galaxy.tree_paths.strip_tasks import BlockWork, sum_blocks
 from survey.spectra.blocks import Rows, blocks_of, row_blocks
 
@@ -36,7 +36,7 @@ def _needs(budget: Budget) -> Needs:
     )
 
 
-def _distances(given: PathInput) -> PathDistances:
+def _distances(given: TreeInput) -> TreeDistances:
     sample = given.spectra[random_sample(len(given.energy), SAMPLE_SIZE, SEED)]
     basis = spectral_basis(sample)
     scores = np.concatenate([basis.scores(block) for block in blocks_of(given.spectra)])
@@ -47,11 +47,11 @@ def _distances(given: PathInput) -> PathDistances:
     work = given.strip_work(_reordered(given.spectra, order, given.scratch), given.energy[order])
     sums = MicroSums(labels)
     at_limit = sum_blocks(BlockWork(work, labels[order], given.linkage), sums, given.scratch.path)
-    return PathDistances(sums, work.distances.engine, "float32", at_limit)
+    return TreeDistances(sums, work.distances.engine, "float32", at_limit)
 
 
-def _tree(given: PathInput, sums: MicroSums) -> PathResult:
-    return PathResult(sums.tree(given.linkage))
+def _tree(given: TreeInput, sums: MicroSums) -> BuiltTree:
+    return BuiltTree(sums.tree(given.linkage))
 
 
 def _reordered(spectra: Rows, order: NDArray[np.intp], scratch: Scratch) -> Rows:

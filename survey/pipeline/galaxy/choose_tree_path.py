@@ -1,4 +1,4 @@
-"""Which path to the tree a galaxy takes: the best that fits, by what each is projected to take."""
+"""Chooses the path to the tree of a galaxy: the first whose projected cost fits."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from survey.pipeline.galaxy.tree_paths import TREE_PATHS, TreePath
 AUTO = "auto"
 
 USABLE_FRACTION = 0.8
-"""Of a memory limit: the Dask nanny kills a worker at 95%, and stops feeding it at 80%."""
+"""Of a memory limit: at 80% a Dask worker pauses, at 95% its nanny kills it."""
 
 FORCED_FRACTION = 0.92
-"""Of a memory limit, for a path that was asked for."""
+"""Of a memory limit, for a path that the settings name."""
 
 IN_MEMORY_FRACTION = 0.25
-"""Of a memory limit, for spectra to be held in it while they are prepared."""
+"""Of a memory limit, for the spectra of a cube that are prepared in memory."""
 
 IN_MEMORY_SPAXELS = 20_000
-"""Above this, spectra are on disk in any case, where all workers can read them."""
+"""Above this, spectra are always on disk, where all workers can read them."""
 
 
-def project(
+def project_cost(
     work: Work,
     *,
     path: str = AUTO,
@@ -37,11 +37,11 @@ def project(
     ----------
     work : Work
     path : str
-        One of `TREE_PATHS`; "auto" is the first of them that fits and can make the linkage.
+        One of `TREE_PATHS`; "auto" is the first that fits and supports the linkage method.
     memory_bytes : float, optional
         Limit of the process; none if not given.
     disk_bytes : float
-        Room in the run directory.
+        Free space in the run directory.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def project(
     least = min(options, key=lambda option: option.peak_bytes)
     if least.peak_bytes <= usable:
         raise ResourceError(
-            "there is no room on the disk for what is computed out of memory",
+            "too little room on the disk for the scratch files of this galaxy",
             expected=f"{least.scratch_bytes / 2**30:.2g} GiB for {work.n_spaxel} spaxels",
             found=f"{disk_bytes / 2**30:.2g} GiB",
             advice="Make room where the run directory is, or give the workers more memory.",
@@ -88,8 +88,8 @@ def _projection(path: TreePath, budget: Budget) -> Projection:
     )
 
 
-def check_path(linkage: LinkageSettings) -> None:
-    """Refuse a path that does not exist or cannot make the linkage.
+def check_tree_path(linkage: LinkageSettings) -> None:
+    """Refuse a path that does not exist or does not support the linkage method.
 
     Raises
     ------
@@ -101,13 +101,13 @@ def check_path(linkage: LinkageSettings) -> None:
     path = TREE_PATHS.get(linkage.path)
     if path is None:
         raise ConfigError(
-            "linkage.path: no such path to the tree",
+            "linkage.path: unknown path to the tree",
             expected=", ".join((AUTO, *TREE_PATHS)),
             found=linkage.path,
         )
     if linkage.method not in path.methods:
         raise ConfigError(
-            f'linkage.path = "{path.name}" cannot make this linkage',
+            f'linkage.path = "{path.name}" does not support this linkage method',
             expected=f"linkage.method = {' or '.join(path.methods)}",
             found=linkage.method,
         )

@@ -9,14 +9,14 @@ from catalogs.schema import arrow_schema
 from survey.config import build_settings
 from survey.engine.worker_memory import memory_here_bytes, parse_memory
 from survey.errors import ConfigError, MemoryNeeded, ResourceError
-from survey.pipeline.galaxy.costs import Work
-from survey.pipeline.galaxy.paths import (
+from survey.pipeline.galaxy.choose_tree_path import (
     USABLE_FRACTION,
-    check_path,
+    check_tree_path,
     is_streamed,
     paths_table,
-    project,
+    project_cost,
 )
+from survey.pipeline.galaxy.costs import Work
 from survey.pipeline.galaxy.stages import STAGES
 from survey.pipeline.galaxy.tree_paths import TREE_PATHS
 
@@ -29,22 +29,22 @@ SIZES = st.builds(Work, n_spaxel=st.integers(10, 120_000), n_plane=st.integers(1
 
 
 def paths_by_memory(work, limits_gib):
-    return [project(work, memory_bytes=limit * GIB).path for limit in limits_gib]
+    return [project_cost(work, memory_bytes=limit * GIB).path for limit in limits_gib]
 
 
 @given(work=SIZES, limit=st.floats(1.5, 64))
 def test_what_is_chosen_fits_and_what_is_better_would_not(work, limit):
-    chosen = project(work, memory_bytes=limit * GIB)
+    chosen = project_cost(work, memory_bytes=limit * GIB)
     assert chosen.peak_bytes <= USABLE_FRACTION * limit * GIB
     for better in PATHS[: PATHS.index(chosen.path)]:
         with suppress(ResourceError):  # too large even where it is asked for
-            forced = project(work, path=better, memory_bytes=limit * GIB)
+            forced = project_cost(work, path=better, memory_bytes=limit * GIB)
             assert forced.peak_bytes > USABLE_FRACTION * limit * GIB
 
 
 @given(work=SIZES, path=st.sampled_from(PATHS))
 def test_more_memory_changes_no_path_that_was_asked_for(work, path):
-    assert project(work, path=path).path == path
+    assert project_cost(work, path=path).path == path
 
 
 def test_the_better_paths_want_more_memory():
@@ -55,34 +55,34 @@ def test_the_better_paths_want_more_memory():
 
 def test_a_muse_cube_by_a_chain_needs_less_than_18_gib_and_in_two_stages_less_than_4():
     whole = Work(90_000, 3681)
-    assert project(whole, path="chain").peak_bytes < 18 * GIB
-    assert project(whole, path="two-stage", memory_bytes=4 * GIB).peak_bytes < 4 * GIB
+    assert project_cost(whole, path="chain").peak_bytes < 18 * GIB
+    assert project_cost(whole, path="two-stage", memory_bytes=4 * GIB).peak_bytes < 4 * GIB
 
 
 def test_the_square_of_the_spaxels_is_what_counts():
-    once, twice = (project(Work(n, 1000), path="chain") for n in (30_000, 60_000))
+    once, twice = (project_cost(Work(n, 1000), path="chain") for n in (30_000, 60_000))
     assert twice.peak_bytes / once.peak_bytes == pytest.approx(4.0, rel=0.3)
     assert twice.seconds / once.seconds == pytest.approx(4.0, rel=0.1)
 
 
 def test_shifts_cost_time():
-    without, with_shifts = (project(Work(8000, 2000, shift)) for shift in (0, 12))
+    without, with_shifts = (project_cost(Work(8000, 2000, shift)) for shift in (0, 12))
     assert with_shifts.seconds > 1.2 * without.seconds
 
 
 def test_what_fits_no_worker_is_refused_with_its_size():
     with pytest.raises(ResourceError, match=r"expected .* GiB for 90000 spaxels.*memory_limit"):
-        project(Work(90_000, 3681), path="chain", memory_bytes=8 * GIB)
+        project_cost(Work(90_000, 3681), path="chain", memory_bytes=8 * GIB)
     with pytest.raises(ResourceError, match="does not fit"):
-        project(Work(1000, 100), memory_bytes=0.2 * GIB)
+        project_cost(Work(1000, 100), memory_bytes=0.2 * GIB)
 
 
 def test_without_room_on_the_disk_or_for_a_method_without_sums_less_is_possible():
     large = Work(90_000, 400)
-    assert project(large, memory_bytes=4 * GIB, disk_bytes=10 * GIB).path == "two-stage"
+    assert project_cost(large, memory_bytes=4 * GIB, disk_bytes=10 * GIB).path == "two-stage"
     complete = Work(90_000, 400, method="complete")
     with pytest.raises(ResourceError, match="on the disk"):
-        project(complete, memory_bytes=4 * GIB, disk_bytes=10 * GIB)
+        project_cost(complete, memory_bytes=4 * GIB, disk_bytes=10 * GIB)
 
 
 def test_spectra_go_to_disk_when_they_would_fill_a_worker():
@@ -104,16 +104,18 @@ def test_memory_is_given_as_people_write_it():
 def test_what_does_not_fit_says_which_worker_it_needs():
     work = Work(90_000, 3_681)
     with pytest.raises(MemoryNeeded) as caught:
-        project(work, path="fastcluster", memory_bytes=4 * 2**30)
+        project_cost(work, path="fastcluster", memory_bytes=4 * 2**30)
     needed = caught.value.needed_bytes
-    assert project(work, path="fastcluster", memory_bytes=needed).path == "fastcluster"
+    assert project_cost(work, path="fastcluster", memory_bytes=needed).path == "fastcluster"
 
 
 def test_a_path_that_cannot_make_the_linkage_is_refused():
     with pytest.raises(ConfigError, match=r"linkage\.method = ward or average; found complete"):
-        check_path(build_settings({"linkage": {"path": "two-stage", "method": "complete"}}).linkage)
+        check_tree_path(
+            build_settings({"linkage": {"path": "two-stage", "method": "complete"}}).linkage
+        )
     with pytest.raises(ConfigError, match="expected auto, fastcluster, chain, rounds, two-stage"):
-        check_path(build_settings({"linkage": {"path": "magic"}}).linkage)
+        check_tree_path(build_settings({"linkage": {"path": "magic"}}).linkage)
 
 
 def test_the_documentation_has_the_table_of_paths():

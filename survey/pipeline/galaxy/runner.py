@@ -1,4 +1,4 @@
-"""Runs the stages of one galaxy: what is asked for is made, and nothing that is there already."""
+"""Runs the stages of one galaxy: results on disk are found, missing ones are computed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from survey.cubes.scratch import Scratch
 from survey.cubes.store import open_store
 from survey.errors import DataError, IntegrityError
 from survey.pipeline.galaxy.peak_memory import reset_peak_memory
-from survey.pipeline.galaxy.stage import GalaxyJob, Kept, Part, Stage
+from survey.pipeline.galaxy.stage import GalaxyContext, Kept, Part, Stage
 from survey.pipeline.galaxy.stages import STAGES
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.reference import reference_of
@@ -23,11 +23,11 @@ BY_NAME = {stage.name: stage for stage in STAGES}
 LAST = STAGES[-1].name
 
 
-class Galaxy:
+class GalaxyRunner:
     """The stages of one galaxy in one run directory.
 
-    A stage that is kept on disk has a key of all that it depends on, so that a changed setting
-    reaches exactly the stages that depend on it.
+    The key of a stage is the fingerprint of everything it depends on, so that a changed setting
+    affects exactly the stages that depend on it.
 
     Parameters
     ----------
@@ -36,16 +36,16 @@ class Galaxy:
     root : Path
         The run directory.
     memory_bytes : float, optional
-        What this process may use; decides what is kept on disk, and how the tree is made.
+        What this process may use. It decides what is kept on disk and how the tree is made.
 
     Attributes
     ----------
     stage : str
-        The stage under way, for whoever has to say where something failed.
+        The current stage, for error messages.
     computed : list of str
-        Stages that had to be computed.
+        Stages that were computed, not found on disk.
     notes : list of str
-        What a user should know of them.
+        Messages for the user.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Galaxy:
         self.stage = STAGES[0].name
         self.computed: list[str] = []
         self.notes: list[str] = []
-        self._job: GalaxyJob | None = None
+        self._context: GalaxyContext | None = None
         self._results: dict[str, Any] = {}
 
     def result(self) -> Receipt:
@@ -68,7 +68,7 @@ class Galaxy:
         Raises
         ------
         SurveyError
-            If the galaxy cannot be processed; `stage` is where.
+            If the galaxy cannot be processed; `stage` is the stage that failed.
         """
         reset_peak_memory()
         self.stage = STAGES[0].name
@@ -78,14 +78,14 @@ class Galaxy:
             return receipt
         finally:
             self._results.clear()
-            if self._job is not None:
-                self._job.scratch.remove()
+            if self._context is not None:
+                self._context.scratch.remove()
 
     @property
-    def job(self) -> GalaxyJob:
-        """What the stages know of the galaxy; the files are read for it, once."""
-        if self._job is None:
-            job = GalaxyJob(
+    def context(self) -> GalaxyContext:
+        """What the stages know about the galaxy; made once, since it hashes all files."""
+        if self._context is None:
+            context = GalaxyContext(
                 self.target,
                 self.settings,
                 self.root,
@@ -95,22 +95,22 @@ class Galaxy:
                 Scratch(self.root, safe_name(self.target.galaxy)),
             )
             for stage in STAGES:
-                job.keys[stage.name] = stage.key(job)
-            self._job = job
-        return self._job
+                context.keys[stage.name] = stage.key(context)
+            self._context = context
+        return self._context
 
     @property
     def keys(self) -> dict[str, str]:
         """The key of every stage."""
-        return self.job.keys
+        return self.context.keys
 
     @property
     def known_hash(self) -> str | None:
-        """The hash of the content of its files, if it got that far."""
-        return self._job.content_hash if self._job else None
+        """The hash of the content of its files, or None if they were not read yet."""
+        return self._context.content_hash if self._context else None
 
     def get(self, name: str) -> Any:
-        """The result of a stage, made if it is not there yet."""
+        """The result of a stage, computed if it does not exist yet."""
         if name in self._results:
             return self._results[name]
         stage = BY_NAME[name]
@@ -127,18 +127,18 @@ class Galaxy:
         for stage in STAGES:
             if stage.kept is Kept.STORE:
                 self._results.pop(stage.name, None)
-                shutil.rmtree(self.job.store_path(stage.name), ignore_errors=True)
+                shutil.rmtree(self.context.store_path(stage.name), ignore_errors=True)
 
     def _found(self, stage: Stage) -> Any:
-        """The result of a stage as it is on disk, if it is there and sound."""
+        """The result of a stage on disk, or None if it is missing or damaged."""
         name = self.stage = stage.name
         if stage.kept is Kept.PART:
-            # With hashes: a part is small beside the cube it stands for, and may be years old.
+            # The hashes are checked: a part is small compared with its cube, and may be years old.
             found = self.parts.find(self.target.galaxy, name, self.keys[name], full=True)
             if found is not None:
-                self.job.seconds.update(found.summary["seconds"])
+                self.context.seconds.update(found.summary["seconds"])
             return found
-        if stage.kept is Kept.STORE and (path := self.job.store_path(name)).exists():
+        if stage.kept is Kept.STORE and (path := self.context.store_path(name)).exists():
             try:
                 return open_store(path)
             except IntegrityError:
@@ -149,7 +149,8 @@ class Galaxy:
         try:
             return self._make(stage)
         except IntegrityError:
-            # Damage inside a store shows when it is read. A second time it is not the store's.
+            # Damage inside a store shows only when it is read. If it fails again after
+            # conversion, the store is not the cause.
             if not any(BY_NAME[name].kept is Kept.STORE for name in stage.inputs):
                 raise
             self.drop_stores()
@@ -159,17 +160,17 @@ class Galaxy:
         inputs = [self.get(name) for name in stage.inputs]
         self.stage = stage.name
         start = time.perf_counter()
-        made = stage.make(self.job, *inputs)
-        self.job.seconds[stage.name] = time.perf_counter() - start
+        made = stage.make(self.context, *inputs)
+        self.context.seconds[stage.name] = time.perf_counter() - start
         if stage.kept is Kept.PART:
             return self._committed(stage, made)
         if stage.kept is Kept.STORE:
-            return open_store(self.job.store_path(stage.name))
+            return open_store(self.context.store_path(stage.name))
         return made
 
     def _committed(self, stage: Stage, part: Part) -> Receipt:
         self.notes += part.notes
-        summary = part.summary | {"seconds": dict(self.job.seconds), "keys": dict(self.keys)}
+        summary = part.summary | {"seconds": dict(self.context.seconds), "keys": dict(self.keys)}
         return self.parts.commit(
             self.target.galaxy, stage.name, self.keys[stage.name], part.write, summary
         )
@@ -179,5 +180,9 @@ def _content_hash(target: Target) -> str:
     """Hash of the content of all input files."""
     missing = [file for file in target.files if not file.is_file()]
     if missing:
-        raise DataError("no such file", file=missing[0])
+        raise DataError(
+            "no such file",
+            file=missing[0],
+            advice="Correct the column files of the targets table; paths are relative to it.",
+        )
     return hash_bytes("".join(hash_file(file) for file in target.files).encode())

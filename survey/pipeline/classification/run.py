@@ -1,0 +1,59 @@
+"""A run from its plan to its end: all galaxies, then their classes if the settings name labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from survey.engine.cluster import Cluster
+from survey.errors import DataError
+from survey.pipeline.classification.classify import Classified, classify_run
+from survey.pipeline.galaxy.task import GalaxyReport
+from survey.pipeline.run.plan import RunPlan
+from survey.pipeline.run.survey import run_survey
+
+OUTCOMES = ("computed", "reused", "quarantined")
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How a run ended: numbers of galaxies by outcome, and the classification if there is one.
+
+    `refusal` is the error that prevented a classification.
+    """
+
+    counts: dict[str, int]
+    classified: Classified | None = None
+    refusal: DataError | None = None
+
+
+def run_and_classify(
+    plan: RunPlan,
+    cluster: Cluster,
+    *,
+    draw: Callable[[Path, str, str], None] | None = None,
+    on_report: Callable[[GalaxyReport], None] = lambda report: None,
+    on_draws: Callable[[int], None] = lambda n: None,
+) -> RunOutcome:
+    """Process the galaxies of a plan, and classify their clusters if the plan says so.
+
+    Parameters
+    ----------
+    plan : RunPlan
+    cluster : Cluster
+    draw, on_report : callable
+        See `run_survey`.
+    on_draws : callable
+        See `classify_run`.
+    """
+    results = run_survey(
+        plan.root, plan.targets, plan.settings, cluster, draw=draw, on_report=on_report
+    )
+    classified, refusal = None, None
+    if plan.classify:
+        try:
+            classified = classify_run(plan.root, plan.settings, cluster, on_draws=on_draws)
+        except DataError as error:
+            refusal = error  # The galaxies are in the catalog all the same.
+    return RunOutcome({name: results.count(name) for name in OUTCOMES}, classified, refusal)
