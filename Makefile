@@ -3,16 +3,16 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-# Named by itself and first, so that nothing else chooses a build of it.
+# Installed first and alone, so that no other package chooses its build.
 TORCH  ?= 2.13.0
 
 CLUSTER_PACKAGES := openssh-server slurm-wlm munge
 
-# The versions that the tests were run with; `make lock` writes them anew.
+# The versions that the tests were run with; `make lock` deletes .venv and writes new ones.
 LOCK   := requirements/tested.txt
 
 .PHONY: help demo test lint types pytest test-cluster bench bench-truth bench-archive bench-scale \
-	bench-latent wheel lock clean
+	bench-latent wheel lock clean-venv clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:\t/' | expand -t 13
@@ -49,7 +49,7 @@ bench-archive: $(VENV)/.installed-dev  ## thousands of galaxies (about 30 minute
 bench-scale: $(VENV)/.installed-dev  ## large galaxies on workers of limited memory (about an hour, 24 GiB)
 	$(BIN)/python tests/benchmarks/bench_scale.py
 
-bench-latent: $(VENV)/.installed-dev  ## representations of X-ray spectra side by side (an hour; goes on where it stopped)
+bench-latent: $(VENV)/.installed-dev  ## representations of X-ray spectra side by side (an hour; continues after an interruption)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_latent.py
 
 wheel: $(VENV)/bin/python  ## build the wheel, install it into a bare environment elsewhere, run the demo there
@@ -58,7 +58,7 @@ wheel: $(VENV)/bin/python  ## build the wheel, install it into a bare environmen
 	&& $$elsewhere/venv/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl \
 	&& cd $$elsewhere && venv/bin/survey demo demo && rm -rf $$elsewhere
 
-lock: clean-venv $(VENV)/bin/python  ## write the versions that an installation gets now
+lock: clean-venv $(VENV)/bin/python  ## delete .venv, install the newest versions, write them to requirements/tested.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'torch==$(TORCH)'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,latent,gpu]'
 	mkdir -p requirements
@@ -70,7 +70,7 @@ lock: clean-venv $(VENV)/bin/python  ## write the versions that an installation 
 clean-venv:
 	rm -rf $(VENV)
 
-clean:  ## remove the virtual environment, the demo and what benchmarks keep
+clean:  ## delete the virtual environment, the demo and files of benchmarks
 	rm -rf $(VENV) demo bench bench-scale bench-latent
 
 $(VENV)/bin/python:

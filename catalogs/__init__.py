@@ -1,4 +1,4 @@
-"""What is known beforehand (lines, bands, instruments) and what is published (the catalog).
+"""Reference data (lines, bands, instruments, ...) and the published catalog.
 
 This package imports nothing of `survey`: a catalog can be read without the code that made it.
 """

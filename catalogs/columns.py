@@ -20,7 +20,7 @@ SHORT = pa.int16()
 INT = pa.int32()
 FLOAT = pa.float32()
 DOUBLE = pa.float64()
-# Parquet calls what a list holds its "element", Arrow by default its "item".
+# Parquet calls the items of a list "element"; the default of Arrow is "item".
 STRINGS = pa.list_(pa.field("element", STRING))
 INTS = pa.list_(pa.field("element", INT))
 FLOATS = pa.list_(pa.field("element", FLOAT))
@@ -37,8 +37,8 @@ Times `mean_over_median` and `area_arcsec2` they are the fluxes of the whole reg
 class Column:
     """One column of a table.
 
-    `required` columns must be given and have no missing values. `volatile` columns tell how
-    a result was made, as timings do: they differ between runs that find the same.
+    `required` columns must be given and have no missing values. `volatile` columns, such as
+    timings, describe how a result was made: they differ between runs with equal results.
     """
 
     name: str
@@ -113,7 +113,8 @@ GALAXIES = (
     Column("centre_x", DOUBLE, "pix", "pos.cartesian.x", "Photometric centre along x, from 0"),
     Column(
         "merge_factors", STRING, "", "arith.factor",
-        "Flux factors that joined the bands, as a JSON object",
+        "Flux factors that joined the bands, as a JSON list of one object per band after the "
+        "first",
     ),
     Column("snr", DOUBLE, "", "stat.snr;stat.median", "Median continuum S/N of its spaxels"),
     _flags("galaxies"),
@@ -242,8 +243,8 @@ FEATURE_FAMILY = (
 BRIGHT_LINE_FAMILY = (
     Column(
         "velocity_{feature}", DOUBLE, "km s-1", "spect.dopplerVeloc;{ucd}",
-        "Velocity of {label} alone against the redshift of the galaxy, missing where it is too "
-        "faint to tell",
+        "Velocity of {label} alone against the redshift of the galaxy, missing where the line "
+        "is too faint",
     ),
 )  # fmt: skip
 """Columns of the lines that are looked for one by one, besides those of all features."""
@@ -259,7 +260,7 @@ RATIO_FAMILY = (
     ),
     Column(
         "loglimit_{ratio}", SHORT, "", "meta.code.qual;arith.ratio",
-        "What log_{ratio} is: 0 measured, 1 an upper limit, 2 a lower limit, 3 neither",
+        "Kind of log_{ratio}: 0 measured, 1 an upper limit, 2 a lower limit, 3 neither",
     ),
 )  # fmt: skip
 """Columns of every ratio in the named sets of `catalogs/data/ratios.ecsv`."""
@@ -334,7 +335,7 @@ CLASSES = (
         if column.name in ("label_initial", "label_coverage", "class", "margin", "reached", "flags")
     ),
 )
-"""What a classification finds of every cluster, to be joined into `clusters`."""
+"""Results of a classification for every cluster, which are joined into `clusters`."""
 
 LATENTS = (
     _GALAXY,
@@ -378,7 +379,7 @@ IMPORTANCES = (
 SCORES = (
     _required(
         "measured", STRING, "", "meta.id",
-        "How: in-sample, out-of-bag or galaxy-held-out, each more honest than the last",
+        "How: in-sample, out-of-bag or galaxy-held-out, each less optimistic than the one before",
     ),
     _required("class", STRING, "", "src.class", "Class that the clusters were labelled with"),
     _required("n", INT, "", "meta.number", "Labelled clusters of this class"),

@@ -1,7 +1,7 @@
-"""Folders that survive a crash: hashed, flushed to the disk, moved into place in one step.
+"""Writes folders that survive a crash: hashed, flushed to disk, then renamed in one step.
 
-A rename within one file system is atomic, but only data that was flushed before it is sure
-to be there afterwards. Parts and catalog versions are both made this way.
+A rename within one file system is atomic, but only data that was flushed before the rename is
+safe after a crash. Parts and versions of the catalog are both written this way.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class FileRecord:
-    """What a file of a folder has to be: its path inside the folder, size and blake2b hash."""
+    """A file of a folder: its path inside the folder, its size and its blake2b hash."""
 
     path: str
     size: int
@@ -35,16 +35,16 @@ def record_files(folder: Path) -> tuple[FileRecord, ...]:
 
 
 def find_damage(folder: Path, records: Iterable[FileRecord], *, full: bool) -> str | None:
-    """Say what is wrong with the files of a folder, or None when all is well.
+    """Describe what is wrong with the files of a folder; None if nothing is.
 
     Parameters
     ----------
     folder : Path
-        The folder the records speak of.
+        The folder that the records describe.
     records : iterable of FileRecord
-        What has to be there.
+        The files that must exist.
     full : bool
-        Whether to compare the hashes too, which reads every file. Sizes always are.
+        Whether to compare the hashes too, which reads every file. Sizes are always compared.
     """
     for record in records:
         path = folder / record.path
@@ -74,9 +74,9 @@ def hash_file(path: Path) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Write a file whole: to the name that is given, which then takes the place of `path`.
+    """Replace a file in one step: the block writes another file, which is then renamed to `path`.
 
-    Readers find the file as it was or as it is to be. If the block fails, it stays as it was.
+    Readers find either the old or the new file. If the block fails, the old file stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
@@ -89,7 +89,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole; see `replacing`."""
+    """Write a text file in one step; see `replacing`."""
     with replacing(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
 

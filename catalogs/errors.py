@@ -1,6 +1,6 @@
-"""The base of all errors raised on purpose: which file, what was expected, what was found.
+"""The base class of all errors raised on purpose: file, what was expected, what was found.
 
-`survey.errors` adds to this family; whoever catches `SurveyError` catches all of it.
+The classes of `survey.errors` are derived from `SurveyError`.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def export_table(
     table : str
         Name of the table.
     path : str or Path
-        The file to write; its ending decides the format. An existing file is replaced once
+        The file to write; its suffix decides the format. An existing file is replaced once
         the new one is complete.
     galaxy : str, optional
         Only rows of this galaxy.
@@ -43,13 +43,15 @@ def export_table(
     Raises
     ------
     CatalogError
-        If the ending is of no format known here, or there is no such catalog, table or galaxy.
+        If the suffix is unknown, or the catalog, table or galaxy does not exist.
     """
     path = Path(path)
     write = WRITERS.get(path.suffix)
     if write is None:
         raise CatalogError(
-            "cannot tell the format from the name", file=path, expected=" or ".join(WRITERS)
+            "unknown format: the suffix of the file decides it",
+            file=path,
+            expected=" or ".join(WRITERS),
         )
     with replacing(path) as unfinished:
         write(open_catalog(run).qtable(table, galaxy), unfinished)
@@ -58,7 +60,7 @@ def export_table(
 
 def _write_votable(table: QTable, path: Path) -> None:
     with warnings.catch_warnings():
-        # Names with a slash, as those of ratios, get an ID without: that is as it should be.
+        # Names with a slash, as those of ratios, get an ID without it; the warning is not needed.
         warnings.simplefilter("ignore", W03)
         votable = from_table(Table(table), table_id=table.meta["table"])
     only = votable.get_first_table()

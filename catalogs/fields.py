@@ -1,6 +1,6 @@
-"""What an Arrow table says about itself: units, UCDs and descriptions of its fields.
+"""Units, UCDs and descriptions in the metadata of an Arrow table.
 
-Published files carry these, so that reading a catalog needs no declaration, only the files.
+Published files have them, so that reading a catalog needs only the files.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Quality bits: the one place where a bit gets its number, its name and its meaning.
+"""Quality bits: the number, name and meaning of every bit are declared here, and only here.
 
 Each table that has a `flags` column has one enumeration here, and the `quality_` columns of
 lines and bands another. Code sets and tests bits by
@@ -56,12 +56,15 @@ class ClusterFlag(QualityFlag):
         "the continuum is below the set factor (3 by default) times the median standard "
         "deviation of all clusters of the galaxy",
     )
-    NUCLEAR = 1, "holds most of the spaxels within the nuclear radius of the photometric centre"
+    NUCLEAR = (
+        1,
+        "holds the largest share of the light within the nuclear radius of the photometric centre",
+    )
     TOUCHES_EDGE = 2, "reaches the edge of the field of view"
     FEW_SPAXELS = 3, f"fewer than {FEW_SPAXELS_BELOW} spaxels"
     SHIFT_AT_LIMIT = 4, "most of its spaxels have the largest shift allowed"
     BLENDED_LINE = 5, "at least one detected line is blended with a neighbour"
-    DISPLACED_LINE = 6, "at least one detected line is far from where the other lines put it"
+    DISPLACED_LINE = 6, "at least one detected line is far from the velocity of the other lines"
     NO_VELOCITY = 7, "no velocity could be measured from the lines, and it was taken as zero"
     UNCLASSIFIED = 8, "too little was measured, or no label reaches it: it has no class"
     UNCERTAIN_CLASS = 9, "the margin of its class is within the error"
@@ -73,11 +76,15 @@ class ClusterFlag(QualityFlag):
 class FeatureFlag(QualityFlag):
     """Bits of the columns `quality_<feature>` of the table `clusters`."""
 
-    BLENDED = 0, "a neighbour takes part of its window, or one that broad lines reach into is there"
+    BLENDED = (
+        0,
+        "a neighbour takes part of its window, or a neighbour close enough to blend if lines are "
+        "broad is detected",
+    )
     FITTED = 1, "a joint fit with its neighbours divided the flux, or gave the limit"
-    DISPLACED = 2, "found, and measured, out of place against the velocity of the spectrum"
+    DISPLACED = 2, "measured at its own velocity, which differs from that of the spectrum"
     EDGE = 3, "its continuum or window is cut by the end of the spectrum or by missing data"
-    ABSORBED = 4, "most of it makes up for the light that stars are taken to absorb under it"
+    ABSORBED = 4, "most of it is the correction for stellar absorption"
     BROAD = 5, "broader than its window was made for: some of its flux is outside"
 
 
@@ -91,7 +98,7 @@ class SpaxelFlag(QualityFlag):
 
 
 FEATURES = "features"
-"""Stands for a table: the `quality_` columns of lines and bands."""
+"""Used like the name of a table: the `quality_` columns of lines and bands."""
 
 FLAGS: dict[str, type[QualityFlag]] = {
     "galaxies": GalaxyFlag,

@@ -1,9 +1,9 @@
-"""Tables of parts: Arrow files, which cost little also where a table is wide and short.
+"""Tables of parts, as Arrow files: these are fast also for wide and short tables.
 
-Parquet describes every column in the footer of every file. For the hundreds of columns and few
-rows that one galaxy has of `clusters`, that is most of the file and nearly all of the time:
-Arrow files are written 15 times and read 40 times as fast. Units and descriptions are
-left to the published catalog.
+Parquet describes every column in the footer of every file. The table `clusters` of one galaxy has
+hundreds of columns and few rows, so the footer is most of the file and takes most of the time:
+Arrow files are written 15 times and read 40 times as fast. Only the published catalog has units and
+descriptions.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def write_part_table(folder: Path, name: str, table: pa.Table) -> None:
     Parameters
     ----------
     folder : Path
-        That of the part, while it is being written.
+        Folder of the part that is being written.
     name : str
         Name of the table.
     table : pyarrow.Table
@@ -56,23 +56,23 @@ def copy_part_table(receipt: Receipt, name: str, folder: Path) -> None:
 def read_part_table(
     receipt: Receipt, name: str, vocabulary: Vocabulary | None = None, *, partial: bool = False
 ) -> pa.Table:
-    """One table of a part, its bytes compared with the receipt before they are believed.
+    """One table of a part; its bytes are first compared with the receipt.
 
     Parameters
     ----------
     receipt : Receipt
-        That of the part.
+        Receipt of the part.
     name : str
         Name of the table.
     vocabulary : Vocabulary, optional
-        That of the run; the packaged one if not given.
+        Vocabulary of the run; by default the packaged one.
     partial : bool
-        Whether the table may have some of its columns only, as that of an early stage.
+        Whether the table may have only some of its columns, as in an early stage.
 
     Raises
     ------
     CatalogError
-        If it is not there, damaged, or not as declared.
+        If it is missing, damaged, or not as declared.
     """
     file = receipt.path / f"{name}{SUFFIX}"
     stated = {record.path: record.blake2b for record in receipt.files}

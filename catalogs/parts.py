@@ -1,9 +1,9 @@
-"""A stage's result for one galaxy: written whole, once, and verified.
+"""Parts: the result of a stage for one galaxy, written once and verified.
 
-A part is a folder ``RUN/parts/<galaxy>/<stage>-<key>/`` and never changes: its key stands for
-everything it was computed from, so a part that is there and sound need not be computed again.
-It is written elsewhere (``RUN/.inflight/``) and moved into place in one step; its receipt,
-the last file written, says what every other file has to be.
+A part is a folder ``RUN/parts/<galaxy>/<stage>-<key>/`` and never changes. Its key is the
+fingerprint of everything it was computed from, so an undamaged part is never computed again. It is
+written elsewhere (``RUN/.inflight/``) and moved into place in one step. Its receipt, the last file
+written, lists the size and hash of every other file.
 """
 
 from __future__ import annotations
@@ -42,27 +42,27 @@ READABLE: dict[str, Callable[[Path], Any]] = {
     "*.arrow": lambda file: ipc.open_file(file.read_bytes()),
     "*.parquet": pq.read_metadata,
 }
-"""How to see, by its footer, that a file of a part was written to its end."""
+"""How to check, by its footer, that a file of a part is complete."""
 
 
 class DamagedPartWarning(UserWarning):
-    """A part was not what its receipt says; it was discarded and will be computed again."""
+    """A part did not agree with its receipt; it was discarded and will be computed again."""
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a part consists of: small enough to send back from a worker instead of the data.
+    """The content list of a part: a worker returns it instead of the data.
 
     Attributes
     ----------
     galaxy, stage, key : str
-        What the part is; see `PartStore`.
+        The name of the part; see `PartStore`.
     path : Path
         The folder of the part.
     files : tuple of FileRecord
         All files of the part besides the receipt.
     summary : dict
-        JSON-able facts about the result, given by the stage.
+        Facts about the result as JSON values, given by the stage.
     """
 
     galaxy: str
@@ -73,7 +73,7 @@ class Receipt:
     summary: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
-        """The content of the receipt file; the place of the part is not in it."""
+        """The content of the receipt file, without the path of the part."""
         content = {
             "galaxy": self.galaxy,
             "stage": self.stage,
@@ -91,7 +91,7 @@ class Receipt:
         Raises
         ------
         CatalogError
-            If there is none, or it is damaged.
+            If it is missing or damaged.
         """
         file = path / RECEIPT
         try:
@@ -121,19 +121,19 @@ class PartStore:
 
     Notes
     -----
-    A part belongs to a `galaxy` (its name), a `stage` and a `key`, the fingerprint of all
-    that the result depends on. Any number of processes may commit and find parts at once.
+    A part belongs to a `galaxy` (its name), a `stage` and a `key`, the fingerprint of everything
+    the result depends on. Any number of processes may commit and find parts at the same time.
     """
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
 
     def path(self, galaxy: str, stage: str, key: str) -> Path:
-        """The folder of a part, whether it is there or not."""
+        """The folder of a part, which need not exist."""
         return self.root / "parts" / safe_name(galaxy) / f"{stage}-{key}"
 
     def find(self, galaxy: str, stage: str, key: str, *, full: bool = False) -> Receipt | None:
-        """The receipt of a part that is there and sound, else None.
+        """The receipt of a part; None if the part is missing or damaged.
 
         A damaged part is removed with a `DamagedPartWarning`. Sizes of files are always
         verified; `full` also reads every file and compares the hashes.
@@ -164,17 +164,16 @@ class PartStore:
     ) -> Receipt:
         """Write a part and move it into place once everything is on the disk.
 
-        Where a sound part with this key is there already (a task may run twice), that one
-        is kept.
+        If an undamaged part with this key exists already (a task may run twice), it is kept.
 
         Parameters
         ----------
         galaxy, stage, key : str
-            What the part is.
+            The name of the part.
         write : callable
             Called with an empty folder; writes the files of the part into it.
         summary : dict, optional
-            JSON-able facts for the receipt.
+            Facts for the receipt, as JSON values.
 
         Raises
         ------
@@ -193,7 +192,7 @@ class PartStore:
             write_json(folder / RECEIPT, receipt.to_json())
             flush(folder)
             if not self._move_into_place(folder, target):
-                # Another task was faster. Its part is kept if sound; find() removes it if not.
+                # Another task was faster. Its part is kept; find() removes it if it is damaged.
                 other = self.find(galaxy, stage, key)
                 if other is not None:
                     return other
@@ -203,7 +202,7 @@ class PartStore:
             shutil.rmtree(folder, ignore_errors=True)
 
     def sweep_inflight(self) -> list[Path]:
-        """Remove what processes of this host that are no more left unfinished.
+        """Remove unfinished parts of processes of this host that have ended.
 
         Returns
         -------
@@ -223,7 +222,7 @@ class PartStore:
         return self.root / ".inflight" / f"{_host()}~{os.getpid()}~{uuid.uuid4().hex}"
 
     def _move_into_place(self, folder: Path, target: Path) -> bool:
-        """Rename `folder` to `target`, for good; False if something is there already."""
+        """Rename `folder` to `target` and flush; False if `target` exists already."""
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             folder.rename(target)
@@ -236,7 +235,7 @@ class PartStore:
         return True
 
     def _discard(self, path: Path) -> None:
-        # Moved away first, so that nobody meets it half removed.
+        # Renamed first, so that nobody finds it half removed.
         moved = self._inflight_path()
         moved.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -247,11 +246,11 @@ class PartStore:
 
 
 def safe_name(name: str) -> str:
-    """A name of a folder that stands for `name` and for no other.
+    """A folder name for `name`, different for every name.
 
     Letters, digits and ``- _ . +`` stay; everything else is percent-encoded, and so is a
-    leading ``.`` or ``_``, which readers of Parquet skip. What would be too long for a file
-    system is cut and ends in ``~`` and a hash of the whole.
+    leading ``.`` or ``_``, which readers of Parquet skip. A name that is too long for a file system
+    is cut, and ends in ``~`` and a hash of the whole name.
 
     Raises
     ------
@@ -259,7 +258,7 @@ def safe_name(name: str) -> str:
         If the name is empty.
     """
     if not name:
-        raise CatalogError("a galaxy without a name")
+        raise CatalogError("a galaxy has no name")
     encoded = quote(name, safe="+").replace("~", "%7E")
     if encoded[0] in "._":
         encoded = f"%{ord(encoded[0]):02X}{encoded[1:]}"
@@ -270,7 +269,7 @@ def safe_name(name: str) -> str:
 
 
 def _refuse_unreadable(folder: Path) -> None:
-    """A file whose writer was not closed has no footer, and nobody can read it."""
+    """Refuse a file without a footer: its writer was not closed, and nobody can read it."""
     for pattern, read in READABLE.items():
         for file in folder.rglob(pattern):
             try:
@@ -291,5 +290,5 @@ def _is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        pass  # It lives, and belongs to another user.
+        pass  # The process runs, and belongs to another user.
     return True

@@ -1,8 +1,8 @@
-"""Parts become a catalog: a new version beside the old ones, then one swap of a link.
+"""Publishes parts as a catalog: writes a new version, then swaps one link.
 
-A version is built under another name, flushed to the disk and renamed. Parts are read one at
-a time in order of galaxy, so that memory does not grow with the survey, the order of rows is
-always the same, and a filter on `galaxy` reads little.
+A version is written under another name, flushed to disk and renamed. Parts are read a few at a
+time in order of galaxy, so that memory does not grow with the survey, the order of rows is always
+the same, and a filter on `galaxy` reads little.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ from catalogs.part_tables import read_part_table
 from catalogs.parts import PartStore, Receipt
 from catalogs.query import open_catalog
 from catalogs.schema import arrow_schema, declared_table, to_arrow
-from catalogs.survey_parts import PRODUCTS, SurveyPart, current_products
+from catalogs.survey_parts import PRODUCTS, SurveyPart, current_survey_parts
 from catalogs.versions import SCHEMA_VERSION, Manifest
-from catalogs.vocabulary import Vocabulary, shipped_vocabulary
+from catalogs.vocabulary import Vocabulary, packaged_vocabulary
 
 PART_TABLES = ("galaxies", "clusters", "spaxels", "spectra")
-"""Tables that every part has, as `<table>.parquet`."""
+"""Tables that the part of every galaxy has, as Arrow files (see `catalogs.part_tables`)."""
 
 FILE_BYTES = 128 * 2**20
-"""Size on disk at which the next file of a large table is begun."""
+"""Size on disk at which a large table continues in the next file."""
 
 ROW_GROUP_BYTES = 16 * 2**20
 """Size in memory of a row group, the unit that a filter on `galaxy` reads or skips."""
 
 TABLES_WAITING = 32
-"""Tables of single galaxies kept as they are: hundreds of short columns take far more memory
-than what is in them."""
+"""Tables of single galaxies that wait to be joined; hundreds of short columns take far more
+memory than their content."""
 
 READERS = 4
-"""Threads that read parts: as much for a file system that answers slowly as for the work."""
+"""Threads that read parts, for file systems that answer slowly."""
 
 PARTS_AHEAD = 16
-"""Parts read before their turn, which bounds the memory."""
+"""Parts that are read ahead; this bounds the memory."""
 
 LOCK_TIMEOUT_S = 600.0
 
@@ -65,27 +65,27 @@ def publish(
     quarantine: Sequence[Mapping[str, Any]] = (),
     *,
     metadata: Mapping[str, str] | None = None,
-    products: Iterable[SurveyPart] = (),
+    survey_parts: Iterable[SurveyPart] = (),
     vocabulary: Vocabulary | None = None,
 ) -> Path:
-    """Publish the catalog of a run, unless what there is was made from the very same parts.
+    """Publish the catalog of a run, unless the current one was made from the same parts.
 
     Parameters
     ----------
     root : str or Path
         The run directory.
     parts : iterable of Path
-        Folders of parts (see `catalogs.parts`), one per galaxy, with a Parquet file for each
-        of `PART_TABLES`.
+        Folders of parts (see `catalogs.parts`), one per galaxy, with an Arrow file for each of
+        `PART_TABLES`.
     quarantine : sequence of mappings
         Rows of the table `quarantine`.
     metadata : mapping of str, optional
-        Facts to keep with every table, as the version of the software. Not the time of day:
-        a new value makes a new version.
-    products : iterable of SurveyPart
-        What is known of all galaxies together, as classes.
+        Facts to keep with every table, for example the version of the software. Do not give the
+        time: a new value makes a new version.
+    survey_parts : iterable of SurveyPart
+        Parts of all galaxies together, for example their classes.
     vocabulary : Vocabulary, optional
-        Lines, bands and ratios that columns are named by; the packaged ones if not given.
+        Lines, bands and ratios that columns are named after; by default the packaged ones.
 
     Returns
     -------
@@ -95,13 +95,13 @@ def publish(
     Raises
     ------
     CatalogError
-        If two parts are of one galaxy, a part is damaged or of another schema, or another
-        process is publishing and does not come to an end.
+        If two parts are of one galaxy, a part is damaged or has another schema, or another
+        process publishes for too long.
     """
     root = Path(root)
     with ThreadPoolExecutor(READERS) as pool:
         receipts = _in_order(pool.map(Receipt.read, map(Path, parts)))
-    parts_of_survey = tuple(products)
+    survey_parts = tuple(survey_parts)
     failures = to_arrow("quarantine", list(quarantine)).sort_by("galaxy")
     manifest = Manifest(
         version="",
@@ -109,9 +109,9 @@ def publish(
         parts=tuple((receipt.galaxy, receipt.stage, receipt.key) for receipt in receipts),
         quarantine=hash_bytes(json.dumps(failures.to_pylist()).encode()),
         metadata=dict(metadata or {}),
-        products={part.product.name: part.key for part in parts_of_survey},
-        vocabulary=(vocabulary or shipped_vocabulary()).with_classes(
-            next((part.classes for part in parts_of_survey if part.classes), ())
+        products={part.product.name: part.key for part in survey_parts},
+        vocabulary=(vocabulary or packaged_vocabulary()).with_classes(
+            next((part.classes for part in survey_parts if part.classes), ())
         ),
         files=(),
     )
@@ -119,7 +119,7 @@ def publish(
         current = versions.current_version(root)
         if current is not None and versions.is_made_from(current, manifest.inputs):
             return current
-        version = _build(root, receipts, failures, manifest, parts_of_survey)
+        version = _build(root, receipts, failures, manifest, survey_parts)
         versions.make_current(root, version)
         versions.remove_old_versions(root)
     _give_memory_back()
@@ -127,9 +127,9 @@ def publish(
 
 
 def _give_memory_back() -> None:
-    """What Arrow and the C library would keep for the next catalog, which may be long in coming.
+    """Free memory that Arrow and the C library keep for the next catalog.
 
-    A driver that publishes every few minutes would otherwise grow by 20 MB.
+    A driver that publishes every few minutes would otherwise grow by 20 MB each time.
     """
     pa.default_memory_pool().release_unused()
     with suppress(OSError, AttributeError):  # a C library without it
@@ -155,9 +155,9 @@ def _only_publisher(root: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise CatalogError(
-            "another process has been publishing for too long",
+            "another process is publishing and does not finish",
             file=lock.lock_file,
-            advice="Is a second run using this directory?",
+            advice="Check that no second run uses this directory.",
         ) from None
     try:
         yield
@@ -165,10 +165,10 @@ def _only_publisher(root: Path) -> Iterator[None]:
         lock.release()
 
 
-def publish_again(root: str | Path, *products: SurveyPart) -> Path:
-    """Publish the galaxies of the current catalog once more, with what is new about all of them.
+def publish_again(root: str | Path, *survey_parts: SurveyPart) -> Path:
+    """Publish the galaxies of the current catalog again, with new survey-wide parts.
 
-    Products that are not given stay as they are in the catalog.
+    Survey-wide parts of other products stay as they are in the catalog.
 
     Raises
     ------
@@ -176,6 +176,7 @@ def publish_again(root: str | Path, *products: SurveyPart) -> Path:
         If there is no catalog, or `publish` cannot make one.
     """
     root = Path(root)
+    new = {part.product.name: part for part in survey_parts}
     current = open_catalog(root)
     manifest = Manifest.read(current.path)
     store = PartStore(root)
@@ -185,7 +186,7 @@ def publish_again(root: str | Path, *products: SurveyPart) -> Path:
         pq.read_table(current.files("quarantine")[0]).to_pylist(),
         metadata=manifest.metadata,
         vocabulary=manifest.vocabulary,
-        products=(current_products(root) | {new.product.name: new for new in products}).values(),
+        survey_parts=(current_survey_parts(root) | new).values(),
     )
 
 
@@ -194,7 +195,7 @@ def _build(
     receipts: Sequence[Receipt],
     failures: pa.Table,
     manifest: Manifest,
-    products: Sequence[SurveyPart],
+    survey_parts: Sequence[SurveyPart],
 ) -> Path:
     """Write a complete version under another name, then rename it."""
     version = versions.next_version(root)
@@ -203,13 +204,17 @@ def _build(
         shutil.rmtree(folder)
     folder.mkdir()
     for name in PART_TABLES:
-        read = partial(_sorted_table, name=name, products=products, vocabulary=manifest.vocabulary)
+        read = partial(
+            _sorted_table, name=name, survey_parts=survey_parts, vocabulary=manifest.vocabulary
+        )
         _write_table(folder, name, _read_ahead(read, receipts), manifest)
     _write_table(folder, "quarantine", [failures], manifest)
     keys = {receipt.galaxy: receipt.key for receipt in receipts}
     for product in PRODUCTS.values():
         for name in product.tables:
-            rows = [part.current_rows(name, keys) for part in products if part.product is product]
+            rows = [
+                part.current_rows(name, keys) for part in survey_parts if part.product is product
+            ]
             _write_table(folder, name, rows, manifest)
     manifest = replace(manifest, version=version.name, files=record_files(folder))
     write_json(folder / versions.MANIFEST, asdict(manifest))
@@ -220,23 +225,23 @@ def _build(
 
 
 def _sorted_table(
-    receipt: Receipt, name: str, products: Sequence[SurveyPart], vocabulary: Vocabulary
+    receipt: Receipt, name: str, survey_parts: Sequence[SurveyPart], vocabulary: Vocabulary
 ) -> pa.Table:
     """One table of a galaxy in the order of its key."""
-    # What the classification adds is not in the part itself.
+    # Columns of the classification are not in the part of the galaxy.
     own = vocabulary.with_classes(())
     table = _in_order_of_key(read_part_table(receipt, name, own), declared_table(name).key)
-    for part in products:
+    for part in survey_parts:
         if join := part.product.joins.get(name):
             table = join(part, table, receipt)
     return _with_all_columns(table, arrow_schema(name, vocabulary=vocabulary))
 
 
 def _with_all_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The table in a schema, the columns that it does not have missing."""
+    """The table with all columns of a schema; new columns have missing values."""
     if table.schema.equals(schema):
         return table
-    # Looked up by name once: Arrow lists all its hundreds of names whenever it is asked.
+    # Looked up by name only once: Arrow makes a list of all its names for every look-up.
     known = dict(zip(table.column_names, table.columns, strict=True))
     arrays = [
         known[field.name] if field.name in known else pa.nulls(len(table), field.type)
@@ -246,7 +251,7 @@ def _with_all_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def _in_order_of_key(table: pa.Table, key: Sequence[str]) -> pa.Table:
-    # Most are: to find that out touches the columns of the key, to sort touches hundreds.
+    # Most are in order: checking that reads the columns of the key, sorting reads hundreds.
     order = pc.sort_indices(table, [(column, "ascending") for column in key])
     in_order = order.equals(pa.array(range(len(table)), pa.uint64()))
     return table if in_order else table.take(order)

@@ -1,9 +1,9 @@
-"""The catalog as its users meet it: pandas frames, tables with units, maps on the sky.
+"""Reads the catalog: pandas frames, tables with units, maps on the sky.
 
-``pandas.read_parquet("RUN/catalog/clusters.parquet")`` needs nothing of this package. What
-`Catalog` adds: units, maps, errors that say what to do, and one version for all that is read.
-The last matters while a run is publishing: pyarrow opens a file twice, and if the link is
-swapped in these milliseconds, a plain path leads to two files and the read fails.
+``pandas.read_parquet("RUN/catalog/clusters.parquet")`` works without this package. `Catalog` adds
+units, maps, errors that say what to do, and one version for everything that is read. The last
+matters while a run is publishing: pyarrow opens a file twice, and if the link is swapped in these
+milliseconds, a plain path leads to two files and the read fails.
 
 pandas, Dask and astropy are imported by the method that needs them.
 """
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def open_catalog(run: str | Path) -> Catalog:
-    """Open the catalog of a run as it is now.
+    """Open the current catalog of a run.
 
     Parameters
     ----------
@@ -50,10 +50,11 @@ def open_catalog(run: str | Path) -> Catalog:
     version = run if (run / MANIFEST).is_file() else current_version(run)
     if version is None:
         raise CatalogError(
-            "no catalog here",
+            "no catalog found",
             file=run,
             expected="a run directory with a published catalog",
-            advice="Has `survey run` finished its first galaxy? Is this its --out directory?",
+            advice="Check that `survey run` has finished its first galaxy, and that this is its "
+            "--out directory.",
         )
     return Catalog(version)
 
@@ -90,12 +91,12 @@ class Catalog:
 
     @cached_property
     def latents(self) -> pd.DataFrame:
-        """One row per cluster: its latents, and how odd it is. Empty if there are none."""
+        """One row per cluster: its latents, and how unusual it is. Empty if there are none."""
         return self._read("latents")
 
     @cached_property
     def importances(self) -> pd.DataFrame:
-        """One row per ratio: how much it tells of the classes. Empty if not classified."""
+        """One row per ratio: its importance for the classes. Empty if not classified."""
         return self._read("importances")
 
     @cached_property
@@ -169,7 +170,7 @@ class Catalog:
         return image, _celestial_wcs(about["celestial_header"])
 
     def dask(self, table: str) -> dask.dataframe.DataFrame:
-        """A table as a Dask frame, for what does not fit into memory."""
+        """A table as a Dask frame, for tables that do not fit into memory."""
         import dask.dataframe
 
         return dask.dataframe.read_parquet(self._table_path(table))

@@ -1,8 +1,8 @@
-"""The tables of the catalog, and the way into them: `to_arrow` accepts what was declared.
+"""The tables of the catalog; `to_arrow` makes them, and refuses what was not declared.
 
-The columns themselves are declared in `catalogs.columns`. The measurements of lines and bands
-are one family of columns repeated for every feature of the survey's vocabulary, whether a galaxy
-covers it or not, so that all galaxies of a survey share one schema; ratios and classes are others.
+Columns are declared in `catalogs.columns`. The measurements of lines and bands are one family of
+columns, repeated for every feature of the survey's vocabulary, whether a galaxy covers it or not.
+So all galaxies of a survey share one schema. Ratios and classes are families too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from catalogs.columns import Column
 from catalogs.errors import CatalogError
 from catalogs.fields import describe_fields
 from catalogs.versions import SCHEMA_VERSION
-from catalogs.vocabulary import Feature, Vocabulary, shipped_vocabulary
+from catalogs.vocabulary import Feature, Vocabulary, packaged_vocabulary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,14 +41,14 @@ class TableDeclaration:
 
     @property
     def by_galaxy(self) -> bool:
-        """Whether its rows belong to galaxies, and not to the whole survey."""
+        """Whether each row belongs to one galaxy, not to the whole survey."""
         return self.key[0] == "galaxy"
 
 
 @cache
 def declared_tables(vocabulary: Vocabulary | None = None) -> dict[str, TableDeclaration]:
-    """All tables of the catalog by name; by the packaged vocabulary if none is given."""
-    vocabulary = vocabulary or shipped_vocabulary()
+    """All tables of the catalog by name; the default vocabulary is the packaged one."""
+    vocabulary = vocabulary or packaged_vocabulary()
     tables = (
         TableDeclaration(
             name="galaxies",
@@ -89,13 +89,13 @@ def declared_tables(vocabulary: Vocabulary | None = None) -> dict[str, TableDecl
         ),
         TableDeclaration(
             name="latents",
-            description="One row per cluster: its spectrum as a few numbers, and how odd it is",
+            description="One row per cluster: its spectrum as a few numbers, and how unusual it is",
             key=("galaxy", "cluster"),
             columns=declared.LATENTS,
         ),
         TableDeclaration(
             name="importances",
-            description="One row per ratio: how much it tells of the classes",
+            description="One row per ratio: its importance for the classes",
             key=("predictor",),
             columns=declared.IMPORTANCES,
         ),
@@ -117,7 +117,7 @@ def declared_tables(vocabulary: Vocabulary | None = None) -> dict[str, TableDecl
 
 @cache
 def _class_table(classes: tuple[str, ...]) -> TableDeclaration:
-    """What a classification finds, which is published as columns of `clusters`."""
+    """The results of a classification, which are published as columns of `clusters`."""
     return TableDeclaration(
         name="classes",
         description="One row per cluster: its class",
@@ -159,7 +159,7 @@ def declared_table(name: str, vocabulary: Vocabulary | None = None) -> TableDecl
     Raises
     ------
     CatalogError
-        If there is no such table.
+        If the table does not exist.
     """
     tables = declared_tables(vocabulary)
     if name == "classes":
@@ -181,7 +181,7 @@ def arrow_schema(
     metadata : mapping of str, optional
         Metadata of the table besides its name, description and schema version.
     vocabulary : Vocabulary, optional
-        That of the run; the packaged one if not given.
+        Vocabulary of the run; by default the packaged one.
     """
     table = declared_table(name, vocabulary)
     about = {"table": name, "description": table.description, "schema_version": SCHEMA_VERSION}
@@ -213,7 +213,7 @@ def to_arrow(
     *,
     partial: bool = False,
 ) -> pa.Table:
-    """Make an Arrow table that is exactly as declared, or say why that cannot be.
+    """Make an Arrow table that is exactly as declared, or raise an error that says why not.
 
     Parameters
     ----------
@@ -224,9 +224,9 @@ def to_arrow(
         row per mapping. Columns that are not required may be left out. NaN is stored as a
         missing value, except inside spectra, and a missing boolean as False.
     vocabulary : Vocabulary, optional
-        That of the run; the packaged one if not given.
+        Vocabulary of the run; by default the packaged one.
     partial : bool
-        Leave out the columns that `data` does not have, instead of filling them with nothing.
+        Leave out the columns that `data` does not have, instead of adding missing values.
 
     Returns
     -------
@@ -279,7 +279,7 @@ def _refuse_undeclared(table: TableDeclaration, columns: Mapping[str, Any]) -> N
 
 
 def _as_array(table: TableDeclaration, column: Column, values: Any, n_rows: int) -> pa.Array:
-    """One column of the declared type; None stands for a column that was left out."""
+    """One column of the declared type; None if the column was left out."""
     where = f"column {column.name!r} of table {table.name!r}"
     if values is None:
         array = pa.nulls(n_rows, column.type)

@@ -1,9 +1,9 @@
-"""Products of the whole survey, beside the parts of single galaxies: classes, latents.
+"""Parts of the whole survey, besides the parts of single galaxies: classes, latents.
 
-A product is declared once, here: which tables it has and which columns it adds to other tables.
-Publishing and pruning know no product by name. Its part says of which parts of galaxies it was
-made. A galaxy that was added or changed since is not part of it: its clusters are not those
-that the product describes.
+`SurveyProduct` declares a kind of such a part: its tables, and the columns it adds to other tables.
+`SurveyPart` is a committed part of that kind. Publishing and pruning use only the declarations. The
+summary of a survey part lists the parts of the galaxies that it was made from. It does not describe
+a galaxy that was added or changed later.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from catalogs.part_tables import read_part_table
 from catalogs.parts import PartStore, Receipt
 from catalogs.schema import declared_table
 from catalogs.versions import Manifest, current_version
-from catalogs.vocabulary import shipped_vocabulary
+from catalogs.vocabulary import packaged_vocabulary
 
 SURVEY_WIDE = "whole survey"
-"""Stands for the galaxy in the names of parts that are of no single one."""
+"""Takes the place of the galaxy in the names of survey parts."""
 
 Join = Callable[["SurveyPart", pa.Table, Receipt], pa.Table]
-"""Gives the rows of a table of one galaxy the columns of a product."""
+"""Adds the columns of a survey part to the rows of a table of one galaxy."""
 
 
 @dataclass(frozen=True)
 class SurveyProduct:
-    """What one kind of survey-wide part is, and how it goes into the catalog.
+    """One kind of survey part, and how it is published.
 
     Attributes
     ----------
     name : str
-        Of the product; also the stage of its part.
+        Name of the kind; also the stage of its parts.
     tables : tuple of str
         Tables of the catalog that it fills. They are empty without it.
     joins : mapping
-        By table of the galaxies, how its rows get columns of the product.
+        For tables of the galaxies, the function that adds columns to their rows.
     made_of : mapping
-        Stages of other survey-wide parts that it was made of, and where its summary has their
-        keys.
+        Stages of other survey parts that it is made from, and the names of their keys in its
+        summary.
     """
 
     name: str
@@ -57,10 +57,10 @@ class SurveyProduct:
 
 @dataclass(frozen=True)
 class SurveyPart:
-    """A committed product.
+    """A committed part of the whole survey.
 
     The summary of its receipt has `galaxies`, the key of the part of every galaxy, and `classes`
-    if its columns are named by classes.
+    if its columns are named after classes.
     """
 
     product: SurveyProduct
@@ -68,7 +68,7 @@ class SurveyPart:
 
     @property
     def key(self) -> str:
-        """Of the part."""
+        """Key of the part."""
         return self.receipt.key
 
     @property
@@ -78,16 +78,16 @@ class SurveyPart:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes that its columns are named by; none if they are not."""
+        """Names of the classes that its columns are named after; may be empty."""
         return tuple(self.summary.get("classes", ()))
 
     def table(self, name: str) -> pa.Table:
-        """One of its tables, its rows in the order in which they were written."""
-        vocabulary = shipped_vocabulary().with_classes(self.classes)
+        """One of its tables, with rows in the order in which they were written."""
+        vocabulary = packaged_vocabulary().with_classes(self.classes)
         return read_part_table(self.receipt, name, vocabulary)
 
     def current_rows(self, name: str, keys: Mapping[str, str]) -> pa.Table:
-        """Rows of a table, those of galaxies only where the part, by its key, is still the one."""
+        """Rows of a table, without galaxies whose part has another key than in `keys`."""
         rows = self.table(name)
         if not declared_table(name).by_galaxy:
             return rows
@@ -95,11 +95,11 @@ class SurveyPart:
         return rows.filter(pc.is_in(rows["galaxy"], pa.array(current, pa.string())))
 
     def describes(self, galaxy: str, key: str) -> bool:
-        """Whether it was made of this part of a galaxy."""
+        """Whether it was made from this part of a galaxy."""
         return bool(self.summary["galaxies"].get(galaxy) == key)
 
     def needed_parts(self) -> Iterator[tuple[str, str]]:
-        """Stage and key of its own part and of those that it was made of."""
+        """Stage and key of this part and of the survey parts that it was made from."""
         yield self.product.name, self.key
         for stage, entry in self.product.made_of.items():
             yield stage, self.summary[entry]
@@ -135,15 +135,15 @@ CLASSES = SurveyProduct(
     joins={"clusters": _join_classes},
     made_of={"sample": "sample_key"},
 )
-"""The classes of all clusters; its part has the table `classes` besides those published."""
+"""The classes of all clusters; such a part also has the table `classes`."""
 
 LATENTS = SurveyProduct(name="latents", tables=("latents",))
-"""Latents of the spectra of all clusters; `model` in its summary is the hash of their model."""
+"""Latents of the spectra of all clusters; `model` in the summary is the hash of the model."""
 
 PRODUCTS = {product.name: product for product in (CLASSES, LATENTS)}
 
 
-def commit_product(
+def commit_survey_part(
     product: SurveyProduct,
     root: Path,
     key: str,
@@ -152,7 +152,7 @@ def commit_product(
     write: Callable[[Path], None],
     summary: Mapping[str, object],
 ) -> SurveyPart:
-    """Commit what `write` writes into a folder: the tables of a product.
+    """Commit a survey part, whose tables `write` writes into a folder.
 
     Parameters
     ----------
@@ -161,24 +161,24 @@ def commit_product(
         The run directory.
     key : str
     galaxies : mapping of str
-        Keys of the parts of the galaxies that it was made of.
+        Keys of the parts of the galaxies that it was made from.
     write : callable
     summary : mapping
-        Facts to be kept with it, among them those that `SurveyPart` speaks of.
+        Facts to keep with it; see `SurveyPart` for those that it needs.
     """
     facts = {**summary, "galaxies": dict(galaxies)}
     receipt = PartStore(root).commit(SURVEY_WIDE, product.name, key, write, facts)
     return SurveyPart(product, receipt)
 
 
-def current_products(root: Path) -> dict[str, SurveyPart]:
-    """The products in the published catalog that are sound, by name."""
+def current_survey_parts(root: Path) -> dict[str, SurveyPart]:
+    """The undamaged survey parts in the published catalog, by name of the product."""
     version = current_version(root)
     if version is None:
         return {}
     try:
         manifest = Manifest.read(version)
-    except CatalogError:  # damaged or of an older version: it is about to be replaced
+    except CatalogError:  # Damaged, or of an older version: it will be replaced.
         return {}
     store = PartStore(root)
     found = {}
@@ -191,6 +191,6 @@ def current_products(root: Path) -> dict[str, SurveyPart]:
 
 def _with_columns(table: pa.Table, columns: Mapping[str, pa.ChunkedArray]) -> pa.Table:
     """The table with some columns new or replaced."""
-    # Looked up by name once: Arrow lists all its hundreds of names whenever it is asked.
+    # Looked up by name only once: Arrow makes a list of all its names for every look-up.
     known = dict(zip(table.column_names, table.columns, strict=True)) | dict(columns)
     return pa.table(known)

@@ -1,7 +1,7 @@
-"""Versions of a catalog, and the link that says which one is current.
+"""Versions of a catalog, and the link to the current one.
 
-``RUN/catalog`` is a symbolic link to ``RUN/.versions/vNNNN``. A version never changes; its
-manifest says what it was made from and what every file of it has to be.
+``RUN/catalog`` is a symbolic link to ``RUN/.versions/vNNNN``. A version never changes. Its manifest
+lists what it was made from, and the size and hash of every file.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ MANIFEST = "_manifest.json"  # Readers of Parquet skip names that begin with an 
 
 VERSIONS_KEPT = 3
 READER_GRACE_S = 60.0
-"""A version outlives its replacement at least so long, for those who are reading it."""
+"""An old version is kept at least so long after its replacement, for those who read it."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a version was made from, and what it consists of.
+    """What a version was made from, and its files.
 
     Attributes
     ----------
     version, schema_version : str
-        Its name, and the version of the declared tables.
+        Name of the version, and version of the declared tables.
     parts : tuple of (galaxy, stage, key)
         The parts that it was published from.
     quarantine : str
@@ -45,9 +45,9 @@ class Manifest:
     metadata : dict of str
         Facts given by the publisher.
     products : dict of str
-        Keys of the products of the whole survey, by name (see `catalogs.survey_parts`).
+        Keys of the parts of the whole survey, by product (see `catalogs.survey_parts`).
     vocabulary : Vocabulary
-        The lines, bands, ratios and classes that columns are named by.
+        The lines, bands, ratios and classes that columns are named after.
     files : tuple of FileRecord
         All files of the version besides the manifest.
     """
@@ -68,7 +68,7 @@ class Manifest:
         Raises
         ------
         CatalogError
-            If there is none, it is damaged, or it is of another version of the tables.
+            If it is missing, damaged, or of another version of the tables.
         """
         file = version / MANIFEST
         try:
@@ -92,7 +92,7 @@ class Manifest:
 
     @property
     def inputs(self) -> tuple[Any, ...]:
-        """All that the content of the version follows from."""
+        """Everything that determines the content of the version."""
         return (
             self.schema_version,
             self.parts,
@@ -104,13 +104,13 @@ class Manifest:
 
 
 def current_version(root: Path) -> Path | None:
-    """The folder that ``RUN/catalog`` leads to, or None when nothing was published yet."""
+    """The folder that ``RUN/catalog`` links to, or None if nothing was published yet."""
     link = root / LINK
     return link.resolve() if link.is_dir() else None
 
 
 def is_made_from(version: Path, inputs: tuple[Any, ...]) -> bool:
-    """Whether a version was made from `inputs` (see `Manifest.inputs`) and is all there."""
+    """Whether a version was made from `inputs` (see `Manifest.inputs`) and is complete."""
     try:
         manifest = Manifest.read(version)
     except CatalogError:
@@ -125,21 +125,21 @@ def next_version(root: Path) -> Path:
 
 
 def make_current(root: Path, version: Path) -> None:
-    """Swap the link: a reader finds either the version before or this one.
+    """Swap the link: a reader finds either the previous version or this one.
 
     Raises
     ------
     CatalogError
-        If something else is in the place of the link.
+        If a file or folder has the name of the link.
     """
     link = root / LINK
     if link.exists() and not link.is_symlink():
         raise CatalogError(
-            "cannot point to the new version of the catalog",
+            "cannot link to the new version of the catalog",
             file=link,
             expected="a symbolic link",
             found="a folder or file",
-            advice="Was the run copied without its links? Move this away and run again.",
+            advice="Perhaps the run was copied without its links. Move this away and run again.",
         )
     new = root / ".catalog-next"
     new.unlink(missing_ok=True)
@@ -149,7 +149,7 @@ def make_current(root: Path, version: Path) -> None:
 
 
 def remove_old_versions(root: Path) -> None:
-    """Remove all but the last few versions, and those that may still be being read."""
+    """Remove old versions, but keep the last few and those that somebody may still read."""
     versions = _all_versions(root)
     kept = {*versions[-VERSIONS_KEPT:], current_version(root)}
     for version, successor in pairwise(versions):

@@ -1,7 +1,7 @@
-"""The words that columns are named by: lines and bands, ratios, classes.
+"""The names of lines, bands, ratios and classes that columns are named after.
 
-They are not the same in all surveys: a user's tables add to them, and which classes there are is a
-setting. A catalog keeps its own in its manifest, so that it can be read without the run.
+They differ between surveys: a user's tables add lines, bands and ratios, and the classes are a
+setting. A catalog keeps its own vocabulary in its manifest, so that it can be read without the run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Feature:
-    """A line or a band as columns are named by it and described."""
+    """A line or a band, as the names and descriptions of columns need it."""
 
     name: str
     label: str
@@ -35,7 +35,7 @@ class Vocabulary:
 
     @classmethod
     def of(cls, reference: Reference) -> Vocabulary:
-        """That of the tables of lines, bands and ratios."""
+        """The vocabulary of the reference tables, without classes."""
         lines = (
             Feature(line.name, f"{line.label} {line.wavelength_um:g} um", "line", line.bright)
             for line in reference.lines
@@ -45,7 +45,7 @@ class Vocabulary:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Vocabulary:
-        """What `to_json` gave."""
+        """The vocabulary from JSON values of `to_json`."""
         return cls(
             tuple(Feature(**feature) for feature in content["features"]),
             tuple(content["ratios"]),
@@ -53,17 +53,19 @@ class Vocabulary:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """All of it in JSON-able values."""
+        """The vocabulary as JSON values."""
         return asdict(self)
 
     def with_classes(self, classes: tuple[str, ...]) -> Vocabulary:
-        """The same with these classes."""
+        """The same vocabulary with these classes."""
         return replace(self, classes=classes)
 
 
 @cache
-def shipped_vocabulary() -> Vocabulary:
-    """That of the packaged tables, without classes."""
-    from catalogs.reference import shipped  # takes astropy, which reading a catalog does not
+def packaged_vocabulary() -> Vocabulary:
+    """The vocabulary of the packaged tables, without classes."""
+    from catalogs.reference import (
+        packaged_reference,  # needs astropy, which reading a catalog does not
+    )
 
-    return Vocabulary.of(shipped())
+    return Vocabulary.of(packaged_reference())

@@ -1,7 +1,8 @@
-"""Settings: `survey.toml` becomes frozen, validated objects, and those become fingerprints.
+"""Settings: `survey.toml` becomes immutable, validated objects.
 
-Each class is one table of the file and one stage of the method. A stage is computed again
-exactly when one of its tables, or a stage before it, has changed.
+Each class is one table of the file. Tables such as prepare, distance and cut are part of the keys
+of stages; store, tables, engine and report are not stages. When a stage is computed again follows
+from its key: see `survey.pipeline.galaxy.stage.Stage.key`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class _Table(BaseModel):
 class GenericReaderSettings(_Table):
     """Where a cube without a reader of its own keeps its data.
 
-    Extensions are names or numbers. Units left out are taken from the header.
+    Extensions are names or numbers. Units that are not given are taken from the header.
     """
 
     flux: str | int = "SCI"
@@ -55,9 +56,11 @@ class ReadSettings(_Table):
 class PrepareSettings(_Table):
     """From a stored cube to normalised rest-frame spectra.
 
-    `window` is a named rest-frame window of the instrument table, two wavelengths in
-    micron, or "full". Fractions are of the planes or spaxels that could be used. Stretches of
-    the spectrum noisier than max_plane_noise times the whole are kept, but not compared.
+    `window` is a name in catalogs/data/windows.toml (or in tables.windows), [low, high] in micron
+    (rest frame), or "full". A plane is dropped if bad in more than max_bad_spaxel_fraction of the
+    spaxels; a spaxel if bad in more than max_bad_plane_fraction of the planes. Gaps of at most
+    max_gap_samples are bridged. Stretches of the spectrum noisier than max_plane_noise times the
+    whole are kept, but not compared. Spaxels with a continuum S/N below snr_min are left out.
     """
 
     window: str | WavelengthRange = WHOLE_WINDOW
@@ -79,8 +82,8 @@ class PrepareSettings(_Table):
 class DistanceSettings(_Table):
     """Pairwise distances minimised over a spectral shift.
 
-    `shift` is a number of samples (the paper's 6) or a velocity, as in "300 km/s". With
-    noise = "subtract" the distance that noise alone would make is taken off.
+    `shift` is a number of samples (6 in the paper) or a velocity, for example "300 km/s". With
+    noise = "subtract" the distance that noise alone would make is subtracted.
     """
 
     shift: int | str = 6
@@ -100,7 +103,7 @@ class DistanceSettings(_Table):
 
     @property
     def shift_km_s(self) -> float | None:
-        """The largest shift in km/s, or None when it is given in samples."""
+        """The largest shift in km/s, or None if it is given in samples."""
         return None if isinstance(self.shift, int) else _velocity_of(self.shift)
 
 
@@ -116,9 +119,9 @@ def _velocity_of(text: str) -> float | None:
 class LinkageSettings(_Table):
     """Hierarchical linkage. `ward_input = "squared"` feeds squared distances to Ward.
 
-    `path` is how the tree is made: "auto" takes the first of "fastcluster", "chain" and "rounds",
-    which give one partition, that fits the memory of a worker, or else "two-stage", which puts
-    spaxels into `micro_clusters` first.
+    `path` is how the tree is made. "auto" takes the first of "fastcluster", "chain" and "rounds"
+    that fits the memory of a worker; these three give the same partition. If none fits, it takes
+    "two-stage", which first puts spaxels into `micro_clusters` micro-clusters.
     """
 
     method: Literal["ward", "average", "complete", "single"] = "ward"
@@ -148,7 +151,12 @@ class CutSettings(_Table):
 
 
 class ProfileSettings(_Table):
-    """What is kept of every cluster."""
+    """Spectra and geometry of the clusters.
+
+    The nuclear cluster has the largest share of the light within nuclear_radius_arcsec of the
+    photometric centre. A cluster is flagged low_snr if its continuum is below low_snr_factor times
+    the median scatter of all clusters. `reconstruct` also writes the model cube and its residual.
+    """
 
     nuclear_radius_arcsec: float = Field(default=0.5, gt=0)
     low_snr_factor: float = Field(default=3.0, gt=0)
@@ -158,9 +166,10 @@ class ProfileSettings(_Table):
 class FeatureSettings(_Table):
     """Measurement of lines, bands and the continuum slope in cluster spectra.
 
-    Lines are looked for up to velocity_limit_km_s from where the redshift puts them. With
-    stellar_absorption, Balmer lines are corrected for what stars usually absorb under them.
-    Windows are as wide as the bright lines of a spectrum are, up to width_limit_km_s of motion.
+    Lines are searched up to velocity_limit_km_s from their place by the redshift. With
+    stellar_absorption, Balmer lines are corrected for the usual stellar absorption under them.
+    Windows follow the width of the bright lines of a spectrum, up to width_limit_km_s of motion.
+    A line is detected above detection_sigma; else its flux is a limit of upper_limit_sigma.
     """
 
     stellar_absorption: bool = True
@@ -174,8 +183,8 @@ class TableSettings(_Table):
     """Tables of your own, as files beside this one.
 
     Each has the columns (or, in TOML, the entries) of the packaged table of its name in
-    catalogs/data. Rows of the same name take the place of the packaged ones, others come beside
-    them; of tables that `replace` names, nothing packaged is left.
+    catalogs/data. Its rows replace packaged rows of the same name, or are added. Of tables that
+    `replace` names, no packaged row is used.
     """
 
     lines: str | None = None
@@ -195,7 +204,7 @@ class TableSettings(_Table):
         return self
 
     def files(self) -> dict[str, str]:
-        """The files that are given, by table."""
+        """The files that are set, by table."""
         return self.model_dump(exclude={"replace"}, exclude_none=True)
 
 
@@ -209,13 +218,13 @@ class StoreSettings(_Table):
 class ClassSettings(_Table):
     """Classification of the clusters of the whole survey, by `survey classify`.
 
-    With `labels`, a DS9 region file or an ECSV table, `survey run` ends in it as well. A class
-    claims a cluster of which it covers more than min_fraction. `ratios` names a set of
-    `catalogs/data/ratios.ecsv`; the continuum slope joins it with use_slope, the
-    latents of the catalog (`survey latent fit RUN`) with use_latents. Labels are spread
-    over a graph of nearest `neighbours` (kernel = "knn") or by distance (kernel = "rbf", gamma),
-    giving up the share `alpha` to neighbours. Each of the `draws` grows `trees`, each from at most
-    rows_per_tree clusters, and looks for neighbours among at most rows_per_graph.
+    If `labels` is set (a DS9 region file or an ECSV table), `survey run` classifies too. A class
+    labels a cluster if it covers more than min_fraction of it. Predictors are the set `ratios` of
+    `catalogs/data/ratios.ecsv`, with use_slope the continuum slope, and with use_latents the
+    latents of the catalog (`survey latent fit RUN`). Labels are spread over a graph of nearest
+    `neighbours` (kernel = "knn") or by distance (kernel = "rbf", gamma); a label gives the share
+    `alpha` to its neighbours. Each of the `draws` grows `trees`, each from at most rows_per_tree
+    clusters, and searches neighbours among at most rows_per_graph.
     """
 
     classes: tuple[str, ...] = ("AGN", "SF", "other")
@@ -250,11 +259,12 @@ def _is_plain(name: str) -> bool:
 class EngineSettings(_Table):
     """Where the work runs, and what stays on disk. None of this changes a result.
 
-    `cluster` is a file as in `deploy/`, which then has the say on workers and their memory;
-    `scheduler` is the address of a Dask scheduler; without either, `workers` run here.
-    `device` is that of the distances: with "auto" a worker's GPU, if it has one and PyTorch,
-    computes them for large galaxies, and they are the same to rounding.
-    `keep_stores = false` drops a galaxy's converted cube once its part is committed.
+    `cluster` is a TOML file with kind = local, existing, ssh, slurm or kubernetes, which then sets
+    workers and their memory; examples are in the repository, deploy/. `scheduler` is the address of
+    a Dask scheduler. Without either, `workers` run on this machine. `device` computes distances:
+    "auto" takes the GPU for large galaxies if a worker has one and PyTorch; distances are the same
+    to rounding. `keep_stores = false` deletes the converted cube of a galaxy once its part is
+    committed.
     """
 
     workers: int = Field(default=2, ge=1)
@@ -269,7 +279,7 @@ class EngineSettings(_Table):
 
 
 class ReportSettings(_Table):
-    """Pictures."""
+    """Figures of every galaxy; figures = false draws nothing."""
 
     figures: bool = True
 
@@ -309,34 +319,34 @@ class Settings(_Table):
 REMOVED: dict[str, tuple[Any, str]] = {
     "distance.representation": (
         "spectrum",
-        "Spaxels are compared by their spectra; docs/method.md says what was measured.",
+        "Spaxels are compared by their spectra; docs/method.md has the measurements.",
     ),
     "distance.latents": (8, "It belonged to distance.representation, which is gone."),
     "distance.model": (None, "It belonged to distance.representation, which is gone."),
 }
-"""Settings of earlier versions: the value that changes nothing, and what to do about others.
+"""Settings of earlier versions: the value without effect, and advice for other values.
 
-Run records write out every setting, so a record of an earlier version names these too.
+Records of runs have every setting, so records of earlier versions have these too.
 """
 
 REMOVED_VALUES: dict[str, dict[Any, str]] = {
     "linkage.path": {
-        "aligned": 'Take "auto": where memory is short that is "two-stage", which is more exact.'
+        "aligned": 'Use "auto": if memory is short it takes "two-stage", which is more exact.'
     }
 }
-"""Values that settings of earlier versions could have, and what to do instead."""
+"""Values that settings of earlier versions could have, and advice."""
 
 
 def build_settings(values: dict[str, Any], *, source: str | Path | None = None) -> Settings:
-    """Validate nested settings; those of the preset stand where `values` says nothing.
+    """Validate nested settings; the preset gives those that are not in `values`.
 
-    A setting that was removed is dropped with a `SettingsWarning` if its value changes nothing.
+    A removed setting is dropped with a `SettingsWarning` if its value has no effect.
 
     Raises
     ------
     ConfigError
         For an unknown key or a value out of range (all problems in one message), and for a
-        removed setting that did something.
+        removed setting whose value had an effect.
     """
     values = _without_removed(values, source)
     preset = values.get("preset", "default")
@@ -352,7 +362,7 @@ def build_settings(values: dict[str, Any], *, source: str | Path | None = None) 
 
 
 def load_settings(path: str | Path, overrides: dict[str, Any] | None = None) -> Settings:
-    """Read a settings file, `overrides` (nested like the file) taking precedence.
+    """Read a settings file; `overrides`, nested like the file, replace its values.
 
     Raises
     ------
@@ -370,7 +380,7 @@ def load_settings(path: str | Path, overrides: dict[str, Any] | None = None) -> 
 
 
 def fingerprint(*values: Any) -> str:
-    """A short digest of JSON-able values, the same on every machine (blake2b, 128 bits)."""
+    """A short digest of JSON values, the same on every machine (blake2b, 128 bits)."""
     canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
 

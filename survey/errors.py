@@ -1,15 +1,15 @@
-"""The errors of a survey, of the family that `catalogs.errors` begins.
+"""The errors of a survey; all are derived from `SurveyError` of `catalogs.errors`.
 
 The class of an error decides what the survey does with it:
 
 =====================  ==========================================================
 `SurveyError`          any of these, and `catalogs.errors.CatalogError`
-`DataError`            the input is at fault: quarantine the galaxy, never retry
-`IntegrityError`       something of ours on disk is damaged: discard it, recompute
+`DataError`            the input is wrong: quarantine the galaxy, never retry
+`IntegrityError`       one of our files is damaged: discard it, recompute
 `ResourceError`        memory or disk: retry alone, then quarantine
-`MemoryNeeded`         the same, and how much would do: retry where there is so much
-`InfrastructureError`  the cluster went away: no galaxy is to blame, resume later
-`ConfigError`          the user's settings are at fault: stop before any work
+`MemoryNeeded`         memory, with the amount needed: retry on a larger worker
+`InfrastructureError`  the cluster is lost: not due to a galaxy, resume later
+`ConfigError`          the settings are wrong: stop before any work
 =====================  ==========================================================
 """
 
@@ -41,16 +41,16 @@ class IntegrityError(SurveyError):
 
 
 class ResourceError(SurveyError):
-    """The machine has not enough memory or disk for the work."""
+    """The machine does not have enough memory or disk for the work."""
 
 
 class MemoryNeeded(ResourceError):
-    """A worker has not the memory for the work; another may have it.
+    """A worker does not have enough memory for the work; another may.
 
     Parameters
     ----------
     needed_bytes : int
-        The memory limit that a worker has to have.
+        The memory limit that a worker needs.
     """
 
     def __init__(self, message: str, *, needed_bytes: int, **details: Any) -> None:
@@ -62,7 +62,7 @@ class MemoryNeeded(ResourceError):
 
 
 class InfrastructureError(SurveyError):
-    """The Dask cluster was lost; what is committed stays, and the survey can be resumed."""
+    """The Dask cluster was lost; committed parts stay, and the survey can be resumed."""
 
 
 class ConfigError(SurveyError):
@@ -70,8 +70,8 @@ class ConfigError(SurveyError):
 
 
 class SurveyWarning(UserWarning):
-    """Something the user should know that stops nothing."""
+    """A warning for the user that does not stop the work."""
 
 
 class SettingsWarning(SurveyWarning):
-    """Settings that have no effect, or another one than the user may think."""
+    """Settings that have no effect, or another effect than the user may expect."""

@@ -56,7 +56,18 @@ KNOWS_ONLY = {
 SCIENCE = (
     *(f"survey.{name}" for name in ("spectra", "distances", "linkage", "clustering")),
     *(f"survey.{name}" for name in ("features", "classes")),
-    *(f"survey.latents.{name}" for name in ("models", "evaluation", "grid", "spectra")),
+    *(
+        f"survey.latents.{name}"
+        for name in (
+            "models",
+            "evaluation",
+            "grid",
+            "spectra",
+            "thinning",
+            "uncertainty",
+            "anomaly",
+        )
+    ),
 )
 SCIENCE_KNOWS_NOTHING_OF = {"dask", "distributed", "zarr", "xarray", "pyarrow", "pandas"}
 LIGHT_NUMBER = re.compile(r"299.?792|speed_of_light|constants import .*\bc\b|constants\.c\b")

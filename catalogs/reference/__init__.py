@@ -1,6 +1,6 @@
-"""What is known beforehand: lines, bands, instruments, windows, ratios, rules for labels.
+"""Reference data: lines, bands, instruments, windows, ratios, demarcation lines, label rules.
 
-`shipped()` are the packaged tables; `read_reference` joins a user's own to them.
+`packaged_reference()` has the packaged tables; `read_reference` adds a user's own tables.
 """
 
 from catalogs.reference.entries import (
@@ -19,8 +19,8 @@ from catalogs.reference.tables import (
     Reference,
     load_gatos_sample,
     packaged_file,
+    packaged_reference,
     read_reference,
-    shipped,
 )
 
 __all__ = [
@@ -37,6 +37,6 @@ __all__ = [
     "blend_groups",
     "load_gatos_sample",
     "packaged_file",
+    "packaged_reference",
     "read_reference",
-    "shipped",
 ]

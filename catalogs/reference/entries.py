@@ -1,4 +1,4 @@
-"""What an entry of a reference table is: lines, bands, instruments, ratios, rules for labels."""
+"""The entries of the reference tables: lines, bands, instruments, ratios, label rules."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Polynomial = tuple[float, ...]
 class Line:
     """An emission line; the wavelength is in vacuum.
 
-    `blend` names neighbours that broad lines reach into; a line that is not `common` gives
-    way to one that is. `bright` lines are those by which velocities are found. Potentials are
-    those of the ion that emits, NaN for molecules. A `doublet` is one line to us, and broader than
-    the motion of the gas makes it. `absorption_um` is the equivalent width that
-    stars usually have under it, give or take `absorption_err_um`.
+    `blend` names neighbours that blend with it if lines are broad. A line that is not `common` gets
+    only the part of its window that common neighbours leave. `bright` lines are used to measure
+    velocities. Potentials are those of the emitting ion, NaN for molecules. A `doublet` is treated
+    as one line, broader than the motion of the gas. `absorption_um` is the usual equivalent width
+    of the stellar absorption under it, with the uncertainty `absorption_err_um`.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Line:
 class Band:
     """A PAH band, integrated over a straight continuum between two windows (rest frame).
 
-    `subtract` names lines whose measured flux is taken off, `mask` lines that are
+    `subtract` names lines whose measured flux is subtracted, `mask` lines that are
     interpolated across. `drudes` are the (centre, FWHM) in micron that profile fits use.
     """
 
@@ -70,7 +70,7 @@ class Segment:
     quantity: Literal["resolving_power", "fwhm_um"]
 
     def resolving_power(self, wavelength_um: NDArray[np.float64]) -> NDArray[np.float64]:
-        """R at observed wavelengths; outside the range as at its nearest end."""
+        """R at observed wavelengths; outside the range, the value at its nearest end."""
         inside = np.clip(wavelength_um, *self.range_um)
         value = polynomial(self.coefficients, inside)
         return value if self.quantity == "resolving_power" else inside / value
@@ -78,7 +78,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Instrument:
-    """Resolution in wavelength and, where the seeing does not decide it, on the sky.
+    """Spectral resolution and, unless the seeing determines it, angular resolution.
 
     Between bands that are `arms` of one spectrograph there may be a gap.
     """
@@ -101,19 +101,19 @@ class Instrument:
 
 
 class RatioRow(NamedTuple):
-    """Two features, or sums `A+B` of features, to be divided."""
+    """A ratio of two features, or of sums `A+B` of features."""
 
     numerator: str
     denominator: str
 
     @property
     def name(self) -> str:
-        """As in the names of columns."""
+        """The name in the names of columns."""
         return f"{self.numerator}/{self.denominator}"
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Names of the lines and bands it is made of."""
+        """Names of its lines and bands."""
         return (*self.numerator.split("+"), *self.denominator.split("+"))
 
 
@@ -153,7 +153,7 @@ class SampleGalaxy:
 
 
 def blend_groups(lines: Sequence[Line]) -> tuple[tuple[int, ...], ...]:
-    """Positions of lines that blend with one another, directly or through others between.
+    """Positions of lines that blend with one another, directly or through other lines.
 
     Groups of two and more, each in the order of the lines.
     """

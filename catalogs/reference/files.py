@@ -1,4 +1,4 @@
-"""Reference tables as files: ECSV rows and TOML entries, and in which line of the file each is."""
+"""Reads reference tables: ECSV rows and TOML entries, each with its line in the file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Entry(Generic[T]):
-    """An entry and where it stands, as ``file:line``."""
+    """An entry and its place, as ``file:line``."""
 
     value: T
     place: str
@@ -70,7 +70,7 @@ def read_rows(path: Path, parse: Callable[[Cells], T]) -> list[Entry[T]]:
     Raises
     ------
     CatalogError
-        If it cannot be read, lacks a column, or a cell is not what it should be.
+        If it cannot be read, lacks a column, or has a cell of a wrong type.
     """
     try:
         table = Table.read(path, format="ascii.ecsv")
@@ -97,7 +97,7 @@ def _line_numbers(path: Path, n_rows: int) -> Iterator[int]:
     """Lines of the file, from 1, in which its rows begin."""
     lines = path.read_text(encoding="utf-8").splitlines()
     filled = [number for number, line in enumerate(lines, 1) if line and not line.startswith("#")]
-    # The first names the columns. A cell may hold line breaks: then lines cannot be told.
+    # The first line names the columns. If a cell has line breaks, lines are unknown.
     rows = filled[1:]
     return iter(rows if len(rows) == n_rows else [0] * n_rows)
 
@@ -108,7 +108,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises
     ------
     CatalogError
-        If it cannot be read; the message has the line.
+        If it cannot be read; the message names the line.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -117,7 +117,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def toml_place(path: Path, name: str) -> str:
-    """Where in a TOML file an entry begins, as ``file:line``."""
+    """The place in a TOML file where an entry begins, as ``file:line``."""
     key = re.compile(rf"""^\[?["']?{re.escape(name)}["']?\s*[\]=]""")
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if key.match(line.strip()):

@@ -1,4 +1,4 @@
-"""One entry of a reference table from the cells of its row."""
+"""Makes entries of the reference tables from the cells of a row."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UM_PER_ANGSTROM = 1e-4
 
 
 def parse_line(cells: Cells) -> Line:
-    """A line."""
+    """A `Line` from its row."""
     name = cells.text("name")
     return Line(
         name=name,
@@ -46,7 +46,7 @@ def parse_line(cells: Cells) -> Line:
 
 
 def parse_band(cells: Cells) -> Band:
-    """A band."""
+    """A `Band` from its row."""
     name = cells.text("name")
     centres, widths = (
         [float(value) for value in cells.words(column)] for column in ("drude_center", "drude_fwhm")
@@ -65,7 +65,7 @@ def parse_band(cells: Cells) -> Band:
 
 
 def parse_ratios(cells: Cells) -> tuple[str, tuple[RatioRow, ...]]:
-    """The ratio of a row, or without a denominator every pair of the features it lists."""
+    """The ratio of a row; a row without a denominator gives all pairs of its features."""
     if denominator := cells.text("denominator", ""):
         return cells.text("set"), (RatioRow(cells.text("numerator"), denominator),)
     pairs = combinations(cells.words("numerator"), 2)

@@ -1,7 +1,8 @@
-"""What is known beforehand, as one object: the packaged tables, and what a user adds to them.
+"""Reads the reference data as one object: the packaged tables and a user's own.
 
-The tables are in `catalogs/data`, edited by hand, each row with its source. A user's table has
-the same columns; its rows take the place of those of the same name, or come beside them.
+These are lines, bands, instruments, windows, ratios, demarcation lines and label rules. The
+packaged tables are in `catalogs/data`; they are edited by hand, and each row has its source. A
+user's table has the same columns. Its rows replace packaged rows of the same name, or are added.
 Everything is checked when it is read.
 """
 
@@ -45,7 +46,7 @@ from catalogs.reference.parse import (
 
 T = TypeVar("T")
 NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")
-"""Names become parts of the names of columns, and `A/B` that of a ratio."""
+"""Names occur in names of columns; a ratio is named `A/B`."""
 
 PACKAGED = {
     "lines": "lines.ecsv",
@@ -61,7 +62,7 @@ PACKAGED = {
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """All that is known beforehand.
+    """Lines, bands, instruments, windows, ratios, demarcation lines and label rules.
 
     Attributes
     ----------
@@ -70,7 +71,7 @@ class Reference:
     bands : tuple of Band
         In order of wavelength.
     instruments : mapping
-        By the name that cubes carry ("MIRI/MRS", "MUSE", ...).
+        By the name in the cubes ("MIRI/MRS", "MUSE", ...).
     windows, slopes : mapping
         Named rest-frame windows, and continuum windows of named slopes, in micron.
     ratio_sets : mapping
@@ -78,9 +79,9 @@ class Reference:
     demarcations : tuple of DemarcationRow
         In the order in which they are applied.
     place_classes : tuple of PlaceClass
-        What the nuclear activity of a galaxy says of its nucleus and disc.
+        The classes of nucleus and disc by the nuclear activity of the galaxy.
     digest : str
-        Hash of all of it: what was measured with it depends on it.
+        Hash of all of it; keys of measurements depend on it.
     """
 
     lines: tuple[Line, ...]
@@ -98,7 +99,7 @@ class Reference:
         return tuple(line for line in self.lines if line_set in (None, line.set))
 
     def window(self, name: str) -> Range:
-        """Limits in micron (rest frame) of a named wavelength window, as "ch3-short".
+        """Limits in micron (rest frame) of a named wavelength window, for example "ch3-short".
 
         Raises
         ------
@@ -123,7 +124,7 @@ class Reference:
         Raises
         ------
         CatalogError
-            If there is no such set.
+            If no set has this name.
         """
         if name not in self.ratio_sets:
             raise CatalogError(
@@ -167,18 +168,18 @@ def read_reference(
     own : mapping
         Files by the name of the table (see `PACKAGED`).
     replaced : collection of str
-        Tables of which nothing but the user's own rows is to be there.
+        Tables whose packaged rows are not used.
 
     Raises
     ------
     CatalogError
-        If a file cannot be read or an entry makes no sense; the message has its line.
+        If a file cannot be read or an entry makes no sense; the message names its line.
     """
     own = own or {}
 
     def sources(table: str) -> list[Path]:
-        shipped = [] if table in replaced else [packaged_file(PACKAGED[table])]
-        return [*shipped, *own.get(table, ())]
+        packaged = [] if table in replaced else [packaged_file(PACKAGED[table])]
+        return [*packaged, *own.get(table, ())]
 
     lines = _merged(sources("lines"), parse_line, lambda line: line.name)
     _check_lines(lines)
@@ -204,7 +205,7 @@ def read_reference(
 
 
 @cache
-def shipped() -> Reference:
+def packaged_reference() -> Reference:
     """The packaged tables alone."""
     return read_reference()
 
@@ -271,7 +272,7 @@ def read_ratio_sets(path: Path, features: set[str]) -> dict[str, tuple[RatioRow,
 def _merged(
     paths: Sequence[Path], parse: Callable[[Cells], T], key: Callable[[T], Any]
 ) -> list[Entry[T]]:
-    """Rows of all files; one of a later file takes the place of one of the same key before."""
+    """Rows of all files; a row of a later file replaces a row with the same key."""
     merged: dict[Any, Entry[T]] = {}
     for path in paths:
         own: set[Any] = set()
@@ -285,7 +286,7 @@ def _merged(
 
 
 def _planes(paths: Sequence[Path]) -> list[Entry[DemarcationRow]]:
-    """Demarcation lines; those of a later file take the place of all others of their plane."""
+    """Demarcation lines; those of a later file replace all others of their plane."""
     planes: dict[tuple[str, str], list[Entry[DemarcationRow]]] = {}
     for path in paths:
         own: dict[tuple[str, str], list[Entry[DemarcationRow]]] = {}
@@ -330,7 +331,7 @@ def _check_bands(bands: Sequence[Entry[Band]], lines: set[str]) -> None:
 
 
 def _with_known_lines(entry: Entry[Band], lines: Sequence[Entry[Line]]) -> Entry[Band]:
-    """A packaged band without the lines that a user's list does not have."""
+    """A packaged band without lines that are missing in a user's list of lines."""
     if not _is_packaged(entry):
         return entry
     names, band = {line.value.name for line in lines}, entry.value
@@ -347,7 +348,7 @@ def _is_packaged(entry: Entry[Any]) -> bool:
 def _check_name(entry: Entry[Any], name: str) -> None:
     if not NAME.fullmatch(name):
         raise entry.refuse(
-            "a name cannot be part of the name of a column",
+            "a name has characters that names of columns cannot have",
             expected="letters, digits and _ . + -",
             found=repr(name),
         )
@@ -355,7 +356,7 @@ def _check_name(entry: Entry[Any], name: str) -> None:
 
 def _known(entry: Entry[Any], owner: str, names: Iterable[str], known: set[str]) -> None:
     if missing := sorted(set(names) - known):
-        raise entry.refuse(f"{owner} refers to what is not catalogued", found=", ".join(missing))
+        raise entry.refuse(f"{owner} refers to unknown names", found=", ".join(missing))
 
 
 def _named(named: Mapping[str, T], name: str) -> T:
@@ -379,7 +380,7 @@ def _range(value: Any, path: Path, name: str) -> Range:
         low, high = np.nan, np.nan
     if not 0 < low < high:
         raise CatalogError(
-            f"window {name!r} is no range",
+            f"window {name!r} is not a range",
             file=toml_place(path, name),
             expected="two wavelengths in micron, the lower first",
             found=repr(value),

@@ -1,1 +1,1 @@
-"""What the clusters are: labels from regions, spreading, forests, Monte Carlo, diagrams."""
+"""Classes of the clusters: labels from regions, spreading, forests, Monte Carlo, diagrams."""

@@ -1,8 +1,8 @@
-"""Published lines that part the planes of optical line ratios (BPT diagrams).
+"""Published lines that divide the planes of optical line ratios (BPT diagrams).
 
-A plane is parted by one line after the other: what is below the first has the class given
-with it, of the rest what is below the second, and so on; what is above all has the class
-above the last. The curves and their sources are data (`demarcations.ecsv`).
+A plane is divided by one line after the other. A point below the first line has the class of that
+line; of the others, a point below the second line has its class, and so on. A point above all lines
+has the class above the last. The curves and their sources are data (`demarcations.ecsv`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ UNDECIDED = ""
 class Demarcation:
     """A line in a plane of two log ratios; the attributes are the columns of the table.
 
-    `form` tells what the coefficients mean:
+    `form` defines the coefficients:
 
     hyperbola   y = a / (x - b) + c    left of the asymptote x = b; all else is above it
     line        y = a x + b
@@ -70,7 +70,7 @@ class Demarcation:
 def classify_plane(x: Floats, y: Floats, lines: Sequence[Demarcation]) -> NDArray[np.str_]:
     """Classes of points (N,) by the lines of one plane, in their order.
 
-    `UNDECIDED` where a ratio is missing. A limit is no place in the plane: leave it out.
+    `UNDECIDED` where a ratio is missing. Leave out limits: they have no place in the plane.
     """
     above = np.array([line.is_above(x, y) for line in lines])
     names = np.array([*(line.below for line in lines), lines[-1].above])

@@ -1,10 +1,10 @@
-"""Planes of two log ratios: where the classes lie in them.
+"""Contours of the classes in planes of two log ratios.
 
 Contours are those of a Gaussian kernel density estimate of each class, in which a cluster
-counts with its probability of the class; one with a limit in either ratio has no place in
-the plane, and does not count. A contour at 0.9 encloses 90% of the class, as estimated: the
-region of highest density that does, so that larger levels lie farther out. (The paper gives
-the same levels without saying of what; in plotting libraries levels may count from outside.)
+counts with its probability of the class; a cluster with a limit in either ratio does not count. A
+contour at 0.9 is the region of highest density that encloses 90% of the estimated density of the
+class, so larger levels are farther out. (The paper does not define its levels; in plotting
+libraries they may count from outside.)
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MARGIN_BANDWIDTHS = 4
 """How far beyond a cluster its kernel is followed."""
 
 MIN_CLUSTERS = 3.0
-"""Sum of the probabilities of a class without which its density has no shape."""
+"""Least sum of the probabilities of a class whose contours are drawn."""
 
 MIN_AXIS_RATIO = 1e-3
 """Of the ellipse of scatter; thinner ones are lines."""

@@ -1,6 +1,6 @@
-"""Sums over draws that come out the same in whatever order and portions they are made.
+"""Sums over draws that do not depend on their order or portions.
 
-Floating-point sums depend on their order in the last digits, and so would the catalog on the
+Floating-point sums depend on their order in the last digits, so the catalog would depend on the
 number of workers. Values are therefore rounded to whole multiples of 2^-22, and added as
 integers: 64 bits hold the squares of half a million draws.
 """

@@ -1,8 +1,8 @@
 """Random forests (Breiman 2001), tree by tree.
 
-The trees are scikit-learn's; growing them one at a time tells which clusters each has not
-seen, costs half the time of `RandomForestClassifier` on samples this small, and lets a
-sample of any size be grown from subsamples that fit in memory.
+The trees are scikit-learn's. They are grown one at a time: then it is known which clusters each
+tree has not seen, it takes half the time of `RandomForestClassifier` on samples this small, and
+samples of any size can be grown from subsamples that fit in memory.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A forest as arrays of numbers: nothing in it can be executed, whatever its file holds."""
+"""A forest as arrays of numbers, so that loading one from a file cannot run code."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def forest_from_arrays(
     names = [field.name for field in fields(FlatForest)]
     given = [np.asarray(arrays.get(name)) for name in names]
     if any(array.dtype.kind not in "if" for array in given):
-        raise ValueError("arrays of the forest are missing or hold no numbers")
+        raise ValueError("arrays of the forest are missing or are not numbers")
     roots, left, right, predictor = (array.astype(np.int32) for array in given[:4])
     threshold, fraction = (array.astype(np.float64) for array in given[4:])
     size = left.size
@@ -136,7 +136,7 @@ def forest_from_arrays(
     ahead = (left > after) & (right > after) & (left < size) & (right < size)
     inside = (predictor >= 0) & (predictor < n_predictors)
     if not ((leaf | ahead).all() and inside.all() and (roots >= 0).all() and (roots < size).all()):
-        raise ValueError("nodes of the forest refer to what is not there")
+        raise ValueError("nodes of the forest refer to missing nodes or columns")
     if not (np.isfinite(threshold).all() and np.allclose(fraction.sum(axis=1), 1.0)):
-        raise ValueError("thresholds or fractions of the forest are no such")
+        raise ValueError("thresholds or fractions of the forest are out of range")
     return FlatForest(roots, left, right, predictor, threshold, fraction)

@@ -1,4 +1,4 @@
-"""Initial labels: a cluster is given the class of the region that most of it lies in."""
+"""Initial labels: a cluster gets the class of the regions that cover most of it."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def check_classes(given: Iterable[str], classes: Sequence[str]) -> None:
     strange = sorted(set(given) - set(classes))
     if strange:
         raise ConfigError(
-            "labels have classes that the settings do not know",
+            "labels have classes that are not in the settings",
             expected=", ".join(classes),
             found=", ".join(strange),
         )

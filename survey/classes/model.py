@@ -1,7 +1,7 @@
-"""A trained model: a forest, the scale of its predictors, and a card that says what it is.
+"""A trained model: a forest, the scaling of its predictors, and a card that describes it.
 
-The forest has one tree of every draw of the Monte Carlo, so that the errors of the training
-sample are in it; those of the clusters it is applied to are drawn when it is applied.
+The forest has one tree of every draw of the Monte Carlo, which includes the errors of the training
+sample. Errors of other clusters are drawn when the model is applied.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from survey.classes.diagrams import Diagram
+from survey.classes.draw import draw_generator, make_draw, scaling_of
 from survey.classes.exact_sum import ExactSum
 from survey.classes.forest import GrownTree
 from survey.classes.forest_arrays import FlatForest, flatten
 from survey.classes.ratios import Ratio
-from survey.classes.realisation import draw_generator, make_draw, scaling_of
 from survey.classes.sample import LATENT, SLOPE, LabelledSample, Method, Sample, Scaling
 from survey.errors import DataError
 
@@ -123,7 +123,7 @@ def _check_fit(model: Model, sample: Sample) -> None:
             "the model was trained on other predictors",
             expected=", ".join(missing) or "the same ones in another order",
             found=", ".join(surplus) or "none in their place",
-            advice="Measure what the model needs, or train one on these.",
+            advice="Measure the predictors of the model, or train a model on these.",
         )
     if not sample.informed.any():
         raise DataError(

@@ -1,9 +1,9 @@
-"""Models as bytes, in the format of skops, and back.
+"""Writes models as bytes in the format of skops, and reads them.
 
-A model is stored as text and arrays of numbers, and loading it makes nothing else. Before
-skops sees a file, everything in it is compared with what such a file may hold: classes that
-skops itself trusts are refused here too, since contents made up for them can crash NumPy or
-scikit-learn. Pickles are never read.
+A model is stored as text and arrays of numbers, and loading it creates nothing else. Before skops
+reads a file, everything in it is compared with a list of what it may contain. Classes that skops
+itself trusts are refused too, because invalid content for them can crash NumPy or scikit-learn.
+Pickles are never read.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from survey.classes.types import Floats
 from survey.errors import ConfigError, DataError
 
 MODEL_SCHEMA = 3
-"""Version of what a file holds; others are refused."""
+"""Version of the content of a file; other versions are refused."""
 
 ALLOWED_NODES = {"DictNode", "ListNode", "JsonNode", "NdArrayNode", "TypeNode"}
 ALLOWED_MODULES = {"builtins", "numpy"}
@@ -177,5 +177,5 @@ def _refused(found: str, file: str | None) -> DataError:
         file=file,
         expected="text and arrays as written by `survey classify`",
         found=found,
-        advice="Files from elsewhere, and pickles, are not loaded.",
+        advice="Pickles and files of other programs are not loaded.",
     )

@@ -1,7 +1,7 @@
-"""Labels of places that need no coordinates: the nucleus of a galaxy, and its disc.
+"""Labels of the nucleus and the disc of a galaxy, without coordinates.
 
-The nucleus is the cluster of the photometric centre, the disc all others. Which class they
-have may be given, or follow from the type of the galaxy's nuclear activity.
+The nucleus is the cluster of the photometric centre; the disc is all other clusters. Their classes
+are given, or follow from the type of the galaxy's nuclear activity.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _labels(row: dict[str, str], rules: Sequence[tuple[str, str, str]]) -> Itera
         found = [rule for rule in rules if kind.startswith(rule[0])]
         if not (galaxy and found):
             raise DataError(
-                "a row of the labels has a type that says nothing of its regions",
+                "a row of the labels has a type without a label rule",
                 expected=f"a galaxy, and a type that begins with {', '.join(r[0] for r in rules)}",
                 found=f"{galaxy!r}, {kind!r}",
             )
@@ -74,7 +74,7 @@ def _labels(row: dict[str, str], rules: Sequence[tuple[str, str, str]]) -> Itera
     elif place:
         if not (galaxy and row.get("class") and place in (NUCLEUS, DISC)):
             raise DataError(
-                "a row of the labels names a place, but not of what",
+                "a row of the labels has a place without a galaxy or a class",
                 expected=f"a galaxy, a class, and {NUCLEUS} or {DISC}",
                 found=f"{galaxy!r}, {row.get('class', '')!r}, {place!r}",
             )

@@ -1,9 +1,9 @@
-"""Fluxes as they might be: one draw of the Monte Carlo from what was measured.
+"""Perturbed fluxes: one draw of the Monte Carlo from measured fluxes.
 
-The true flux is positive and the measurement is Gaussian, so a draw comes from a Gaussian
-about the measured value, cut off at zero. For a bright line that is the usual perturbation;
-for one that was not detected it is the one-sided distribution that the upper limit stands
-for, whose 99.7% quantile is the limit itself where nothing at all was measured.
+The true flux is positive and the measurement is Gaussian, so a draw comes from a Gaussian around
+the measured value, truncated at zero. For a bright line that is the usual perturbation. For a line
+that was not detected it is the one-sided distribution of its upper limit; the limit is its 99.7%
+quantile if the measured value is zero.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from survey.classes.ratios import FeatureFluxes
 from survey.classes.types import Floats
 
 MOST_NEGATIVE_SIGMA = -30.0
-"""Below this the area of the tail is no longer a number."""
+"""Below this the area of the tail underflows."""
 
 
 def draw_fluxes(fluxes: FeatureFluxes, rng: np.random.Generator) -> Floats:

@@ -2,8 +2,8 @@
 
     log10(N / D),    sigma = sqrt((e_N / N)^2 + (e_D / D)^2) / ln 10
 
-An upper limit in the numerator makes an upper limit of the ratio, one in the denominator a
-lower limit. Of a ratio of two limits nothing is known: its value is missing.
+With an upper limit in the numerator the ratio is an upper limit, with one in the denominator a
+lower limit. With limits in both, its value is missing.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ def _check_ratios(ratios: Sequence[Ratio]) -> None:
     empty = [ratio.name for ratio in ratios if set(ratio.numerator) & set(ratio.denominator)]
     if not ratios or twice or empty:
         raise ConfigError(
-            "the set of ratios makes no sense",
+            "the set of ratios is not valid",
             expected="at least one ratio, each once, of different features",
             found=", ".join(twice or empty) or "none",
         )

@@ -1,6 +1,6 @@
 """Regions of the sky whose class is known: circles, and polygons with great circles for sides.
 
-Labels belong to places and not to numbers of clusters, which change with every setting.
+Labels belong to places, not to numbers of clusters, which change with every setting.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def parse_regions(text: str, format: str) -> tuple[LabelRegion, ...]:
     Raises
     ------
     DataError
-        If the text cannot be read as that, or has shapes that are no areas on the sky.
+        If the text cannot be read in that format, or has shapes that are not areas on the sky.
     """
     try:
         with warnings.catch_warnings():
@@ -146,7 +146,7 @@ def _radii(shape: Any) -> tuple[float, float]:
 def _sky_corners(shape: Any) -> Any:
     """Coordinates of the centre of a circle, or of the corners of another shape."""
     if not shape.meta.get("include", True):
-        raise DataError("regions that exclude something are not labels", found=repr(shape))
+        raise DataError("regions that exclude an area cannot be labels", found=repr(shape))
     if isinstance(shape, sky_regions.CircleSkyRegion | sky_regions.CircleAnnulusSkyRegion):
         return shape.center
     if isinstance(shape, sky_regions.PolygonSkyRegion):
@@ -161,7 +161,7 @@ def _sky_corners(shape: Any) -> Any:
             "this kind of region is not an area on the sky",
             expected="circle, annulus, ellipse, box or polygon in sky coordinates",
             found=type(shape).__name__,
-            advice="Save the regions of DS9 in a sky frame, as fk5.",
+            advice="Save the regions of DS9 in a sky frame, for example fk5.",
         )
     # The width lies east-west; the angle turns it from west to north.
     cos, sin = np.cos(shape.angle), np.sin(shape.angle)

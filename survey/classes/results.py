@@ -1,4 +1,4 @@
-"""What the draws amount to: classes with probabilities, importances and scores."""
+"""The results of all draws: classes with probabilities, importances and scores."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from survey.classes.exact_sum import ExactSum
-from survey.classes.montecarlo import DrawSums
+from survey.classes.monte_carlo import DrawSums
 from survey.classes.sample import LabelledSample
 from survey.classes.scores import Score, score
 from survey.classes.types import UNLABELLED, Bools, Floats, Labels
@@ -16,7 +16,7 @@ MIN_REACHED = 0.5
 """A cluster that labels reach in fewer of the draws is not classified."""
 
 UNCERTAIN_SIGMA = 1.0
-"""A margin below this many of its standard deviations could as well be the other way."""
+"""A class is uncertain if its margin is below this many of its standard deviations."""
 
 
 @dataclass(frozen=True)

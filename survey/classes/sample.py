@@ -1,15 +1,13 @@
-"""The clusters to be classified, and the numbers that they are classified by.
+"""The clusters to classify, and their predictors.
 
-Predictors are log ratios, the continuum slope where there is one, and latents if they are
-asked for. Spreading and forest
-see them alike: less their median over the sample, over their scatter, clipped, and zero
-where there is none. A ratio is missing where a feature was out of range, and where both its
-features are upper limits; a single upper limit is drawn, as every flux is.
+Predictors are log ratios, the continuum slope if it was measured, and latents if the settings ask
+for them. Spreading and forest use the same scaled predictors: minus the median over the sample,
+divided by the scatter, clipped, and zero where missing. A ratio is missing if a feature was out of
+range, or if both its features are upper limits; a single upper limit is drawn like every flux.
 
-Of 67 simulated clusters, labelled in half of their galaxies and with limits for half of
-their fluxes, this rule classifies 78% rightly with the galaxy held out, against 68% with
-limits taken for values, or for missing. Indicators of what is missing make no difference
-beyond 0.03 either way.
+Of 67 simulated clusters, labelled in half of their galaxies and with limits for half of their
+fluxes, this rule classifies 78% correctly with the galaxy held out, against 68% if limits are used
+as values, or as missing. Indicators of missing values change that by at most 0.03.
 """
 
 from __future__ import annotations
@@ -29,10 +27,10 @@ from survey.errors import DataError
 
 SLOPE = "slope_alpha"
 LATENT = "latent_"
-"""What the names of latents among the predictors begin with."""
+"""Prefix of the names of latents among the predictors."""
 
 MIN_MEASURED = 0.5
-"""Fraction of the predictors within range, limits or not, without which there is no class."""
+"""Least fraction of predictors within range, limits or not, of a cluster with a class."""
 
 CLIP_SIGMA = 5.0
 """The logarithm of a flux drawn close to zero lies anywhere below the others."""
@@ -169,7 +167,7 @@ class LabelledSample:
         present = np.unique(usable)
         if len(present) < 2:
             raise DataError(
-                "there is nothing to tell apart",
+                "fewer than two classes are labelled",
                 expected="labelled and measured clusters of at least two classes",
                 found=", ".join(self.classes[label] for label in present) or "no label",
                 advice="Give regions whose classes differ.",

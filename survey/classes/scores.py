@@ -1,4 +1,4 @@
-"""How often and how surely probabilities are right about labels that are known."""
+"""Scores of probabilities against known labels: accuracy and calibration."""
 
 from __future__ import annotations
 

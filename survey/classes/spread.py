@@ -4,10 +4,10 @@ Zhou et al. 2004 (NIPS 16, 321): labels Y run along a graph of similarities W un
 
     F = alpha S F + (1 - alpha) Y,    S = D^(-1/2) W D^(-1/2)
 
-and a cluster takes the class of which most has arrived. Where nothing arrives, the largest
-of the zeros is the first one: scikit-learn's `LabelSpreading` then reports the first class,
-and its default kernel, whose range shrinks with the number of predictors, makes many such
-rows. Here they stay unlabelled, as does a tie.
+and a cluster takes the class with the largest F. If no label reaches a cluster, all F are zero:
+scikit-learn's `LabelSpreading` then reports the first class, and with its default kernel, whose
+range shrinks with the number of predictors, that happens often. Here such clusters stay unlabelled,
+as do ties.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from survey.errors import ConfigError
 Graph: TypeAlias = sparse.csr_array | Floats
 
 TOLERANCE = 1e-9
-"""Less than this is nothing: of a change between iterations, a label, or a similarity.
+"""Smaller changes between iterations, labels and similarities count as zero.
 
-Without the last, a cluster unlike all others would be tied to the nearest as to its like.
+Otherwise a cluster unlike all others would be linked to its nearest neighbour like any other.
 """
 
 MAX_DENSE = 5000
-"""The rbf kernel relates every pair of clusters: above this, 200 MB and more."""
+"""The rbf kernel needs all pairs of clusters: more clusters would need over 200 MB."""
 
 
 def spread_labels(graph: Graph, labels: Labels, n_classes: int, alpha: float) -> Labels:

@@ -1,4 +1,4 @@
-"""Names of the kinds of array, and of the label that stands for none."""
+"""Types of arrays, and the value for "no label"."""
 
 import numpy as np
 from numpy.typing import NDArray

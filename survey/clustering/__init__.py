@@ -1,1 +1,1 @@
-"""Clustering of spectra: distances, linkage, cut, profiles. Arrays in, arrays out."""
+"""Where the tree is cut, and spectra and geometry of the clusters. Arrays in, arrays out."""

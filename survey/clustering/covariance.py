@@ -1,9 +1,9 @@
-"""Noise that spaxels share, and what it leaves of the precision of an average.
+"""Correlated noise of neighbouring spaxels, and the error of averages with it.
 
 Resampling onto the grid of the cube spreads one detector pixel over several spaxels
 (neighbours in MRS channel 4 have correlations of 0.4 to 0.7), so that n spaxels are worth
 fewer than n measurements. The correlation is measured on residuals as a function of the
-separation on the sky; the pairs of spaxels at each separation, cluster by cluster, do the rest.
+separation on the sky. The error of an average follows from the pairs of spaxels at each separation.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class SharedNoise:
         known = np.isfinite(residuals)
         level = SIGMA_PER_CLIPPED_MAD * masked_median(np.abs(residuals.T), known.T)
         self._level[samples] = level
-        # A few samples tell the correlation as well as all: neighbouring ones are alike.
+        # A few samples are enough for the correlation: neighbouring samples are similar.
         level, residuals = level[::_STRIDE], residuals[:, ::_STRIDE]
         unit = np.where(known[:, ::_STRIDE], residuals, 0.0) / np.where(level > 0, level, 1.0)
         unit = unit.clip(-_CLIP_SIGMA, _CLIP_SIGMA)

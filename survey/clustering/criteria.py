@@ -1,7 +1,7 @@
-"""Indices of how good a cut of the dendrogram is, against the number of clusters.
+"""Indices of the quality of a cut of the dendrogram, against the number of clusters.
 
-Each index is one entry of `INDICES`. All look at the tree and at the distances, none at the
-sky, the flux or the result one hopes for.
+Each index is one entry of `INDICES`. They use the tree and the distances, never positions on the
+sky or fluxes.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def partition(tree: Tree, k: int) -> Labels:
 
 
 def _roots(tree: Tree, k: int) -> NDArray[np.intp]:
-    """Tree node that stands for the cluster of every spaxel."""
+    """Tree node of the cluster of every spaxel."""
     size = len(tree) + 1
     merges = size - k
     parent = np.arange(size + merges)
@@ -139,7 +139,7 @@ def _mean_silhouette(
     spaxel = np.arange(len(column))
     own = count[column]
     within = sums[column, spaxel] / np.maximum(own - 1, 1)
-    # A cluster of which the sample has no spaxel is nobody's neighbour.
+    # A cluster without a spaxel in the sample cannot be the nearest one.
     means = np.where(count[:, None] > 0, sums, np.inf) / np.maximum(count, 1)[:, None]
     means[column, spaxel] = np.inf
     nearest = means.min(axis=0)

@@ -1,7 +1,7 @@
 """Where the dendrogram is cut: how many clusters a galaxy is divided into.
 
-The rule is stated before anything is looked at, as an entry of `CRITERIA`; its curve, its
-choice and the runner-up are recorded with the result.
+The rule is an entry of `CRITERIA`, chosen in the settings. Its curve, its choice and the runner-up
+are recorded with the result.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from survey.config import CutSettings
 
 @dataclass(frozen=True)
 class Cut:
-    """A partition of the spaxels, and why it is this one.
+    """A partition of the spaxels, and how it was chosen.
 
     Parameters
     ----------
@@ -31,9 +31,10 @@ class Cut:
     criterion : str
         Key of `CRITERIA`.
     curve : dict of (m,) arrays
-        What the criterion looked at, against its column ``"k"``; empty for a fixed number.
+        The values that the criterion compared, against its column ``"k"``; empty for a fixed
+        number.
     runner_up : int or None
-        The number of clusters that would have been taken next.
+        The second choice.
     """
 
     labels: Labels
@@ -107,7 +108,7 @@ def _fixed(problem: CutProblem, settings: CutSettings, snr_of_labels: SnrOfLabel
 def _largest_with_snr(
     problem: CutProblem, settings: CutSettings, snr_of_labels: SnrOfLabels
 ) -> _Choice:
-    """The most clusters that all reach the target S/N; one when not even the whole does."""
+    """The most clusters that all reach the target S/N; one if not even the whole galaxy does."""
     ks = np.arange(1, min(settings.k_max, problem.size) + 1)
     lowest = np.array([snr_of_labels(partition(problem.tree, int(k)) + 1).min() for k in ks])
     reached = ks[lowest >= settings.target_snr][::-1]
@@ -119,7 +120,7 @@ def _largest_with_snr(
 def _best_mean_rank(
     problem: CutProblem, settings: CutSettings, snr_of_labels: SnrOfLabels
 ) -> _Choice:
-    """The best mean rank over the indices that vote; of equals, the fewest clusters."""
+    """The best mean rank over the indices that vote; of equal ranks, the fewest clusters."""
     if not len(problem.ks):
         return _Choice(1, {}, None)
     curve = {index.name: index.curve(problem) for index in INDICES}

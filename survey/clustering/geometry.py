@@ -1,4 +1,4 @@
-"""Where clusters lie on the image: size, centroid, nucleus, edge of the field.
+"""Geometry of the clusters on the image: size, centroid, nucleus, edge of the field.
 
 Positions are pixel coordinates of the image, the first pixel centred on (0, 0).
 """
@@ -34,8 +34,8 @@ class ClusterGeometry:
     offset_arcsec : (k,) array
         Distance of the flux centroid from the photometric centre.
     nuclear : (k,) array of bool
-        True for the cluster that holds most of the light around the photometric centre: for
-        none if no spaxel there was clustered.
+        True for the cluster with the largest share of the light within the nuclear radius of the
+        photometric centre; for none if no spaxel there was clustered.
     touches_edge : (k,) array of bool
         True where a spaxel of the cluster lies at the edge of the observed field.
     """
@@ -95,7 +95,7 @@ def cluster_geometry(
         flux_centroid_x=flux_x,
         radius_arcsec=np.sqrt(area_arcsec2 / np.pi),
         offset_arcsec=scale_arcsec * np.hypot(flux_y - centre[0], flux_x - centre[1]),
-        nuclear=_holds_most(labels, near * brightness),
+        nuclear=_holds_largest_share(labels, near * brightness),
         touches_edge=np.bincount(labels, edge[y, x])[1:] > 0,
     )
 
@@ -105,9 +105,9 @@ def photometric_centre(
 ) -> tuple[float, float]:
     """Centre (y, x) of the light: centroid in a small aperture that follows the peak.
 
-    All is done on the median-filtered image, so that a single hot spaxel is not taken for a
-    nucleus. The light of the faintest spaxel of the aperture is taken away from
-    all, lest a bright disc draw the centroid to the middle of the aperture.
+    The image is median-filtered first, so that a single hot spaxel is not taken for a nucleus. The
+    light of the faintest spaxel of the aperture is subtracted from all; otherwise a bright disc
+    would move the centroid to the middle of the aperture.
 
     Parameters
     ----------
@@ -141,7 +141,9 @@ def _centroids(
     return np.bincount(labels, weight * y)[1:] / total, np.bincount(labels, weight * x)[1:] / total
 
 
-def _holds_most(labels: NDArray[np.integer], weight: NDArray[np.floating]) -> NDArray[np.bool_]:
+def _holds_largest_share(
+    labels: NDArray[np.integer], weight: NDArray[np.floating]
+) -> NDArray[np.bool_]:
     share = np.bincount(labels, weight)[1:]
     holds = np.zeros(len(share), dtype=bool)
     holds[np.argmax(share)] = share.max() > 0

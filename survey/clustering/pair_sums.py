@@ -1,11 +1,11 @@
-"""Sums and parts of a matrix of squared distances, wherever it is, without making the square one.
+"""Sums and submatrices of a matrix of squared distances, without the square matrix in memory.
 
-The cut and the medoids need little of it: how far every spaxel is from every cluster, and the
-distances within small samples. Where these come from is one of
+The cut and the medoids need only the distances of every spaxel to every cluster, and distances
+within small samples. They come from one of
 
 =================  ============================================================================
 `CondensedPairs`   the condensed matrix of all spaxels
-`SampledPairs`     that of a random sample, which stands for all
+`SampledPairs`     the condensed matrix of a random sample
 =================  ============================================================================
 """
 
@@ -80,8 +80,8 @@ class CondensedPairs:
 class SampledPairs:
     """The pairs of a sample.
 
-    A mean over m random spaxels is off by 1/sqrt(m) of the scatter: a mean silhouette of 5,000
-    of them by 0.003, and less from one number of clusters to the next.
+    A mean over m random spaxels has an error of 1/sqrt(m) of the scatter: for a mean silhouette of
+    4,000 spaxels that is 0.003, and less for differences between numbers of clusters.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class SampledPairs:
 
 
 def as_pairs(distances: Pairs | NDArray[np.floating]) -> Pairs:
-    """A condensed matrix as `Pairs`, which are left as they are."""
+    """A condensed matrix as `Pairs`; `Pairs` are returned unchanged."""
     return CondensedPairs(distances) if isinstance(distances, np.ndarray) else distances
 
 

@@ -1,4 +1,4 @@
-"""The cube as its clusters describe it: every spaxel has its cluster's shape and its own flux."""
+"""The model cube: every spaxel has the shape of its cluster and its own flux."""
 
 from __future__ import annotations
 

@@ -1,1 +1,5 @@
-"""Cubes: reading any instrument's FITS file, joining sub-bands, and storing spectra in Zarr."""
+"""Cubes: FITS files of any instrument are read, joined, and stored in Zarr.
+
+`scratch` holds temporary tables of matrices and spectra on disk, for galaxies that do not fit into
+memory.
+"""

@@ -1,4 +1,4 @@
-"""The one form in which every cube is handed on, whatever instrument it comes from."""
+"""The dataset that every reader returns, for cubes of any instrument."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def build_cube(
     area = area_on_sky(celestial) if spaxel_area_arcsec2 is None else spaxel_area_arcsec2
     if not np.isfinite(area):
         raise DataError(
-            "the area of a spaxel is unknown, as the header has no celestial coordinates",
+            "the area of a spaxel is unknown: the header has no celestial coordinates",
             file=file,
             advice="Set spaxel_area_arcsec2 in the settings of the generic reader",
         )
@@ -178,5 +178,5 @@ def _check_wavelengths(wavelength_um: NDArray[np.float64], file: str | Path) -> 
             "the wavelengths are not positive and strictly increasing",
             file=file,
             found=f"{wavelength_um[0]:.6g} to {wavelength_um[-1]:.6g} micron, "
-            f"{int((~increasing).sum())} of {increasing.size} steps not upwards",
+            f"{int((~increasing).sum())} of {increasing.size} steps not positive",
         )

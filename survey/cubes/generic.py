@@ -1,4 +1,4 @@
-"""Any other cube: the settings say where its data are and in which units."""
+"""Reader for other cubes: the settings name the extensions and units of the data."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from survey.config import GenericReaderSettings
 from survey.cubes.dataset import build_cube, sigma_from_inverse_variance, sigma_from_variance
-from survey.cubes.fits import FitsFile
 from survey.cubes.lazy_image import Image, elementwise
+from survey.cubes.read_fits import FitsFile
 from survey.cubes.wavelength import wavelength_axis_um
 
 _TO_SIGMA: dict[str, Callable[[NDArray[np.floating]], NDArray[np.floating]]] = {

@@ -1,4 +1,4 @@
-"""What is in a cube, in a few lines."""
+"""Summary of a cube: instrument, shape, wavelengths, lines and bands."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from catalogs.reference import Reference, shipped
+from catalogs.reference import Reference, packaged_reference
 from survey.config import ReadSettings
 from survey.cubes.registry import open_cube
 from survey.spectra.constants import LIGHT_KM_S
@@ -24,18 +24,20 @@ class CubeSummary:
     shape : tuple of int
         Wavelength, y, x.
     bad_fraction : float
-        Of all voxels.
+        Fraction of all voxels.
     n_spaxel : int
         Spaxels with any usable value.
-    lines, bands : tuple of str or None
-        Catalogued lines, and bands with their whole window, inside the range at the redshift;
-        None if that is not known.
+    sub_band : str
+        The sub-band or grating of the cube.
+    lines, pah_bands : tuple of str or None
+        Known lines, and PAH bands with their whole window, inside the range at the redshift; None
+        if the redshift is unknown.
     """
 
     path: Path
     reader: str
     instrument: str
-    band: str
+    sub_band: str
     target: str
     redshift: float
     shape: tuple[int, int, int]
@@ -47,7 +49,7 @@ class CubeSummary:
     bad_fraction: float
     n_spaxel: int
     lines: tuple[str, ...] | None
-    bands: tuple[str, ...] | None
+    pah_bands: tuple[str, ...] | None
 
 
 def inspect_cube(
@@ -59,7 +61,7 @@ def inspect_cube(
 ) -> CubeSummary:
     """Read a cube, a few planes at a time, and summarise it.
 
-    Lines and bands are those of `reference`, or the packaged ones.
+    Lines and bands are those of `reference`; by default the packaged ones.
 
     Raises
     ------
@@ -67,7 +69,7 @@ def inspect_cube(
         If it cannot be read.
     """
     with open_cube(path, settings, redshift=redshift) as cube:
-        return _summary(Path(path), cube, reference or shipped())
+        return _summary(Path(path), cube, reference or packaged_reference())
 
 
 def _summary(path: Path, cube: xr.Dataset, reference: Reference) -> CubeSummary:
@@ -82,7 +84,7 @@ def _summary(path: Path, cube: xr.Dataset, reference: Reference) -> CubeSummary:
         path=path,
         reader=attrs["reader"],
         instrument=attrs["instrument"],
-        band=attrs["band"],
+        sub_band=attrs["band"],
         target=attrs["target"],
         redshift=attrs["redshift"],
         shape=(n_wavelength, n_y, n_x),
@@ -97,7 +99,7 @@ def _summary(path: Path, cube: xr.Dataset, reference: Reference) -> CubeSummary:
         bad_fraction=float(n_bad.sum(dtype=np.int64) / cube["bad"].size),
         n_spaxel=int((n_bad < n_wavelength).sum()),
         lines=_lines_inside(cube, reference),
-        bands=_bands_inside(cube, reference),
+        pah_bands=_pah_bands_inside(cube, reference),
     )
 
 
@@ -108,7 +110,7 @@ def _lines_inside(cube: xr.Dataset, reference: Reference) -> tuple[str, ...] | N
     return tuple(line.name for line in reference.lines if rest[0] <= line.wavelength_um <= rest[1])
 
 
-def _bands_inside(cube: xr.Dataset, reference: Reference) -> tuple[str, ...] | None:
+def _pah_bands_inside(cube: xr.Dataset, reference: Reference) -> tuple[str, ...] | None:
     rest = _rest_range_um(cube)
     if rest is None:
         return None

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from survey.cubes.dataset import build_cube
-from survey.cubes.fits import FitsFile
+from survey.cubes.read_fits import FitsFile
 from survey.cubes.wavelength import wavelength_axis_um
 
 

@@ -8,8 +8,8 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from survey.cubes.dataset import build_cube
-from survey.cubes.fits import FitsFile
 from survey.cubes.lazy_image import elementwise
+from survey.cubes.read_fits import FitsFile
 from survey.cubes.wavelength import to_micron, wavelength_axis_um
 
 DO_NOT_USE = 1

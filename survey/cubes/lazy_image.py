@@ -1,7 +1,7 @@
-"""Voxels that are computed where they are indexed, so that no cube has to be in memory whole.
+"""Voxels that are computed when they are indexed, so that no whole cube has to be in memory.
 
-Readers say what the voxels of a cube are, as functions of the images in its file. Whoever takes
-a piece of the dataset made of them reads that piece and no more, as long as the file is open.
+Readers define the voxels of a cube as functions of the images in its file. Indexing the dataset
+reads only the requested part, while the file is open.
 """
 
 from __future__ import annotations

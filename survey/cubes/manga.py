@@ -10,8 +10,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from survey.cubes.dataset import build_cube, sigma_from_inverse_variance
-from survey.cubes.fits import FitsFile
 from survey.cubes.lazy_image import elementwise
+from survey.cubes.read_fits import FitsFile
 from survey.cubes.wavelength import to_micron
 
 DONOTUSE = 1024

@@ -1,11 +1,11 @@
-"""Sub-bands joined into one cube: one spatial grid, one wavelength grid, one flux scale.
+"""Joins sub-bands into one cube: one spatial grid, one wavelength grid, one flux scale.
 
-The spatial grid is that of the sub-band with the largest spaxels (the bluest of equals). The
+The spatial grid is that of the sub-band with the largest spaxels (of equals, the bluest). The
 wavelength grid is uniform, with the finest step, and begins at the first plane of the bluest
-sub-band, whose spectra therefore stay as they are where the steps agree. Going from blue to
-red each sub-band is scaled to match what is there already, and the two fade into one another
-across the overlap. The arms of one spectrograph need not overlap: each then keeps its own planes,
-nothing tells a factor, and the planes between them have no data.
+sub-band, whose spectra stay unchanged if the steps agree. From blue to red, each sub-band is scaled
+to the spectrum so far, and the two are blended across the overlap. The arms of one spectrograph
+need not overlap: then each keeps its own planes and flux scale, and the planes between have no
+data.
 """
 
 from __future__ import annotations
@@ -78,14 +78,14 @@ def merge_bands(cubes: Sequence[xr.Dataset], arms: Collection[str] = ()) -> xr.D
     -------
     xarray.Dataset
         A cube of the same form. Its header is that of the sub-band whose spatial grid it has;
-        `merge_factors` (JSON) lists for every sub-band after the first what it was multiplied
-        by. Errors neglect the covariance that resampling makes, see `survey.cubes.resample`.
+        `merge_factors` is a JSON list of one object per sub-band after the first, with the factor
+        of its flux. Errors neglect the covariance of resampling, see `survey.cubes.resample`.
 
     Raises
     ------
     DataError
         If the cubes are of different instruments or units, have no celestial coordinates, or
-        do not overlap one another in wavelength, and are no arms of one spectrograph.
+        do not overlap one another in wavelength and are not arms of one spectrograph.
     """
     cubes = sorted(cubes, key=lambda cube: float(cube["wavelength"][0]))
     _check(cubes, arms)
@@ -149,7 +149,7 @@ def _check_overlap(blue: xr.Dataset, red: xr.Dataset, arms: Collection[str]) -> 
     shared = int((red["wavelength"] <= end).sum())
     if shared < MIN_OVERLAP_PLANES or float(red["wavelength"][-1]) <= end:
         raise DataError(
-            "sub-bands to merge have to overlap, and each to reach further than the one before",
+            "sub-bands to merge must overlap, and each must end redder than the one before",
             file=_names([blue, red]),
             expected=f"{MIN_OVERLAP_PLANES} planes in common or more",
             found=f"one ends at {end:.4f} micron, the next begins at {start:.4f}",

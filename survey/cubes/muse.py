@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from survey.cubes.dataset import build_cube, sigma_from_variance
-from survey.cubes.fits import FitsFile
 from survey.cubes.lazy_image import elementwise
+from survey.cubes.read_fits import FitsFile
 from survey.cubes.wavelength import wavelength_axis_um
 
 

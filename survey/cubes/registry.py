@@ -1,4 +1,4 @@
-"""Which reader reads which file: readers are rows of a table, chosen by the primary header."""
+"""The table of readers; the primary header of a file decides which reader reads it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import xarray as xr
 from astropy.io import fits
 
 from survey.config import GenericReaderSettings, ReadSettings
-from survey.cubes.fits import FitsFile, open_fits
 from survey.cubes.generic import read_generic
 from survey.cubes.irs import read_irs
 from survey.cubes.jwst import read_jwst
 from survey.cubes.manga import read_manga
 from survey.cubes.muse import read_muse
+from survey.cubes.read_fits import FitsFile, open_fits
 from survey.cubes.sami import read_sami
 from survey.errors import ConfigError, DataError
 
@@ -26,7 +26,7 @@ Shape = tuple[int, int, int]
 
 GENERIC = "generic"
 TARGET_KEYWORDS = ("TARGNAME", "OBJECT", "NAME")
-"""Of the primary header, the first that says something."""
+"""Keywords of the primary header; the first that is not empty is used."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Reader:
     name : str
         As in the settings.
     marks : mapping
-        Keywords of the primary header, each with the start of its value, that tell the kind.
+        Keywords of the primary header, each with the start of its value, that identify the kind.
     read : callable
         Makes the dataset of an open file.
     """
@@ -75,7 +75,7 @@ def target_name(path: str | Path) -> str:
     Raises
     ------
     DataError
-        If the file is no FITS file.
+        If the file is not a FITS file.
     """
     with open_fits(path) as fits_file:
         for keyword in TARGET_KEYWORDS:
@@ -168,7 +168,7 @@ def _choose(fits_file: FitsFile, settings: ReadSettings) -> Reader:
     by_name = {reader.name: reader for reader in (*READERS, generic)}
     if settings.reader not in by_name:
         raise ConfigError(
-            "no such reader", expected=f"auto, {', '.join(by_name)}", found=repr(settings.reader)
+            "unknown reader", expected=f"auto, {', '.join(by_name)}", found=repr(settings.reader)
         )
     return by_name[settings.reader]
 

@@ -1,9 +1,9 @@
-"""Cubes moved to another spatial grid and another wavelength grid.
+"""Resamples cubes to another spatial grid and another wavelength grid.
 
 Values are surface brightnesses or flux densities per spaxel of equal size, so a resampled value
 is a weighted mean of its neighbours. Neighbouring voxels of drizzled cubes are correlated;
-the variances given here are those for fully correlated neighbours in space (an upper bound)
-and for independent ones along wavelength, and the covariance made by resampling is not kept.
+the variances here assume fully correlated neighbours in space (an upper bound) and independent ones
+along wavelength. The covariance that resampling causes is not kept.
 """
 
 from __future__ import annotations

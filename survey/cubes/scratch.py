@@ -1,9 +1,9 @@
-"""Tables on disk for what a galaxy needs only while it is being computed.
+"""Temporary tables on disk for matrices and spectra, while a galaxy is computed.
 
-A worker's memory limit is compared with its resident memory, of which the pages of a memory map
-are a part. So these tables are read and written explicitly, some rows or some columns at a time,
-and what is not being worked on is only in the page cache, which the system takes back when it
-needs to. Several processes may write different rows of one table at once.
+The memory limit of a worker applies to its resident memory, which includes the pages of memory
+maps. So these tables are read and written explicitly, some rows or columns at a time. The rest is
+only in the page cache, which the system frees when it needs memory. Several processes may write
+different rows of one table at the same time.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from survey.errors import ResourceError
 
 SCRATCH = ".scratch"
-"""Folder of a run that holds the scratch of its galaxies."""
+"""Folder of a run with the scratch files of its galaxies."""
 
 PANEL_COLUMNS = 32
-"""Columns that are stored together in a table that is read by columns as well as by rows."""
+"""Columns that are stored together, in a table that is read by columns and by rows."""
 
 _COPY_BYTES = 64 << 20
 
@@ -110,7 +110,7 @@ class FileRows:
         rows, columns = key if isinstance(key, tuple) else (key, slice(None))
         first, last, _ = columns.indices(self.shape[1])
         if first % self.panel or (last % self.panel and last != self.shape[1]):
-            raise IndexError("columns in a file are written by whole panels")
+            raise IndexError("columns in a file must be written in whole panels")
         (run,) = _runs(rows, self.shape[0])
         values = np.asarray(values, self.dtype)
         with _open(self.path, os.O_WRONLY) as descriptor:
@@ -193,7 +193,7 @@ def _runs(rows: Any, size: int) -> list[range]:
     if isinstance(rows, slice):
         start, stop, step = rows.indices(size)
         if step != 1:
-            raise IndexError("rows in a file are taken by a slice without a step, or by numbers")
+            raise IndexError("rows in a file are indexed by a slice without a step, or by numbers")
         return [range(start, max(start, stop))]
     numbers = np.asarray(rows, dtype=np.intp)
     breaks = np.flatnonzero(np.diff(numbers) != 1) + 1
@@ -214,7 +214,7 @@ def _read_all(descriptor: int, path: Path, out: NDArray[Any], offset: int) -> No
     while len(view):
         count = os.preadv(descriptor, [view], offset)
         if count == 0:
-            raise OSError(errno.EIO, "a file of the scratch is shorter than it was", str(path))
+            raise OSError(errno.EIO, "a scratch file is shorter than it was", str(path))
         view, offset = view[count:], offset + count
 
 
@@ -232,7 +232,7 @@ def _write_all(descriptor: int, path: Path, values: NDArray[Any], offset: int) -
 
 def _no_room(path: Path, needed: str, found: str) -> ResourceError:
     return ResourceError(
-        "no room on the disk for the scratch of a galaxy",
+        "no room on the disk for the scratch files of a galaxy",
         file=path.parent,
         expected=needed,
         found=found,

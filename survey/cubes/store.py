@@ -1,11 +1,11 @@
-"""Zarr stores of spectra: spaxel-major, checksummed, and there as a whole or not at all.
+"""Zarr stores of spectra: spaxel-major, with checksums, and never half written.
 
-A store holds the spectra of the usable spaxels of one cube as two-dimensional arrays, whole
-spectra per chunk, a few chunks per shard file. A half-written Zarr reads back as fill values
-without a word, so the files of a store are listed, with size and hash, in a manifest that is
-written last; the folder gets its name only when all of it is on the disk. What is read is
-checked: presence and size of every file, hashes of metadata and coordinates, and the CRC32C
-that every chunk and shard index carries.
+A store has the spectra of the usable spaxels of one cube as two-dimensional arrays, with whole
+spectra per chunk and a few chunks per shard file. A half-written Zarr array reads as fill values
+without an error. So the files of a store are listed, with size and hash, in a manifest that is
+written last, and the folder gets its name only when everything is on disk. Reading checks the
+existence and size of every file, hashes of metadata and coordinates, and the CRC32C of every chunk
+and shard index.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ from survey.errors import IntegrityError, ResourceError
 
 MANIFEST = "manifest.json"
 SPECTRA = {"flux": np.nan, "error": np.nan, "bad": True}
-"""The arrays over (spaxel, wavelength), each with the fill value of what was never written."""
+"""The arrays over (spaxel, wavelength), each with its fill value."""
 
 BAND_BYTES = 32 << 20
-"""Rows of the image that are read at once while a store is written, as bytes of flux."""
+"""Bytes of flux that are read at a time while a store is written, in rows of the image."""
 
 Block = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]
 
@@ -183,7 +183,7 @@ def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
 def _write_arrays(dataset: xr.Dataset, folder: Path, chunk_spaxels: int, shard_chunks: int) -> None:
     n_plane, shape_y, shape_x = dataset["flux"].shape
     attributes = {name: _json_value(value) for name, value in dataset.attrs.items()}
-    # Set at once: `attrs.update` would write the file anew for every one of them.
+    # Set at once: `attrs.update` would rewrite the file for every attribute.
     group = zarr.create_group(
         folder, attributes=attributes | {"shape_y": shape_y, "shape_x": shape_x}
     )
@@ -281,7 +281,7 @@ def _holds_spectra(record: FileRecord) -> bool:
 
 def _damaged(path: Path, what: str) -> IntegrityError:
     return IntegrityError(
-        f"the store is not sound: {what}", file=path, advice="Delete it and convert the cube again"
+        f"the store is damaged: {what}", file=path, advice="Delete it and convert the cube again"
     )
 
 

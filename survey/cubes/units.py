@@ -1,4 +1,4 @@
-"""Units as observatories write them, made into units that astropy knows."""
+"""Converts units as observatories write them to units of astropy."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def parse_unit(text: str, *, file: str | Path, what: str) -> u.UnitBase:
         unit = None
     if unit is None:
         raise DataError(
-            f"no known unit of the {what}",
+            f"unknown unit of the {what}",
             file=file,
             found=repr(text),
-            advice='State it in the settings of the generic reader, and set reader = "generic"',
+            advice='Give it in the settings of the generic reader, and set reader = "generic"',
         )
     return unit
 

@@ -14,7 +14,7 @@ from astropy import units as u
 from astropy.io import fits
 from numpy.typing import ArrayLike, NDArray
 
-from survey.cubes.fits import FitsFile
+from survey.cubes.read_fits import FitsFile
 from survey.cubes.units import parse_unit
 from survey.errors import DataError
 
@@ -46,7 +46,7 @@ def wavelength_axis_um(
     Raises
     ------
     DataError
-        If the header does not define the axis or its unit is no length.
+        If the header does not define the axis or its unit is not a length.
     """
     header = fits_file.header(extension)
     kind, _, algorithm = str(header.get("CTYPE3", "")).strip().partition("-")
@@ -103,7 +103,7 @@ def _axis(fits_file: FitsFile, extension: str | int, algorithm: str) -> NDArray[
     if algorithm == "TAB":
         return _tabulated(fits_file, header, start + offset)
     raise DataError(
-        "the wavelength axis is of an unknown kind",
+        "unknown kind of wavelength axis",
         file=fits_file.path,
         expected="a linear, -LOG or -TAB axis",
         found=f"CTYPE3 = {header['CTYPE3']}",

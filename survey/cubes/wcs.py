@@ -1,7 +1,7 @@
-"""Where on the sky a spaxel is.
+"""Celestial coordinates of spaxels.
 
-A cube keeps its celestial coordinates as the text of a small FITS header and never as a live
-WCS object: text can be stored, sent and compared. Without celestial axes the text is empty.
+A cube keeps its celestial coordinates as the text of a small FITS header, not as a WCS object,
+because text can be stored, sent and compared. Without celestial axes the text is empty.
 """
 
 from __future__ import annotations

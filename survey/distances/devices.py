@@ -1,6 +1,6 @@
-"""Where distances are computed: on the cores of a worker, or on an accelerator it has.
+"""Where distances are computed: on the cores of a worker, or on its accelerator.
 
-PyTorch is imported only where it is going to be used: it is large, and slow to load.
+PyTorch is imported only when it is used, because it is large and slow to load.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Device = Literal["auto", "cpu", "cuda"]
 T = TypeVar("T")
 
 DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
-"""Files of the drivers of NVIDIA and AMD, and of Windows' Linux."""
+"""Files of the drivers of NVIDIA, of AMD, and of the Windows Subsystem for Linux."""
 
 MIN_MULTIPLICATIONS = 1e11
-"""Less work is done on the cores before an accelerator has begun."""
+"""Below this many multiplications the CPU finishes before a GPU has started."""
 
 
 def try_devices(device: Device, multiplications: float, compute: Callable[[Arrays | None], T]) -> T:
@@ -35,17 +35,17 @@ def try_devices(device: Device, multiplications: float, compute: Callable[[Array
     Raises
     ------
     ConfigError
-        If "cuda" was asked for and cannot be had.
+        If `device` is "cuda" and there is none.
     """
     arrays = None
     if device == "cuda":
         arrays = _torch_on_cuda()
         if arrays is None:
             raise ConfigError(
-                'engine.device is "cuda"',
+                'engine.device = "cuda" cannot be used',
                 expected="PyTorch and a CUDA device on every worker",
-                found="none on this one",
-                advice='Set it to "auto" to compute on the cores where there is none.',
+                found="none on this worker",
+                advice='Set engine.device = "auto" to compute on the cores where there is none.',
             )
     elif device == "auto" and multiplications >= MIN_MULTIPLICATIONS and _has_driver():
         arrays = _torch_on_cuda()

@@ -49,10 +49,10 @@ class Distances:
         d(i, j) for i < j in the order of `scipy.spatial.distance.pdist`, in the square of the
         unit of the spectra. Never negative.
     at_limit_fraction : float
-        Fraction of pairs whose best lag is -S or S and no smaller one; 0 without shifts. When
-        it is large, the limit and not the spectra has set the distances.
+        Fraction of pairs whose best lag is -S or S; 0 without shifts. If it is large, the limit
+        determines the distances, and not the spectra.
     engine, dtype : str
-        What computed them, as "fft" or "gemm on cuda", and in which precision.
+        The engine that computed them, for example "fft" or "gemm on cuda", and the precision.
     """
 
     condensed: Array
@@ -98,7 +98,7 @@ def shifted_distances(
     DataError
         If the spectra are not a table of at least two finite spectra, or too short for the shift.
     ConfigError
-        If there is no such device.
+        If the device does not exist.
     """
     spectra = np.asarray(spectra)
     require_comparable(spectra, max_shift)
@@ -128,7 +128,7 @@ def shifted_distances(
 
 
 def on_any_device(engine: EngineName | Literal["auto"]) -> bool:
-    """Whether what an engine does can be done elsewhere than on the cores."""
+    """Whether a device can replace an engine on the cores."""
     return engine in ("auto", "gemm")
 
 
@@ -143,7 +143,7 @@ def make_engine(
 ) -> Engine:
     """The engine of that name for the pairs of two sides, or of one set; see `Engine`.
 
-    On a device, whose `arrays` are given, there is but one.
+    On a device, whose `arrays` are given, there is only one.
     """
     if arrays is not None:
         return ArrayEngine(left, right, max_shift, dtype, mean, arrays)

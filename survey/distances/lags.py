@@ -22,14 +22,14 @@ def lag_range(max_shift: int) -> npt.NDArray[np.int_]:
 
 
 def overlap(lag: int, n_samples: int) -> tuple[slice, slice]:
-    """Samples of the first and of the second spectrum which a lag brings together."""
+    """Samples of the first and of the second spectrum that a lag compares."""
     n_common = n_samples - abs(lag)
     first, second = max(0, -lag), max(0, lag)
     return slice(first, first + n_common), slice(second, second + n_common)
 
 
 def overlap_scale(max_shift: int, n_samples: int) -> Array:
-    """Factor L / (L - |s|) that makes up for the samples lost at each lag."""
+    """Factor L / (L - |s|) for the samples lost at each lag."""
     return n_samples / (n_samples - np.abs(lag_range(max_shift)))
 
 

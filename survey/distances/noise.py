@@ -1,17 +1,17 @@
-"""What noise adds to distances, and distances without it.
+"""The noise in distances, and distances without it.
 
-Two noisy spectra of one shape are apart by the sum of their noise energies, so that the faint
-spaxels of a galaxy are far from everything and from each other, and a tree sets them apart ring
-by ring before it looks at their shapes. The noise energy of every spectrum can be measured and
-taken off; what is left fluctuates around the distance of the shapes.
+The distance of two noisy spectra of one shape is the sum of their noise energies. So the faint
+spaxels of a galaxy are far from all others and from each other, and a tree separates them ring by
+ring before it separates shapes. The noise energy of every spectrum can be measured and subtracted;
+the rest fluctuates around the distance of the shapes.
 
 On 96 simulated MRS cubes of S/N 4 to 30 the adjusted Rand index with the truth, at the true
 number of clusters, rises from 0.30 to 0.33: at S/N 4 from 0.25 to 0.37, at S/N 30 not at all.
 
-A tenth to a third of all pairs are no further apart than their noise. Setting these to zero would
-make them equal, and leave it to the order of the spaxels which are joined first; they keep a
-part of their distance instead, and with it their order (adjusted Rand index on 46 cubes of
-S/N 4 to 30, cut at 3 to 8 clusters: 0.37 with zeros, 0.39 with a tenth).
+A tenth to a third of all pairs are no further apart than their noise. If these were set to zero,
+they would be equal, and the order of the spaxels would decide which are joined first. So they keep
+a part of their distance, and with it their order (adjusted Rand index on 46 cubes of S/N 4 to 30,
+cut at 3 to 8 clusters: 0.37 with zeros, 0.39 with a tenth).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from survey.spectra.blocks import Rows, row_blocks
 from survey.spectra.noise import local_noise
 
 FLOOR = 0.1
-"""Of a distance, what is left of it at least: pairs within the noise stay in order."""
+"""Least fraction of a distance that is kept, so that pairs within the noise stay in order."""
 
 _BLOCK_SAMPLES = 2**21
 
@@ -52,7 +52,7 @@ def without_noise(
     *,
     out: NDArray[np.floating] | None = None,
 ) -> NDArray[np.floating]:
-    """Squared distances less the noise of both spectra, never below `FLOOR` of what they were.
+    """Squared distances without the noise of both spectra, at least `FLOOR` of the distance.
 
     Neighbouring spaxels share noise, and for them more than their part is taken off: they are
     joined a little more readily.

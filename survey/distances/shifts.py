@@ -1,7 +1,7 @@
 """The shift of each spectrum relative to a reference, and alignment by it.
 
-The distance that the clustering minimises also tells by how many samples a spectrum is displaced
-from, say, the medoid of its cluster: a relative velocity per spaxel.
+The shift that minimises the distance is also a measurement: the displacement of a spectrum from a
+reference, for example the medoid of its cluster, and so the relative velocity of a spaxel.
 
 Sign: a shift of s means x[k] ~ reference[k + s]. A line that the reference has at sample p is at
 p - s in the spectrum, so a positive shift is a displacement to the blue, and on a log-linear

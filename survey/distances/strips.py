@@ -1,10 +1,10 @@
 """Distances of a galaxy whose spectra do not fit into memory: strip against strip.
 
-The spectra are cut into strips of consecutive rows. A pair of strips needs the spectra of the
-two, and nothing else but the mean spectrum of all; its distances are a rectangle of the matrix,
-the same to rounding as those of `shifted_distances`. Pairs are independent of one another and
-may be computed anywhere, in any order. Every pair transforms its spectra anew, which costs
-less the longer the strips: the square of the length is won, the length is lost.
+The spectra are divided into strips of consecutive rows. A pair of strips needs only its own spectra
+and the mean spectrum of all. Its distances are a rectangle of the matrix, the same to rounding as
+those of `shifted_distances`. Pairs are independent and may be computed anywhere, in any order.
+Every pair transforms its spectra again; the longer the strips, the smaller is this part of the
+work.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from survey.distances.lags import Array, require_comparable
 from survey.distances.noise import subtract_energy
 
 MIN_STRIP = 2048
-"""Shorter strips would spend more than a tenth of the time on transforms made before."""
+"""Shorter strips would spend more than a tenth of the time on repeated transforms."""
 
 MAX_STRIP = 8192
-"""Longer ones gain no more than a hundredth."""
+"""Longer strips would save less than a hundredth of the time."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def mean_spectrum(blocks: Iterable[Array]) -> npt.NDArray[np.float64]:
 
 
 def strip_pairs(n_spectra: int, rows: int) -> list[StripPair]:
-    """All pairs of strips of `rows` spectra, dearest first, which suits a queue of workers."""
+    """All pairs of strips of `rows` spectra, the most expensive first, for a queue of workers."""
     strips = cut(0, n_spectra, rows)
     pairs = [StripPair(*pair) for pair in combinations_with_replacement(strips, 2)]
     return sorted(pairs, key=lambda pair: -pair.n_pairs)
@@ -204,7 +204,7 @@ def subtract_noise(
     left_energy: npt.NDArray[np.float64],
     right_energy: npt.NDArray[np.float64] | None = None,
 ) -> None:
-    """Take the noise off a rectangle, in place: see `survey.distances.noise`.
+    """Subtract the noise from a rectangle, in place: see `survey.distances.noise`.
 
     Parameters
     ----------

@@ -1,7 +1,8 @@
 """Lines, PAH bands and the continuum slope of cluster spectra: arrays in, numbers out.
 
-`spectrum` brings a spectrum to one set of units; `velocity` (by way of `scan`) finds where its
-lines are; `background` is what they stand out from: `windows` and `continuum` integrate, also
-where there is nothing (`blanks`), and `fringes` looks for waves. `lines` (with `blends`) and
-`pah` measure, `measure` judges and puts all together. `slope` is for the continuum itself.
+`spectrum` brings a spectrum to one set of units. `velocity` (with `matched_filter`) finds the
+velocity of its lines, and `width` their width. `windows` and `continuum` integrate lines over a
+local continuum. `empirical_noise` measures errors in line-free windows, and `fringes` finds
+periodic residuals; `background` holds all of these. `lines` (with `blends`) and `pah` measure
+fluxes, `slope` the continuum. `measurements` combines everything and sets limits and quality bits.
 """

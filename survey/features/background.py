@@ -1,4 +1,4 @@
-"""What features stand out from: the continuum beside lines, its fringes and its noise."""
+"""The background of features: the continuum beside lines, its fringes and its noise."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from survey.features.windows import free_samples
 
 @dataclass(frozen=True)
 class Background:
-    """One spectrum and all that its line-free samples, `free` (L,), tell of it."""
+    """One spectrum, with continuum, noise and fringes from its line-free samples, `free` (L,)."""
 
     spectrum: Spectrum
     free: Bools

@@ -1,11 +1,11 @@
 """Lines that blend, measured together.
 
-Gaussians at their known distances, with one width and one velocity in common, are fitted over
-a straight continuum. Where more than one line turns out to be there, the fit divides the
-flux: each sample above the continuum goes to the lines in the proportion of their profiles,
-and is integrated over their windows as for any other line, so that none is lost or counted
-twice whatever the true profiles are. A line that is alone keeps its whole window, and its
-absent neighbours get the limits of the fit.
+Gaussians at their known distances, with a common width and velocity, are fitted over a straight
+continuum. If more than one line is detected, the fit divides the flux: each sample above the
+continuum is shared between the lines in proportion to their profiles, and then integrated over
+their windows as for any other line. So no flux is lost or counted twice, for any true profiles. A
+line that is detected alone keeps its whole window, and its absent neighbours get the limits of the
+fit.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SPARE_SAMPLES = 4
 
 INTRINSIC_SPREAD_KM_S = 150.0
 SHIFT_SPREAD_KM_S = 50.0
-"""Width and velocity of faint lines, which cannot tell them, stay this close to those expected."""
+"""Width and velocity of lines too faint to measure them stay this close to the expected ones."""
 
 
 @dataclass(frozen=True)

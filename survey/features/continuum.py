@@ -15,7 +15,7 @@ from survey.features.spectrum import Bools, Floats
 CLIP_SIGMA = 3.0
 CLIP_ROUNDS = 2
 MIN_SIDE_SAMPLES = 5
-"""A line through fewer samples says nothing of their scatter."""
+"""The scatter of fewer samples about a line cannot be measured."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""What the measurement of nothing gives: the empirical noise.
+"""The empirical noise: the integration of lines where there are none.
 
-The integration of lines, displaced to where no line is catalogued, should give nothing. What
-it does give, in units of the scatter of the samples about it, tells how much correlated noise
-and the curvature of the continuum add to that scatter.
+The same integration, displaced to where no line is known, should give zero. Its scatter, in units
+of the scatter of single samples, shows how much correlated noise and the curvature of the continuum
+add to the errors.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from survey.features.spectrum import Bools, Floats, Spectrum
 from survey.features.windows import WINDOW_FWHM, LineWindows, integrate_windows
 
 LOCAL_BLANKS = 12
-"""Windows over which the noise is taken to be the same."""
+"""Number of windows over which the noise is assumed constant."""
 
 NEAREST_BLANKS = 60
-"""Windows that tell how much worse than independent the noise is, to some 15%."""
+"""Number of windows that give the excess over independent noise to some 15%."""
 
 MIN_BLANKS = 12
 ONE_SIGMA_PERCENT = 68.27

@@ -1,11 +1,11 @@
-"""Fringes: waves in proportion to the flux, and the error they give to lines.
+"""Fringes: waves proportional to the flux, and the errors of lines that they cause.
 
-Interference in the instrument leaves waves of about a percent in the spectrum. Beside a line
-they add to the noise; under a bright one they scale the line itself, and then are the largest
-error of all. How strong they are is read from the continuum of the same spectrum: in
-stretches, waves equidistant in wavenumber are fitted one after the other as long as they rise
-above the noise. Extended and point-like light are fringed differently, so that phases found
-in the continuum are not trusted for the line: the error is that of a random phase.
+Interference in the instrument leaves waves of about a percent in the spectrum. Beside a line they
+add to the noise. Under a bright line they scale the line itself, and are then its largest error.
+Their amplitude is measured in the continuum of the same spectrum: in each stretch, waves that are
+periodic in wavenumber are fitted one after the other while they are above the noise. Fringes of
+extended and of point-like light differ, so the phase in the continuum is not used for the line: the
+error is that of a random phase.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ CONTINUUM_PERIOD_FWHM = 14.0
 STRETCH_FWHM = 256.0
 MIN_STRETCH_SAMPLES = 64
 OVERSAMPLING = 3
-"""Frequencies tried per independent one."""
+"""Trial frequencies per independent frequency."""
 
 GRID_PER_SAMPLE = 3
 MAX_WAVES = 6
 
 DETECTION_POWER = 10.0
-"""Power over that of noise: exceeded by noise alone in one stretch of some hundred."""
+"""Power over that of noise, which noise alone exceeds in about one stretch in a hundred."""
 
 OUTLIER_SIGMA = 4.0
 CLIP_ROUNDS = 2

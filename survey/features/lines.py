@@ -1,7 +1,7 @@
 """Emission lines by direct integration above a local straight continuum.
 
-Their error has two parts: the noise, as the same integration shows it where there are no
-lines, and the fringes, which scale bright lines themselves.
+Their error has two parts: the noise, measured by the same integration where there are no lines, and
+the fringes, which scale bright lines.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def measure_lines(
 ) -> list[MeasuredLine]:
     """Measure every line; where it is not covered, the flux is NaN.
 
-    `detection_sigma` is the S/N at which the neighbour of a line is held to be there.
+    `detection_sigma` is the S/N above which the neighbour of a line counts as detected.
     """
     spectrum = background.spectrum
     deblended = deblend(background, lines, detection_sigma)

@@ -1,4 +1,4 @@
-"""How strongly every bright line would be seen at any velocity: a matched filter.
+"""A matched filter: the significance of every bright line at any trial velocity.
 
 At each trial position a Gaussian of the width expected of a line is fitted on a straight
 continuum. In contrast to the integral over a window, the response has one sharp peak where
@@ -66,7 +66,7 @@ class Scan:
         """Maxima of one line with at least some S/N.
 
         A stellar line has shoulders on both sides, lower than it is deep: where there may be
-        one, those are no maxima.
+        one, those are not maxima.
         """
         snr = self.snr[row]
         if self.lines[row].absorption_um:

@@ -1,4 +1,4 @@
-"""All features of one spectrum: what is measured, what is detected, what is only a limit."""
+"""All features of one spectrum: measurements, detections, limits and quality bits."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Measurement:
     broad : bool
         Broader than its window was made for: some of its flux is outside.
     velocity_km_s : float
-        Where the line is against the redshift given, NaN if it is not bright enough to tell.
+        Velocity of the line against the given redshift, NaN if the line is too faint.
     """
 
     name: str

@@ -1,9 +1,8 @@
 """PAH bands, integrated above a straight continuum between their two windows.
 
-Lines that lie inside a band are taken off with the flux measured for them, or interpolated
-across. What limits a band is where its continuum is put: the error is the scatter among the
-four continua through one half of each window, with noise and fringes, reckoned as for lines,
-in quadrature.
+Lines inside a band are subtracted with their measured flux, or interpolated across. The level of
+the continuum dominates the error: it is the scatter among the four continua through one half of
+each window, with noise and fringes (as for lines) added in quadrature.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Rising to the red means alpha > 0. The medians of feature-free windows are fitted by a
 straight line in log f_nu against log lambda. It is the shape of the dust continuum, and is
-left undefined where too little of the range of the windows was observed.
+undefined if too little of the range of the windows was observed.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The spectrum as measurements need it: per micron, in one set of units, with its resolution.
 
-It is built once for a cluster; velocity, width, lines, bands and slope are all measured in it.
-Whatever the cube was calibrated in, a line flux is power per area (and solid angle) received
-by the observer. Spectra come in on rest-frame wavelengths with observed flux densities, so
-the factor (1 + z) between the two frames is put in here, once:
+It is built once for a cluster; velocity, width, lines, bands and slope are all measured in it. In
+any unit of the cube, a line flux is power per area (and solid angle) received by the observer.
+Input spectra have rest-frame wavelengths and observed flux densities, so the factor (1 + z) between
+the two frames is applied here, once:
 
     F = integral of f_lambda d lambda_obs = (1 + z) * integral of f_lambda d lambda_rest
     F = integral of f_nu d nu_obs = integral of f_nu c / lambda_rest^2 d lambda_rest / (1 + z)
@@ -32,8 +32,8 @@ Ints = NDArray[np.intp]
 INTRINSIC_FWHM_KM_S = 250.0
 """Width allowed for motion inside a galaxy, added in quadrature to that of the instrument.
 
-Rotation and dispersion within one cluster, and what the redshift leaves. Where bright lines are
-seen to be broader, their width is allowed for (see `survey.features.width`).
+Rotation and dispersion within one cluster, and errors of the redshift. If bright lines are broader,
+their measured width is used (see `survey.features.width`).
 """
 
 STEPS_COMPARED = 9
@@ -41,7 +41,7 @@ GAP_STEPS = 1.5
 """Among so many steps between samples, one so many times as wide as most of them is a gap."""
 
 SAMPLES_PER_ELEMENT = 2.0
-"""Nyquist sampling, taken for the resolution where that is not known."""
+"""Nyquist sampling, used as the resolution if that is not known."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Spectrum:
 
     All arrays have shape (L,). `flux` and `error` are per micron of rest-frame wavelength,
     so that their integral is the observed flux in `line_flux_unit`; both are interpolated
-    where the input has no number, and `good` tells where the flux had one. `per_micron` is
+    where the input has no number, and `good` is true where the flux had one. `per_micron` is
     the factor that made them from the input. `line_fwhm_um` is the width expected of a line
     at each wavelength, `intrinsic_km_s` the part of it that is motion. `velocity_km_s` is that
     of its lines, taken out of the wavelengths as if the redshift had included it.
@@ -149,7 +149,7 @@ def observed_spectrum(
     ------
     DataError
         If shapes differ, there are fewer than three samples, the wavelengths do not
-        increase, or the unit is no flux density.
+        increase, or the unit is not a flux density.
     """
     wavelength = np.asarray(wavelength_um, dtype=np.float64)
     flux, sigma = np.asarray(spectrum, dtype=np.float64), np.asarray(error, dtype=np.float64)
@@ -277,7 +277,7 @@ def _check(wavelength: Floats, flux: Floats, sigma: Floats) -> None:
         )
     if wavelength.size < 3 or not np.all(np.diff(wavelength) > 0):
         raise DataError(
-            "wavelengths are not those of a spectrum",
+            "wavelengths do not increase",
             expected="at least three strictly increasing values",
             found=f"{wavelength.size} values",
         )

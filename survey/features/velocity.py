@@ -1,11 +1,10 @@
-"""Radial velocities: of a whole spectrum, and of single lines that are out of place.
+"""Radial velocities: of a whole spectrum, and of single lines at other velocities.
 
-A redshift that is wrong by more than the width of a line, or a wavelength solution that is,
-moves the line out of its window into the continuum beside it, and its flux turns out
-negative. Two searches prevent that. `find_velocity` looks for the one velocity at which most
-bright lines are seen; `place_lines` then looks for every bright line on its own, for what no
-single velocity can explain. Both ask for more than the usual significance, because they
-choose the best of many trials.
+If the redshift or the wavelength solution is wrong by more than the width of a line, the line is
+outside its window, in the continuum beside it, and its flux becomes negative. Two searches prevent
+that. `find_velocity` searches for the velocity at which most bright lines are detected.
+`place_lines` then searches for every bright line alone, at other velocities. Both require more than
+the usual significance, because they choose the best of many trials.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from survey.features.spectrum import Spectrum
 from survey.spectra.constants import LIGHT_KM_S
 
 VELOCITY_LIMIT_KM_S = 700.0
-"""How far lines are looked for.
+"""How far lines are searched.
 
 A redshift rounded to two digits, or that of stars where the gas has one of its own, is off by
 some 500 km/s, to which come the motions inside the galaxy: the nebula of A478 is at -540 to
@@ -30,7 +29,7 @@ some 500 km/s, to which come the motions inside the galaxy: the nebula of A478 i
 """
 
 SEARCH_SIGMA = 6.0
-"""Significance of what a search may find.
+"""Least significance of a detection by a search.
 
 Of 1,317 spectra of a star without lines, 14 reach 4, 8 reach 5 and one reaches 6.
 """
@@ -39,7 +38,7 @@ MEMBER_SIGMA = 3.0
 """A line seen this well near the best velocity counts towards it."""
 
 PRIOR_KM_S = 300.0
-"""How well redshifts are usually known. Decides between lines that do not agree."""
+"""Usual precision of redshifts. It decides between lines that do not agree."""
 
 DISPLACED_FWHM = 0.25
 """Displacements below this leave the line in its window."""

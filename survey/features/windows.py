@@ -1,4 +1,4 @@
-"""Where lines are integrated, and which samples beside them make the continuum.
+"""The windows in which lines are integrated, and the samples beside them for the continuum.
 
 Lengths are in units of the FWHM expected of a line (instrument and galaxy in quadrature):
 
@@ -25,7 +25,7 @@ WINDOW_FWHM = 1.25
 REACH_FWHM = 1.5
 SIDE_FWHM = 2.5
 FARTHEST_SIDE_FWHM = 12.0
-"""Beyond this a side sample says nothing of the continuum under the line."""
+"""Samples further out are not used for the continuum under the line."""
 
 MIN_HALF_WINDOW_FWHM = 0.5
 """A window cut closer than this holds too little of its line to be a measurement."""

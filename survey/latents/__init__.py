@@ -1,1 +1,1 @@
-"""The second system: spectra as a few numbers, from X-ray files or from clusters of a survey."""
+"""Latents: spectra as a few numbers, from X-ray files or from the clusters of a survey."""

@@ -1,8 +1,8 @@
-"""Spectra on one grid, with what is needed to say how likely a model of them is.
+"""Sets of spectra on one grid, with the data that likelihoods need.
 
-Counted spectra (X-ray) keep their counts and those of the background region as they were
-counted: nothing is subtracted, so the Poisson likelihood of source plus scaled background
-holds. Measured spectra (integral field) keep the inverse variance of their flux density.
+Counted spectra (X-ray) keep their counts and those of the background region: nothing is subtracted,
+so the Poisson likelihood of source plus scaled background is valid. Measured spectra (integral
+field) keep the inverse variance of their flux density.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ class SpectrumSet:
         bins = self.grid.within(low, high)
         if bins.start >= bins.stop:
             raise DataError(
-                "no bin in the range asked for",
+                "no bin in the requested range",
                 expected=f"bins between {low:g} and {high:g} {self.grid.unit}",
                 found=f"{self.grid.edges[0]:g} to {self.grid.edges[-1]:g} {self.grid.unit}",
             )

@@ -1,1 +1,1 @@
-"""The tree of all spaxels, in the ways that different amounts of memory allow."""
+"""The tree of all spaxels, by algorithms for different amounts of memory."""

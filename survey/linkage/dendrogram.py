@@ -1,4 +1,4 @@
-"""From merges in whatever order they were found to a tree in the format of SciPy."""
+"""Makes a tree in the format of SciPy from merges in any order."""
 
 from __future__ import annotations
 

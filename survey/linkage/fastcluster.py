@@ -1,11 +1,15 @@
 """Hierarchical linkage of shift-minimised distances, by fastcluster.
 
-Ward's method is defined for Euclidean distances, and these are not: minimising over a shift breaks
-the triangle inequality. The Lance-Williams recurrence that defines Ward's merges nevertheless
-holds good: it is reducible for any dissimilarity, so heights never decrease and the
-nearest-neighbour chain finds exactly the merges of the plain algorithm. What is lost is only the
-reading of a height as a sum of squares around a mean spectrum. `ward_identity` is what remains
-of it, and is exact.
+Ward's method is defined for Euclidean distances, and these are not Euclidean: minimising over a
+shift breaks the triangle inequality. The Lance-Williams recurrence of Ward's method still works: it
+is reducible for any dissimilarity, so heights never decrease and the nearest-neighbour chain finds
+exactly the merges of the plain algorithm. Only the meaning of a height is lost: it is not a sum of
+squares around a mean spectrum. An exact identity remains. For dissimilarities D of n spectra and
+the heights h of the merges,
+
+    sum over merges of h^2 / 2  =  1/n * sum over pairs of D^2,
+
+which `tests/linkage/ward_identity.py` checks.
 """
 
 from __future__ import annotations
@@ -43,7 +47,7 @@ def linkage_tree(
     Raises
     ------
     DataError
-        If `condensed` is no condensed matrix, or has NaN, infinite or negative values.
+        If `condensed` is not a condensed matrix, or has NaN, infinite or negative values.
     """
     n_spectra = count_spectra(condensed)
     fed = _fed_distances(condensed, squared=method == "ward" and ward_input == "squared")

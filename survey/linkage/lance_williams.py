@@ -1,14 +1,14 @@
-"""What a linkage method is: how distances are fed to it, combined by a merge, and read as heights.
+"""Linkage methods: the input of distances, their combination by a merge, and the heights.
 
-All methods of a tree made in float32 work on one table of numbers that a merge updates: squares
-for Ward's, whose recurrence is linear in them, and for the methods that only compare; plain
-distances for the average. Every combination is bounded from below by the nearer of the two it
-replaces. Mathematically it cannot be nearer (the methods are reducible); kept up in spite of
-rounding, it makes heights grow exactly, and every order of merging give one tree.
+All methods in float32 work on one table of numbers that a merge updates: squares for Ward's method,
+whose recurrence is linear in them, and for the methods that only compare; plain distances for the
+average. A combined distance is never less than the smaller of the two it replaces. Mathematically
+that is always so (the methods are reducible); enforcing it in spite of rounding makes heights
+increase exactly, and every order of merging gives the same tree.
 
-Ties are broken in the same way everywhere: a cluster is known by the smallest of its members, and
-of equally near ones the largest is the nearest. Any pair of clusters then has its place in a
-strict order, which no merge disturbs.
+Ties are broken in the same way everywhere: a cluster is identified by its smallest member, and of
+equally near clusters the largest is the nearest. So all pairs of clusters have a strict order,
+which no merge changes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Method = Literal["ward", "average", "complete", "single"]
 WardInput = Literal["distance", "squared"]
 
 FASTMATH = {"nnan", "nsz", "reassoc"}
-"""Liberties of the compiler with floats: no NaN is ever there, but infinity is made use of."""
+"""Floating-point options of the compiler: there is never a NaN, but infinity is used."""
 
 WARD, AVERAGE, COMPLETE, SINGLE = range(4)
 _CODES: dict[Method, int] = {

@@ -1,9 +1,9 @@
-"""Lists of the few nearest clusters of every cluster, which outlive merges.
+"""Lists of the few nearest clusters of every cluster, which stay valid when clusters merge.
 
-No merge brings a third cluster nearer: that is what it is for a linkage to be reducible. So a
-list of the nearest few, and the distance beyond which all others are, stays true when clusters
-merge; it only becomes shorter. The nearest neighbour has to be looked for again when the list is
-empty, and not every time when it was one of two that merged.
+For a reducible linkage no merge brings a third cluster nearer. So a list of the nearest clusters,
+with the distance beyond which all others are, stays valid after merges and only becomes shorter. A
+new search for the nearest neighbour is needed only when the list is empty, and not whenever the
+nearest neighbour was merged.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numba import njit
 from survey.distances.lags import Array
 
 LISTED = 8
-"""Neighbours kept by a search: with more, the lists cost as much as the searches they save."""
+"""Neighbours that a search keeps: longer lists would cost as much as the searches they save."""
 
 
 class Neighbours(NamedTuple):
@@ -76,7 +76,7 @@ def put(near, slot, other, value):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def remove_pair(near, slot, i, j):  # type: ignore[no-untyped-def]
-    """Take two clusters out of a list; tells whether any was there."""
+    """Remove two clusters from a list; returns whether any was in it."""
     count = 0
     for place in range(near.listed[slot]):
         other = near.slot[slot, place]

@@ -1,14 +1,14 @@
 """Trees in half the memory: nearest-neighbour chain on a condensed matrix in single precision.
 
-The chain (Murtagh 1983; Müllner 2011, section 3.1) follows nearest neighbours until two are
-each other's, merges these, and goes on from where it stood. fastcluster does the same in double
-precision. Memory is the matrix and a short list per spaxel: 2 n^2 bytes.
+The chain (Murtagh 1983; Müllner 2011, section 3.1) follows nearest neighbours until two clusters
+are each other's nearest neighbour, merges them, and continues from the cluster before. fastcluster
+does the same in double precision. Memory is the matrix and a short list per spaxel: 2 n^2 bytes.
 
-What costs time is to read columns: in a condensed matrix every number of a column lies on
-another page. So a search keeps the nearest few clusters, and not only the nearest (see
-`neighbours`), and the next search is due when the list is empty. The list of a new cluster is made
-while its distances are computed; and the gaps that merged clusters leave are closed by moving the
-matrix together whenever a third of it is gone.
+Reading columns takes most time: in a condensed matrix every number of a column is on another page.
+So a search keeps the nearest few clusters, not only the nearest (see
+`survey.linkage.neighbour_lists`), and a new search is made when the list is empty. The list of a
+new cluster is made while its distances are computed. When a third of the clusters is gone, the
+matrix is moved together, which closes the gaps of merged clusters.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def chain_tree(condensed: Array, linkage: Linkage) -> Tree:
     Raises
     ------
     DataError
-        If `condensed` is no condensed matrix, or has values out of range.
+        If `condensed` is not a condensed matrix, or has values out of range.
     """
     size = count_spectra(condensed)
     with np.errstate(over="ignore"):

@@ -1,4 +1,4 @@
-"""A few numbers for every spectrum: scores on the principal components of a random sample."""
+"""Scores of every spectrum on the principal components of a random sample."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from survey.distances.lags import Array
 
 SAMPLE_SIZE = 4000
-"""Spectra from which components are made. More change nothing that stands out of the noise."""
+"""Spectra in the sample. More spectra change the components only within the noise."""
 
 N_COMPONENTS = 30
 

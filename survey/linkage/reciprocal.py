@@ -1,9 +1,9 @@
-"""Arithmetic of rounds of merging on rows of a stored matrix: what one task does.
+"""One task of a round of merging: arithmetic on rows of a stored matrix.
 
-The matrix that is stored is that of earlier clusters, called items here; present clusters are
-groups of them. A row of present distances is a weighted sum of the rows of the group, summed over
-the groups of columns: rows are read, and nothing is ever written into the matrix. In the
-unit in which it is stored that sum is a mean, for Ward's method too: there the stored number is
+The stored matrix is that of earlier clusters, called items here; present clusters are groups of
+items. A row of present distances is a weighted sum of the rows of the group, summed over the groups
+of columns: rows are read, and the matrix is never changed. In the stored unit that sum is a mean,
+for Ward's method too: there the stored number is
 
     m(A, B) = D^2(A, B) (|A| + |B|) / (2 |A| |B|)
 
@@ -31,7 +31,7 @@ from survey.linkage.neighbour_lists import Neighbours, list_if_near, no_neighbou
 
 Indices = npt.NDArray[np.int64]
 ReadRows = Callable[[Indices], Array]
-"""Given numbers of rows of the stored matrix, returns these rows."""
+"""Returns the rows of the stored matrix with the given numbers."""
 
 
 @dataclass(frozen=True)

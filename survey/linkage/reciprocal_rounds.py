@@ -1,13 +1,13 @@
 """Exact trees of galaxies whose matrix is on disk: rounds of reciprocal nearest neighbours.
 
-In a round all pairs of clusters that are each other's nearest merge at once; for reducible
-methods that gives the tree of merging them one by one (Sumengen et al. 2021, "Scaling
-hierarchical agglomerative clustering to billion-sized datasets"). A round reads the rows of the
-clusters that have merged, and of those that have lost sight of their nearest neighbour, each
-cluster independently of the others; when a third of the clusters is gone the matrix is written
-anew. When it fits into memory, the chain does the rest.
+In a round all pairs of clusters that are each other's nearest neighbour merge at once. For
+reducible methods that gives the same tree as merging them one by one (Sumengen et al. 2021,
+"Scaling hierarchical agglomerative clustering to billion-sized datasets"). A round reads the rows
+of the clusters that have merged, and of those whose nearest neighbour is no longer known, each
+cluster independently of the others. When a third of the clusters is gone, a smaller matrix is
+written. When it fits into memory, the chain merges the rest.
 
-`Rounds` is what the driver holds, a few numbers per spaxel. The work is in `row_blocks`:
+The driver holds `Rounds`, a few numbers per spaxel. The work is in `survey.linkage.reciprocal`:
 
     rounds = Rounds(n, linkage)                     # stored: rows of linkage.feed(distances)
     while rounds.n_clusters > fits:
@@ -44,7 +44,7 @@ from survey.linkage.reciprocal import (
 )
 
 KEPT_FRACTION = 0.67
-"""The matrix is written anew when less than this fraction of its clusters is left."""
+"""A smaller matrix is written when less than this fraction of its clusters is left."""
 
 _NONE = -1
 
@@ -52,7 +52,7 @@ _NONE = -1
 class Rounds:
     """Clusters under way, and what is known of their neighbours.
 
-    Clusters are numbered 0, 1, ... in the order of their first spaxels, anew after every round.
+    Clusters are numbered 0, 1, ... in the order of their first spaxels, again after every round.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class Rounds:
 
     @property
     def has_shrunk(self) -> bool:
-        """Whether it is time to write the matrix anew."""
+        """Whether it is time to write a smaller matrix."""
         return self.n_clusters < KEPT_FRACTION * len(self._cluster)
 
     def grouping(self) -> Grouping:
@@ -197,7 +197,7 @@ class Rounds:
         partner[first], partner[second] = second, first
         into = np.where(partner == _NONE, own, np.minimum(own, partner))
         asking, union = _forget(self._near, partner)
-        asks = self._near.listed[asking] > 0  # the others are looked at anew
+        asks = self._near.listed[asking] > 0  # The others are searched again.
 
         kept = np.flatnonzero(into == own)
         number = np.full(self.n_clusters, _NONE)

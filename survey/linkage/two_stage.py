@@ -1,16 +1,16 @@
 """Trees of galaxies with too many spaxels for any matrix of their pairs: two stages.
 
-First the spaxels are gathered in a few thousand micro-clusters of nearly equal spectra, by
-k-means on principal components. The tree is then made of these. Ward's method and the average
-depend on the distances within and between clusters through their sums only: with S_AB the sum of
-the squared distances over all ordered pairs of a member of A and one of B,
+First the spaxels are grouped into a few thousand micro-clusters of nearly equal spectra, by k-means
+on principal components. Then the tree of these is made. Ward's method and the average depend on the
+distances within and between clusters only through their sums: with S_AB the sum of the squared
+distances over all ordered pairs of a member of A and one of B,
 
     D^2(A, B) = 2 |A| |B| / (|A| + |B|) (mean_AB - mean_AA / 2 - mean_BB / 2),
     mean_AB = S_AB / (|A| |B|),
 
-whether or not the distances are those of points. So the sums over pairs of micro-clusters are all
-that has to be kept of the matrix, and given the micro-clusters the tree is exact: the one that
-the method makes of all spaxels once it has joined these.
+also if the distances are not Euclidean. So only the sums over pairs of micro-clusters are kept, and
+for given micro-clusters the tree is exact: the same as if the method had merged all spaxels into
+them first.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class MicroSums:
             weight = 1.0 / (0.5 / self.counts[:, None] + 0.5 / self.counts)
             return weight * (mean - 0.5 * within[:, None] - 0.5 * within)
         raise ConfigError(
-            f"linkage {linkage.method!r} cannot be made of micro-clusters",
+            f"linkage {linkage.method!r} is not possible with micro-clusters",
             expected="ward or average, which depend on sums of distances",
             advice="Give the workers more memory, or take another method",
         )

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from catalogs.reference import Reference, shipped
+from catalogs.reference import Reference, packaged_reference
 from survey.classes.ratios import (
     FeatureFluxes,
     Ratio,
@@ -25,7 +25,7 @@ FLUX_COLUMNS = {"flux": float("nan"), "err": float("nan"), "snr": float("nan"), 
 
 def named_ratios(name: str, reference: Reference | None = None) -> tuple[Ratio, ...]:
     """A named set of ratios, from the packaged table if no reference is given."""
-    return parse_ratios((reference or shipped()).ratios(name))
+    return parse_ratios((reference or packaged_reference()).ratios(name))
 
 
 def all_ratios(reference: Reference) -> tuple[Ratio, ...]:

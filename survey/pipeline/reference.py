@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from catalogs.durable import hash_file, write_text
-from catalogs.reference import Reference, read_reference, shipped
+from catalogs.reference import Reference, packaged_reference, read_reference
 from survey.config import TableSettings, load_settings
 from survey.errors import ConfigError
 
@@ -29,7 +29,7 @@ def reference_of(tables: TableSettings) -> Reference:
     """
     files = {name: Path(file) for name, file in tables.files().items()}
     if not files:
-        return shipped()
+        return packaged_reference()
     for name, file in files.items():
         if not file.is_file():
             raise ConfigError(f"tables.{name}: no such file", file=file)
@@ -46,7 +46,7 @@ def reference_of_run(root: Path) -> Reference:
     """The tables that a run was made with, from its record; the packaged ones if it has none."""
     record = root / SETTINGS_FILE
     if not record.is_file():
-        return shipped()
+        return packaged_reference()
     tables = load_settings(record).tables
     return reference_of(absolute_tables(tables, root))
 

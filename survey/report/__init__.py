@@ -1,1 +1,1 @@
-"""Pictures and pages of what a survey found."""
+"""Figures and pages of the results of a survey."""

@@ -1,6 +1,6 @@
-"""The part of the page that shows optical line ratios, which need no classification.
+"""The section of the page with optical line ratios, also without a classification.
 
-Baldwin, Phillips & Terlevich 1981: clusters in the planes that published lines part into star
+Baldwin, Phillips & Terlevich 1981: clusters in the planes that published lines divide into star
 formation, Seyferts and LINERs.
 """
 
@@ -18,10 +18,10 @@ from catalogs.reference import Reference
 from survey.classes.demarcations import UNDECIDED, classify_plane
 from survey.report.demarcations import Plane, demarcated_planes
 from survey.report.diagnostic_diagrams import draw_planes, ratio_label
-from survey.report.page import Picture, Section
+from survey.report.page import PageFigure, Section
 from survey.report.provenance import drawn_for
 
-PICTURE = "bpt.png"
+FIGURE = "bpt.png"
 
 
 def bpt_section(
@@ -36,11 +36,11 @@ def bpt_section(
     ----------
     catalog : Catalog
     folder : Path
-        Of the page; the picture is written into it.
+        Folder of the page; the figure is written into it.
     drawn : collection of (x, y)
         Planes that the page shows already.
     """
-    clusters, path = catalog.clusters, folder / PICTURE
+    clusters, path = catalog.clusters, folder / FIGURE
     planes = [plane for plane in measured_planes(clusters, reference) if plane not in drawn]
     if not planes:
         path.unlink(missing_ok=True)
@@ -59,7 +59,7 @@ def bpt_section(
         )
     text = " ".join(_counts(clusters, plane, reference) for plane in planes)
     text = f"Clusters against published demarcation lines; arrows are limits. {text}"
-    return Section("Optical line ratios", text, (Picture(PICTURE, "BPT diagrams"),))
+    return Section("Optical line ratios", text, (PageFigure(FIGURE, "BPT diagrams"),))
 
 
 def measured_planes(clusters: pd.DataFrame, reference: Reference | None = None) -> list[Plane]:

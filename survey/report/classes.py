@@ -1,4 +1,4 @@
-"""The part of the page that shows a classification."""
+"""The section of the page with a classification."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from catalogs.query import Catalog
 from catalogs.reference import Reference
 from catalogs.survey_parts import SurveyPart
 from survey.report.diagnostic_diagrams import draw_planes
-from survey.report.page import Picture, Section
+from survey.report.page import PageFigure, Section
 from survey.report.provenance import drawn_for
 from survey.report.scores import draw_importances, draw_scores
 
@@ -19,39 +19,39 @@ OVERLAY_CAPTION = (
 CAPTIONS = {
     "planes": "Clusters in planes of two log ratios, coloured by the probabilities of their "
     "classes; arrows are limits. Contours enclose fractions of a class.",
-    "importances": "What the forests tell the classes by: mean and standard deviation over the "
-    "draws.",
-    "scores": "Labels against classes found, and fractions against probabilities. Only what is "
-    "measured with the galaxy held out says how well a new galaxy would do.",
+    "importances": "Importance of the predictors in the forests: mean and standard deviation over "
+    "the draws.",
+    "scores": "Labels against classes found, and fractions against probabilities. Only the scores "
+    "with the galaxy held out predict those of a new galaxy.",
 }
 
 
 def class_section(
     catalog: Catalog, classification: SurveyPart, folder: Path, reference: Reference | None = None
 ) -> Section:
-    """Draw the classification of a catalog, and return its part of the page.
+    """Draw the classification of a catalog, and return its section of the page.
 
-    Pictures that are of this very classification already are left alone.
+    Figures that are of this classification already are not drawn again.
 
     Parameters
     ----------
     catalog : Catalog
     classification : SurveyPart
-        The one that its classes are of.
+        The classification in the catalog.
     folder : Path
-        Of the page; the pictures are written below it.
+        Folder of the page; the figures are written below it.
     """
-    pictures = folder / "classes"
-    pictures.mkdir(parents=True, exist_ok=True)
-    if drawn_for(pictures / "planes.png") != classification.receipt.key:
-        _draw(catalog, classification, pictures, reference)
+    figures = folder / "classes"
+    figures.mkdir(parents=True, exist_ok=True)
+    if drawn_for(figures / "planes.png") != classification.receipt.key:
+        _draw(catalog, classification, figures, reference)
     captions = dict(CAPTIONS)
     if trained_on := classification.summary.get("trained_on"):
         captions["planes"] = f"{OVERLAY_CAPTION}{', '.join(trained_on)}."
     shown = tuple(
-        Picture(f"classes/{name}.png", name, caption)
+        PageFigure(f"classes/{name}.png", name, caption)
         for name, caption in captions.items()
-        if (pictures / f"{name}.png").exists()
+        if (figures / f"{name}.png").exists()
     )
     return Section("Classes", _counts(catalog), shown)
 
@@ -62,7 +62,7 @@ def _draw(
     for old in folder.glob("*.png"):
         old.unlink()
     stamp = classification.receipt.key
-    if len(catalog.scores):  # a model that was applied has none of its own
+    if len(catalog.scores):  # An applied model has no scores.
         draw_importances(catalog.importances, folder / "importances.png", stamp=stamp)
         draw_scores(catalog.scores, folder / "scores.png", stamp=stamp)
     # The ratios of a model are not always among those of the catalog.

@@ -1,4 +1,4 @@
-"""Published lines in the planes of optical ratios, and the names of what they part."""
+"""Draws published lines in the planes of optical ratios, and the names of the regions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from catalogs.reference import Reference, shipped
+from catalogs.reference import Reference, packaged_reference
 from survey.classes.demarcations import UNDECIDED, Demarcation, classify_plane
 
 Plane = tuple[str, str]
@@ -23,7 +23,7 @@ LineStyle = Literal["-", "--", ":", "-."]
 LINE_STYLES: tuple[LineStyle, ...] = ("-", "--", ":", "-.")
 
 LEFT_DEX, RIGHT_DEX = 1.4, 0.3
-"""How far a plane is shown to either side of the asymptotes of its lines."""
+"""How far a plane extends on either side of the asymptotes of its lines."""
 
 HEIGHT = (-1.2, 1.3)
 CELLS = 150
@@ -36,7 +36,7 @@ def demarcated_planes(
 ) -> dict[Plane, tuple[Demarcation, ...]]:
     """The planes (x, y) that have published lines, with these in their order."""
     planes: dict[Plane, tuple[Demarcation, ...]] = {}
-    for row in (reference or shipped()).demarcations:
+    for row in (reference or packaged_reference()).demarcations:
         line = Demarcation(**asdict(row))
         planes[line.x, line.y] = (*planes.get((line.x, line.y), ()), line)
     return planes

@@ -1,4 +1,4 @@
-"""The dendrogram of one galaxy with its cut, and what the criterion said at every k."""
+"""The dendrogram of one galaxy with its cut, and the curve of the criterion."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def draw_tree(
     path : Path
         The file to write.
     stamp : str
-        Kept in the file as its `Source`: what the picture was made from.
+        Key of the result that the figure is drawn from; kept in the file as its `Source`.
     """
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(12, 4.2), width_ratios=(1.6, 1), layout="constrained"

@@ -1,10 +1,10 @@
 """Planes of two log ratios with the clusters of a survey and the contours of their classes.
 
-After figures 4 and 5 of Hermosa Munoz et al., and after figure 7 where a model told the classes:
-the contours are then those of the clusters that it was trained on, and the shapes of the points
-tell the galaxies. The colour of a cluster is the mixture of those of the classes in the
-proportions of their probabilities, or where there are none that of the maps; limits are arrows.
-Optical planes have the published demarcation lines.
+After figures 4 and 5 of Hermosa Munoz et al. If a model predicted the classes, after figure 7: the
+contours are those of its training clusters, and the shapes of the points stand for galaxies. The
+colour of a cluster is a mixture of the colours of the classes, by their probabilities; without
+classes it is the colour on the maps. Limits are arrows. Optical planes have the published
+demarcation lines.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from catalogs.columns import OF_MODEL
-from catalogs.reference import Reference, shipped
+from catalogs.reference import Reference, packaged_reference
 from survey.classes.ratios import Limit
 from survey.report.demarcations import (
     LINE_STYLES,
@@ -41,7 +41,7 @@ ARROW_INCHES = 0.22
 COLUMNS = 2
 MARGIN = 0.08
 MARKERS = "osD^vPX*"
-"""Of the galaxies of an overlay; with more than these they share a marker."""
+"""Markers of the galaxies of an overlay; more galaxies than markers share one."""
 
 
 def draw_planes(
@@ -66,7 +66,7 @@ def draw_planes(
     path : Path
         The file to write.
     stamp : str
-        Kept in the file as its `Source`: what the picture was made from.
+        Key of the result that the figure is drawn from; kept in the file as its `Source`.
     reference : Reference, optional
         Names and published lines; the packaged ones if not given.
     """
@@ -160,7 +160,7 @@ def mixed_colors(clusters: pd.DataFrame, classes: Sequence[str]) -> NDArray[np.f
 
 def ratio_label(name: str, reference: Reference | None = None) -> str:
     """A ratio as people write it, `[Ne III] / [Ne II]`."""
-    reference = reference or shipped()
+    reference = reference or packaged_reference()
     labels = {line.name: line.label for line in reference.lines}
     labels |= {band.name: band.label for band in reference.bands}
     return " / ".join(

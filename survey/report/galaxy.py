@@ -1,4 +1,4 @@
-"""The picture of one galaxy: its clusters on the sky beside their median spectra.
+"""The figure of one galaxy: its clusters on the sky beside their median spectra.
 
 After figure 1 of Hermosa Munoz et al. Clusters have the same colour on both panels and are
 numbered from the brightest.
@@ -22,7 +22,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.patches import Patch
 
 from catalogs.flags import ClusterFlag
-from catalogs.reference import Reference, shipped
+from catalogs.reference import Reference, packaged_reference
 from survey.report.palette import cluster_colors
 from survey.report.sky import draw_spaxels, frame_sky, offset_matrix
 
@@ -41,7 +41,7 @@ def draw_galaxy(
     stamp: str = "",
     reference: Reference | None = None,
 ) -> None:
-    """Write the picture of one galaxy as PNG.
+    """Write the figure of one galaxy as PNG.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def draw_galaxy(
     path : Path
         The file to write.
     stamp : str
-        Kept in the file as its `Source`: what the picture was made from.
+        Key of the result that the figure is drawn from; kept in the file as its `Source`.
     reference : Reference, optional
         Lines and bands that are marked; the packaged ones if not given.
     """
@@ -114,7 +114,7 @@ def draw_spectra(
     reference: Reference | None = None,
 ) -> None:
     """Draw the median spectra on a logarithmic scale, with lines named and bands shaded."""
-    reference = reference or shipped()
+    reference = reference or packaged_reference()
     handles = []
     records = zip(spectra.to_dict("records"), clusters.to_dict("records"), strict=True)
     for color, (row, cluster) in zip(colors, records, strict=True):

@@ -1,4 +1,4 @@
-"""Pages are made of templates: what they show is data, escaped when it is written."""
+"""Writes pages from templates; all data in them is escaped."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from catalogs.durable import write_text
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture on a page: its address from there, its name, and what it shows."""
+class PageFigure:
+    """A figure on a page: its address relative to the page, its name and its caption."""
 
     source: str
     name: str
@@ -23,11 +23,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page with a title of its own."""
+    """A section of a page, with a title."""
 
     title: str
     text: str
-    pictures: tuple[Picture, ...]
+    figures: tuple[PageFigure, ...]
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Colours of clusters: different to any colour vision, the same on every panel."""
+"""Colours of clusters: distinct for any colour vision, the same on every panel."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ SEQUENCE = "petroff10"
 """Petroff (2021, arXiv:2107.02270): ten colours optimised for accessibility."""
 
 GREYS = ("#94a4a2", "#717581")
-"""Of these; grey is for what was not clustered."""
+"""Those of them that are used; grey is for spaxels that are not clustered."""
 
 MORE = "viridis"
-"""Ordered like the clusters, for when these are not enough."""
+"""A colour map in the order of the clusters, if there are more of them than colours."""
 
 
 def cluster_colors(n: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Pictures say in themselves what they were made from."""
+"""The key of its part in the metadata of a figure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 
 def drawn_for(path: Path) -> str | None:
-    """The key a picture was stamped with; None if there is no picture."""
+    """The key that a figure was stamped with; None if there is no figure."""
     if not path.exists():
         return None
     with Image.open(path) as image:

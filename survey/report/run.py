@@ -1,7 +1,7 @@
-"""The pictures of a run: two for every galaxy, and one page that shows them all.
+"""The figures of a run: two for every galaxy, and one page that shows them all.
 
-Everything is drawn from the committed parts and the published catalog, on the worker right
-after a galaxy is done, or again at any time.
+They are drawn from the committed parts and the published catalog, on the worker when a galaxy is
+done, or later.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from catalogs import open_catalog
 from catalogs.part_tables import read_part_table
 from catalogs.parts import PartStore, Receipt, safe_name
-from catalogs.survey_parts import CLASSES, current_products
+from catalogs.survey_parts import CLASSES, current_survey_parts
 from catalogs.vocabulary import Vocabulary
 from survey.errors import IntegrityError
 from survey.pipeline.reference import reference_of_run
@@ -33,7 +33,7 @@ PAGE = "index.html"
 
 
 def draw_galaxy_figures(root: Path, galaxy: str, key: str) -> None:
-    """Draw one galaxy from its part, unless its pictures are of this very part already.
+    """Draw one galaxy from its part, unless its figures are from this part already.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def draw_galaxy_figures(root: Path, galaxy: str, key: str) -> None:
 
 
 def draw_all(root: str | Path, *, on_done: Callable[[str], None] = lambda name: None) -> Path:
-    """Draw whatever of the published galaxies is not drawn, and the page; returns its path."""
+    """Draw missing figures of the published galaxies, and write the page; returns its path."""
     root = Path(root)
     for row in open_catalog(root).galaxies.to_dict("records"):
         draw_galaxy_figures(root, row["galaxy"], row["part_key"])
@@ -82,13 +82,13 @@ def draw_all(root: str | Path, *, on_done: Callable[[str], None] = lambda name: 
 
 
 def write_page(root: str | Path) -> Path:
-    """Write the page of a run: every galaxy with its pictures, and what was quarantined."""
+    """Write the page of a run: every galaxy with its figures, and the quarantined galaxies."""
     root = Path(root)
     catalog = open_catalog(root)
     galaxies, reference = catalog.galaxies, reference_of_run(root)
     sections: list[Section] = []
     drawn: list[tuple[str, str]] = []
-    classification = current_products(root).get(CLASSES.name)
+    classification = current_survey_parts(root).get(CLASSES.name)
     if classification is not None:
         sections.append(class_section(catalog, classification, root / FOLDER, reference))
         drawn = [(x, y) for x, y in classification.summary["planes"]]
@@ -107,7 +107,7 @@ def write_page(root: str | Path) -> Path:
 
 
 def _galaxy(root: Path, row: dict[Hashable, Any]) -> dict[str, str]:
-    """What the page says of a galaxy."""
+    """The facts of a galaxy for the page."""
     map_address, tree_address = (
         quote(path.relative_to(root / FOLDER).as_posix())
         for path in figure_paths(root, row["galaxy"])
@@ -120,7 +120,7 @@ def _galaxy(root: Path, row: dict[Hashable, Any]) -> dict[str, str]:
 
 
 def figure_paths(root: Path, galaxy: str) -> tuple[Path, Path]:
-    """Where the map and the dendrogram of a galaxy are."""
+    """Paths of the map and the dendrogram of a galaxy."""
     folder, name = root / FOLDER / "figures", safe_name(galaxy)
     return folder / f"{name}.png", folder / f"{name}-tree.png"
 
@@ -129,7 +129,7 @@ def _part(root: Path, galaxy: str, stage: str, key: str) -> Receipt:
     receipt = PartStore(root).find(galaxy, stage, key)
     if receipt is None:
         raise IntegrityError(
-            f"the {stage} part of {galaxy} is not there",
+            f"the {stage} part of {galaxy} is missing",
             file=root,
             advice="Run the survey again: it computes what is missing.",
         )

@@ -1,7 +1,7 @@
-"""What separates the classes, and how often they are right.
+"""Figures of the importances of predictors and the scores of classes.
 
-Importances after figure 3 of Hermosa Munoz et al.; scores always in the three ways in which
-they are measured, side by side.
+Importances are drawn as in figure 3 of Hermosa Munoz et al. Scores are drawn side by side for the
+three ways of measuring them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def draw_importances(importances: pd.DataFrame, path: Path, *, stamp: str = "") 
     path : Path
         The file to write.
     stamp : str
-        Kept in the file as its `Source`: what the picture was made from.
+        Key of the result that the figure is drawn from; kept in the file as its `Source`.
     """
     shown = importances.sort_values("importance", ascending=False).head(MOST_SHOWN)[::-1]
     figure, panels = plt.subplots(

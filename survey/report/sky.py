@@ -1,6 +1,6 @@
 """Maps on the sky: north up, east left, offsets in arcsec from the photometric centre.
 
-Spaxels are drawn as the quadrilaterals they are. A rotated field is drawn rotated, and nothing
+Every spaxel is drawn as its quadrilateral on the sky. A rotated field is drawn rotated, and nothing
 is resampled.
 """
 

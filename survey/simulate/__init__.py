@@ -1,9 +1,9 @@
 """Galaxies of known truth, written as FITS files like the JWST pipeline's MIRI/MRS cubes.
 
-`galaxy` says what a galaxy consists of, `spectra` what its components emit, `observation` how
-it is looked at; `scene` puts them together, `noise` and `cube` spoil the result as the
-instrument does, `truth` keeps what is true and `write` writes both. `recipes` and `archive`
-make many galaxies.
+`galaxy` describes the components of a galaxy, `spectra` their emission, and `observation` how it is
+observed. `scene` makes the noiseless cube, `noise` and `cube` add the noise and faults of the
+instrument, `truth` has the true components, and `write` writes both. `recipes` and `archive` make
+many galaxies.
 """
 
 from survey.simulate.archive import simulate_archive

@@ -1,4 +1,4 @@
-"""A whole archive of simulated galaxies, ready for `survey run`."""
+"""Simulates a whole archive of galaxies, ready for `survey run`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from survey.simulate.write import truth_path
 
 SETTINGS = """\
 # Settings of a simulated archive. Run it with: survey run survey.toml
-# What is not said here has its default; `survey init` writes a file with all settings.
+# Other settings have their defaults; `survey init` writes a file with all settings.
 
 targets = "targets.ecsv"
 
@@ -33,14 +33,14 @@ window = "full"
 snr_min = 3.0
 
 [cut]
-# "auto" looks for the number of regions; "fixed" takes k of them.
+# "auto" chooses the number of regions; "fixed" takes k.
 criterion = "auto"
 """
 
 
 @dataclass(frozen=True)
 class PlannedGalaxy:
-    """One galaxy, decided but not yet simulated; `labelled` is whether its classes are known."""
+    """A galaxy that is planned but not yet simulated; `labelled`: its classes are known."""
 
     model: GalaxyModel
     observation: Observation

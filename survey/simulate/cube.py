@@ -1,4 +1,4 @@
-"""One simulated galaxy: a cube like the pipeline's, and the truth beside it."""
+"""Simulates one galaxy: a cube as of the JWST pipeline, and a file with its truth."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from survey.simulate.noise import correlated_noise, fringes, noise_level
 from survey.simulate.observation import Observation
 from survey.simulate.scene import Scene
 from survey.simulate.truth import find_truth
-from survey.simulate.write import truth_path, write_cube, write_truth
+from survey.simulate.write import truth_path, write_simulated_cube, write_truth
 
 Array = NDArray[np.floating]
 
@@ -57,7 +57,7 @@ def simulate_galaxy(
         noiseless = scene.cube()
         flux, error, depth, snr = _observe(noiseless, scene, seed)
         truth = find_truth(scene, snr)
-    write_cube(path, flux, error, depth, model=model, observation=observation, seed=seed)
+    write_simulated_cube(path, flux, error, depth, model=model, observation=observation, seed=seed)
     write_truth(
         truth_path(path),
         truth,

@@ -1,4 +1,4 @@
-"""Which galaxies an archive consists of, as `archives.toml` says."""
+"""The galaxies of the simulated archives, from `archives.toml`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from survey.simulate.spectra import load_toml
 from survey.spectra.constants import LIGHT_KM_S
 
 HUBBLE_KM_S_MPC = 70.0
-"""Turns a distance into a redshift; those of real galaxies have peculiar velocities as well."""
+"""Converts a distance to a redshift, without peculiar velocities."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def load_design(name: str) -> Design:
     known = load_toml("archives.toml")
     if name not in known:
         raise ConfigError(
-            "there is no such archive to simulate",
+            "unknown archive to simulate",
             expected=" or ".join(known),
             found=repr(name),
         )

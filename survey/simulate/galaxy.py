@@ -1,4 +1,4 @@
-"""What a simulated galaxy consists of: light, velocity and spectrum of each component.
+"""The components of a simulated galaxy: light, velocity and spectrum.
 
 Positions are offsets in arcsec east and north of the nucleus. Surface brightnesses are those
 of the continuum at the pivot wavelength of the spectra (15 micron, rest frame), before the

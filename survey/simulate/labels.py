@@ -1,7 +1,7 @@
-"""Classes that are true: of clusters that somebody found, and of regions to be labelled.
+"""True classes of found clusters, and of regions for labels.
 
-Every component has the class of its spectrum. A class has that share of the light of a
-spaxel which its components give, as the PSF leaves them.
+Every component has the class of its spectrum. The share of a class in the light of a spaxel is that
+of its components, after the PSF.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from survey.errors import ConfigError
 from survey.simulate.spectra import load_toml
 
@@ -65,10 +65,10 @@ class Observation:
 
     def __post_init__(self) -> None:
         low, high = self.window_um
-        channel = shipped().window(f"ch{CHANNEL}")
+        channel = packaged_reference().window(f"ch{CHANNEL}")
         if not channel[0] <= low < high <= channel[1]:
             raise ConfigError(
-                "no such wavelength window",
+                "wavelength window out of range",
                 expected=f"a range within {channel[0]}-{channel[1]} micron",
                 found=f"{low}-{high} micron",
             )
@@ -111,7 +111,7 @@ class Observation:
     def window_um(self) -> tuple[float, float]:
         """First and last wavelength, observed frame."""
         if isinstance(self.window, str):
-            return shipped().window(self.window)
+            return packaged_reference().window(self.window)
         return self.window
 
     @property
@@ -209,4 +209,4 @@ class Observation:
 
 
 def _sub_bands_um() -> list[tuple[float, float]]:
-    return [shipped().window(f"ch{CHANNEL}-{name}") for name in SUB_BANDS]
+    return [packaged_reference().window(f"ch{CHANNEL}-{name}") for name in SUB_BANDS]

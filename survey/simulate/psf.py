@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import erf
 
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from survey.simulate.spectra import load_toml
 
 Array = NDArray[np.float64]
@@ -82,7 +82,9 @@ def margin_spaxels(wavelength_um: Array, spaxel_arcsec: float) -> int:
 def _gaussians(wavelength_um: Array, spaxel_arcsec: float) -> list[tuple[float, Array]]:
     """Share of the light and standard deviation (spaxels) of every Gaussian of the PSF."""
     psf = load_toml("mrs.toml")["psf"]
-    fwhm = np.asarray(shipped().psf_fwhm_arcsec(INSTRUMENT, wavelength_um)) / spaxel_arcsec
+    fwhm = (
+        np.asarray(packaged_reference().psf_fwhm_arcsec(INSTRUMENT, wavelength_um)) / spaxel_arcsec
+    )
     core = fwhm / (2 * _half_width(tuple(psf["light"]), tuple(psf["width"])))
     return [(light, core * width) for light, width in zip(psf["light"], psf["width"], strict=True)]
 

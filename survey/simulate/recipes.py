@@ -1,8 +1,8 @@
-"""Galaxies drawn at random, of a few kinds that look different.
+"""Draws random galaxies of a few kinds that look different.
 
-Sizes scale with the field of view, brightnesses with that of the disc: what is drawn is a
-picture that fills the cube. The ranges here are choices, not measurements; those of the
-spectra are in `components.toml`.
+Sizes scale with the field of view and brightnesses with that of the disc, so that a galaxy fills
+the cube. The ranges here are choices, not measurements; those of the spectra are in
+`components.toml`.
 """
 
 from __future__ import annotations

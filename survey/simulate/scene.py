@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from survey.simulate.galaxy import Component, GalaxyModel, PointSource
 from survey.simulate.observation import Observation
 from survey.simulate.psf import INSTRUMENT, convolve, margin_spaxels, point_source
@@ -133,7 +133,7 @@ class Scene:
 
 def _relative_width(wavelength_um: float, dispersion_km_s: float) -> float:
     """Sigma over wavelength of a line seen at the resolving power of the instrument."""
-    power = shipped().resolving_power(INSTRUMENT, wavelength_um)
+    power = packaged_reference().resolving_power(INSTRUMENT, wavelength_um)
     assert power is not None  # the MRS is a catalogued instrument
     instrumental = 1 / (float(power) * FWHM_PER_SIGMA)
     return float(np.hypot(instrumental, dispersion_km_s / LIGHT_KM_S))

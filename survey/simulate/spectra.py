@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf
 
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from survey.errors import ConfigError
 from survey.spectra.constants import LIGHT_UM_S
 
@@ -26,7 +26,7 @@ MJY_IN_W_M2_HZ = 1e-20
 _PLANCK_UM_K = 14_387.769  # h c / k
 
 HARD_EV = 35.0
-"""Ions that take more than this to be made are made by one and the same hard radiation."""
+"""Ions with a higher ionisation potential have a common scatter: the same hard radiation."""
 
 BAND_SCATTER_DEX = 0.08
 """Of the PAH bands relative to the 12.7 micron complex, among regions of one kind."""
@@ -184,12 +184,12 @@ def load_spectrum(name: str) -> Spectrum:
             found=repr(name),
         )
     values = dict(table["spectrum"][name])
-    catalogued = {line.name: line for line in shipped().lines_of("mir")}
+    catalogued = {line.name: line for line in packaged_reference().lines_of("mir")}
     ratios, ranges, class_name = (values.pop(key) for key in ("lines", "range", "class"))
     unknown = sorted(set(ratios) - set(catalogued))
     if unknown:
         raise ConfigError(
-            "lines without a catalogued wavelength",
+            "lines that are not in the list of lines",
             file="components.toml",
             expected="names of the mid-infrared line list",
             found=", ".join(unknown),
@@ -237,7 +237,7 @@ def line_profile(edges_um: Array, centre_um: Array, sigma_um: Array) -> Array:
 def _drudes(powers: dict[str, list[float]]) -> tuple[Drude, ...]:
     return tuple(
         Drude(band.name, centre_um, fwhm_um, power)
-        for band in shipped().bands
+        for band in packaged_reference().bands
         if band.name in powers
         for (centre_um, fwhm_um), power in zip(band.drudes, powers[band.name], strict=True)
     )

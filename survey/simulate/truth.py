@@ -1,8 +1,7 @@
-"""What is true of a simulated cube: which component a spaxel belongs to, and its lines.
+"""The truth of a simulated cube: the region of every spaxel, and its lines.
 
-A spaxel belongs to the kind of region that gives the largest share of its noiseless flux,
-summed over the planes of the cube, as the PSF leaves it; it is mixed where that share is
-below `MIXED_BELOW`.
+A spaxel belongs to the kind of region with the largest share of its noiseless flux, after the PSF,
+summed over the planes of the cube. It is mixed if that share is below `MIXED_BELOW`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Simulated cubes as FITS files laid out like the pipeline's s3d products, truth beside them."""
+"""Writes simulated cubes as FITS files like the s3d products of JWST, and their truth."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DO_NOT_USE = 1
 NON_SCIENCE = 512
 
 
-def write_cube(
+def write_simulated_cube(
     path: Path,
     flux: NDArray[np.float32],
     error: NDArray[np.float32],
@@ -28,7 +28,7 @@ def write_cube(
     observation: Observation,
     seed: int,
 ) -> None:
-    """Write an s3d file; voxels whose flux is NaN are flagged as observed cubes flag them.
+    """Write an s3d file; voxels whose flux is NaN are flagged as in observed cubes.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Tables of spectra, a spaxel a row, that may be too large for memory.
+"""Tables of spectra, one spaxel per row, that may be too large for memory.
 
-An array is such a table. So is anything else that hands out copies of whole rows where it is
-indexed by a slice or by row numbers: the arrays of a Zarr store, or rows in a file.
+An array is such a table. So is any object that returns copies of whole rows when it is indexed by a
+slice or by row numbers: an array of a Zarr store, or rows in a file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A smooth continuum under many spectra: running medians, joined by straight lines.
 
-Meant for comparing spectral shapes, where speed and robustness count. The continuum under a
-line that is to be measured is the business of the feature measurements.
+For comparing spectral shapes, where speed and robustness matter. The continuum under a measured
+line is in `survey.features.continuum`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Wavelength grids: rest frame, windows, and steps of constant velocity.
 
-A spectral shift counted in samples means one velocity only on a grid uniform in log
-wavelength. The linear grid of MIRI/MRS is resampled onto such a grid when the shift is asked
-for in km/s; grids that are logarithmic already (MaNGA) come through unchanged. On any other
-grid a shift applies to samples, whatever their width.
+A shift in samples is one velocity only on a grid that is uniform in log wavelength. The linear grid
+of MIRI/MRS is resampled onto such a grid when the shift is given in km/s; grids that are
+logarithmic already (MaNGA) stay unchanged. On other grids a shift counts samples of any width.
 """
 
 from __future__ import annotations

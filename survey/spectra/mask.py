@@ -1,7 +1,7 @@
-"""Which planes and spaxels can be used, and how short gaps are closed.
+"""Which planes and spaxels can be used, and how short gaps are filled.
 
-Planes go first: at the seams of sub-bands whole planes are bad, and asking every spaxel to be
-finite everywhere would then leave none. Spaxels are judged on the planes that remain.
+Bad planes are dropped first: at the seams of sub-bands whole planes are bad, and without this no
+spaxel would be good everywhere. Then spaxels are checked on the remaining planes.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from survey.spectra.blocks import Rows, blocks_of
 
 USEFUL_SPAXEL_FRACTION = 0.5
-"""A spaxel has a say about planes when this fraction of the planes with any data is good in it."""
+"""Planes are judged by spaxels in which this fraction of the planes with any data is good."""
 
 
 def bad_planes(bad: Rows, max_bad_spaxel_fraction: float) -> NDArray[np.bool_]:
     """Planes bad in more than a fraction of the useful spaxels.
 
-    Blank corners and the ragged border of the field are in no state to condemn a plane: only
-    spaxels good in at least half of the planes are counted.
+    Only spaxels that are good in at least half of the planes are counted, so that blank corners and
+    the border of the field do not count against a plane.
 
     Parameters
     ----------

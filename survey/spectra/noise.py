@@ -9,7 +9,7 @@ remove any straight piece of continuum, and most of the broad PAH bands with it.
 correlated neighbouring planes (r_1 of about 0.2 in MRS channel 4 and in MUSE), so that m = 1
 gives a sigma too small by 8 to 16 per cent. At m = 3 the correlation is gone and
 sigma^2 = var d / 1.5; longer differences only see more of lines and fringes. Lines are clipped
-as outliers, and the median absolute deviation bears what remains of them.
+as outliers, and the median absolute deviation is robust against the rest.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ SIGMA_PER_CLIPPED_MAD = 1.487282
 """Standard deviation of a normal distribution over its median deviation inside 3 sigma."""
 
 MIN_SAMPLES = 5 * LAG
-"""A spectrum shorter than this has no noise to speak of."""
+"""The noise of a shorter spectrum cannot be measured."""
 
 STRETCH = 64
-"""Samples over which the noise is taken to be the same: many, so that no line is taken for it."""
+"""Samples over which the noise is assumed constant: many, so that no line counts as noise."""
 
 _CLIP_ROUNDS = 3
 

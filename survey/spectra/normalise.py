@@ -1,7 +1,7 @@
-"""Normalisation: what is compared between spaxels, once their brightness is taken out.
+"""Normalisation: removes the brightness of spaxels, so that their shapes can be compared.
 
-Every way of normalising is a pair: the signal that is kept of a spectrum, and the reference
-whose integral becomes one. The paper divides each spectrum by its integrated flux.
+Every method is a pair: the signal that is kept of a spectrum, and the reference whose integral
+becomes one. The paper divides each spectrum by its integrated flux.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""From the spectra of a cube, as observed, to normalised rest-frame spectra without gaps.
+"""From observed spectra of a cube to normalised rest-frame spectra without gaps.
 
-This is the stage before the distances: window, bad planes, bad spaxels, short gaps, a grid
-that suits the shift, empirical noise, the S/N support of the galaxy, normalisation. What is
-read and what is made are tables of rows (`survey.spectra.blocks`), of which only a few blocks
-are in memory at a time unless the tables themselves are.
+This is the stage before the distances: window, bad planes, bad spaxels, short gaps, a grid that
+suits the shift, empirical noise, a limit in S/N, normalisation. Input and output are tables of rows
+(`survey.spectra.blocks`); if these are on disk, only a few blocks are in memory at a time.
 """
 
 from __future__ import annotations
@@ -48,10 +47,10 @@ REASONS = (
     "continuum S/N too low",
     "no positive integral",
 )
-"""Why a spaxel is left out, in the order in which it is asked."""
+"""Reasons why a spaxel is left out, in the order in which they are checked."""
 
 KEPT = -1
-"""Outcome of a spaxel that is left in; of others it is the place of the reason in `REASONS`."""
+"""Outcome of a spaxel that is kept; for others it is the position of the reason in `REASONS`."""
 
 _MEASURES = ("noise", "snr", "scale", "error_ratio", "filled")
 _BLOCK_SAMPLES = 2**19
@@ -376,7 +375,7 @@ def _refuse_too_few(outcome: NDArray[np.int8]) -> None:
         f"{count} {reason}" for reason, count in _count_by_reason(outcome).items() if count
     )
     raise DataError(
-        "not enough spaxels are left to be clustered",
+        "too few spaxels are left for clustering",
         expected=f"at least {_MIN_SPAXELS} with few bad planes and enough continuum",
         found=counts,
         advice="Lower prepare.snr_min, raise prepare.max_gap_samples, or choose another window.",

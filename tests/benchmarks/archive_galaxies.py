@@ -36,12 +36,12 @@ Draw = Callable[[Path, str, str], None]
 
 
 def measure(folder: Path, scale: float) -> Iterator[Line]:
-    """Without pictures."""
+    """Without figures."""
     yield from _measure(folder, round(GALAXIES * scale), None)
 
 
 def measure_with_figures(folder: Path, scale: float) -> Iterator[Line]:
-    """With pictures, which take longer than all the rest of a small galaxy."""
+    """With figures, which take longer than all the rest of a small galaxy."""
     yield from _measure(folder, round(WITH_FIGURES * scale), draw_galaxy_figures)
 
 

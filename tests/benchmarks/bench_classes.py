@@ -20,8 +20,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from table import Line, print_table
 from threadpoolctl import threadpool_limits
 
-from survey.classes.montecarlo import run_draws
-from survey.classes.realisation import scaling_of
+from survey.classes.draw import scaling_of
+from survey.classes.monte_carlo import run_draws
 from survey.classes.results import conclude
 from survey.classes.sample import LabelledSample, Method
 from survey.classes.scores import score

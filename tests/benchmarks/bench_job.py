@@ -1,6 +1,6 @@
 """The whole job on one cube of the size of MRS channel 3, from FITS to catalog.
 
-Without pictures and without the start of processes. The yardstick is the job's own distance
+Without figures and without the start of processes. The yardstick is the job's own distance
 stage, which runs on one thread of the same worker.
 """
 

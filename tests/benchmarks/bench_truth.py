@@ -24,7 +24,7 @@ from table import Line, print_table
 from true_ratios import bayes_rule, true_maps
 
 from catalogs import open_catalog
-from survey.classes.realisation import scaling_of
+from survey.classes.draw import scaling_of
 from survey.classes.sample import LabelledSample
 from survey.classes.scores import score
 from survey.classes.types import UNLABELLED

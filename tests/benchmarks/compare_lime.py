@@ -24,7 +24,7 @@ import astropy.units as u
 import numpy as np
 from astropy.io import fits
 
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from survey.config import FeatureSettings
 from survey.features.measurements import measure_features
 from survey.features.spectrum import Spectrum, observed_spectrum
@@ -134,11 +134,11 @@ def specutils_fluxes(spectrum: Spectrum, centre_um: float) -> tuple[float, float
 
 def compare(given: Input, tools: Tools) -> Iterator[Comparison]:
     """Measure the bright lines of a spectrum by all means, where we find them."""
-    lines = shipped().lines_of("mir")
+    lines = packaged_reference().lines_of("mir")
     arguments = {
         "flux_unit": given.flux_unit,
         "redshift": given.redshift,
-        "resolving_power": shipped().resolving_power("MIRI/MRS", given.wavelength_um),
+        "resolving_power": packaged_reference().resolving_power("MIRI/MRS", given.wavelength_um),
     }
     columns = given.wavelength_um / (1 + given.redshift), given.flux, given.error
     observed = observed_spectrum(*columns, **arguments)
@@ -206,7 +206,7 @@ def simulated_inputs() -> Iterator[Input]:
         truth = {}
         for line, power in zip(region.lines, region.line_fluxes(), strict=True):
             centre = line.wavelength_um
-            instrument_km_s = LIGHT_KM_S / shipped().resolving_power("MIRI/MRS", centre)
+            instrument_km_s = LIGHT_KM_S / packaged_reference().resolving_power("MIRI/MRS", centre)
             sigma = centre * np.hypot(instrument_km_s, 200) / LIGHT_KM_S / 2.3548
             per_um = power * line_profile(edges, np.array(centre), np.array(sigma)) / 0.0025
             flux = flux + per_um * wavelength**2 / LIGHT_UM_S

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from survey.classes.ratios import FeatureFluxes, Ratio, features_of
 from survey.classes.sample import Sample
 from survey.config import FeatureSettings
@@ -53,7 +53,7 @@ class TrueMaps:
             np.array([image[:, *group].reshape(len(image), -1).mean(axis=1) for group in groups])
             for image in (self.fluxes, self.levels)
         )
-        log_um = np.log(np.mean(shipped().slope(), axis=1))
+        log_um = np.log(np.mean(packaged_reference().slope(), axis=1))
         exact = FeatureFluxes(
             features=features_of(ratios),
             flux=fluxes,
@@ -69,11 +69,13 @@ def true_maps(plan: PlannedGalaxy, ratios: Sequence[Ratio], classes: Sequence[st
     """The maps of a planned galaxy."""
     features = features_of(ratios)
     scene = Scene(plan.model, plan.observation)
-    rest_um = {line.name: line.wavelength_um for line in shipped().lines_of("mir")}
-    rest_um |= {band.name: float(np.mean(band.integration_um)) for band in shipped().bands}
+    rest_um = {line.name: line.wavelength_um for line in packaged_reference().lines_of("mir")}
+    rest_um |= {
+        band.name: float(np.mean(band.integration_um)) for band in packaged_reference().bands
+    }
     stretch = 1 + plan.model.redshift
     feature_um = np.array([rest_um[name] for name in features]) * stretch
-    window_um = np.mean(shipped().slope(), axis=1) * stretch
+    window_um = np.mean(packaged_reference().slope(), axis=1) * stretch
 
     fluxes, levels = (
         np.zeros((len(um), *plan.observation.shape)) for um in (feature_um, window_um)
@@ -106,9 +108,9 @@ def _unit_fluxes(scene: Scene, layer: Layer) -> dict[str, float]:
         NEGLIGIBLE * smooth,
         flux_unit="MJy/sr",
         redshift=scene.model.redshift,
-        resolving_power=shipped().resolving_power(INSTRUMENT, observed_um),
+        resolving_power=packaged_reference().resolving_power(INSTRUMENT, observed_um),
     )
-    bands = measure_features(spectrum, (), shipped().bands, FeatureSettings())
+    bands = measure_features(spectrum, (), packaged_reference().bands, FeatureSettings())
     return lines | {band.name: band.flux for band in bands}
 
 

@@ -63,7 +63,7 @@ def test_ordinary_names_stay_readable():
 
 
 def test_a_galaxy_needs_a_name():
-    with pytest.raises(CatalogError, match="without a name"):
+    with pytest.raises(CatalogError, match="has no name"):
         safe_name("")
 
 

@@ -242,7 +242,7 @@ def test_a_second_publisher_waits_and_then_says_why(run, make_part, monkeypatch)
     monkeypatch.setattr(catalogs.publish, "LOCK_TIMEOUT_S", 0.05)
     with (
         FileLock(run / ".versions/.lock"),
-        pytest.raises(CatalogError, match="another process has been publishing"),
+        pytest.raises(CatalogError, match="another process is publishing"),
     ):
         publish(run, [make_part("NGC 4")])
 

@@ -135,7 +135,7 @@ def test_a_catalog_can_be_copied_without_the_run(run, tmp_path_factory):
 
 
 def test_a_run_without_a_catalog_says_what_to_do(tmp_path):
-    with pytest.raises(CatalogError, match=r"no catalog here.*a run directory.*survey run"):
+    with pytest.raises(CatalogError, match=r"no catalog found.*a run directory.*survey run"):
         open_catalog(tmp_path)
 
 

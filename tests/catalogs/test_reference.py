@@ -8,15 +8,15 @@ import pytest
 from astropy.table import Table
 
 from catalogs.errors import CatalogError
-from catalogs.reference import blend_groups, load_gatos_sample, read_reference, shipped
+from catalogs.reference import blend_groups, load_gatos_sample, packaged_reference, read_reference
 
 LIGHT_KM_S = 299792.458
-LINES = {line.name: line for line in shipped().lines}
+LINES = {line.name: line for line in packaged_reference().lines}
 
 
 def test_every_published_mid_infrared_line_is_there(shared_reference):
     published = Table.read(shared_reference / "lines_mrs.csv", format="ascii.csv")
-    ours = np.array([line.wavelength_um for line in shipped().lines_of("mir")])
+    ours = np.array([line.wavelength_um for line in packaged_reference().lines_of("mir")])
     assert len(ours) == len(published) == 69
     np.testing.assert_allclose(ours, np.sort(published["adopted_vac_um"]), rtol=1e-9)
 
@@ -36,7 +36,7 @@ def test_bpt_lines_are_there_in_vacuum():
 
 
 def test_names_say_where_the_line_is():
-    for line in shipped().lines:
+    for line in packaged_reference().lines:
         number = float(line.name.rsplit("_", 1)[1])
         assert line.name.isascii()
         if line.set == "mir":
@@ -46,17 +46,17 @@ def test_names_say_where_the_line_is():
 
 
 def test_lines_come_in_order_with_a_source():
-    wavelengths = [line.wavelength_um for line in shipped().lines]
+    wavelengths = [line.wavelength_um for line in packaged_reference().lines]
     assert wavelengths == sorted(wavelengths)
-    assert all(line.source for line in shipped().lines)
-    assert all(band.source for band in shipped().bands)
+    assert all(line.source for line in packaged_reference().lines)
+    assert all(band.source for band in packaged_reference().bands)
 
 
 def test_blends_are_mutual_and_close():
     assert LINES["NeV_14.32"].blend == ("ClII_14.37",)
     assert LINES["OIV_25.89"].blend == ("FeII_25.99",)
     assert LINES["HI_11-8_12.39"].blend == ("HI_7-6_12.37",)
-    for line in shipped().lines:
+    for line in packaged_reference().lines:
         for name in line.blend:
             other = LINES[name]
             assert line.name in other.blend
@@ -65,7 +65,7 @@ def test_blends_are_mutual_and_close():
 
 
 def test_groups_of_blends_are_complete_and_in_order():
-    lines = shipped().lines
+    lines = packaged_reference().lines
     groups = [tuple(lines[place].name for place in group) for group in blend_groups(lines)]
     assert ("NII_6548", "Halpha_6563", "NII_6583") in groups
     assert ("NeV_14.32", "ClII_14.37", "NaVI_14.40") in groups
@@ -78,14 +78,16 @@ def test_groups_of_blends_are_complete_and_in_order():
 
 
 def test_every_channel_has_bright_lines_to_tell_velocities_by():
-    for low, high in map(shipped().window, ("ch1", "ch2", "ch3", "ch4")):
-        inside = [line for line in shipped().lines_of("mir") if low < line.wavelength_um < high]
+    for low, high in map(packaged_reference().window, ("ch1", "ch2", "ch3", "ch4")):
+        inside = [
+            line for line in packaged_reference().lines_of("mir") if low < line.wavelength_um < high
+        ]
         assert sum(line.bright for line in inside) >= 3
-    assert all(line.common for line in shipped().lines if line.bright)
+    assert all(line.common for line in packaged_reference().lines if line.bright)
 
 
 def test_bands_carry_their_windows_and_profiles():
-    band = next(band for band in shipped().bands if band.name == "PAH_12.7")
+    band = next(band for band in packaged_reference().bands if band.name == "PAH_12.7")
     assert band.integration_um == (12.20, 13.05)
     assert band.continuum_red_um == (13.13, 13.25)
     assert band.subtract == ("NeII_12.81",)
@@ -94,35 +96,41 @@ def test_bands_carry_their_windows_and_profiles():
 
 
 def test_resolution_follows_the_published_laws():
-    assert shipped().resolving_power("MIRI/MRS", [5.0, 25.0]) == pytest.approx([3963, 1403])
-    assert shipped().psf_fwhm_arcsec("MIRI/MRS", 10.0) == pytest.approx(0.436)
-    assert shipped().resolving_power("MUSE", 0.70) == pytest.approx(2819, abs=1)
-    assert shipped().resolving_power("MaNGA", [0.37, 0.5999, 0.6001, 0.90]) == pytest.approx(
-        [1560, 2270, 1850, 2650], abs=2
+    assert packaged_reference().resolving_power("MIRI/MRS", [5.0, 25.0]) == pytest.approx(
+        [3963, 1403]
     )
-    assert shipped().resolving_power("SAMI", [0.48, 0.685]) == pytest.approx([1805, 4308], abs=1)
-    assert all(instrument.source for instrument in shipped().instruments.values())
+    assert packaged_reference().psf_fwhm_arcsec("MIRI/MRS", 10.0) == pytest.approx(0.436)
+    assert packaged_reference().resolving_power("MUSE", 0.70) == pytest.approx(2819, abs=1)
+    assert packaged_reference().resolving_power(
+        "MaNGA", [0.37, 0.5999, 0.6001, 0.90]
+    ) == pytest.approx([1560, 2270, 1850, 2650], abs=2)
+    assert packaged_reference().resolving_power("SAMI", [0.48, 0.685]) == pytest.approx(
+        [1805, 4308], abs=1
+    )
+    assert all(instrument.source for instrument in packaged_reference().instruments.values())
 
 
 def test_resolution_of_unknown_instruments_is_not_invented():
-    assert shipped().resolving_power("GMOS", 0.5) is None
-    assert shipped().psf_fwhm_arcsec("GMOS", 0.5) is None
-    assert shipped().psf_fwhm_arcsec("MUSE", 0.5) is None
+    assert packaged_reference().resolving_power("GMOS", 0.5) is None
+    assert packaged_reference().psf_fwhm_arcsec("GMOS", 0.5) is None
+    assert packaged_reference().psf_fwhm_arcsec("MUSE", 0.5) is None
 
 
 def test_windows_have_names():
-    assert shipped().window("ch3-short") == (11.55, 13.47)
-    assert shipped().window("ch3") == (11.55, 17.98)
+    assert packaged_reference().window("ch3-short") == (11.55, 13.47)
+    assert packaged_reference().window("ch3") == (11.55, 17.98)
     with pytest.raises(CatalogError, match="ch3-short") as caught:
-        shipped().window("ch5")
+        packaged_reference().window("ch5")
     assert caught.value.advice
 
 
 def test_slope_windows_avoid_the_bands():
-    windows = shipped().slope()
+    windows = packaged_reference().slope()
     assert windows[0][0] >= 12
     assert windows[-1][1] <= 17
-    narrow = [band for band in shipped().bands if band.name not in ("PAH_17.0", "PAH_12.0")]
+    narrow = [
+        band for band in packaged_reference().bands if band.name not in ("PAH_17.0", "PAH_12.0")
+    ]
     for low, high in windows[1:]:
         for band in narrow:
             assert high <= band.integration_um[0] or low >= band.integration_um[1]
@@ -141,16 +149,16 @@ def lines_of(path):
     return read_reference({"lines": [path]}, ["lines"]).lines
 
 
-def _shipped(name):
+def _packaged(name):
     return files("catalogs") / "data" / name
 
 
 @pytest.fixture
 def edited(tmp_path):
-    """Write a shipped table with one cell changed."""
+    """Write a packaged table with one cell changed."""
 
     def write(name, row, column, value):
-        table = Table.read(_shipped(name), format="ascii.ecsv")
+        table = Table.read(_packaged(name), format="ascii.ecsv")
         values = list(table[column])
         values[row] = value
         table[column] = values
@@ -162,11 +170,13 @@ def edited(tmp_path):
 
 
 def test_an_untouched_copy_reads_the_same(edited):
-    first = shipped().lines[0]
-    table = Table.read(_shipped("lines.ecsv"), format="ascii.ecsv")
+    first = packaged_reference().lines[0]
+    table = Table.read(_packaged("lines.ecsv"), format="ascii.ecsv")
     position = list(table["name"]).index(first.name)
     copy = edited("lines.ecsv", position, "name", first.name)
-    assert [line.name for line in lines_of(copy)] == [line.name for line in shipped().lines]
+    assert [line.name for line in lines_of(copy)] == [
+        line.name for line in packaged_reference().lines
+    ]
 
 
 @pytest.mark.parametrize(
@@ -175,7 +185,7 @@ def test_an_untouched_copy_reads_the_same(edited):
         ("name", "NeII_12.81", "NeII_12.81 occurs more than once"),
         ("wavelength", -1.0, "no positive wavelength"),
         ("wavelength", np.nan, "no positive wavelength"),
-        ("blend", "Nowhere_1.00", "not catalogued"),
+        ("blend", "Nowhere_1.00", "unknown names"),
     ],
 )
 def test_damaged_line_lists_are_refused(edited, column, value, message):
@@ -190,7 +200,7 @@ def test_damaged_line_lists_are_refused(edited, column, value, message):
     [
         ("high", 10.0, "out of order"),
         ("blue_high", 11.5, "out of order"),
-        ("subtract", "Nowhere_1.00", "not catalogued"),
+        ("subtract", "Nowhere_1.00", "unknown names"),
         ("name", "PAH_12.7", "more than once"),
     ],
 )
@@ -209,7 +219,7 @@ def test_files_that_are_no_tables_are_refused(tmp_path):
 
 
 def test_a_missing_column_is_named(tmp_path):
-    table = Table.read(_shipped("lines.ecsv"), format="ascii.ecsv")
+    table = Table.read(_packaged("lines.ecsv"), format="ascii.ecsv")
     table.remove_column("wavelength")
     table.write(tmp_path / "lines.ecsv", format="ascii.ecsv")
     with pytest.raises(CatalogError, match="no column 'wavelength'"):

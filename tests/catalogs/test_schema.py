@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalogs import CatalogError
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from catalogs.schema import arrow_schema, declared_tables, describe, to_arrow
 
 COLUMNS = [
@@ -47,7 +47,7 @@ def test_tables_fit_the_largest_number_of_columns_of_fits(name):
 
 def test_every_catalogued_line_and_band_has_the_whole_family_of_columns():
     names = set(arrow_schema("clusters").names)
-    for feature in (*shipped().lines, *shipped().bands):
+    for feature in (*packaged_reference().lines, *packaged_reference().bands):
         for prefix in ("flux", "err", "errprop", "snr", "limit", "quality"):
             assert f"{prefix}_{feature.name}" in names
 
@@ -55,7 +55,7 @@ def test_every_catalogued_line_and_band_has_the_whole_family_of_columns():
 def test_lines_that_are_looked_for_one_by_one_have_a_velocity_and_no_others():
     names = {name for name in arrow_schema("clusters").names if name.startswith("velocity_")}
     of_spectrum = {f"velocity_{name}" for name in ("km_s", "err_km_s", "significance", "n_line")}
-    bright = {f"velocity_{line.name}" for line in shipped().lines if line.bright}
+    bright = {f"velocity_{line.name}" for line in packaged_reference().lines if line.bright}
     assert names == of_spectrum | bright
     field = arrow_schema("clusters").field("velocity_NeII_12.81")
     assert field.metadata[b"unit"] == b"km s-1"

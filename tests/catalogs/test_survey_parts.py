@@ -10,9 +10,9 @@ from catalogs.part_tables import write_part_table
 from catalogs.parts import Receipt
 from catalogs.publish import publish, publish_again
 from catalogs.schema import to_arrow
-from catalogs.survey_parts import CLASSES, SurveyPart, commit_product, current_products
+from catalogs.survey_parts import CLASSES, SurveyPart, commit_survey_part, current_survey_parts
 from catalogs.verify import verify
-from catalogs.vocabulary import shipped_vocabulary
+from catalogs.vocabulary import packaged_vocabulary
 
 NAMES = ("AGN", "SF")
 
@@ -33,14 +33,14 @@ def classified(root: Path, parts: list[Path], key: str = "c1") -> SurveyPart:
 
     def write(folder: Path) -> None:
         write_part_table(
-            folder, "classes", to_arrow("classes", rows, shipped_vocabulary().with_classes(NAMES))
+            folder, "classes", to_arrow("classes", rows, packaged_vocabulary().with_classes(NAMES))
         )
         for name in CLASSES.tables:
             write_part_table(folder, name, to_arrow(name, []))
 
     keys = {receipt.galaxy: receipt.key for receipt in receipts}
     summary = {"classes": list(NAMES), "sample_key": "s1"}
-    return commit_product(CLASSES, root, key, galaxies=keys, write=write, summary=summary)
+    return commit_survey_part(CLASSES, root, key, galaxies=keys, write=write, summary=summary)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def parts(make_part) -> list[Path]:
 
 
 def test_every_cluster_gets_its_own_class(tmp_path, parts):
-    publish(tmp_path, parts, products=[classified(tmp_path, parts)])
+    publish(tmp_path, parts, survey_parts=[classified(tmp_path, parts)])
     catalog = open_catalog(tmp_path)
     clusters = catalog.clusters.set_index(["galaxy", "cluster"])
     assert clusters["class"].tolist() == ["AGN", "SF"] * 2
@@ -64,13 +64,13 @@ def test_without_a_classification_there_is_a_class_for_nobody(tmp_path, parts):
     clusters = open_catalog(tmp_path).clusters
     assert clusters["class"].isna().all()
     assert not any(name.startswith("p_") for name in clusters)
-    assert current_products(tmp_path) == {}
+    assert current_survey_parts(tmp_path) == {}
 
 
 def test_clusters_that_changed_have_no_class_but_a_flag(tmp_path, parts, make_part):
     classification = classified(tmp_path, parts)
     changed = [make_part("NGC 1", 2.0), parts[0]]
-    publish(tmp_path, changed, products=[classification])
+    publish(tmp_path, changed, survey_parts=[classification])
     clusters = open_catalog(tmp_path).clusters.set_index("galaxy")
     assert clusters.loc["NGC 1", ["class", "p_AGN"]].isna().all(axis=None)
     assert (clusters.loc["NGC 1", "flags"] == int(ClusterFlag.CLASS_OUTDATED)).all()
@@ -86,17 +86,17 @@ def test_publishing_again_changes_classes_and_nothing_else(tmp_path, parts):
     after = open_catalog(tmp_path)
     assert after.galaxies.equals(before.galaxies)
     assert after.clusters["flux"].equals(before.clusters["flux"])
-    assert {name: part.key for name, part in current_products(tmp_path).items()} == {
+    assert {name: part.key for name, part in current_survey_parts(tmp_path).items()} == {
         "classes": "c1"
     }
 
 
 def test_a_damaged_classification_is_none(tmp_path, parts):
     classification = classified(tmp_path, parts)
-    publish(tmp_path, parts, products=[classification])
+    publish(tmp_path, parts, survey_parts=[classification])
     (classification.receipt.path / "classes.arrow").write_bytes(b"")
     with pytest.warns(UserWarning, match="discarded"):
-        assert current_products(tmp_path) == {}
+        assert current_survey_parts(tmp_path) == {}
 
 
 def test_a_classification_of_other_clusters_is_refused(tmp_path, make_part):
@@ -105,4 +105,4 @@ def test_a_classification_of_other_clusters_is_refused(tmp_path, make_part):
 
     part = make_part("NGC 1", edit=one_more)
     with pytest.raises(CatalogError, match="other clusters of galaxy 'NGC 1'"):
-        publish(tmp_path, [part], products=[classified(tmp_path, [part])])
+        publish(tmp_path, [part], survey_parts=[classified(tmp_path, [part])])

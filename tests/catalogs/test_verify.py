@@ -28,7 +28,7 @@ def test_an_empty_catalog_passes_every_check(tmp_path):
 
 
 def test_there_must_be_a_catalog(tmp_path):
-    with pytest.raises(CatalogError, match="no catalog here"):
+    with pytest.raises(CatalogError, match="no catalog found"):
         verify(tmp_path)
 
 

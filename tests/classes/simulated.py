@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from survey.classes.ratios import FeatureFluxes, Ratio, parse_ratios
 from survey.classes.sample import LabelledSample, Sample
 from survey.classes.types import UNLABELLED
@@ -43,7 +43,7 @@ ALL_RATIOS = parse_ratios(combinations(FEATURES, 2))
 
 def packaged_set(name: str) -> tuple[Ratio, ...]:
     """A named set of the packaged table of ratios."""
-    return parse_ratios(shipped().ratios(name))
+    return parse_ratios(packaged_reference().ratios(name))
 
 
 def simulated_sample(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from catalogs.reference import load_gatos_sample, shipped
+from catalogs.reference import load_gatos_sample, packaged_reference
 from survey.classes.labels import label_clusters
 from survey.classes.nucleus_disc import PlaceLabel, parse_places, same_name
 from survey.classes.regions import parse_regions
@@ -11,7 +11,7 @@ from survey.classes.types import UNLABELLED
 from survey.errors import ConfigError, DataError
 
 CLASSES = ("AGN", "SF", "other")
-RULES = shipped().place_classes
+RULES = packaged_reference().place_classes
 CLUSTER = np.array([0, 1, 1, 2, 2, 3])
 NOWHERE = np.full(6, np.nan)
 

@@ -3,7 +3,7 @@ import pytest
 from scipy import sparse
 from sklearn.semi_supervised import LabelSpreading
 
-from survey.classes.realisation import scaling_of
+from survey.classes.draw import scaling_of
 from survey.classes.sample import Method
 from survey.classes.spread import label_mass, similarity_graph, spread_labels
 from survey.classes.types import UNLABELLED

@@ -51,13 +51,13 @@ def run(folder: Path) -> Path:
     return out
 
 
-def test_a_run_leaves_a_catalog_and_pictures(run):
+def test_a_run_leaves_a_catalog_and_figures(run):
     assert len(pd.read_parquet(run / "catalog" / "clusters.parquet")) == 2
     page = (run / "report" / "index.html").read_text()
     assert "Quarantined bad" in page
-    pictures = sorted((run / "report" / "figures").glob("*.png"))
-    assert len(pictures) == 2
-    assert all(picture.name in page for picture in pictures)
+    figures = sorted((run / "report" / "figures").glob("*.png"))
+    assert len(figures) == 2
+    assert all(figure.name in page for figure in figures)
 
 
 def test_a_second_run_says_that_nothing_was_to_do(run):
@@ -196,7 +196,7 @@ def test_a_classification_needs_labels_and_says_so(run):
 
 
 def test_report_draws_again(run):
-    for picture in (run / "report" / "figures").glob("*.png"):
-        picture.unlink()
+    for figure in (run / "report" / "figures").glob("*.png"):
+        figure.unlink()
     survey("report", run)
     assert len(list((run / "report" / "figures").glob("*.png"))) == 2

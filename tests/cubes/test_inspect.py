@@ -9,7 +9,7 @@ from survey.cubes.inspect import inspect_cube
 def test_the_summary_of_an_mrs_cube(shared_data):
     path = shared_data / "mrs/NGC7469_Level3_ch4-short_s3d.fits.gz"
     found = inspect_cube(path, ReadSettings(), redshift=0.016317)
-    assert (found.reader, found.instrument, found.band) == ("jwst", "MIRI/MRS", "ch4-short")
+    assert (found.reader, found.instrument, found.sub_band) == ("jwst", "MIRI/MRS", "ch4-short")
     assert found.shape == (542, 27, 25)
     assert found.range_um == pytest.approx((17.703, 20.949), abs=1e-5)
     assert found.step_um == pytest.approx((0.006, 0.006), rel=1e-4)
@@ -32,13 +32,13 @@ def test_lines_move_into_the_range_with_the_redshift(shared_data):
 def test_without_a_redshift_nothing_is_said_about_lines(s3d, write):
     found = inspect_cube(write(s3d), ReadSettings())
     assert found.lines is None
-    assert found.bands is None
+    assert found.pah_bands is None
     assert np.isnan(found.redshift)
 
 
 def test_bands_are_listed_when_their_whole_window_is_inside(s3d, write):
     s3d["SCI"].header.update(CRVAL3=12.0, CDELT3=0.1)
     path = write(s3d)
-    assert "PAH_12.7" in inspect_cube(path, ReadSettings(), redshift=0.0).bands
+    assert "PAH_12.7" in inspect_cube(path, ReadSettings(), redshift=0.0).pah_bands
     # The window ends at 13.05 micron, the cube then at 12.99.
-    assert "PAH_12.7" not in inspect_cube(path, ReadSettings(), redshift=0.07).bands
+    assert "PAH_12.7" not in inspect_cube(path, ReadSettings(), redshift=0.07).pah_bands

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from survey.config import ReadSettings
 from survey.cubes.dataset import build_cube
 from survey.cubes.merge import merge_bands
@@ -191,8 +191,8 @@ def test_a_ratio_that_cannot_be_measured_is_not_applied(make_band):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"first_um": 21.0}, "have to overlap"),
-        ({"first_um": 20.1, "planes": 20}, "have to overlap"),
+        ({"first_um": 21.0}, "must overlap"),
+        ({"first_um": 20.1, "planes": 20}, "must overlap"),
         ({"instrument": "NIRSpec/IFU"}, "differ in instrument"),
     ],
 )
@@ -249,7 +249,10 @@ def test_three_sub_bands_become_channel_four(ngc7469, ngc7469_ch4):
 @pytest.mark.real_data
 def test_lines_of_the_sub_bands_keep_their_flux_in_the_merged_cube(ngc7469, ngc7469_ch4):
     factors = factors_of(ngc7469_ch4)
-    lines = {line.name: line.wavelength_um * (1 + REDSHIFT) for line in shipped().lines_of("mir")}
+    lines = {
+        line.name: line.wavelength_um * (1 + REDSHIFT)
+        for line in packaged_reference().lines_of("mir")
+    }
     for name, band in (("SIII_18.71", "short"), ("NeV_24.32", "long"), ("OIV_25.89", "long")):
         factor = factors[f"ch4-{band}"]["factor"] if band != "short" else 1.0
         alone = line_flux(scaled(ngc7469[band], factor), lines[name], 0.03, 0.1)
@@ -262,7 +265,7 @@ def test_lines_of_the_sub_bands_keep_their_flux_in_the_merged_cube(ngc7469, ngc7
 
 @pytest.mark.real_data
 def test_the_only_catalogued_line_in_an_overlap_agrees_between_its_sub_bands(ngc7469, ngc7469_ch4):
-    centre_um = {line.name: line.wavelength_um for line in shipped().lines_of("mir")}[
+    centre_um = {line.name: line.wavelength_um for line in packaged_reference().lines_of("mir")}[
         LINE_IN_OVERLAP
     ]
     centre_um *= 1 + REDSHIFT

@@ -105,7 +105,7 @@ def test_no_cube_is_in_memory_while_its_store_is_written(tmp_path, sky_header, m
     fits.HDUList([primary, *hdus]).writeto(tmp_path / "cube.fits")
     for module, name in (
         ("store", "BAND_BYTES"),
-        ("fits", "SLAB_BYTES"),
+        ("read_fits", "SLAB_BYTES"),
         ("dataset", "SLAB_VOXELS"),
     ):
         monkeypatch.setattr(f"survey.cubes.{module}.{name}", 1 << 19)

@@ -4,7 +4,7 @@ from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
 
-from survey.cubes.fits import open_fits
+from survey.cubes.read_fits import open_fits
 from survey.cubes.wavelength import air_to_vacuum_um, wavelength_axis_um
 from survey.errors import DataError
 
@@ -79,7 +79,7 @@ def test_a_tabulated_axis_is_its_table(write):
     ("change", "message"),
     [
         ({"CUNIT3": "Hz"}, "wrong unit"),
-        ({"CUNIT3": ""}, "no known unit of the wavelength axis"),
+        ({"CUNIT3": ""}, "unknown unit of the wavelength axis"),
         ({"CTYPE3": "WAVE-GRI"}, "unknown kind"),
         ({"CRVAL3": "ten"}, "CRVAL3 .* is not a number"),
         ({"CDELT3": None}, "CDELT3 .* is not a number"),

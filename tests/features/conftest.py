@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import erf
 
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from survey.config import FeatureSettings
 from survey.features.measurements import Measurement, measure_features
 from survey.features.spectrum import observed_spectrum
@@ -34,7 +34,7 @@ def with_lines(wavelength_um) -> Callable[..., np.ndarray]:
         step = wavelength_um[1] - wavelength_um[0]
         edges = np.append(wavelength_um - step / 2, wavelength_um[-1] + step / 2)
         spectrum = 20 * (wavelength_um / 14) ** 2
-        for line in shipped().lines_of("mir"):
+        for line in packaged_reference().lines_of("mir"):
             velocity = velocities_km_s
             if isinstance(velocity, Mapping):
                 velocity = velocity.get(line.name, 0.0)
@@ -81,14 +81,14 @@ def measure(wavelength_um) -> Callable[..., dict[str, Measurement]]:
         of_spectrum = {
             "flux_unit": "MJy/sr",
             "redshift": 0.0,
-            "resolving_power": shipped().resolving_power("MIRI/MRS", wavelength_um),
+            "resolving_power": packaged_reference().resolving_power("MIRI/MRS", wavelength_um),
         }
         of_spectrum |= {name: changes.pop(name) for name in of_spectrum if name in changes}
         observed = observed_spectrum(wavelength_um, spectrum, error, **of_spectrum)
         observed = observed.displaced(changes.pop("velocity_km_s", 0.0))
         lines, bands = (
-            changes.pop("lines", shipped().lines_of("mir")),
-            changes.pop("bands", shipped().bands),
+            changes.pop("lines", packaged_reference().lines_of("mir")),
+            changes.pop("bands", packaged_reference().bands),
         )
         settings = changes.pop("settings", FeatureSettings())
         changes.setdefault("width", find_width(observed, lines))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from survey.config import FeatureSettings
 from survey.features.measurements import measure_features
 from survey.features.spectrum import observed_spectrum
@@ -22,7 +22,7 @@ def gaussian(centre_um, fwhm_km_s):
 
 def hbeta(*, emission, absorption_angstrom, noise=0.004, seed=0, **settings):
     """H beta as measured: narrow emission in a broader stellar line."""
-    (line,) = (line for line in shipped().lines if line.name == "Hbeta_4861")
+    (line,) = (line for line in packaged_reference().lines if line.name == "Hbeta_4861")
     stars = 1 - absorption_angstrom * 1e-4 * gaussian(line.wavelength_um, 400)
     spectrum = CONTINUUM * stars + emission * gaussian(line.wavelength_um, 200)
     rng = np.random.default_rng(seed)
@@ -33,7 +33,7 @@ def hbeta(*, emission, absorption_angstrom, noise=0.004, seed=0, **settings):
         np.full(WAVELENGTH_UM.shape, noise * CONTINUUM),
         flux_unit="W / (m2 um)",
         redshift=0.0,
-        resolving_power=shipped().resolving_power("MUSE", WAVELENGTH_UM),
+        resolving_power=packaged_reference().resolving_power("MUSE", WAVELENGTH_UM),
     )
     (found,) = measure_features(observed, [line], (), FeatureSettings(**settings))
     return found

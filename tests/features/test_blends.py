@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from survey.config import FeatureSettings
 from survey.features.measurements import measure_features
 from survey.features.spectrum import observed_spectrum
@@ -19,13 +19,13 @@ HYDROGEN = {"NII_6548": 2e-7, "Halpha_6563": 1e-6, "NII_6583": 6e-7}
 
 def _measure_blend(truth, seed, *, galaxy_fwhm_km_s=200.0, continuum_snr=100.0):
     """Lines of given flux (W/m2/sr) above a flat f_lambda of 1e-6 (optical 1e-3) W/m2/um/sr."""
-    optical = any(line.name in truth for line in shipped().lines_of("optical"))
+    optical = any(line.name in truth for line in packaged_reference().lines_of("optical"))
     instrument = "MUSE" if optical else "MIRI/MRS"
     wavelength = np.arange(0.64, 0.69, 1.25e-4) if optical else np.arange(11.6, 27.5, 0.003)
     level = 1e-3 if optical else 1e-6
-    power = shipped().resolving_power(instrument, wavelength)
+    power = packaged_reference().resolving_power(instrument, wavelength)
     spectrum = np.full(wavelength.shape, level)
-    for line in shipped().lines:
+    for line in packaged_reference().lines:
         centre = line.wavelength_um
         instrument_km_s = LIGHT_KM_S / np.interp(centre, wavelength, power)
         sigma = centre * np.hypot(instrument_km_s, galaxy_fwhm_km_s) / LIGHT_KM_S / 2.3548
@@ -40,7 +40,7 @@ def _measure_blend(truth, seed, *, galaxy_fwhm_km_s=200.0, continuum_snr=100.0):
         redshift=0.0,
         resolving_power=power,
     )
-    lines = shipped().lines_of("optical" if optical else "mir")
+    lines = packaged_reference().lines_of("optical" if optical else "mir")
     no_stars = FeatureSettings(stellar_absorption=False)
     found = measure_features(observed, lines, (), no_stars)
     return {item.name: item for item in found}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from survey.features.background import Background
 from survey.features.fringes import find_fringes
 from survey.features.spectrum import observed_spectrum
@@ -21,9 +21,9 @@ def background(wavelength_um):
             np.full(wavelength_um.shape, np.nan),
             flux_unit="MJy/sr",
             redshift=0.0,
-            resolving_power=shipped().resolving_power("MIRI/MRS", wavelength_um),
+            resolving_power=packaged_reference().resolving_power("MIRI/MRS", wavelength_um),
         )
-        return Background.of(observed, shipped().lines_of("mir"))
+        return Background.of(observed, packaged_reference().lines_of("mir"))
 
     return find
 
@@ -81,5 +81,5 @@ def test_a_short_or_empty_spectrum_has_none(wavelength_um):
         spectrum = observed_spectrum(
             wavelength_um[keep], flux, flux, flux_unit="Jy", redshift=0, resolving_power=None
         )
-        free = free_samples(spectrum, shipped().lines_of("mir"))
+        free = free_samples(spectrum, packaged_reference().lines_of("mir"))
         assert find_fringes(spectrum, free).waves.size == 0

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter1d
 
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from survey.config import FeatureSettings
 from survey.features.spectrum import observed_spectrum
 from survey.features.windows import line_windows
@@ -194,7 +194,9 @@ def test_equal_neighbours_share_the_gap_between_them():
         wavelength, empty, empty, flux_unit="Jy", redshift=0, resolving_power=2000.0
     )
     lines = [
-        line for line in shipped().lines_of("optical") if line.name in ("SII_6716", "SII_6731")
+        line
+        for line in packaged_reference().lines_of("optical")
+        if line.name in ("SII_6716", "SII_6731")
     ]
     windows = line_windows(spectrum, lines)
     middle = sum(line.wavelength_um for line in lines) / 2

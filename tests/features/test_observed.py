@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from survey.config import FeatureSettings
 from survey.features.measurements import measure_features
 from survey.features.spectrum import observed_spectrum
@@ -20,12 +20,12 @@ def _observed(wavelength_um, spectrum, error, flux_unit, redshift, instrument):
         error,
         flux_unit=flux_unit,
         redshift=redshift,
-        resolving_power=shipped().resolving_power(instrument, wavelength_um),
+        resolving_power=packaged_reference().resolving_power(instrument, wavelength_um),
     )
 
 
 def _lines(instrument):
-    return shipped().lines_of("optical" if instrument == "MUSE" else "mir")
+    return packaged_reference().lines_of("optical" if instrument == "MUSE" else "mir")
 
 
 def _velocity(*columns, flux_unit, redshift, instrument="MIRI/MRS"):
@@ -36,7 +36,7 @@ def _velocity(*columns, flux_unit, redshift, instrument="MIRI/MRS"):
 def _measure(*columns, flux_unit, redshift, instrument="MIRI/MRS", velocity_km_s=0.0, **options):
     observed = _observed(*columns, flux_unit, redshift, instrument).displaced(velocity_km_s)
     found = measure_features(
-        observed, _lines(instrument), shipped().bands, FeatureSettings(), **options
+        observed, _lines(instrument), packaged_reference().bands, FeatureSettings(), **options
     )
     return {item.name: item for item in found}
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 
-BAND = next(band for band in shipped().bands if band.name == "PAH_12.7")
+BAND = next(band for band in packaged_reference().bands if band.name == "PAH_12.7")
 PER_UM = "W / (m2 um sr)"
 AREA = 0.3
 

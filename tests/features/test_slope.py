@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from survey.features.slope import continuum_slope
 from survey.features.spectrum import observed_spectrum
 
@@ -13,7 +13,9 @@ from survey.features.spectrum import observed_spectrum
 def _slope(wavelength_um, spectrum, flux_unit="MJy/sr"):
     error = np.full(np.shape(spectrum), np.nan)
     observed = observed_spectrum(wavelength_um, spectrum, error, flux_unit=flux_unit, redshift=0.0)
-    return continuum_slope(observed, shipped().slope(), shipped().lines_of("mir"))
+    return continuum_slope(
+        observed, packaged_reference().slope(), packaged_reference().lines_of("mir")
+    )
 
 
 @settings(max_examples=20, deadline=None)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from catalogs.flags import FeatureFlag, flag_names
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from survey.config import FeatureSettings
 from survey.errors import DataError
 from survey.features.measurements import Measurement, feature_columns, measure_features
@@ -84,9 +84,9 @@ def test_a_line_beside_missing_planes_keeps_its_flux_and_one_among_them_is_not_m
     observed = observed_spectrum(
         wavelength_um[kept], with_lines(truth)[kept], np.full(kept.sum(), np.nan),
         flux_unit="MJy/sr", redshift=0.0,
-        resolving_power=shipped().resolving_power("MIRI/MRS", wavelength_um[kept]),
+        resolving_power=packaged_reference().resolving_power("MIRI/MRS", wavelength_um[kept]),
     )  # fmt: skip
-    cut = measure_features(observed, shipped().lines_of("mir"), (), FeatureSettings())
+    cut = measure_features(observed, packaged_reference().lines_of("mir"), (), FeatureSettings())
     found = {item.name: item for item in cut}
     assert found["NeII_12.81"].flux == pytest.approx(whole["NeII_12.81"].flux, rel=0.01)
     assert np.isnan(found["NeV_14.32"].flux)

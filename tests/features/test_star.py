@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from survey.config import FeatureSettings
 from survey.features.measurements import measure_spectrum
 from survey.features.spectrum import observed_spectrum
@@ -49,13 +49,18 @@ def test_a_star_has_no_emission_lines_and_no_velocity(star, size):
     wavelength, flux, error = star
     spectra = _groups(flux, error, size)
     spectra = spectra[:: -(-len(spectra) // SPECTRA)]
-    lines, power = shipped().lines_of("mir"), shipped().resolving_power("MIRI/MRS", wavelength)
+    lines, power = (
+        packaged_reference().lines_of("mir"),
+        packaged_reference().resolving_power("MIRI/MRS", wavelength),
+    )
     detected, found, displaced = [], [], []
     for spectrum in spectra:
         observed = observed_spectrum(
             wavelength, *spectrum, flux_unit="MJy/sr", redshift=0.0, resolving_power=power
         )
-        measured = measure_spectrum(observed, lines, shipped().bands, (), FeatureSettings())
+        measured = measure_spectrum(
+            observed, lines, packaged_reference().bands, (), FeatureSettings()
+        )
         found.append(measured.velocity.found)
         assert measured.width == USUAL_WIDTH
         for item in measured.features:

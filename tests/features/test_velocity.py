@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from survey.features.spectrum import observed_spectrum
 from survey.features.velocity import find_velocity, place_lines
 
@@ -31,9 +31,11 @@ def search(wavelength_um):
             error,
             flux_unit="MJy/sr",
             redshift=0.0,
-            resolving_power=shipped().resolving_power("MIRI/MRS", wavelength_um),
+            resolving_power=packaged_reference().resolving_power("MIRI/MRS", wavelength_um),
         )
-        return find_velocity(observed, **({"lines": shipped().lines_of("mir")} | changes))
+        return find_velocity(
+            observed, **({"lines": packaged_reference().lines_of("mir")} | changes)
+        )
 
     return run
 
@@ -97,7 +99,7 @@ def test_an_empty_spectrum_has_no_velocity(search, wavelength_um):
     nothing = np.full(wavelength_um.shape, np.nan)
     assert not search(nothing, nothing).found
     assert search(nothing, nothing).n_lines == 0
-    assert not search(nothing, nothing, lines=shipped().lines_of("optical")).found
+    assert not search(nothing, nothing, lines=packaged_reference().lines_of("optical")).found
 
 
 def test_a_velocity_taken_out_is_as_if_the_redshift_had_been_right(with_lines, observe, measure):
@@ -156,9 +158,13 @@ def test_no_line_is_looked_for_beyond_the_middle_to_its_neighbour(wavelength_um,
         np.full(wavelength_um.shape, np.nan),
         flux_unit="MJy/sr",
         redshift=0.0,
-        resolving_power=shipped().resolving_power("MIRI/MRS", wavelength_um),
+        resolving_power=packaged_reference().resolving_power("MIRI/MRS", wavelength_um),
     )
-    lines = [line for line in shipped().lines_of("mir") if line.name in ("NeV_14.32", "ClII_14.37")]
+    lines = [
+        line
+        for line in packaged_reference().lines_of("mir")
+        if line.name in ("NeV_14.32", "ClII_14.37")
+    ]
     placed = {place.line.name: place for place in place_lines(spectrum, lines, 1200.0)}
     assert not placed["NeV_14.32"].displaced
     assert np.isnan(placed["NeV_14.32"].velocity_km_s)

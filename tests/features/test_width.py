@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from survey.config import FeatureSettings
 from survey.features.measurements import measure_features
 from survey.features.spectrum import INTRINSIC_FWHM_KM_S, observed_spectrum
@@ -25,9 +25,9 @@ def width_of(wavelength_um):
     def find(spectrum, error, **options):
         observed = observed_spectrum(
             wavelength_um, spectrum, error, flux_unit="MJy/sr", redshift=0.0,
-            resolving_power=shipped().resolving_power("MIRI/MRS", wavelength_um),
+            resolving_power=packaged_reference().resolving_power("MIRI/MRS", wavelength_um),
         )  # fmt: skip
-        return find_width(observed, shipped().lines_of("mir"), **options)
+        return find_width(observed, packaged_reference().lines_of("mir"), **options)
 
     return find
 
@@ -108,7 +108,7 @@ def test_an_unresolved_doublet_is_not_taken_for_broad_gas():
         redshift=0.0,
         resolving_power=1800.0,
     )
-    lines = shipped().lines_of("optical")
+    lines = packaged_reference().lines_of("optical")
     assert find_width(observed, lines) == USUAL_WIDTH
     found = measure_features(observed, lines, (), FeatureSettings())
     assert {item.name: item for item in found}["OII_3728"].detected

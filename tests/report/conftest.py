@@ -1,4 +1,4 @@
-"""One galaxy, done, with all that its pictures are drawn from."""
+"""One galaxy, done, with all that its figures are drawn from."""
 
 from pathlib import Path
 

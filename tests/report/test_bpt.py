@@ -15,7 +15,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 
 from catalogs.columns import DIAGRAMS
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from survey.classes.ratios import Limit
 from survey.report.bpt import bpt_section, measured_planes
 from survey.report.demarcations import demarcated_planes, demarcation_handles, draw_demarcations
@@ -38,7 +38,9 @@ def clusters() -> pd.DataFrame:
     """Star formation, a Seyfert, a limit, and a cluster where nothing was measured."""
     kinds = {"log": np.nan, "logerr": 0.05, "loglimit": 0}
     columns = {
-        f"{kind}_{name}": value for name in shipped().ratio_names for kind, value in kinds.items()
+        f"{kind}_{name}": value
+        for name in packaged_reference().ratio_names
+        for kind, value in kinds.items()
     }
     frame = pd.DataFrame({"galaxy": "NGC 1", "cluster": [1, 2, 3, 4]} | columns)
     frame[f"log_{NII[0]}"] = [-0.8, 0.1, 0.2, np.nan]
@@ -94,7 +96,7 @@ def test_regions_are_named_where_the_lines_say_they_are(axes, plane):
     axes.set_xlim(-2.0, 0.8)
     axes.set_ylim(-1.2, 1.4)
     draw_demarcations(axes, plane)
-    rows = [row for row in shipped().demarcations if (row.x, row.y) == plane]
+    rows = [row for row in packaged_reference().demarcations if (row.x, row.y) == plane]
     named = {text.get_text(): text.get_position() for text in axes.texts}
     assert set(named) == {getattr(row, side) for row in rows for side in ("below", "above")} - {""}
     assert named["Seyfert"][1] > named["LINER"][1]

@@ -1,4 +1,4 @@
-"""Pictures of a classification are checked for what they show."""
+"""Figures of a classification are checked for what they show."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.quiver import Quiver
 from PIL import Image
 
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from survey.classes.ratios import Limit
 from survey.report.diagnostic_diagrams import (
     draw_plane,
@@ -98,7 +98,7 @@ def test_limits_are_arrows_in_their_direction_and_measurements_are_not(axes, clu
 
 def test_a_plane_has_its_own_contours_and_published_lines(axes, clusters):
     draw_plane(axes, clusters, CONTOURS, CLASSES, (X, Y))
-    published = [row for row in shipped().demarcations if (row.x, row.y) == (X, Y)]
+    published = [row for row in packaged_reference().demarcations if (row.x, row.y) == (X, Y)]
     named = [line for line in axes.lines if line.get_label() in {row.name for row in published}]
     assert len(named) == len(published) == 3
     assert len([line for line in axes.lines if len(line.get_xdata()) == 3]) == 2
@@ -135,7 +135,7 @@ def test_confusion_is_written_in_numbers_and_missing_labels_have_no_curve(axes):
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["AGN"]
 
 
-def test_the_pictures_say_what_they_were_made_from(tmp_path: Path, clusters):
+def test_the_figures_say_what_they_were_made_from(tmp_path: Path, clusters):
     importances = pd.DataFrame(
         {"predictor": [X, "slope_alpha"], "importance": [0.7, 0.3], "importance_std": 0.1,
          "permutation": [0.2, -0.1], "permutation_std": np.nan}

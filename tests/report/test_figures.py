@@ -1,4 +1,4 @@
-"""Pictures are checked for what they show: axes, artists and colours, not pixels."""
+"""Figures are checked for what they show: axes, artists and colours, not pixels."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from PIL import Image
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from catalogs.parts import Receipt
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from survey.errors import IntegrityError
 from survey.report.dendrogram import ABOVE_CUT, branch_colors, draw_tree
 from survey.report.galaxy import BACKGROUND, draw_cluster_map, draw_spectra
@@ -101,7 +101,7 @@ def test_the_spectra_are_drawn_with_lines_named_and_bands_shaded(axes, tables):
     assert "[Ne II]" in {text.get_text() for text in axes.texts}
     low, high = axes.get_xlim()
     inside = [
-        band for band in shipped().bands
+        band for band in packaged_reference().bands
         if band.integration_um[0] < high and band.integration_um[1] > low
     ]  # fmt: skip
     assert len(axes.patches) == len(inside)
@@ -132,7 +132,7 @@ def test_branches_have_the_colours_of_their_clusters():
             assert own == color
 
 
-def test_pictures_are_drawn_once_per_result(finished):
+def test_figures_are_drawn_once_per_result(finished):
     root, receipt = finished
     draw_galaxy_figures(root, receipt.galaxy, receipt.key)
     paths = figure_paths(root, receipt.galaxy)
@@ -141,7 +141,7 @@ def test_pictures_are_drawn_once_per_result(finished):
     assert [path.stat().st_mtime_ns for path in paths] == before
 
 
-def test_pictures_of_a_part_that_is_gone_are_refused(finished):
+def test_figures_of_a_part_that_is_gone_are_refused(finished):
     root, receipt = finished
     with pytest.raises(IntegrityError, match="not there"):
         draw_galaxy_figures(root, receipt.galaxy, "0" * 32)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from survey.simulate.psf import beam_sr, convolve, margin_spaxels, point_source
 
 CHANNEL_3_UM = np.array([11.6, 14.5, 17.9])
@@ -13,7 +13,9 @@ SPAXEL_ARCSEC = 0.20
 def test_width_of_a_point_source_follows_the_law_of_the_instrument():
     fine_arcsec = 0.01
     images = point_source(CHANNEL_3_UM, 100.0, 100.0, (201, 201), fine_arcsec)
-    for image, law in zip(images, shipped().psf_fwhm_arcsec("MIRI/MRS", CHANNEL_3_UM), strict=True):
+    for image, law in zip(
+        images, packaged_reference().psf_fwhm_arcsec("MIRI/MRS", CHANNEL_3_UM), strict=True
+    ):
         profile = image[100, 100:] / image[100, 100]
         half_radius = np.interp(-0.5, -profile, np.arange(101)) * fine_arcsec
         assert 2 * half_radius == pytest.approx(law, rel=2e-3)

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from survey.simulate.galaxy import Disc
 from survey.simulate.observation import Observation
 from survey.simulate.scene import Scene
@@ -36,7 +36,7 @@ def test_a_point_source_has_the_flux_and_the_width_it_was_given(point_model):
 
     # A law in every direction: the area brighter than half the peak of a finely sampled PSF.
     y, x = np.unravel_index(image.argmax(), image.shape)
-    fwhm = float(shipped().psf_fwhm_arcsec("MIRI/MRS", 14.85))
+    fwhm = float(packaged_reference().psf_fwhm_arcsec("MIRI/MRS", 14.85))
     steps = np.hypot(*(np.indices(image.shape) - np.array([y, x])[:, None, None])) * 0.2
     assert image[steps > 0.75 * fwhm].max() < image.max() / 2 < image[steps < 0.25 * fwhm].min()
 
@@ -48,7 +48,9 @@ def test_an_unresolved_line_has_the_resolving_power_of_the_instrument(point_mode
     variance = np.average((wavelength - centre) ** 2, weights=line) - 0.0025**2 / 12
     assert centre == pytest.approx(NEON_UM, rel=2e-6)
     power = centre / (np.sqrt(variance) * FWHM_PER_SIGMA)
-    assert power == pytest.approx(float(shipped().resolving_power("MIRI/MRS", centre)), rel=0.01)
+    assert power == pytest.approx(
+        float(packaged_reference().resolving_power("MIRI/MRS", centre)), rel=0.01
+    )
 
 
 def test_a_line_summed_over_the_cube_is_its_true_flux(model, around_neon):

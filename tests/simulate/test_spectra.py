@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from survey.errors import ConfigError
 from survey.simulate.spectra import line_profile, load_spectrum, load_toml
 from survey.spectra.constants import LIGHT_UM_S
@@ -30,7 +30,7 @@ def test_a_line_narrower_than_a_plane_keeps_its_flux():
 @pytest.mark.parametrize("kind", KINDS)
 def test_continuum_is_one_at_the_pivot_and_every_line_is_catalogued(kind):
     spectrum = load_spectrum(kind)
-    catalogued = {line.name: line.wavelength_um for line in shipped().lines_of("mir")}
+    catalogued = {line.name: line.wavelength_um for line in packaged_reference().lines_of("mir")}
     assert spectrum.continuum(np.array([15.0]))[0] == pytest.approx(1)
     assert all(catalogued[line.name] == line.wavelength_um for line in spectrum.lines)
 

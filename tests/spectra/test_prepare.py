@@ -143,7 +143,7 @@ def test_a_cube_of_noise_is_refused_with_the_counts():
     flux, error, bad = bright_cube()
     bad[:10] = True
     flux -= 50.0
-    with pytest.raises(DataError, match="not enough spaxels") as caught:
+    with pytest.raises(DataError, match="too few spaxels") as caught:
         prepared(flux, error, bad)
     assert caught.value.found == "10 no data, 30 continuum S/N too low"
 

@@ -1,9 +1,8 @@
-"""The contract of a distance engine: lag distances of a rectangle of pairs at a time.
+"""The interface of a distance engine: distances at every lag, for a rectangle of pairs at a time.
 
-The spectra of one side, the left, are cut into tiles of consecutive rows, those of the other, the
-right, into panels. An engine prepares both sides once and is then asked for the distances between
-the spectra of a tile and of a panel at every lag; the bookkeeping and the threads are the
-same for all engines and live elsewhere.
+The left spectra are divided into tiles of consecutive rows, the right ones into panels. An engine
+prepares both sides once. Then it computes the distances between a tile and a panel at every lag.
+Bookkeeping and threads are the same for all engines: see `survey.distances.distances`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""One matrix product per lag in arrays of any library with the array API, as on a GPU.
+"""One matrix product per lag, with arrays of any array API library, for example on a GPU.
 
-There a product is so cheap that no lag is worth avoiding, and what takes time is to start
-one: tiles are large, and all that is done with a product is done where it is. Only the
-distances at the nearest lag come back.
+On a GPU the products are cheap, but starting one takes time. So tiles are large, and everything is
+computed on the device. Only the distances at the nearest lag come back.
 """
 
 from __future__ import annotations

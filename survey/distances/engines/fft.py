@@ -1,4 +1,4 @@
-"""All lags for the price of two or three: products of short block Fourier transforms.
+"""All lags at the cost of two or three: products of short block Fourier transforms.
 
 A spectrum is cut into blocks of n = F - 2 S samples. A block of u_i, padded with zeros to F
 samples, and the F samples of u_j around the same place correlate at the lags -S ... S without

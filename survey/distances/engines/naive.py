@@ -1,6 +1,6 @@
-"""The definition, read literally: SciPy's squared distances of the overlapping samples.
+"""The definition, literally: SciPy's squared distances of the overlapping samples.
 
-Slow, and free of every trick of the other engines: the reference they are tested against.
+It is slow and simple, and the reference that the other engines are tested against.
 """
 
 from __future__ import annotations

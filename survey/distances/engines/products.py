@@ -6,7 +6,7 @@ With x = m + u, m the mean of the sample, the distance at lag s obeys a law of c
 
 where <,>_s sums over the overlap and w_s = L / (L - |s|). It is exact for any m. Galaxies share
 most of their spectrum, so with m the mean the terms are as small as the differences of
-interest, which is what makes float32 usable: |x|^2 + |y|^2 - 2 <x, y> would lose them to rounding.
+interest. So float32 is precise enough; |x|^2 + |y|^2 - 2 <x, y> would lose them to rounding.
 """
 
 from __future__ import annotations

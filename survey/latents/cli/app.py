@@ -1,4 +1,4 @@
-"""What the commands of `survey latent` share: their group, and the spectra they are given."""
+"""Shared by the commands of `survey latent`: their group, and reading spectra."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from survey.latents.spectra import SpectrumSet
 
 latent_app = typer.Typer(
-    help="Compress spectra to a few numbers, and see what these keep.", no_args_is_help=True
+    help="Spectra as a few numbers: fit, encode, compare and evaluate.", no_args_is_help=True
 )
 
 
 def load_spectra(inputs: list[Path], grid: Grid | None, *, quiet: bool) -> tuple[SpectrumSet, bool]:
-    """Spectra, and whether some files could not be read, which is printed at once."""
+    """The spectra, and whether some files could not be read; their errors are printed."""
     from survey.latents.run.inputs import load_inputs
 
     with progress_bar(quiet=quiet) as progress:

@@ -1,4 +1,4 @@
-"""Representations side by side, on simulated sources or on spectra with labels."""
+"""The command that compares representations, on simulated or labelled spectra."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def evaluate(
     out: Annotated[Path, typer.Argument(help="Folder for tables, figures and models.")],
     simulate: Annotated[
-        int | None, typer.Option(min=200, help="How many spectra to simulate.")
+        int | None, typer.Option(min=200, help="Number of spectra to simulate.")
     ] = None,
     spectra: Annotated[
         list[Path] | None, typer.Option(help="Pulse-height files or folders; may be repeated.")
@@ -35,22 +35,26 @@ def evaluate(
     latents: Annotated[
         list[int] | None, typer.Option(min=1, help="Numbers of latents; may be repeated.")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="How many folds and seeds.")] = 3,
-    epochs: Annotated[int, typer.Option(min=1, help="Of the autoencoder.")] = 40,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of folds and seeds.")] = 3,
+    epochs: Annotated[int, typer.Option(min=1, help="Training epochs of the autoencoder.")] = 40,
     controls: Annotated[
-        bool, typer.Option(help="Shuffled labels, noise alone, uncertainties, information.")
+        bool,
+        typer.Option(
+            help="Also evaluate controls: shuffled labels, noise alone, uncertainties, information."
+        ),
     ] = True,
     seed: Seed = 1,
     quiet: Quiet = False,
 ) -> None:
-    """Compare representations by all that is known of the spectra; goes on where it stopped."""
+    """Compare representations by all labels of the spectra; continues after an interruption."""
     from survey.latents.evaluation.benchmark import BenchmarkPlan
     from survey.latents.evaluation.benchmark import evaluate as run_plan
     from survey.latents.report.table import write_evaluation
 
     if (simulate is None) == (spectra is None):
         raise ConfigError(
-            "what to evaluate on is not said", expected="either --simulate or --spectra"
+            "no spectra to evaluate, or two kinds",
+            advice="Give either --simulate N or --spectra FILES.",
         )
     plan = BenchmarkPlan(seeds=tuple(range(seeds)), controls=controls,
                 parameters={"autoencoder": {"epochs": epochs}})  # fmt: skip
@@ -63,12 +67,12 @@ def evaluate(
     with progress_bar(quiet=quiet) as progress:
         bar = progress.add_task("jobs", total=len(jobs))
 
-        def tell(job: Job, cached: bool) -> None:
+        def show(job: Job, cached: bool) -> None:
             progress.advance(bar)
             if not quiet and not cached:
                 progress.console.print(f"done {job.name}", highlight=False)
 
-        records = run_plan(data, plan, out / "jobs", on_job=tell)
+        records = run_plan(data, plan, out / "jobs", on_job=show)
     lines = write_evaluation(data, plan, records, out)
     if not quiet:
         for line in lines:

@@ -1,4 +1,4 @@
-"""Spectra of real X-ray sources, from the Chandra Source Catalog."""
+"""The command that fetches X-ray spectra from the Chandra Source Catalog."""
 
 from __future__ import annotations
 
@@ -22,17 +22,24 @@ TABLE_FILE = "detections.ecsv"
 def fetch(
     out: Annotated[Path, typer.Argument(help="Folder for the spectra.")],
     source: Annotated[
-        list[str] | None, typer.Option(help='Name as "2CXO J004231.1+411621"; may be repeated.')
+        list[str] | None,
+        typer.Option(help='Name, for example "2CXO J004231.1+411621"; may be repeated.'),
     ] = None,
-    min_counts: Annotated[float, typer.Option(min=0, help="Net counts, 0.5 to 7 keV.")] = 40.0,
-    min_significance: Annotated[float, typer.Option(min=0, help="Of the flux.")] = 5.0,
-    max_off_axis: Annotated[float, typer.Option(min=0, help="Arcmin from the axis.")] = 10.0,
-    limit: Annotated[int | None, typer.Option(min=1, help="Detections at most.")] = None,
-    again: Annotated[bool, typer.Option(help="Ask for the list of detections anew.")] = False,
+    min_counts: Annotated[
+        float, typer.Option(min=0, help="Least net counts, 0.5 to 7 keV.")
+    ] = 40.0,
+    min_significance: Annotated[
+        float, typer.Option(min=0, help="Least significance of the flux.")
+    ] = 5.0,
+    max_off_axis: Annotated[
+        float, typer.Option(min=0, help="Largest angle from the axis in arcmin.")
+    ] = 10.0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Largest number of detections.")] = None,
+    again: Annotated[bool, typer.Option(help="Query the list of detections again.")] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch spectra and responses from the Chandra Source Catalog; goes on where it stopped.
+    """Fetch spectra and responses of the Chandra Source Catalog; continues after an interruption.
 
     The list of detections is kept in OUT/detections.ecsv and decides what is fetched from then
     on, until it is asked for `--again`.
@@ -83,7 +90,7 @@ def _known(path: Path) -> Table | None:
         raise ConfigError(
             f"the list of detections cannot be read ({error})",
             file=path,
-            advice="Ask for it anew with --again",
+            advice="Query it again with --again",
         ) from None
 
 

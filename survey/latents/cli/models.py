@@ -1,4 +1,4 @@
-"""Latent representations of spectra, and the spectra to learn them from."""
+"""Commands that fit representations of spectra and use them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,15 @@ if TYPE_CHECKING:
     from survey.latents.spectra import SpectrumSet
 
 FEW_SPECTRA = 500
-"""Fewer than these are hundreds of steps at most, after which a network knows the mean shape."""
+"""Fewer spectra give only hundreds of steps: a network then learns only the mean shape."""
 
 Inputs = Annotated[
     list[Path], typer.Argument(help="Pulse-height files or folders of them, or one RUN.")
 ]
 Model = Annotated[Path, typer.Argument(help="A model made by `survey latent fit`.")]
-RunModel = Annotated[Path | None, typer.Option("--model", help="By default that of the run.")]
+RunModel = Annotated[
+    Path | None, typer.Option("--model", help="A model (default: that of the run).")
+]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]
 
 
@@ -39,25 +41,29 @@ Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]
 def fit(
     inputs: Inputs,
     out: Annotated[
-        Path | None, typer.Option(help="Where the model goes; by default RUN/latent/model.")
+        Path | None, typer.Option(help="Folder for the model (default: RUN/latent/model).")
     ] = None,
     method: Annotated[
         str, typer.Option(help="autoencoder, nmf, pca, or hardness (counts only).")
     ] = "autoencoder",
-    latents: Annotated[int, typer.Option(min=1, help="How many numbers per spectrum.")] = 8,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Of the autoencoder.")] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Of the autoencoder, on a CPU.")] = 1,
+    latents: Annotated[int, typer.Option(min=1, help="Numbers per spectrum.")] = 8,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Training epochs of the autoencoder.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the autoencoder on a CPU.")] = 1,
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Learn a representation of spectra; a training that was interrupted goes on."""
+    """Fit a representation of spectra; continues an interrupted training."""
     from survey.latents.models.methods import make_representation
     from survey.latents.models.model_io import save_model
     from survey.latents.run.inputs import RUN_MODEL, is_run
 
     if out is None:
         if not is_run(inputs[0]):
-            raise ConfigError("where the model goes is not said", advice="Name a folder with --out")
+            raise ConfigError(
+                "no folder for the model", advice="Give --out FOLDER; only a RUN has a default."
+            )
         out = inputs[0] / RUN_MODEL
     spectra, failed = load_spectra(inputs, None, quiet=quiet)
     chosen = {} if method == "hardness" else {"n_latents": latents, "seed": seed}
@@ -89,7 +95,7 @@ def fit(
 
 @latent_app.command()
 def publish(run: Run, model: RunModel = None, quiet: Quiet = False) -> None:
-    """Put the latents of all clusters, and how odd they are, into the catalog of a run.
+    """Publish the latents of all clusters, and how unusual they are, in the catalog of a run.
 
     By the model of the run, or by one of another run, so that both are in one latent space.
     """
@@ -106,17 +112,17 @@ def encode(
     out: Annotated[Path, typer.Option(help="A table: .ecsv, .csv, .fits or .vot.")] = Path(
         "latents.ecsv"
     ),
-    errors: Annotated[bool, typer.Option(help="Uncertainties, by thinning.")] = True,
+    errors: Annotated[bool, typer.Option(help="Also write uncertainties, from thinning.")] = True,
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Write the latents of spectra, their uncertainties, and how well they fit."""
+    """Write the latents of spectra, their uncertainties, and their goodness of fit."""
     from astropy.table import Table
 
-    from survey.latents.evaluation.anomaly import misfit
-    from survey.latents.evaluation.uncertainty import latent_uncertainty
+    from survey.latents.anomaly import misfit
     from survey.latents.models.model_io import load_model
     from survey.latents.run.inputs import write_table
+    from survey.latents.uncertainty import latent_uncertainty
 
     fitted = load_model(model)
     spectra, failed = load_spectra(inputs, fitted.grid_, quiet=quiet)
@@ -144,10 +150,12 @@ def reconstruct(
     out: Annotated[Path, typer.Option(help="A table: .ecsv, .fits or .vot.")] = Path(
         "reconstructed.fits"
     ),
-    figure: Annotated[Path | None, typer.Option(help="Draw some of them (.png).")] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw a figure of some of them (.png).")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Write what latents make of spectra: expected values, and shapes without background."""
+    """Write spectra from their latents: expected values, and shapes without background."""
     from astropy.table import Table
 
     from survey.latents.models.model_io import load_model
@@ -181,11 +189,11 @@ def neighbours(
     run: Run,
     cluster: Annotated[str, typer.Argument(metavar="GALAXY/CLUSTER")],
     model: RunModel = None,
-    number: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
+    number: Annotated[int, typer.Option(min=1, help="Number of clusters to list.")] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """The clusters of all galaxies whose spectra are most like that of one."""
-    from survey.latents.evaluation.anomaly import nearest
+    """List the clusters with the spectra most similar to that of one cluster."""
+    from survey.latents.anomaly import nearest
 
     fitted, spectra = _of_run(run, model)
     names = spectra.ids.tolist()
@@ -205,13 +213,13 @@ def neighbours(
 def anomalies(
     run: Run,
     model: RunModel = None,
-    number: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
+    number: Annotated[int, typer.Option(min=1, help="Number of clusters to list.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """The clusters of a run whose spectra are least like all others, the oddest first."""
+    """List the clusters with the most unusual spectra, the most unusual first."""
     import numpy as np
 
-    from survey.latents.evaluation.anomaly import find_anomalies
+    from survey.latents.anomaly import find_anomalies
 
     fitted, spectra = _of_run(run, model)
     found = find_anomalies(fitted, spectra)

@@ -1,1 +1,1 @@
-"""What latents are worth: tasks, scores, uncertainties, anomalies."""
+"""The evaluation of latents: downstream tasks, scores and benchmarks."""

@@ -1,11 +1,11 @@
-"""Representations side by side: every method, number of latents and seed, judged alike.
+"""Benchmark of representations: every method, number of latents and seed, scored the same way.
 
-A seed is one fold of a cross-validation grouped by source, and the seed of whatever is
-random: the representation, and all that learns from its latents, see three quarters of the
-sources, and are judged by the rest. Means and standard deviations over seeds thus hold both.
+A seed is one fold of a cross-validation grouped by source, and the seed of all random numbers: the
+representation, and the tasks that use its latents, are trained on three quarters of the sources and
+scored on the rest. So the standard deviation over seeds includes both.
 
-Each (method, k, seed) is a job of its own. Its results are kept in a folder, and made again
-only when the data or the settings have changed; a training that was stopped goes on.
+Each (method, k, seed) is a job. Its results are kept in a folder, and computed again only if the
+data or the settings have changed; an interrupted training continues.
 """
 
 from __future__ import annotations
@@ -73,9 +73,7 @@ class BenchmarkPlan:
         known = (*CHANCE, CONFOUNDERS, *METHODS)
         for method in self.methods:
             if method not in known:
-                raise ConfigError(
-                    "no such method to evaluate", expected=", ".join(known), found=repr(method)
-                )
+                raise ConfigError("unknown method", expected=", ".join(known), found=repr(method))
         ordered = [method for method in known if method in self.methods]
         return [
             Job(method, k, seed)

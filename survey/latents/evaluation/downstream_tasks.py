@@ -1,6 +1,6 @@
-"""What latents are asked for: classes, numbers, and what they should not know.
+"""Downstream tasks: classes, numbers, and nuisance quantities predicted from latents.
 
-Each task learns from the latents of some sources and is judged by those of others.
+Each task is trained on the latents of some sources and scored on those of others.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def by_chance(known: Names, new: Names, name: str, how: str, seed: int) -> Itera
 def regression(
     latents: Halves, known: Floats, new: Floats, name: str, seed: int, task: str = "regression"
 ) -> Iterator[Finding]:
-    """Coefficient of determination and rank correlation of numbers told from latents."""
+    """Coefficient of determination and rank correlation of numbers predicted from latents."""
     rows = np.isfinite(known), np.isfinite(new)
     if min(np.sum(rows[0]), np.sum(rows[1])) < FEWEST:
         return

@@ -1,4 +1,4 @@
-"""Spectra with what is known of them: what representations are judged by."""
+"""Spectra with labels, with which representations are evaluated."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from survey.latents.grid import Floats
 from survey.latents.spectra import Names, SpectrumSet
 
 UNKNOWN = ""
-"""The class of spectra of no known class."""
+"""The class of spectra whose class is unknown."""
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """Numbers (n,) to be told from latents, NaN where unknown.
+    """Numbers (n,) to predict from latents, NaN where unknown.
 
     `circular` marks those made of the very counts that the latents are made of: latents that
     have their noise predict them better, not worse.

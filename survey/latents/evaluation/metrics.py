@@ -1,4 +1,4 @@
-"""How far a representation is from the truth, and what its latents share with other things."""
+"""Metrics: distance of a representation from the truth, and information in its latents."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.feature_selection import mutual_info_regression
 
-from survey.latents.evaluation.thinning import split
 from survey.latents.grid import Floats
 from survey.latents.models.base import Representation
 from survey.latents.models.likelihood import chi_square, poisson_deviance
 from survey.latents.spectra import SpectrumSet
+from survey.latents.thinning import split
 
 
 def divergence(truth: Floats, model: Floats) -> Floats:
@@ -34,7 +34,7 @@ def relative_error(truth: Floats, model: Floats) -> Floats:
 
 
 def held_out_deviance(model: Representation, spectra: SpectrumSet, seed: int) -> Floats:
-    """Deviances (n,) per usable bin of one half of each spectrum, told from the other half.
+    """Deviances (n,) per usable bin of one half of each spectrum, predicted from the other half.
 
     Halves are made by thinning, so a model that has learned noise is none the better for it.
     """

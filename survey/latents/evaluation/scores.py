@@ -1,4 +1,4 @@
-"""All that one representation is judged by, on the sources it has not seen."""
+"""All scores of one representation, on sources that it was not trained on."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from survey.latents.evaluation.metrics import (
     mutual_information,
     relative_error,
 )
-from survey.latents.evaluation.uncertainty import coverage_of_halves, coverage_of_repeats
 from survey.latents.grid import Floats
 from survey.latents.models.base import Representation
 from survey.latents.spectra import Bools, SpectrumSet
+from survey.latents.uncertainty import coverage_of_halves, coverage_of_repeats
 
 COUNT_RANGES = ((0, 100), (100, 1000), (1000, np.inf))
 """Total counts of the spectra for which divergences are given apart."""
@@ -60,7 +60,7 @@ def judge_representation(
     )
     judges = data.rows(new)
     yield from _reconstruction(model, judges, seed)
-    yield from _what_latents_tell(latents, data, known, new, seed)
+    yield from _downstream_scores(latents, data, known, new, seed)
     if controls:
         yield from _information(latents.new, judges, seed)
         yield from _controls(model, latents, data, known, new, seed)
@@ -78,16 +78,16 @@ def judge_chance(
 def judge_confounders(
     data: LabelledSpectra, known: Bools, new: Bools, seed: int
 ) -> Iterator[Finding]:
-    """What can be told from the circumstances of the observations alone."""
+    """Scores of predictions from the confounders alone, such as counts and off-axis angle."""
     if not data.confounders:
         return
     circumstances = np.nan_to_num(np.stack(list(data.confounders.values()), axis=1))
     latents = Halves(circumstances[known], circumstances[new])
     without = replace(data, confounders={})
-    yield from _what_latents_tell(latents, without, known, new, seed)
+    yield from _downstream_scores(latents, without, known, new, seed)
 
 
-def _what_latents_tell(
+def _downstream_scores(
     latents: Halves, data: LabelledSpectra, known: Bools, new: Bools, seed: int
 ) -> Iterator[Finding]:
     for name, labels in data.labels().items():

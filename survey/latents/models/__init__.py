@@ -1,1 +1,1 @@
-"""Representations of spectra: what each learns, and how it is kept on disk."""
+"""Representations of spectra, and their models on disk."""

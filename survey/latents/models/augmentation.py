@@ -1,9 +1,9 @@
-"""What the autoencoder is shown in training: part of a spectrum, to predict the rest of it.
+"""Input of the autoencoder in training: part of a spectrum, from which it predicts the rest.
 
-Spectra are thinned to between their own length and `thin_to` counts (or the like squared S/N
-of flux), as in `survey.latents.evaluation.thinning`. The network sees what is kept and is
-judged by what is left: what it cannot see is independent of the noise it sees, so noise is not
-worth learning (cf. Noise2Noise, Lehtinen et al. 2018). Some patches are hidden as well.
+Spectra are thinned to a length between their own and `thin_to` counts (for flux, the same squared
+S/N), as in `survey.latents.thinning`. The network sees the counts kept, and its loss is computed on
+the rest. The noise of the rest is independent of the noise that it sees, so noise cannot be learned
+(cf. Noise2Noise, Lehtinen et al. 2018). Some patches are hidden as well.
 
 This module needs torch, and is imported only when a network is used.
 """

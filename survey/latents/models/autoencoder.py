@@ -1,9 +1,9 @@
-"""The transformer autoencoder, as a representation like any other.
+"""The transformer autoencoder, with the interface of all representations.
 
-After "Extracting latent representations from X-ray spectra" (Chandra Source Catalog): a
-transformer compresses a spectrum to eight latents. There, the encoder sees what the decoder
-is judged by; here it sees a thinned spectrum and is judged by the rest, with the likelihood
-of counts, so that it is a denoiser with no truth to learn from.
+After "Extracting latent representations from X-ray spectra" (Chandra Source Catalog): a transformer
+compresses a spectrum to eight latents. There, encoder and loss use the same spectrum. Here the
+encoder sees a thinned spectrum, and the loss is the likelihood of the remaining counts. So it
+learns to remove noise without knowing the truth.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The expected background of counted spectra, from few counts and what others have in common.
+"""The expected background of counted spectra, from few counts and the shape of all backgrounds.
 
-A background region often has less than one count per bin: taken bin by bin, its counts would
-make a background full of holes. Backgrounds of one instrument are alike, so each is drawn
-towards the shape of all: counts c of a region with C in total come from rates with a gamma
-prior of mean C g, and the posterior mean is
+A background region often has less than one count per bin, so its counts alone would give a
+background of zero in most bins. Backgrounds of one instrument are similar, so each is shrunk
+towards the common shape: counts c of a region with C in total come from rates with a gamma prior of
+mean C g, and the posterior mean is
 
     C (c + K g) / (C + K)
 
@@ -26,7 +26,7 @@ LOG_STRENGTH_RANGE = (0.0, 14.0)
 """Natural logarithm of the counts that the common shape is worth."""
 
 MOST_REGIONS = 2000
-"""The strength is found from no more regions than this, evenly taken."""
+"""Most regions from which the strength is found, evenly chosen."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,8 @@
-"""What every representation of spectra can do, in the manner of scikit-learn.
+"""The interface of all representations of spectra, like that of scikit-learn.
 
-A representation turns a spectrum into a few numbers, its latents, and latents back into the
-shape of a spectrum. How bright a spectrum is, is not part of its shape: the amplitude is set
-for each spectrum by likelihood, on top of its background.
+A representation turns a spectrum into a few numbers, its latents, and latents into the shape of a
+spectrum. Brightness is not part of the shape: the amplitude of each spectrum is fitted by
+likelihood, on top of its background.
 """
 
 from __future__ import annotations

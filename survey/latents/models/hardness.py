@@ -1,4 +1,4 @@
-"""Hardness ratios: the three colours of X-ray astronomy, as the simplest of representations.
+"""Hardness ratios: the three colours of X-ray astronomy, as the simplest representation.
 
     HR = (b - a) / (b + a)   of counts a, b in two bands, the harder one b
 

@@ -1,8 +1,8 @@
-"""How likely spectra are, given a model of them whose brightness is free.
+"""The likelihood of spectra, given a model with a free amplitude.
 
-A representation holds the shape of a spectrum; its amplitude is profiled: set, for every
-spectrum, to what makes it most likely. The background is an additive term of the mean and is
-never subtracted.
+A representation has the shape of a spectrum; the amplitude of every spectrum is profiled, that is
+set to its most likely value. The background is an additive term of the mean and is never
+subtracted.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Losses of the autoencoder: how unlikely a spectrum is, its amplitude being free.
+"""Losses of the autoencoder: minus the log likelihood of a spectrum, with a free amplitude.
 
-The amplitude is that of greatest likelihood. There the derivative by the amplitude is zero,
-so it is held fixed when gradients are taken. Each loss is divided by the signal-to-noise
-ratio of the spectrum: undivided, a few bright spectra are all that counts (their likelihood
-ratios go with its square), and divided twice, faint ones that tell little count as much.
+The amplitude is the most likely one. There the derivative by the amplitude is zero, so it is fixed
+when gradients are computed. Each loss is divided by the S/N of the spectrum. Without that a few
+bright spectra would dominate, since log likelihood ratios grow with its square; divided by the
+square, faint spectra with little information would count as much as bright ones.
 
 This module needs torch, and is imported only when a network is used.
 """

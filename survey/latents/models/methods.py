@@ -1,4 +1,4 @@
-"""The representations there are, by name."""
+"""All representations, by name."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def make_representation(name: str, **parameters: Any) -> Representation:
         If there is no such method, or it has no such parameter.
     """
     if name not in METHODS:
-        raise ConfigError("no such representation", expected=", ".join(METHODS), found=repr(name))
+        raise ConfigError("unknown representation", expected=", ".join(METHODS), found=repr(name))
     given = {key: value for key, value in parameters.items() if value is not None}
     try:
         return METHODS[name](**given)

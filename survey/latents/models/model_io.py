@@ -1,7 +1,7 @@
-"""Fitted representations on disk: a folder with a card that people can read, and arrays.
+"""Writes and reads fitted representations: a folder with a readable card, and arrays.
 
-Arrays are in `.npz` files without objects, or in safetensors files; nothing that is loaded
-can run code. The card holds the hash of the arrays, so the two cannot be mixed up.
+Arrays are in `.npz` files without objects, or in safetensors files; loading them cannot run code.
+The card has the hash of the arrays, so that card and arrays always belong together.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from survey.latents.models.base import Arrays, Representation
 from survey.latents.models.methods import METHODS
 
 MODEL_SCHEMA = 1
-"""Version of what a folder holds; others are refused."""
+"""Version of the content of a folder; other versions are refused."""
 
 CARD_FILE = "card.json"
 COMMON = "common/"
@@ -48,7 +48,9 @@ def save_model(model: Representation, folder: str | Path) -> Path:
     model.require_fitted()
     folder = Path(folder)
     if folder.exists() and not (folder / CARD_FILE).is_file():
-        raise ConfigError("exists and is not a model", file=folder, advice="Name another folder.")
+        raise ConfigError(
+            "the folder exists and is not a model", file=folder, advice="Give another folder."
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:

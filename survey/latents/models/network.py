@@ -1,11 +1,10 @@
 """The network: patches of a spectrum to a few latents by attention, and back to the grid.
 
-A spectrum becomes tokens, one per patch of neighbouring bins. Their positions are those of
-the patches in energy or wavelength, not their numbers. A class token collects what the
-others know; it is joined by a linear view of all tokens, which spares it the fine detail of
-bright spectra (without it the divergence from the truth doubles for these). The decoder of
-counts is a mixture of positive components times a smooth correction, that of flux the mean
-spectrum plus a correction.
+A spectrum becomes tokens, one per patch of neighbouring bins. Their positions are those of the
+patches in energy or wavelength, not their numbers. A class token collects information of the other
+tokens; a linear projection of all tokens is added, which carries the fine detail of bright spectra
+(without it their divergence from the truth doubles). The decoder of counts is a mixture of positive
+components times a smooth correction; the decoder of flux is the mean spectrum plus a correction.
 
 This module needs torch, and is imported only when a network is used.
 """
@@ -23,7 +22,7 @@ OCTAVES = tuple(range(-2, 8))
 """Periods of the position code: 2^-octave in the natural logarithm of energy or wavelength."""
 
 MIXTURE_SPREAD = 0.3
-"""Scatter of the logarithm of the components to start from, around the mean shape."""
+"""Initial scatter of the logarithm of the components around the mean shape."""
 
 FLOOR = 1e-9
 

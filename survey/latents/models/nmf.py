@@ -26,7 +26,7 @@ from survey.latents.models.nmf_flux import (
 from survey.latents.spectra import SpectrumSet
 
 PRIOR_SHARE = 0.3
-"""Of the mean shape in the random components to start from."""
+"""Share of the mean shape in the random initial components."""
 
 
 class SpectralNMF(Representation):

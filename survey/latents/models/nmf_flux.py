@@ -1,6 +1,6 @@
 """Non-negative factorisation of flux densities, each weighted by its inverse variance.
 
-With x the flux of n spectra and v its inverse variances, what falls is
+With x the flux of n spectra and v its inverse variances, the updates reduce
 
     loss = sum v (x - W H)^2,        W (n, k) >= 0,  H (k, p) >= 0.
 
@@ -25,12 +25,12 @@ from survey.latents.models.mean_shape import flux_scale
 from survey.latents.spectra import SpectrumSet
 
 LEAST = 1e-9
-"""Of a factor, in units of its mean: a step is a product, and could not leave zero again."""
+"""Least value of a factor, in units of its mean: multiplicative steps cannot leave zero."""
 
 LEARNING_STEPS = 5
 ENCODING_STEPS = 300
 MOST_WEIGHT = 100.0
-"""Squared S/N per sample above which spectra count no more: the brightest few would be all."""
+"""Weights saturate at this squared S/N per sample, so that bright spectra do not dominate."""
 
 
 def flux_in_amplitudes(spectra: SpectrumSet, mean_shape: Floats) -> tuple[Floats, Floats]:

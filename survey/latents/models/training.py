@@ -1,7 +1,7 @@
-"""Training: epochs of steps, validation, the best weights kept, checkpoints to go on from.
+"""Training: epochs of steps, validation, the best weights, and checkpoints.
 
-Random numbers of an epoch are drawn from the seed and the number of the epoch, so a training
-that was stopped and goes on ends with the same weights as one that was not.
+Random numbers of an epoch follow from the seed and the number of the epoch, so an interrupted and
+continued training ends with the same weights as an uninterrupted one.
 
 This module needs torch, and is imported only when a network is used.
 """
@@ -64,7 +64,7 @@ class Epoch:
 
 @dataclass
 class State:
-    """Where a training stands, besides its weights."""
+    """The state of a training, besides its weights."""
 
     done: int = 0
     best: float = math.inf
@@ -96,7 +96,7 @@ def pick_device(name: str) -> torch.device:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
         message = str(error).splitlines()[0]
-        raise ConfigError("no such device", expected="cpu, cuda or auto", found=message) from None
+        raise ConfigError("unknown device", expected="cpu, cuda or auto", found=message) from None
 
 
 def train(

@@ -1,4 +1,4 @@
-"""Pictures of representations: latent space, reconstructions, effect of the number of latents."""
+"""Figures of representations: latent space, reconstructions, effect of the number of latents."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from survey.latents.evaluation.anomaly import standardised
+from survey.latents.anomaly import standardised
 from survey.latents.evaluation.benchmark import Summary
 from survey.latents.grid import Floats
 from survey.latents.spectra import Names, SpectrumSet

@@ -1,4 +1,4 @@
-"""The evaluation of representations as tables and figures in a folder."""
+"""Writes the evaluation of representations as tables and figures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from survey.latents.report.figures import draw_ablation, draw_latent_space, draw
 RECORDS_TABLE = "records.csv"
 SUMMARY_TABLE = "summary.csv"
 PREFERRED = 8
-"""Number of latents of the models that are drawn, if there are such."""
+"""Number of latents of the models that are drawn, if there are such models."""
 
 COLUMNS = (
     ("reconstruction", "truth", "KL", "KL"),

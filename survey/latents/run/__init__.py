@@ -1,1 +1,1 @@
-"""What latents are made of and where they go: spectra from files and catalogs, published tables."""
+"""Input and output of latents: spectra from files and catalogs, and published tables."""

@@ -1,4 +1,4 @@
-"""Labelled spectra for the evaluation of representations: simulated ones, or by a table."""
+"""Labelled spectra for the evaluation of representations: simulated, or with a table of labels."""
 
 from __future__ import annotations
 
@@ -70,12 +70,14 @@ def labelled_benchmark(spectra: SpectrumSet, labels: Path) -> LabelledSpectra:
     """
     table = read_table(labels)
     if "id" not in table.colnames:
-        raise ConfigError("no column with the names of the spectra", file=labels, expected="id")
+        raise ConfigError(
+            "the table has no column with the names of the spectra", file=labels, expected="id"
+        )
     place = {str(name): row for row, name in enumerate(table["id"])}
     rows = np.array([place.get(str(name), -1) for name in spectra.ids])
     if (rows < 0).all():
         raise ConfigError(
-            "the table knows none of the spectra", file=labels,
+            "the table has none of the spectra", file=labels,
             expected=f"names as {spectra.ids[0]}", found=str(table["id"][0]),
         )  # fmt: skip
     found = rows >= 0

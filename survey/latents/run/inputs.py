@@ -1,4 +1,4 @@
-"""Spectra and models by the names of files and runs, for the commands of `survey latent`."""
+"""Reads spectra and models of files and runs, for the commands of `survey latent`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from survey.latents.run.spectra import cluster_spectra
 from survey.latents.xray.spectra import LoadedSpectra, find_spectra, load_spectra
 
 RUN_MODEL = Path("latent") / "model"
-"""Where in a run its own model is."""
+"""Folder of the model of a run, in its directory."""
 
 
 def is_run(path: Path) -> bool:
@@ -48,7 +48,7 @@ def load_inputs(
     runs = [path for path in inputs if is_run(path)]
     if runs:
         if len(inputs) > 1:
-            raise ConfigError("spectra are those of one run, or of files", found=str(len(inputs)))
+            raise ConfigError("give one run, or files, not both", found=str(len(inputs)))
         return LoadedSpectra(cluster_spectra(runs[0], grid=grid), ())
     files = [file for path in inputs for file in (find_spectra(path) if path.is_dir() else [path])]
     loaded = load_spectra(files, grid=grid, background="optional", on_file=on_file)
@@ -67,7 +67,7 @@ def model_of(run_or_model: Path, model: Path | None) -> Path:
         raise ConfigError(
             "the run has no model of its spectra",
             file=own,
-            advice=f"Make one with `survey latent fit {run_or_model}`, or name one with --model",
+            advice=f"Make one with `survey latent fit {run_or_model}`, or give one with --model",
         )
     return own
 
@@ -83,7 +83,7 @@ def read_table(path: Path) -> Table:
     try:
         return Table.read(path, format="ascii.ecsv" if path.suffix == ".ecsv" else None)
     except FileNotFoundError:
-        raise ConfigError("no such table", file=path) from None
+        raise ConfigError("the table does not exist", file=path) from None
     except SurveyError:
         raise
     except Exception as error:  # astropy raises many kinds, of no family

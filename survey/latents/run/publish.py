@@ -1,7 +1,7 @@
-"""Latents of all clusters of a run, in its catalog.
+"""Publishes the latents of all clusters of a run in its catalog.
 
-As with classes: a part for the whole survey, whose key holds the model and the parts of all
-galaxies, so that asking again with nothing changed computes nothing.
+As with classes, they are one part of the whole survey. Its key depends on the model and on the
+parts of all galaxies, so that nothing is computed again if nothing has changed.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ import pandas as pd
 from catalogs import SCHEMA_VERSION, open_catalog
 from catalogs.parts import PartStore
 from catalogs.publish import publish_again
-from catalogs.survey_parts import LATENTS, SURVEY_WIDE, SurveyPart, commit_product
+from catalogs.survey_parts import LATENTS, SURVEY_WIDE, SurveyPart, commit_survey_part
 from survey.config import fingerprint
 from survey.errors import DataError
-from survey.latents.evaluation.anomaly import find_anomalies
-from survey.latents.evaluation.uncertainty import latent_uncertainty
+from survey.latents.anomaly import find_anomalies
 from survey.latents.models.base import Representation
 from survey.latents.models.model_io import load_model, model_hash
 from survey.latents.run.spectra import cluster_spectra
 from survey.latents.spectra import SpectrumSet
+from survey.latents.uncertainty import latent_uncertainty
 from survey.pipeline.classification.sample import parts_of
 from survey.pipeline.galaxy.tables import write_table
 from survey.pipeline.run.lock import exclusive
 
 CODE_VERSION = 1
-"""Raised when the code changes its results."""
+"""Raised when code changes results, as `code` of a `Stage` is."""
 
 NUMERIC_LIBRARIES = ("numpy", "scipy", "scikit-learn")
 
@@ -77,7 +77,7 @@ def publish_latents(root: str | Path, model: Path) -> PublishedLatents:
                 "method": fitted.name,
                 "n_latents": len(rows["latent"].iloc[0]),
             }
-            latents = commit_product(
+            latents = commit_survey_part(
                 LATENTS, root, key, galaxies=parts, summary=summary,
                 write=lambda folder: write_table(folder, "latents", rows),
             )  # fmt: skip

@@ -1,6 +1,7 @@
-"""Spectra of a run as sets of spectra: of its clusters, or of the spaxels of a galaxy.
+"""The spectra of all clusters of a run as one set of spectra.
 
-All galaxies come onto one rest-frame grid, so that one model can learn from the whole archive.
+All galaxies are resampled to one rest-frame grid, so that one model can learn from the whole
+archive.
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ def _require_one_unit(table: pd.DataFrame) -> None:
     units = sorted(table["flux_unit"].unique())
     if len(units) > 1:
         raise DataError(
-            "galaxies with different units of flux make no one set of spectra",
+            "the galaxies have different units of flux",
             expected="one unit",
             found=", ".join(units),
         )

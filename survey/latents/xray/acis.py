@@ -36,7 +36,7 @@ def acis_grid(channels_per_bin: int = 4) -> Grid:
     Raises
     ------
     ConfigError
-        If the 512 channels are no multiple of `channels_per_bin`.
+        If the 512 channels are not a multiple of `channels_per_bin`.
     """
     facts = acis_facts()
     first, last = facts["grid"]["first_channel"], facts["grid"]["last_channel"]

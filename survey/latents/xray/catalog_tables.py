@@ -1,6 +1,6 @@
 """Published tables of classified Chandra sources, for baselines on real sources.
 
-There are no spectra in them, but fluxes in bands, hence hardness ratios, and classes.
+They have no spectra, but fluxes in bands (so hardness ratios) and classes.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def read_catalog_table(path: str | Path) -> CatalogSources:
     try:
         table = pd.read_csv(path, low_memory=False)
     except FileNotFoundError:
-        raise DataError("no such table", file=path) from None
+        raise DataError("the table does not exist", file=path) from None
     except (ValueError, EOFError, OSError) as error:  # parser and codec errors are ValueErrors
         raise DataError(f"not a readable CSV table ({error})", file=path) from None
     form = _form_of(table, path)
@@ -123,7 +123,7 @@ def _form_of(table: pd.DataFrame, path: Path) -> dict[str, Any]:
         ):
             return form
     raise DataError(
-        "none of the tables that can be read",
+        "unknown table of sources",
         file=path,
         expected="; ".join(form["title"] for form in _forms()),
         found=f"columns {', '.join(map(str, table.columns[:8]))} ...",
@@ -141,7 +141,7 @@ def _numbers(table: pd.DataFrame, columns: list[str], path: Path) -> Floats:
     try:
         return np.asarray(table[columns].to_numpy(dtype=np.float64))
     except (ValueError, KeyError) as error:
-        raise DataError(f"columns that are no numbers ({error})", file=path) from None
+        raise DataError(f"columns that are not numbers ({error})", file=path) from None
 
 
 @cache

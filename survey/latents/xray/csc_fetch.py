@@ -1,8 +1,8 @@
-"""Spectra of the Chandra Source Catalog, fetched one detection at a time.
+"""Fetches spectra of the Chandra Source Catalog, one detection at a time.
 
-What the service sends is not trusted: names must be those of the detection asked for, sizes
-have limits, and files are read as spectra and responses before they get their place. A receipt,
-written last, says what belongs to a detection: whatever has one is not fetched again.
+Replies of the service are checked: names must be those of the requested detection, sizes have
+limits, and files are read as spectra and responses before they are moved into place. A receipt,
+written last, lists the files of a detection. A detection with a receipt is not fetched again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ RECEIPTS = ".receipts"
 ATTEMPTS = 4
 FIRST_WAIT_S = 2.0
 GIVE_UP_AFTER = 3
-"""Detections in a row that fail because of the service: then it is down, not they."""
+"""After so many failed detections in a row the service counts as down."""
 
 _PIECE_BYTES = 1 << 16
 

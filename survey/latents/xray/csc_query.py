@@ -1,4 +1,4 @@
-"""Which detections of the Chandra Source Catalog have spectra worth fetching: a TAP query."""
+"""Selects detections of the Chandra Source Catalog whose spectra are worth fetching, by TAP."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class Selection:
         wrong = [name for name in self.sources if not SOURCE_NAME.fullmatch(name)]
         if wrong:
             raise ConfigError(
-                "no name of a source in the Chandra Source Catalog",
+                "not a name of a source in the Chandra Source Catalog",
                 expected="names like 2CXO J004231.1+411621",
                 found=", ".join(map(repr, wrong[:3])),
             )
         if self.limit is not None and self.limit < 1:
-            raise ConfigError("nothing is asked for", expected="a limit of one or more")
+            raise ConfigError("the limit is below one", expected="a limit of one or more")
 
 
 @dataclass(frozen=True, order=True)
@@ -119,10 +119,10 @@ def find_detections(
         )
     if result.query_status == "OVERFLOW" and selection.limit is None:
         raise DataError(
-            "the catalog sends only part of what was asked for",
+            "the catalog sends only part of the reply",
             file=url,
             found=f"{len(table)} rows",
-            advice="Ask for fewer: more counts, higher significance, or a limit",
+            advice="Select fewer: more counts, higher significance, or a limit",
         )
     return table
 
@@ -177,7 +177,7 @@ def detections_of(table: Table) -> list[Detection]:
         except (TypeError, ValueError) as error:
             raise DataError(f"a detection of {name!r} without numbers ({error})") from None
         if not SOURCE_NAME.fullmatch(name) or not all(0 <= one < 10**6 for one in numbers):
-            raise DataError("a row of the reply is no detection", found=f"{name!r}, {numbers}")
+            raise DataError("a row of the reply is not a detection", found=f"{name!r}, {numbers}")
         found.append(Detection(name, *numbers))
     return found
 

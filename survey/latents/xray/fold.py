@@ -1,4 +1,4 @@
-"""Responses of X-ray detectors, and folding: from photons to expected counts.
+"""Responses of X-ray detectors, and folding of photons to expected counts.
 
 counts(channel) = exposure x sum over energies of flux(energy) area(energy) R(energy, channel)
 """
@@ -90,12 +90,12 @@ def combine(
     """
     if redistribution.holds_area:
         if area is not None:
-            raise DataError("the RMF holds the effective area already: it goes without an ARF")
+            raise DataError("the RMF includes the effective area: do not use it with an ARF")
         return Response(
             redistribution.energies, redistribution.channels, redistribution.matrix, name
         )
     if area is None:
-        raise DataError("this RMF holds no effective area: it needs an ARF")
+        raise DataError("this RMF has no effective area: it needs an ARF")
     wanted, found = redistribution.energies, area.energies
     if len(wanted) != len(found) or not np.allclose(
         wanted.edges, found.edges, rtol=1e-4, atol=1e-4

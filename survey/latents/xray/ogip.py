@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from survey.cubes.fits import open_fits
+from survey.cubes.read_fits import open_fits
 from survey.errors import DataError
 from survey.latents.xray.tables import Floats, Table, tables_of
 
@@ -94,7 +94,7 @@ def read_pha(path: str | Path) -> tuple[Pha, ...]:
     Raises
     ------
     DataError
-        If it is no readable file with an OGIP spectrum, or the spectrum is not one of counts.
+        If it is not a readable file with an OGIP spectrum of counts.
     """
     return _read(Path(path), background=False)
 
@@ -206,7 +206,7 @@ def _spectra(table: Table, own_background: bool) -> list[Pha]:
             file=path,
             expected="HDUCLAS2 = TOTAL",
             found="NET",
-            advice="Extract source and background apart",
+            advice="Extract source and background separately",
         )
     form = _Form.of(table)
     exposure_s = form.number_per_spectrum("EXPOSURE")
@@ -215,11 +215,11 @@ def _spectra(table: Table, own_background: bool) -> list[Pha]:
     scale = {key: form.per_channel(key, 1.0) for key in ("BACKSCAL", "AREASCAL")}
     for key, values in scale.items():
         if not (values >= 0).all() or not values.any():
-            raise DataError(f"{key} makes no sense", file=path, found=str(values.min()))
+            raise DataError(f"{key} is not valid", file=path, found=str(values.min()))
     counts = _counts(form, exposure_s)
     flags = {key: form.per_channel(key, 0).astype(np.int64) for key in ("QUALITY", "GROUPING")}
     if not np.isin(flags["GROUPING"], (-1, 0, 1)).all():
-        raise DataError("GROUPING holds other numbers than -1, 0 and 1", file=path)
+        raise DataError("GROUPING has other numbers than -1, 0 and 1", file=path)
     names = {
         field: form.text_per_spectrum(key)
         for field, key in (

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from survey.cubes.fits import open_fits
+from survey.cubes.read_fits import open_fits
 from survey.errors import DataError
 from survey.latents.grid import Grid
 from survey.latents.xray.fold import EffectiveArea, Floats, Redistribution, Response, combine
@@ -24,7 +24,7 @@ def read_arf(path: str | Path) -> EffectiveArea:
     Raises
     ------
     DataError
-        If it is no readable ARF.
+        If it is not a readable ARF.
     """
     with open_fits(path) as file:
         table = _one(tables_of(file), Path(path), ("SPECRESP",))
@@ -43,7 +43,7 @@ def read_rmf(path: str | Path) -> Redistribution:
     Raises
     ------
     DataError
-        If it is no readable RMF, or its groups do not fit its channels.
+        If it is not a readable RMF, or its groups do not fit its channels.
     """
     with open_fits(path) as file:
         tables = tables_of(file)
@@ -57,7 +57,7 @@ def read_rmf(path: str | Path) -> Redistribution:
             channels=_bins(bounds, "E_MIN", "E_MAX"),
             channel_numbers=numbers,
             matrix=matrix,
-            # mkrmf and others call a matrix of probabilities by the same name: its rows tell.
+            # mkrmf and others use the same name for a matrix of probabilities: check its rows.
             holds_area=full and bool(matrix.sum(axis=1).max() > 2.0),
         )
 
@@ -109,15 +109,15 @@ def _bins(table: Table, low_name: str, high_name: str) -> Grid:
         return Grid(np.append(low, high[-1]), "keV")
     except DataError as error:
         raise DataError(
-            f"{low_name} and {high_name} make no bins ({error.message})", file=table.file.path
+            f"{low_name} and {high_name} are not the limits of bins ({error.message})",
+            file=table.file.path,
         ) from None
 
 
 def _channel_numbers(bounds: Table) -> npt.NDArray[np.int64]:
     """The numbers of the channels in EBOUNDS.
 
-    Where the column is damaged, as in files that an old mkrmf wrote, its limits in the header
-    tell the same.
+    If the column is damaged, as in files of an old mkrmf, its limits in the header give them.
     """
     numbers = bounds.numbers("CHANNEL").astype(np.int64)
     if len(numbers) > 1 and (np.diff(numbers) == 1).all():
@@ -164,7 +164,7 @@ def _matrix(table: Table, channels: npt.NDArray[np.int64]) -> sparse.csr_array:
         weights.append(weight[:needed])
     data = np.concatenate(weights) if weights else np.zeros(0)
     if not (np.isfinite(data) & (data >= 0)).all():
-        raise DataError("the matrix holds numbers that are no probabilities", file=path)
+        raise DataError("the matrix has numbers that are not probabilities", file=path)
     indptr = np.concatenate([[0], np.cumsum([len(one) for one in columns])])
     shape = (len(n_groups), len(channels))
     matrix = sparse.csr_array((data, np.concatenate(columns), indptr), shape=shape)

@@ -1,4 +1,4 @@
-"""From pulse-height files to a set of spectra on one grid."""
+"""Makes a set of spectra on one grid from pulse-height files."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def find_spectra(folder: str | Path) -> list[Path]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise DataError("no such folder", file=folder)
+        raise DataError("the folder does not exist", file=folder)
     found = sorted(path for path in folder.iterdir() if _is_pha_name(path.name))
     backgrounds: set[Path] = set()
     for path in found:

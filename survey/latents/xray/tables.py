@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from astropy.io import fits
 
-from survey.cubes.fits import FitsFile
+from survey.cubes.read_fits import FitsFile
 from survey.errors import DataError
 
 Floats = npt.NDArray[np.float64]
@@ -74,10 +74,10 @@ class Table:
             numbers = values.astype(np.float64)
         except (ValueError, TypeError) as error:
             raise DataError(
-                f"column {name} is no table of numbers ({error})", file=self.file.path
+                f"column {name} is not a table of numbers ({error})", file=self.file.path
             ) from None
         if not np.isfinite(numbers).all():
-            raise DataError(f"column {name} holds numbers that are not finite", file=self.file.path)
+            raise DataError(f"column {name} has numbers that are not finite", file=self.file.path)
         return numbers
 
     def text(self, keyword: str) -> str:

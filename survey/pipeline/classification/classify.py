@@ -23,11 +23,11 @@ from catalogs.survey_parts import (
     LATENTS,
     SURVEY_WIDE,
     SurveyPart,
-    commit_product,
-    current_products,
+    commit_survey_part,
+    current_survey_parts,
 )
 from catalogs.versions import Manifest
-from catalogs.vocabulary import shipped_vocabulary
+from catalogs.vocabulary import packaged_vocabulary
 from survey.classes.diagrams import class_diagrams
 from survey.classes.results import conclude, most_probable
 from survey.config import ClassSettings, Settings, fingerprint
@@ -292,7 +292,7 @@ class _SurveyWide:
 
     def latents(self, model: str | None = None) -> SurveyPart:
         """The latents in the catalog, for predictors; checked to be of `model` if it is given."""
-        found = current_products(self.root).get(LATENTS.name)
+        found = current_survey_parts(self.root).get(LATENTS.name)
         if found is None:
             raise ConfigError(
                 "classes.use_latents is set, but the catalog has no latents",
@@ -338,7 +338,7 @@ class _SurveyWide:
         else:
             found, more = compute()
             tables = dict.fromkeys(CLASSES.tables, ()) | found
-            classification = commit_product(
+            classification = commit_survey_part(
                 CLASSES,
                 self.root,
                 key,
@@ -374,4 +374,4 @@ def _working_in(root: str | Path) -> Iterator[_SurveyWide]:
 
 def _write_tables(folder: Path, tables: Tables, classes: tuple[str, ...]) -> None:
     for name, rows in tables.items():
-        write_table(folder, name, rows, shipped_vocabulary().with_classes(classes))
+        write_table(folder, name, rows, packaged_vocabulary().with_classes(classes))

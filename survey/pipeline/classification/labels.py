@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from catalogs.durable import hash_bytes
-from catalogs.reference import Reference, shipped
+from catalogs.reference import Reference, packaged_reference
 from survey.classes.labels import label_clusters
 from survey.classes.nucleus_disc import PlaceLabel, bare_name, parse_places
 from survey.classes.regions import LabelRegion, parse_regions
@@ -89,7 +89,7 @@ def read_labels(path: str | Path, reference: Reference | None = None) -> LabelFi
     text = path.read_text(encoding="utf-8")
     try:
         regions = parse_regions(text, FORMATS[path.suffix])
-        rules = (reference or shipped()).place_classes
+        rules = (reference or packaged_reference()).place_classes
         places = parse_places(text, rules) if path.suffix == ".ecsv" else ()
     except DataError as error:
         raise DataError(

@@ -19,7 +19,7 @@ from survey.classes.exact_sum import ExactSum
 from survey.classes.forest_arrays import FlatForest, join_forests
 from survey.classes.model import Model, apply_model, grow_model_forest
 from survey.classes.model_io import load_model
-from survey.classes.montecarlo import DrawSums, run_draws
+from survey.classes.monte_carlo import DrawSums, run_draws
 from survey.classes.sample import LabelledSample, Method, Sample
 from survey.config import ClassSettings
 from survey.engine.cluster import Cluster, slots, started

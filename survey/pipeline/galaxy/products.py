@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from survey.clustering.cut import Cut
 from survey.clustering.reconstruct import reconstruct
-from survey.cubes.fits_cube import write_cube
+from survey.cubes.write_fits import write_cube
 from survey.pipeline.galaxy.clusters import Clusters
 from survey.spectra.blocks import Allocate, row_blocks
 

@@ -48,7 +48,7 @@ def summary_rows(summary: CubeSummary, projection: Projection) -> list[tuple[str
     low, high = summary.range_um
     step, velocity = summary.step_um, summary.step_km_s
     return [
-        ("instrument", f"{summary.instrument} {summary.band} (reader {summary.reader})"),
+        ("instrument", f"{summary.instrument} {summary.sub_band} (reader {summary.reader})"),
         ("target", f"{summary.target or 'not named'}, {_redshift(summary.redshift)}"),
         ("shape", f"{n_wavelength} planes of {n_y} x {n_x} spaxels"),
         ("unit", summary.flux_unit),
@@ -60,7 +60,7 @@ def summary_rows(summary: CubeSummary, projection: Projection) -> list[tuple[str
         ("spaxel", f"{summary.spaxel_arcsec:.3g} arcsec, {summary.n_spaxel} with data"),
         ("bad", f"{summary.bad_fraction:.1%} of all voxels"),
         ("lines", _names(summary.lines)),
-        ("bands", _names(summary.bands)),
+        ("PAH bands", _names(summary.pah_bands)),
         *_cost_rows(projection),
     ]
 

@@ -42,7 +42,7 @@ def exclusive(root: Path) -> Iterator[None]:
 
 
 def is_at_work(root: Path) -> bool | None:
-    """Whether a process works in a run directory; None if the file system cannot tell."""
+    """Whether a process works in a run directory; None if the file system has no locks."""
     try:
         with (root / LOCK).open("rb") as file:
             # The lock is released when the file is closed.

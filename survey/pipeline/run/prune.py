@@ -14,7 +14,7 @@ from pathlib import Path
 
 from catalogs import open_catalog
 from catalogs.parts import PartStore, Receipt, safe_name
-from catalogs.survey_parts import SURVEY_WIDE, current_products
+from catalogs.survey_parts import SURVEY_WIDE, current_survey_parts
 from catalogs.versions import Manifest
 from survey.errors import ConfigError
 from survey.pipeline.galaxy.stage import Kept
@@ -84,7 +84,7 @@ def _needed(root: Path, manifest: Manifest) -> Iterator[Path]:
                 yield store.path(galaxy, made.name, keys[made.name])
             elif made.kept is Kept.STORE:
                 yield root / "cubes" / f"{safe_name(galaxy)}-{keys[made.name]}.zarr"
-    for product in current_products(root).values():
+    for product in current_survey_parts(root).values():
         for stage, key in product.needed_parts():
             yield store.path(SURVEY_WIDE, stage, key)
 

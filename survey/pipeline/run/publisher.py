@@ -11,7 +11,7 @@ from typing import Any
 from catalogs import open_catalog
 from catalogs.errors import CatalogError
 from catalogs.publish import publish
-from catalogs.survey_parts import current_products
+from catalogs.survey_parts import current_survey_parts
 from catalogs.vocabulary import Vocabulary
 
 PUBLISH_EVERY_S = 30.0
@@ -87,7 +87,7 @@ class PeriodicPublisher:
             failures,
             metadata=self.metadata,
             vocabulary=self.vocabulary,
-            products=current_products(self.root).values(),
+            survey_parts=current_survey_parts(self.root).values(),
         )
         self.published = len(parts)
         now = time.monotonic()

@@ -11,13 +11,13 @@ from survey.latents.evaluation.metrics import (
     mutual_information,
     relative_error,
 )
-from survey.latents.evaluation.uncertainty import (
+from survey.latents.models.nmf import SpectralNMF
+from survey.latents.models.pca import SpectralPCA
+from survey.latents.uncertainty import (
     coverage_of_halves,
     coverage_of_repeats,
     latent_uncertainty,
 )
-from survey.latents.models.nmf import SpectralNMF
-from survey.latents.models.pca import SpectralPCA
 from tests.latents.toys import counted, measured
 
 

@@ -1,4 +1,4 @@
-"""Pictures and tables of an evaluation."""
+"""Figures and tables of an evaluation."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from survey.latents.report.table import short_table, write_evaluation
 from tests.latents.toys import counted, measured
 
 
-def is_a_picture(path) -> bool:
+def is_a_png(path) -> bool:
     image = imread(path)
     return image.std() > 0.02 and min(image.shape[:2]) > 200
 
@@ -20,16 +20,16 @@ def test_spectra_of_both_kinds_are_drawn(tmp_path):
     for toy in (counted(10), measured(4)):
         path = tmp_path / f"{toy.spectra.kind}.png"
         draw_reconstructions(toy.spectra, {"pca": toy.expected}, path, truth=toy.expected)
-        assert is_a_picture(path)
+        assert is_a_png(path)
 
 
 def test_latents_are_drawn_with_classes_unknown_or_not(tmp_path):
     latents = np.random.default_rng(0).normal(size=(60, 5))
     classes = np.array(["", "a", "b"] * 20)
     draw_latent_space(latents, classes, tmp_path / "space.png")
-    assert is_a_picture(tmp_path / "space.png")
+    assert is_a_png(tmp_path / "space.png")
     draw_latent_space(latents[:9], classes[:9], tmp_path / "few.png")
-    assert is_a_picture(tmp_path / "few.png")
+    assert is_a_png(tmp_path / "few.png")
 
 
 def record(method: str, latents: int, seed: int, value: float, **changes: object) -> Record:
@@ -57,11 +57,11 @@ def test_ablations_show_methods_with_a_choice_and_without(tmp_path):
         for seed in (0, 1)
     ]
     draw_ablation(summarise(records), tmp_path / "ablation.png")
-    assert is_a_picture(tmp_path / "ablation.png")
+    assert is_a_png(tmp_path / "ablation.png")
 
 
 @pytest.mark.parametrize("toy", [counted(80), measured(80)], ids=["counts", "flux"])
-def test_an_evaluation_leaves_tables_and_pictures(toy, tmp_path):
+def test_an_evaluation_leaves_tables_and_figures(toy, tmp_path):
     data = LabelledSpectra(toy.spectra, classes=toy.classes, expected=toy.expected)
     plan = BenchmarkPlan(("majority", "pca"), (2,), (0,), controls=False)
     lines = write_evaluation(data, plan, evaluate(data, plan, tmp_path / "jobs"), tmp_path)

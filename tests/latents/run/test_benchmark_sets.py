@@ -53,5 +53,5 @@ def test_tables_without_names_or_with_others_are_refused(simulated, tmp_path):
     with pytest.raises(ConfigError, match="expected id"):
         labelled_benchmark(simulated.spectra, tmp_path / "a.csv")
     Table({"id": ["a"]}).write(tmp_path / "b.csv")
-    with pytest.raises(ConfigError, match="knows none"):
+    with pytest.raises(ConfigError, match="has none"):
         labelled_benchmark(simulated.spectra, tmp_path / "b.csv")

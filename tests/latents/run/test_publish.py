@@ -9,7 +9,7 @@ import pytest
 from astropy.table import Table
 
 from catalogs import open_catalog
-from catalogs.survey_parts import current_products
+from catalogs.survey_parts import current_survey_parts
 from catalogs.verify import verify
 from survey.config import Settings, build_settings
 from survey.engine.cluster import Cluster
@@ -94,7 +94,7 @@ def test_a_model_of_another_run_puts_both_into_one_space(run, tmp_path, three, s
     other = tmp_path / "other"
     run_survey(other, three[2:], settings, cluster)
     publish_latents(other, run / "latent" / "model")
-    here, there = (current_products(root)["latents"] for root in (run, other))
+    here, there = (current_survey_parts(root)["latents"] for root in (run, other))
     assert here is not None
     assert there is not None
     assert here.summary["model"] == there.summary["model"]

@@ -61,10 +61,10 @@ def test_missing_fluxes_give_missing_ratios_and_dark_bands_none_or_all() -> None
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"a,b\n1,2\n", "none of the tables"),
+        (b"a,b\n1,2\n", "unknown table"),
         (b"", "not a readable CSV"),
         (b"\x1f\x8bnot gzip", "not a readable CSV"),
-        (ROWS.replace("0.2", "bright").encode(), "no numbers"),
+        (ROWS.replace("0.2", "bright").encode(), "not numbers"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_said(tmp_path: Path, content: bytes, message: str) -> None:
@@ -72,7 +72,7 @@ def test_what_is_wrong_with_a_table_is_said(tmp_path: Path, content: bytes, mess
     path.write_bytes(content)
     with pytest.raises(DataError, match=message):
         read_catalog_table(path)
-    with pytest.raises(DataError, match="no such table"):
+    with pytest.raises(DataError, match="does not exist"):
         read_catalog_table(tmp_path / "missing.csv")
 
 

@@ -55,7 +55,7 @@ def test_a_query_asks_for_the_limits_and_sources_wanted() -> None:
 
 @pytest.mark.parametrize("name", ["M 31", "2CXO J004231.1+411621' OR '1'='1", ""])
 def test_only_names_of_the_catalog_get_into_a_query(name: str) -> None:
-    with pytest.raises(ConfigError, match="no name of a source"):
+    with pytest.raises(ConfigError, match="not a name of a source"):
         Selection(sources=(name,))
 
 

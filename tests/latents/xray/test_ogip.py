@@ -154,7 +154,7 @@ def test_companions_are_only_looked_for_beside_the_file(tmp_path: Path) -> None:
         (spectrum([fits.Column("COUNTS", "D", array=COUNTS - 1.0)]), "does not hold counts"),
         (spectrum([fits.Column("COUNTS", "D", array=COUNTS + 0.3)]), "does not hold counts"),
         (spectrum([fits.Column("COUNTS", "D", array=COUNTS * np.nan)]), "not finite"),
-        (spectrum([fits.Column("COUNTS", "4A", array=["x"] * 8)]), "no table of numbers"),
+        (spectrum([fits.Column("COUNTS", "4A", array=["x"] * 8)]), "not a table of numbers"),
         (spectrum([fits.Column("CHANNEL", "J", array=np.arange(8)[::-1])]), "do not increase"),
         (spectrum([fits.Column("GROUPING", "I", array=np.full(8, 7))]), "GROUPING"),
         (spectrum([fits.Column("QUALITY", "2I", array=np.zeros((8, 2)))]), "QUALITY"),
@@ -244,10 +244,10 @@ def test_a_spectrum_at_fault_is_set_aside_and_the_others_are_read(folder: Path) 
     assert list(without.spectra.ids) == ["a", "b", "f"]
 
 
-def test_a_folder_without_spectra_is_said_to_be_one(tmp_path: Path) -> None:
+def test_a_folder_without_spectra_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no spectra in the folder"):
         find_spectra(tmp_path)
-    with pytest.raises(DataError, match="no such folder"):
+    with pytest.raises(DataError, match="does not exist"):
         find_spectra(tmp_path / "nowhere")
 
 

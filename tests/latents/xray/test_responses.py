@@ -88,7 +88,7 @@ def test_a_matrix_that_holds_the_area_needs_no_arf(tmp_path: Path) -> None:
     path = write(tmp_path / "a.rsp", *rmf(50 * blurred(), HDUCLAS3="FULL"))
     response = read_response(path)
     np.testing.assert_allclose(response.matrix.sum(axis=1), 50, rtol=1e-5)
-    with pytest.raises(DataError, match="already"):
+    with pytest.raises(DataError, match="includes the effective area"):
         read_response(path, write(tmp_path / "a.arf", arf(10)))
 
 
@@ -138,7 +138,7 @@ def gaps(columns: dict) -> None:
         (lambda: rmf(blurred(), change=longer), "row 4 of the matrix are incomplete"),
         (lambda: rmf(blurred(), change=later), "row 4 of the matrix leaves the channels"),
         (lambda: rmf(blurred(), change=more_groups), "row 4 of the matrix are incomplete"),
-        (lambda: rmf(blurred(), change=negative), "no probabilities"),
+        (lambda: rmf(blurred(), change=negative), "not probabilities"),
         (lambda: rmf(blurred(), change=gaps), "leave gaps"),
         (lambda: rmf(blurred(), first=0, TLMIN4=1), "leaves the channels"),
     ],

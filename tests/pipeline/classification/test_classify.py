@@ -13,9 +13,9 @@ from astropy.table import Table
 from catalogs import open_catalog
 from catalogs.flags import ClusterFlag
 from catalogs.parts import PartStore
-from catalogs.reference import shipped
+from catalogs.reference import packaged_reference
 from catalogs.verify import verify
-from survey.classes.montecarlo import run_draws
+from survey.classes.monte_carlo import run_draws
 from survey.config import Settings, build_settings
 from survey.engine.cluster import Cluster
 from survey.errors import ConfigError, DataError
@@ -184,7 +184,10 @@ def test_ratios_out_of_range_are_an_error_that_names_the_sets_that_fit(run, sett
 
 
 def test_where_no_set_fits_the_advice_is_to_add_one():
-    assert fitting_sets(pd.DataFrame({"galaxy": ["a"], "slope_alpha": [1.0]}), shipped()) == []
+    assert (
+        fitting_sets(pd.DataFrame({"galaxy": ["a"], "slope_alpha": [1.0]}), packaged_reference())
+        == []
+    )
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_running_out_of_memory_is_a_matter_of_resources(task, monkeypatch):
     assert "40 GB" in failure["message"]
 
 
-def test_a_picture_that_fails_costs_no_galaxy(task, monkeypatch):
+def test_a_figure_that_fails_costs_no_galaxy(task, monkeypatch):
     def draw(root, name, key):
         raise RuntimeError("no ink")
 

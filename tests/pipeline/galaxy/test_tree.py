@@ -140,7 +140,7 @@ def test_large_galaxies_are_cut_by_a_sample_on_every_path(targets, tmp_path, exa
     np.testing.assert_array_equal(first, second)
 
 
-def test_an_approximate_tree_is_said_to_be_one(targets, tmp_path):
+def test_an_approximate_tree_is_noted(targets, tmp_path):
     settings = galaxy_by("two-stage", targets[0], tmp_path, micro_clusters=40).settings
     task = GalaxyTask(targets[0], settings, tmp_path)
     assert any("two-stage" in note for note in process_galaxy(task).notes)

@@ -5,7 +5,7 @@ import pytest
 
 from catalogs import open_catalog
 from catalogs.errors import CatalogError
-from catalogs.reference import read_reference, shipped
+from catalogs.reference import packaged_reference, read_reference
 from catalogs.verify import verify
 from survey.config import build_settings, load_settings
 from survey.errors import ConfigError
@@ -85,7 +85,7 @@ def test_rows_of_the_same_name_take_the_place_of_the_packaged_ones(own_lines):
     reference = read_reference({"lines": [own_lines]})
     (line,) = (line for line in reference.lines if line.name == "NeII_12.81")
     assert line.wavelength_um == pytest.approx(12.815)
-    assert len(reference.lines) == len(shipped().lines)
+    assert len(reference.lines) == len(packaged_reference().lines)
 
 
 def test_a_list_can_take_the_place_of_all_packaged_rows(own_lines):
@@ -102,13 +102,13 @@ def test_a_list_can_take_the_place_of_all_packaged_rows(own_lines):
     [
         ("lines", "a.ecsv", HEADER + OWN_LINE + "Bad -1.0 x\n", r"a\.ecsv:10: Bad has no positive"),
         ("lines", "a.ecsv", HEADER + OWN_LINE + OWN_LINE, r"a\.ecsv:10: Own_12\.90 occurs more"),
-        ("lines", "a.ecsv", HEADER + '"a/b" 1.0 x\n', r"a\.ecsv:9: a name cannot be part"),
+        ("lines", "a.ecsv", HEADER + '"a/b" 1.0 x\n', r"a\.ecsv:9: a name has characters"),
         ("lines", "a.ecsv", "name\n", "cannot be read as an ECSV table"),
         (
             "windows",
             "a.toml",
             "[windows]\nmine = [3, 2]\n",
-            r"a\.toml:2: window 'mine' is no range",
+            r"a\.toml:2: window 'mine' is not a range",
         ),
         (
             "windows",

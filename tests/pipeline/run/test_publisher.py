@@ -6,7 +6,7 @@ import time
 import pytest
 
 from catalogs.errors import CatalogError
-from catalogs.vocabulary import shipped_vocabulary
+from catalogs.vocabulary import packaged_vocabulary
 from survey.pipeline.run import publisher as growing
 from survey.pipeline.run.publisher import PeriodicPublisher
 
@@ -33,7 +33,7 @@ def test_galaxies_go_on_while_a_catalog_is_published(tmp_path, monkeypatch):
 
     monkeypatch.setattr(growing, "PUBLISH_EVERY_S", 0.0)
     monkeypatch.setattr(growing, "publish", slow)
-    catalog = PeriodicPublisher(tmp_path, {}, shipped_vocabulary())
+    catalog = PeriodicPublisher(tmp_path, {}, packaged_vocabulary())
     parts = [tmp_path / "one"]
     catalog.grow(parts, [])
     assert begun.wait(10), "it is being published, and we are here"
@@ -45,7 +45,7 @@ def test_galaxies_go_on_while_a_catalog_is_published(tmp_path, monkeypatch):
 
 
 def test_no_catalog_is_smaller_than_the_last(tmp_path, published):
-    catalog = PeriodicPublisher(tmp_path, {}, shipped_vocabulary())
+    catalog = PeriodicPublisher(tmp_path, {}, packaged_vocabulary())
     catalog.published = 3
     catalog.grow([tmp_path] * 3, [])
     catalog.finish([tmp_path] * 3, [], complete=False)
@@ -53,7 +53,7 @@ def test_no_catalog_is_smaller_than_the_last(tmp_path, published):
 
 
 def test_a_complete_run_is_published_however_small(tmp_path, published):
-    catalog = PeriodicPublisher(tmp_path, {}, shipped_vocabulary())
+    catalog = PeriodicPublisher(tmp_path, {}, packaged_vocabulary())
     catalog.published = 3
     catalog.finish([tmp_path] * 2, [], complete=True)
     assert published == [2]
@@ -62,7 +62,7 @@ def test_a_complete_run_is_published_however_small(tmp_path, published):
 def test_publishing_takes_a_small_share_of_the_time(tmp_path, monkeypatch):
     monkeypatch.setattr(growing, "PUBLISH_EVERY_S", 0.0)
     monkeypatch.setattr(growing, "publish", lambda *args, **kwargs: time.sleep(0.05))
-    catalog = PeriodicPublisher(tmp_path, {}, shipped_vocabulary())
+    catalog = PeriodicPublisher(tmp_path, {}, packaged_vocabulary())
     catalog.finish([tmp_path], [], complete=True)
     rest_s = catalog.next_time - time.monotonic()
     assert rest_s == pytest.approx(0.05 / growing.PUBLISH_SHARE, rel=0.5)
@@ -75,7 +75,7 @@ def test_a_catalog_that_cannot_be_published_stops_the_run(tmp_path, monkeypatch)
 
     monkeypatch.setattr(growing, "PUBLISH_EVERY_S", 0.0)
     monkeypatch.setattr(growing, "publish", fail)
-    catalog = PeriodicPublisher(tmp_path, {}, shipped_vocabulary())
+    catalog = PeriodicPublisher(tmp_path, {}, packaged_vocabulary())
     catalog.grow([tmp_path], [])
     with pytest.raises(CatalogError, match="two parts"):
         catalog.grow([tmp_path], [])

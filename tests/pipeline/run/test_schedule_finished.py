@@ -45,7 +45,7 @@ def test_nothing_is_started_where_nothing_is_to_do(root, targets, settings):
     drawn = []
     outcomes = again(root, targets, settings, draw=lambda *galaxy: drawn.append(galaxy[1]))
     assert outcomes == {"SIM-001": "reused", "SIM-002": "reused"}
-    assert sorted(drawn) == sorted(outcomes), "pictures may be missing still"
+    assert sorted(drawn) == sorted(outcomes), "figures may be missing still"
 
 
 def test_a_new_galaxy_needs_a_cluster(root, targets, settings):

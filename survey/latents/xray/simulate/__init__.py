@@ -1,8 +1,8 @@
 """Counted X-ray spectra of sources of known class, as the Chandra Source Catalog has them.
 
-`emission`, `plasma` and `absorption` are the physics, `sources` draws sources from the ranges
-of their class (`classes.toml`), `observation` says how they are looked at, `survey` puts all
-together and keeps what is true.
+`emission`, `plasma` and `absorption` are the physics. `sources` draws sources from the ranges of
+their class (`classes.toml`), `observation` describes how they are observed, and `survey` simulates
+their spectra and keeps the truth.
 """
 
 from survey.latents.xray.simulate.sources import class_names

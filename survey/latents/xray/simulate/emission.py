@@ -1,7 +1,7 @@
-"""What X-ray sources emit: photons per bin of energy, in any one unit of normalisation.
+"""Emission of X-ray sources: photons per bin of energy, in an arbitrary normalisation.
 
-Every function takes the energies of the bins as emitted, in keV, and returns the density of
-photons there. Bins are far narrower than the detector resolves: their middles stand for them.
+Every function takes the emitted energies of the bins in keV and returns the density of photons.
+Bins are far narrower than the resolution of the detector, so their middles are used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a source is looked at: exposure, angle to the axis, background, light curve."""
+"""The observation of a source: exposure, angle to the axis, background, light curve."""
 
 from __future__ import annotations
 

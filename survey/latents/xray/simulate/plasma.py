@@ -1,14 +1,14 @@
 """Optically thin plasma in collisional equilibrium: bremsstrahlung and strong line complexes.
 
-An approximation and no plasma code. The continuum is that of hydrogen and helium alone, which
-leaves out recombination and two photons: below 0.5 keV of temperature it is too faint. Lines
+This is an approximation, not a plasma code. The continuum is that of hydrogen and helium alone,
+without recombination and two-photon emission: at temperatures below 0.5 keV it is too faint. Lines
 are excited by electrons from the ground,
 
     rate = 8.63e-6 T^-1/2 (8 pi / sqrt 3) f g (13.6 eV / E) exp(-E / kT) cm3/s,
 
 with one effective Gaunt factor g (van Regemorter 1962, ApJ 136, 906; Mewe 1972, A&A 20, 215).
 Equivalent widths of the K lines of silicon to iron and the share of lines between 0.5 and 2 keV
-come out like those of detailed models, to a factor of about 1.5.
+agree with those of detailed models to a factor of about 1.5.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sources drawn from the ranges of their class, and the photons that reach us from them."""
+"""Draws sources from the ranges of their class, and computes the photons that arrive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A survey of X-ray sources: many detections of sources of all classes, and their truth."""
+"""Simulates a survey of X-ray sources: many detections of sources of all classes, with truth."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class XrayTruth:
 
 @dataclass(frozen=True)
 class SimulatedXray:
-    """Counted spectra, and what is true of them. The spectra themselves tell nothing of it."""
+    """Counted spectra, and their truth, which is not in the spectra themselves."""
 
     spectra: SpectrumSet
     truth: XrayTruth
@@ -115,7 +115,7 @@ def simulate_xray(
     ideal = responses is None
     folded = [one.onto(grid) for one in ([acis_like_response()] if ideal else responses or [])]
     if not folded:
-        raise ConfigError("there is no response to simulate with")
+        raise ConfigError("no response to simulate with")
     draws = list(_draws(n_spectra, seed, tuple(classes or class_names())))
     expected = np.empty((n_spectra, len(grid)))
     for row, one in enumerate(draws):

@@ -72,7 +72,7 @@ class StripWork:
 
     @property
     def pairs(self) -> list[StripPair]:
-        """All pairs of strips, dearest first."""
+        """All pairs of strips, the most expensive first."""
         return strip_pairs(self.spectra.shape[0], self.strip)
 
     @property

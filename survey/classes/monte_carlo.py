@@ -1,17 +1,17 @@
-"""The Monte Carlo: what classes the clusters would have, had they been measured again.
+"""The Monte Carlo: classes of the clusters over many simulated repetitions of the measurement.
 
-In one draw the fluxes are perturbed, the ratios rebuilt, the labels spread again and a
-forest grown again. Three kinds of probability come of it, each more honest than the last:
+In one draw the fluxes are perturbed, the ratios computed, the labels spread and a forest grown. It
+gives three kinds of probability, each less optimistic than the one before:
 
-`p`           by all trees: what the forest says of clusters it was grown from;
-`p_oob`       out of bag: by the trees that have not seen the cluster, though they have seen
-              others of its galaxy, and its label has been spread;
+`p`           by all trees, also those grown from the cluster;
+`p_oob`       out of bag: by trees that were not grown from the cluster, though from others of its
+              galaxy, and after its label was spread;
 `p_held_out`  by trees that were grown without its galaxy, whose labels were not spread.
 
-For the last, galaxies take turns: a draw holds out one of them (or one fold of them, where
-there are more than `MAX_FOLDS`) and grows a fifth as many trees without it.
+For the last, each draw holds out one galaxy (or one fold of galaxies, if there are more than
+`MAX_FOLDS`) and grows a fifth as many trees without it.
 
-Draw number d is seeded by (seed, d) and summed exactly: draws may be done anywhere, in any
+Draw number d is seeded by (seed, d), and sums are exact. So draws may be made anywhere, in any
 order and portions.
 """
 
@@ -26,19 +26,19 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from survey.classes.draw import Draw, make_draw, scaling_of
 from survey.classes.exact_sum import ExactSum
 from survey.classes.forest import GrownTree, probabilities
-from survey.classes.realisation import Draw, make_draw, scaling_of
 from survey.classes.sample import LabelledSample, Method
 from survey.classes.types import UNLABELLED, Bools, Floats
 
 MAX_FOLDS = 20
 
 SIDE_SHARE = 5
-"""One in so many trees for what is measured beside `p`: held-out galaxies, permutations."""
+"""Held-out galaxies and permutations get one in so many trees."""
 
 MAX_PERMUTED = 512
-"""Labelled clusters by which permutation importance is measured."""
+"""Most labelled clusters that permutation importance is measured with."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ class DrawSums:
     p, p_oob, p_held_out : ExactSum (N, C)
         Probabilities of the classes.
     reached : ExactSum (N,)
-        Whether a label arrived.
+        Whether a label reached the cluster.
     importance : ExactSum (P,)
         Share of each predictor in the decrease of the Gini impurity.
     permutation : ExactSum (P,)
         By how much the out-of-bag probability of the right class falls when the values of
-        the predictor are shuffled; its own counterpart may stand in for it, and hides it.
+        the predictor are shuffled. It is small if another predictor has the same information.
     """
 
     p: ExactSum
@@ -72,7 +72,7 @@ class DrawSums:
 def run_draws(
     labelled: LabelledSample, method: Method, draws: Iterable[int], seed: int
 ) -> DrawSums:
-    """Do the draws of these numbers (one at least) one after the other, on one thread.
+    """Make the draws of these numbers (at least one) one after the other, on one thread.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def _sums_of(draw: Draw, held_out: Bools) -> DrawSums:
 def _held_out_probabilities(draw: Draw, held_out: Bools, trees: int) -> Floats:
     """Probabilities (N, C) of the clusters held out, NaN for the others.
 
-    NaN for all where those left do not have two classes.
+    NaN for all if the remaining clusters do not have two classes.
     """
     n_classes = len(draw.labelled.classes)
     found = np.full((len(held_out), n_classes), np.nan)
@@ -122,7 +122,7 @@ def _held_out_probabilities(draw: Draw, held_out: Bools, trees: int) -> Floats:
 
 
 def _held_out(galaxy: NDArray[np.integer], draw: int) -> Bools:
-    """Clusters of the galaxies whose turn it is."""
+    """Clusters of the galaxies that this draw holds out."""
     galaxies, position = np.unique(galaxy, return_inverse=True)
     folds = min(len(galaxies), MAX_FOLDS)
     return np.asarray(position % folds == draw % folds)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from survey.config import ReadSettings
-from survey.cubes.fits import open_fits
+from survey.cubes.read_fits import open_fits
 from survey.cubes.registry import read_cube
 from survey.errors import DataError
 
@@ -34,7 +34,7 @@ def test_a_compressed_file_reads_like_the_plain_one(s3d, write):
 def test_a_large_compressed_file_is_unpacked_beside_the_run_and_leaves_nothing(
     s3d, write, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("survey.cubes.fits.UNPACKED_IN_MEMORY_BYTES", 1000)
+    monkeypatch.setattr("survey.cubes.read_fits.UNPACKED_IN_MEMORY_BYTES", 1000)
     scratch = tmp_path / "run" / ".scratch"
     with open_fits(write(s3d, "cube.fits.gz"), scratch=scratch) as packed:
         np.testing.assert_array_equal(packed.array("SCI"), s3d["SCI"].data)

@@ -1,4 +1,4 @@
-"""One draw of the Monte Carlo: perturbed predictors, labels spread among them, trees grown."""
+"""One draw of the Monte Carlo: predictors are perturbed, labels spread, and trees grown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from survey.classes.types import UNLABELLED, Floats32, Labels
 
 @dataclass(frozen=True)
 class Draw:
-    """A sample as it might have been measured.
+    """A perturbed sample: one possible measurement of the clusters.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class Draw:
     graph : (N, N) array
         Similarities of the clusters in this draw.
     rng : Generator
-        The random numbers of this draw alone.
+        Random numbers of this draw.
     """
 
     labelled: LabelledSample
@@ -33,7 +33,7 @@ class Draw:
     rng: np.random.Generator
 
     def spread(self, labels: Labels) -> Labels:
-        """Labels (N,) that arrive from those given, between clusters that are informed."""
+        """Labels (N,) after spreading the given ones among clusters with measurements."""
         informed = self.labelled.sample.informed
         given = np.where(informed, labels, UNLABELLED).astype(np.int32)
         n_classes = len(self.labelled.classes)
@@ -65,10 +65,10 @@ def make_draw(
 
 
 def draw_generator(number: int, seed: int) -> np.random.Generator:
-    """Random numbers of one draw, whichever others are done beside it."""
+    """Random numbers of one draw, independent of which other draws are made."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
 
 
 def scaling_of(labelled: LabelledSample) -> Scaling:
-    """Scale of the sample as measured, which all draws share."""
+    """Scaling of the sample as measured, which all draws use."""
     return fit_scaling(labelled.sample.measured(), labelled.sample.predictors)

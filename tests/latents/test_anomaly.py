@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import kstest
 
 from survey.errors import ConfigError
-from survey.latents.evaluation.anomaly import deviance_moments, find_anomalies, misfit, nearest
+from survey.latents.anomaly import deviance_moments, find_anomalies, misfit, nearest
 from survey.latents.models.likelihood import poisson_deviance
 from survey.latents.models.nmf import SpectralNMF
 from survey.latents.models.pca import SpectralPCA
@@ -62,5 +62,5 @@ def test_neighbours_are_the_nearest_and_never_oneself():
     assert 3 not in rows
     assert (np.diff(distance) >= 0).all()
     assert len(nearest(latents, 3, 500)[0]) == 49
-    with pytest.raises(ConfigError, match="no other"):
+    with pytest.raises(ConfigError, match="only one spectrum"):
         nearest(latents[:1], 0, 3)

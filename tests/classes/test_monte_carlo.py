@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from survey.classes.montecarlo import DrawSums, run_draws
+from survey.classes.monte_carlo import DrawSums, run_draws
 from survey.classes.ratios import parse_ratios
 from survey.classes.results import conclude
 from survey.classes.sample import LabelledSample, Method, fit_scaling
@@ -175,7 +175,7 @@ def test_larger_errors_make_less_certain_classes() -> None:
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ([0, 0, -1], "nothing to tell apart"),
+        ([0, 0, -1], "fewer than two classes"),
         ([-1, -1, -1], "found no label"),
         ([0, 1], "do not fit"),
         ([0, 1, 7], "do not fit"),

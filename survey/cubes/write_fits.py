@@ -1,4 +1,4 @@
-"""Cubes written as FITS, for people who look at them with the tools of the trade."""
+"""Writes cubes as FITS, for the usual viewers."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def write_cube(
 ) -> None:
     """Write cubes of one shape (wavelength, y, x), each as an extension of its name.
 
-    A cube is given as blocks of its planes, one after the other, and written as they come.
-    The wavelengths, which may have gaps, are given as JWST cubes give theirs: tabulated in
-    an extension (FITS paper III), which the third axis refers to.
+    A cube is given as consecutive blocks of its planes, which are written as they come. The
+    wavelengths may have gaps. As in JWST cubes they are in a table extension, to which the
+    third axis refers (FITS paper III).
     """
     celestial = read_header(celestial_header) if celestial_header else fits.Header()
     fits.HDUList([fits.PrimaryHDU()]).writeto(path, overwrite=True)

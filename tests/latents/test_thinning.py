@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from survey.errors import DataError
-from survey.latents.evaluation.thinning import split
+from survey.latents.thinning import split
 from tests.latents.toys import counted, measured
 
 

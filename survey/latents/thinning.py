@@ -1,10 +1,10 @@
-"""A spectrum as two independent, shorter observations of the same thing.
+"""Splits a spectrum into two independent, shorter observations of the same source.
 
-Each count is kept with the probability `fraction`: what is kept and what is left are Poisson
-again and independent of each other (binomial thinning). What is seen in one half and
-predicted of the other cannot be noise. For normal errors the same is done by adding noise
-drawn once and taking it off the other half (data fission; Leiner et al. 2023); where errors
-of neighbouring bins are correlated, those halves are not quite independent.
+Each count is kept with the probability `fraction`: the counts kept and the rest are again Poisson
+and independent of each other (binomial thinning). What one half predicts of the other cannot be
+noise. For normal errors, noise is drawn once, added to one half and subtracted from the other (data
+fission; Leiner et al. 2023). If errors of neighbouring bins are correlated, these halves are not
+quite independent.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from survey.latents.spectra import SpectrumSet
 def split(
     spectra: SpectrumSet, fraction: npt.ArrayLike, rng: np.random.Generator
 ) -> tuple[SpectrumSet, SpectrumSet]:
-    """What shorter observations would have seen, and the rest.
+    """Split spectra into shorter observations and the rest.
 
     Parameters
     ----------

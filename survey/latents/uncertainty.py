@@ -1,8 +1,7 @@
-"""How uncertain latents are, found by observing less: thinning, and how often it is right.
+"""Uncertainties of latents from thinned spectra, and how often they are right.
 
-Of what half the exposure would have seen, every draw from the same spectrum is another
-sample; their scatter is that which independent exposures of the whole length would have,
-where latents follow the counts in proportion.
+Each draw keeps half of the exposure. The scatter of the latents of these draws is that of
+independent exposures of the whole length, if latents respond linearly to the counts.
 """
 
 from __future__ import annotations
@@ -11,10 +10,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from survey.latents.evaluation.thinning import split
 from survey.latents.grid import Floats
 from survey.latents.models.base import Representation
 from survey.latents.spectra import SpectrumSet
+from survey.latents.thinning import split
 
 DRAWS = 16
 KEPT = 0.5
@@ -46,7 +45,7 @@ def coverage_of_repeats(
 ) -> float:
     """How often latents are within a standard deviation of their mean over new observations.
 
-    New observations are drawn from the `expected` counts (n, p), which simulations know.
+    New observations are drawn from the `expected` counts (n, p), which are known in simulations.
     """
     rng = np.random.default_rng([seed, 2])
     again = [

@@ -1,10 +1,10 @@
-"""FITS files opened so that a damaged one is an error and never data.
+"""Opens FITS files safely: a damaged file is an error, and never becomes data.
 
 astropy only warns when a file is too short, a compressed file may be cut without notice, and a
-memory-mapped file that shrinks kills the process. So the size that the headers imply is
-compared with the size of the file before anything is allocated, and images are read by pieces
-into native byte order. A compressed file can only be read from its beginning: it is unpacked
-once, to its own checksum, into memory if it is small and else into a temporary file.
+memory-mapped file that shrinks kills the process. So the size that the headers imply is compared
+with the size of the file before anything is allocated, and images are read in pieces into native
+byte order. A compressed file can only be read from its beginning. It is unpacked once, checked by
+its own checksum, into memory if it is small and otherwise into a temporary file.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ class FitsFile:
         return self._hdu(extension).header
 
     def number(self, extension: str | int, keyword: str, default: float | None = None) -> float:
-        """A number from a header; the default, if there is one, stands for a missing keyword.
+        """A number from a header; `default`, if given, replaces a missing keyword.
 
         Raises
         ------
         DataError
-            If the keyword is missing without a default, or holds no number.
+            If the keyword is missing without a default, or is not a number.
         """
         value = self.header(extension).get(keyword, default)
         try:
@@ -103,7 +103,7 @@ class FitsFile:
         shape = hdu.shape if hdu.is_image else ()
         if len(shape) not in ndim or 0 in shape:
             raise DataError(
-                f"extension {extension} does not hold the image needed",
+                f"extension {extension} has no image of the expected shape",
                 file=self.path,
                 expected=f"{' or '.join(str(n) for n in ndim)} dimensions",
                 found=f"shape {shape}" if hdu.is_image else "a table",
@@ -140,7 +140,7 @@ class FitsFile:
         """
         hdu = self._hdu(extension)
         if not isinstance(hdu, fits.BinTableHDU):
-            raise DataError(f"extension {extension} is no table", file=self.path)
+            raise DataError(f"extension {extension} is not a table", file=self.path)
         # The sum is that of the bytes on disk: astropy changes those it has read as columns.
         if extension not in self._checked:
             self._check_datasum(extension, hdu)
@@ -173,7 +173,7 @@ class FitsFile:
                 f"the data of extension {extension} do not have the checksum in their header",
                 file=self.path,
                 expected=f"DATASUM {datasum}",
-                advice="Fetch the file again; if it was edited on purpose, remove DATASUM from it",
+                advice="Download the file again; if it was edited on purpose, remove DATASUM",
             )
 
     def _datasum_agrees(self, hdu: Any, datasum: str) -> bool:
@@ -217,7 +217,7 @@ def open_fits(path: str | Path, *, scratch: Path | None = None) -> Iterator[Fits
                     file=path,
                     expected=f"{needed_bytes} bytes from its headers",
                     found=f"{content_bytes} bytes",
-                    advice="Fetch the file again",
+                    advice="Download the file again",
                 )
             yield FitsFile(path, hdus, content)
 

@@ -1,7 +1,7 @@
-"""Spectra unlike all others, and spectra like a given one.
+"""Finds spectra unlike all others, and spectra like a given one.
 
-There are two ways to be unlike others: to have latents that hardly any other spectrum has,
-and to have a spectrum that no latents describe.
+A spectrum is unusual if hardly any other spectrum has similar latents, or if its latents do not
+describe it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MANY_COUNTS = 1000.0
 
 @dataclass(frozen=True)
 class Anomaly:
-    """How unlike the others each of n spectra is.
+    """How much each of n spectra differs from the others.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Anomaly:
 
 
 def find_anomalies(model: Representation, spectra: SpectrumSet) -> Anomaly:
-    """Compare spectra with each other, and with what a model makes of them."""
+    """Compare spectra with each other, and with their descriptions by a model."""
     latents = standardised(model.transform(spectra))
     isolation = _isolation(latents)
     found = misfit(spectra, model.expected(spectra))
@@ -63,7 +63,7 @@ def nearest(latents: Floats, row: int, number: int) -> tuple[NDArray[np.intp], F
         If there are no others.
     """
     if len(latents) < 2:
-        raise ConfigError("there is no other spectrum to be near to")
+        raise ConfigError("there is only one spectrum: no neighbours")
     scaled = standardised(latents)
     tree = NearestNeighbors(n_neighbors=min(number + 1, len(latents))).fit(scaled)
     distance, which = tree.kneighbors(scaled[row : row + 1])
