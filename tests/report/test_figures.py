@@ -143,7 +143,7 @@ def test_figures_are_drawn_once_per_result(finished):
 
 def test_figures_of_a_part_that_is_gone_are_refused(finished):
     root, receipt = finished
-    with pytest.raises(IntegrityError, match="not there"):
+    with pytest.raises(IntegrityError, match="part of SIM-001 is missing"):
         draw_galaxy_figures(root, receipt.galaxy, "0" * 32)
 
 
