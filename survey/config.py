@@ -124,7 +124,7 @@ class LinkageSettings(_Table):
     "two-stage", which first puts spaxels into `micro_clusters` micro-clusters.
     """
 
-    method: Literal["ward", "average", "complete", "single"] = "ward"
+    method: Literal["ward", "average", "complete", "single"] = "average"
     ward_input: Literal["distance", "squared"] = "distance"
     path: str = "auto"
     micro_clusters: int = Field(default=3000, ge=2)
@@ -133,19 +133,20 @@ class LinkageSettings(_Table):
 class CutSettings(_Table):
     """Where the dendrogram is cut.
 
-    "auto" tries k_min to k_max clusters and takes the best mean rank of its indices. "snr" takes
-    the most clusters, up to k_max, that each reach target_snr. "fixed" takes k.
+    "walk" (or "auto") goes down the tree and keeps the splits that are real; one cluster is an
+    answer. "silhouette" takes the largest mean silhouette. "snr" takes the most clusters that each
+    reach target_snr. "fixed" takes k. k_min and k_max bound the number of clusters, if given.
     """
 
-    criterion: Literal["auto", "fixed", "snr"] = "auto"
+    criterion: Literal["walk", "auto", "silhouette", "snr", "fixed"] = "walk"
     k: int = Field(default=6, ge=1)
-    k_min: int = Field(default=3, ge=2)
-    k_max: int = Field(default=12, ge=2)
+    k_min: int | None = Field(default=None, ge=1)
+    k_max: int | None = Field(default=None, ge=1)
     target_snr: float = Field(default=30.0, gt=0)
 
     @model_validator(mode="after")
     def _range_is_ordered(self) -> CutSettings:
-        if self.k_max < self.k_min:
+        if self.k_min is not None and self.k_max is not None and self.k_max < self.k_min:
             raise ValueError(f"k_max = {self.k_max} is below k_min = {self.k_min}")
         return self
 

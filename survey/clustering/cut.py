@@ -1,7 +1,7 @@
 """Where the dendrogram is cut: how many clusters a galaxy is divided into.
 
-The rule is an entry of `CRITERIA`, chosen in the settings. Its curve, its choice and the runner-up
-are recorded with the result.
+The rule is an entry of `CRITERIA`, chosen in the settings. Its curve or its decisions are recorded
+with the result.
 """
 
 from __future__ import annotations
@@ -11,11 +11,42 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
-from survey.clustering.criteria import INDICES, CutProblem, Labels, Tree, partition
-from survey.clustering.pair_sums import Pairs, as_pairs
+from survey.clustering.criteria import CutProblem, Labels, Tree, partition, silhouette
+from survey.clustering.pair_sums import Pairs
+from survey.clustering.walk.decisions import Decision
+from survey.clustering.walk.walk import WalkResult
 from survey.config import CutSettings
+
+K_MAX = 12
+"""Most clusters that the criteria with a curve try if the settings give no limit."""
+
+
+@dataclass(frozen=True)
+class CutInput:
+    """What the criteria may use. What is costly is a function, called where it is needed.
+
+    Parameters
+    ----------
+    tree : (n-1, 4) array
+        Merges in order of height, in the format of SciPy.
+    walk : callable
+        Walks down the tree between limits of the number of clusters.
+    distances : callable
+        Squared minimised distances of all spaxels or of a sample.
+    snr_of_labels : callable
+        S/N of every cluster of a partition with labels 1..k.
+    """
+
+    tree: Tree
+    walk: Callable[[], WalkResult]
+    distances: Callable[[], Pairs]
+    snr_of_labels: Callable[[Labels], NDArray[np.floating]]
+
+    @property
+    def size(self) -> int:
+        """Number of spaxels."""
+        return len(self.tree) + 1
 
 
 @dataclass(frozen=True)
@@ -31,10 +62,11 @@ class Cut:
     criterion : str
         Key of `CRITERIA`.
     curve : dict of (m,) arrays
-        The values that the criterion compared, against its column ``"k"``; empty for a fixed
-        number.
+        The values that the criterion compared, against its column ``"k"``; empty if it has none.
     runner_up : int or None
-        The second choice.
+        The second choice of a criterion with a curve.
+    decisions : tuple of Decision
+        Of the walk, in order; empty for other criteria.
     """
 
     labels: Labels
@@ -42,46 +74,34 @@ class Cut:
     criterion: str
     curve: dict[str, NDArray[np.float64]]
     runner_up: int | None
+    decisions: tuple[Decision, ...] = ()
 
 
-def choose_cut(
-    tree: Tree,
-    distances: Pairs | NDArray[np.floating],
-    settings: CutSettings,
-    *,
-    brightness: NDArray[np.floating],
-    relink: Callable[[NDArray[np.floating]], Tree],
-    snr_of_labels: Callable[[Labels], NDArray[np.floating]],
-) -> Cut:
-    """Choose the number of clusters by ``settings.criterion`` and cut.
+def choose_cut(given: CutInput, settings: CutSettings, *, brightness: NDArray[np.floating]) -> Cut:
+    """Divide the spaxels by ``settings.criterion``.
 
     Parameters
     ----------
-    tree : (n-1, 4) array
-        Merges in order of height, in the format of SciPy.
-    distances : Pairs or (n (n-1) / 2,) array
-        Squared minimised distances, an array in SciPy's order.
+    given : CutInput
     settings : CutSettings
     brightness : (n,) array
         Surface brightness of the spaxels, by which clusters are numbered.
-    relink : callable
-        Makes a tree from condensed squared distances as `tree` was made; used on subsamples.
-    snr_of_labels : callable
-        S/N of every cluster of a partition with labels 1..k.
 
     Returns
     -------
     Cut
         With fewer clusters than asked for where there are not enough spaxels.
     """
-    problem = CutProblem(tree, as_pairs(distances), _candidates(settings, len(tree) + 1), relink)
-    choice = CRITERIA[settings.criterion](problem, settings, snr_of_labels)
-    labels = _number_by_brightness(partition(tree, choice.k), brightness)
-    return Cut(labels, choice.k, settings.criterion, choice.curve, choice.runner_up)
-
-
-def _candidates(settings: CutSettings, size: int) -> NDArray[np.intp]:
-    return np.arange(settings.k_min, min(settings.k_max, size - 1) + 1)
+    choice = CRITERIA[settings.criterion](given, settings)
+    labels = _number_by_brightness(choice.labels, brightness)
+    return Cut(
+        labels,
+        int(labels.max()),
+        "walk" if settings.criterion == "auto" else settings.criterion,
+        choice.curve,
+        choice.runner_up,
+        choice.decisions,
+    )
 
 
 def _number_by_brightness(labels: Labels, brightness: NDArray[np.floating]) -> Labels:
@@ -93,51 +113,55 @@ def _number_by_brightness(labels: Labels, brightness: NDArray[np.floating]) -> L
 
 @dataclass(frozen=True)
 class _Choice:
-    k: int
+    labels: Labels
     curve: dict[str, NDArray[np.float64]]
-    runner_up: int | None
+    runner_up: int | None = None
+    decisions: tuple[Decision, ...] = ()
 
 
-SnrOfLabels = Callable[[Labels], NDArray[np.floating]]
+def _fixed(given: CutInput, settings: CutSettings) -> _Choice:
+    return _Choice(partition(given.tree, min(settings.k, given.size)), {})
 
 
-def _fixed(problem: CutProblem, settings: CutSettings, snr_of_labels: SnrOfLabels) -> _Choice:
-    return _Choice(min(settings.k, problem.size), {}, None)
+def _walk(given: CutInput, settings: CutSettings) -> _Choice:
+    """The splits of the tree that are real; see `survey.clustering.walk`."""
+    found = given.walk()
+    return _Choice(found.labels, {}, None, tuple(found.decisions))
 
 
-def _largest_with_snr(
-    problem: CutProblem, settings: CutSettings, snr_of_labels: SnrOfLabels
-) -> _Choice:
+def _largest_with_snr(given: CutInput, settings: CutSettings) -> _Choice:
     """The most clusters that all reach the target S/N; one if not even the whole galaxy does."""
-    ks = np.arange(1, min(settings.k_max, problem.size) + 1)
-    lowest = np.array([snr_of_labels(partition(problem.tree, int(k)) + 1).min() for k in ks])
+    ks = np.arange(settings.k_min or 1, min(settings.k_max or K_MAX, given.size) + 1)
+    lowest = np.array([given.snr_of_labels(partition(given.tree, int(k)) + 1).min() for k in ks])
     reached = ks[lowest >= settings.target_snr][::-1]
-    k = int(reached[0]) if len(reached) else 1
-    runner_up = int(reached[1]) if len(reached) > 1 else None
-    return _Choice(k, {"k": ks.astype(float), "lowest_snr": lowest.astype(float)}, runner_up)
+    k = int(reached[0]) if len(reached) else int(ks[0])
+    return _Choice(
+        partition(given.tree, k),
+        {"k": ks.astype(float), "lowest_snr": lowest.astype(float)},
+        int(reached[1]) if len(reached) > 1 else None,
+    )
 
 
-def _best_mean_rank(
-    problem: CutProblem, settings: CutSettings, snr_of_labels: SnrOfLabels
-) -> _Choice:
-    """The best mean rank over the indices that vote; of equal ranks, the fewest clusters."""
-    if not len(problem.ks):
-        return _Choice(1, {}, None)
-    curve = {index.name: index.curve(problem) for index in INDICES}
-    ranks = [
-        rankdata(-curve[index.name] if index.better == "larger" else curve[index.name])
-        for index in INDICES
-        if index.votes
-    ]
-    mean_rank = np.mean(ranks, axis=0)
-    order = [int(k) for k in problem.ks[np.argsort(mean_rank, kind="stable")]]
-    curve = {"k": problem.ks.astype(float), **curve, "mean_rank": mean_rank}
-    return _Choice(order[0], curve, order[1] if len(order) > 1 else None)
+def _largest_silhouette(given: CutInput, settings: CutSettings) -> _Choice:
+    """The largest mean silhouette; it is not defined for one cluster."""
+    first, last = max(settings.k_min or 2, 2), min(settings.k_max or K_MAX, given.size - 1)
+    ks = np.arange(first, last + 1)
+    if not len(ks):
+        return _Choice(np.zeros(given.size, np.int32), {})
+    values = silhouette(CutProblem(given.tree, given.distances(), ks))
+    order = [int(k) for k in ks[np.argsort(-values, kind="stable")]]
+    return _Choice(
+        partition(given.tree, order[0]),
+        {"k": ks.astype(float), "silhouette": values},
+        order[1] if len(order) > 1 else None,
+    )
 
 
-CRITERIA: dict[str, Callable[[CutProblem, CutSettings, SnrOfLabels], _Choice]] = {
-    "fixed": _fixed,
+CRITERIA: dict[str, Callable[[CutInput, CutSettings], _Choice]] = {
+    "walk": _walk,
+    "auto": _walk,
+    "silhouette": _largest_silhouette,
     "snr": _largest_with_snr,
-    "auto": _best_mean_rank,
+    "fixed": _fixed,
 }
-"""The rules by which a number of clusters may be chosen."""
+"""The rules by which a number of clusters may be chosen; "auto" is another name of "walk"."""

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from survey.clustering.cut import Cut, choose_cut
+from survey.clustering.cut import Cut, CutInput, choose_cut
 from survey.clustering.geometry import ClusterGeometry, cluster_geometry, photometric_centre
 from survey.clustering.pair_sums import sampled_members
 from survey.clustering.profiles import (
@@ -20,8 +20,10 @@ from survey.clustering.profiles import (
     shifts_to_medoids,
     stacked_snr,
 )
+from survey.clustering.walk.aligned import align_to_components
+from survey.clustering.walk.walk import WalkResult, near_edge, walk
 from survey.config import Settings
-from survey.pipeline.galaxy.tree import SEED, TreeResult, relink
+from survey.pipeline.galaxy.tree import SEED, TreeResult
 from survey.spectra.prepare import Prepared
 
 MEDOID_CANDIDATES = 1000
@@ -71,16 +73,29 @@ class Clusters:
         return (np.abs(self.shifts) == limit) & (limit > 0)
 
 
-def cut_tree(prepared: Prepared, tree: TreeResult, settings: Settings) -> Cut:
+def cut_tree(cube: xr.Dataset, prepared: Prepared, tree: TreeResult, settings: Settings) -> Cut:
     """Cut the tree of the spaxels."""
-    return choose_cut(
+    field = _field(cube)
+    y, x = (cube[axis].values[prepared.spaxels] for axis in "yx")
+
+    def walk_down() -> WalkResult:
+        aligned = align_to_components(
+            prepared.spectra,
+            prepared.max_shift,
+            snr=prepared.snr,
+            energy=tree.energy,
+            seed=SEED,
+        )
+        limits = settings.cut.k_min, settings.cut.k_max
+        return walk(tree.tree, aligned, near_edge(y, x, field), limits=limits)
+
+    given = CutInput(
         tree.tree,
-        tree.clustered_distances(settings),
-        settings.cut,
-        brightness=prepared.brightness,
-        relink=lambda condensed: relink(condensed, settings),
+        walk=walk_down,
+        distances=lambda: tree.clustered_distances(settings),
         snr_of_labels=lambda labels: stacked_snr(prepared.flux, labels),
     )
+    return choose_cut(given, settings.cut, brightness=prepared.brightness)
 
 
 def describe_clusters(
@@ -111,8 +126,6 @@ def describe_clusters(
         y=y,
         x=x,
     )
-    field = np.zeros((cube.attrs["shape_y"], cube.attrs["shape_x"]), dtype=bool)
-    field[cube["y"].values, cube["x"].values] = True
     centre = _centre(cube, prepared)
     geometry = cluster_geometry(
         cut.labels,
@@ -120,7 +133,7 @@ def describe_clusters(
         x,
         brightness,
         centre=centre,
-        field=field,
+        field=_field(cube),
         spaxel_area_arcsec2=cube.attrs["spaxel_area_arcsec2"],
         nuclear_radius_arcsec=settings.profiles.nuclear_radius_arcsec,
     )
@@ -143,6 +156,13 @@ def _medoids(
             for members in sampled_members(labels, MEDOID_CANDIDATES, SEED)
         ]
     )
+
+
+def _field(cube: xr.Dataset) -> NDArray[np.bool_]:
+    """(ny, nx) where the cube has data."""
+    field = np.zeros((cube.attrs["shape_y"], cube.attrs["shape_x"]), dtype=bool)
+    field[cube["y"].values, cube["x"].values] = True
+    return field
 
 
 def _centre(cube: xr.Dataset, prepared: Prepared) -> tuple[float, float]:

@@ -134,9 +134,9 @@ def make_tree(galaxy: GalaxyContext, measured: tuple[TreeInput, TreeDistances]) 
     return Part(result.save, summary, notes=() if path.exact else (note,))
 
 
-def cut(galaxy: GalaxyContext, prepared: Prepared, tree_part: Receipt) -> Cut:
+def cut(galaxy: GalaxyContext, cube: xr.Dataset, prepared: Prepared, tree_part: Receipt) -> Cut:
     """The clusters of the spaxels: the tree is cut."""
-    return cut_tree(prepared, TreeResult.load(tree_part.path), galaxy.settings)
+    return cut_tree(cube, prepared, TreeResult.load(tree_part.path), galaxy.settings)
 
 
 def profiles(
@@ -229,7 +229,15 @@ STAGES = (
         kept=Kept.PART,
         libraries=("fastcluster", "numba", "scikit-learn"),
     ),
-    Stage("cut", cut, inputs=("prepare", "tree"), kept=Kept.MEMORY, settings=("cut",)),
+    Stage(
+        "cut",
+        cut,
+        inputs=("read", "prepare", "tree"),
+        kept=Kept.MEMORY,
+        settings=("cut",),
+        code=2,
+        libraries=("numpy", "scipy"),
+    ),
     Stage(
         "profiles",
         profiles,

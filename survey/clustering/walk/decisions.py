@@ -1,0 +1,63 @@
+"""The decisions of the walk, as they are recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from survey.clustering.walk.split_tests import Difference, Reason
+
+Step = Literal["split", "join", "blend"]
+
+SENTENCES: dict[tuple[Step, Reason], str] = {
+    ("split", ""): "both sides are clusters or hold some",
+    ("split", "S/N"): "a side is too noisy to be a cluster",
+    ("split", "shape"): "noise, shift and width explain the difference",
+    ("split", "colour"): "a smooth colour explains the difference",
+    ("split", "dispersion"): "the difference is small beside the variety of the galaxy",
+    ("join", "shape"): "joined: noise, shift and width explain the difference",
+    ("join", "colour"): "joined: a smooth colour explains the difference",
+    ("join", "dispersion"): "joined: the difference is small beside the variety of the galaxy",
+    ("join", "limit"): "joined: no more clusters are wanted",
+    ("blend", "shape"): "dissolved: a blend of two others, to noise, shift and width",
+    ("blend", "colour"): "dissolved: a blend of two others, to a smooth colour",
+    ("blend", "dispersion"): "dissolved: nearly a blend of two others",
+    ("blend", ""): "kept: no blend of two others",
+}
+"""What a decision means, by step and reason."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One decision of the walk.
+
+    Parameters
+    ----------
+    step : str
+        "split" (a node of the tree), "join" (two clusters after the walk) or "blend" (a cluster
+        against the blend of two others).
+    node : int
+        Node of the tree, in SciPy's numbers; -1 for other steps.
+    height : float
+        Of the node in the tree; NaN for other steps.
+    reason : str
+        The test that failed; empty if none, and the sides are apart.
+    difference : Difference
+        Of the two sides.
+    """
+
+    step: Step
+    node: int
+    height: float
+    reason: Reason
+    difference: Difference
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the two sides are kept apart."""
+        return not self.reason
+
+    @property
+    def sentence(self) -> str:
+        """The decision in words."""
+        return SENTENCES[self.step, self.reason]

@@ -1,0 +1,180 @@
+"""Whether two mean spectra differ by more than noise, shift, width and the colour of a PSF.
+
+The difference of two mean spectra is compared with what can make a difference although the light
+has one shape. Fitted away are
+
+- a shift below one sample and a change of width, each free to change along the spectrum: the first
+  and second derivative of their mean, times 1 and times u (u = -1..1 along the spectrum);
+- the smooth colours of a point-spread function that grows with wavelength: their mean times
+  Legendre polynomials up to the third.
+
+What is left is measured after smoothing, relative to the mean, and with its noise taken off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.polynomial.legendre import legvander
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from survey.clustering.walk.aligned import MeanSpectrum
+
+Reason = Literal["", "S/N", "shape", "colour", "dispersion", "limit"]
+"""The test that a difference fails, or the limit of the number of clusters; empty if none."""
+
+_ROBUST_SIGMA = 1.4826
+_TINY = np.finfo(np.float64).tiny
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The thresholds of the tests.
+
+    Parameters
+    ----------
+    min_spaxels : int
+        A cluster has at least so many.
+    min_snr : float
+        And a mean spectrum of at least this S/N;
+    min_snr_lines : float
+        or of at least this one if lines make the difference.
+    min_snr_edge : float
+        A cluster at the edge of the field needs this one.
+    line_peak : float
+        Lines make it if its peak is at least this many times its scatter.
+    max_edge_fraction : float
+        A cluster is at the edge if more than this fraction of its spaxels is.
+    min_shape : float
+        Least relative difference beyond noise, shift and width.
+    min_structure : float
+        Least relative difference that also no smooth colour explains.
+    min_of_dispersion : float
+        Least relative difference of two clusters over the dispersion of all spaxels.
+    min_blend_of_dispersion : float
+        The same for a cluster and the blend of two others.
+    min_share : float
+        Least share that either of two clusters has in a blend.
+    depth : int
+        Levels below a rejected split that are looked at.
+    """
+
+    min_spaxels: int = 5
+    min_snr: float = 50.0
+    min_snr_lines: float = 15.0
+    min_snr_edge: float = 100.0
+    line_peak: float = 10.0
+    max_edge_fraction: float = 0.6
+    min_shape: float = 0.03
+    min_structure: float = 0.012
+    min_of_dispersion: float = 0.75
+    min_blend_of_dispersion: float = 0.3
+    min_share: float = 0.15
+    depth: int = 4
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How two mean spectra differ; all relative to the root mean square of their mean.
+
+    Parameters
+    ----------
+    n : (int, int)
+        Spaxels of the two sides.
+    snr : (float, float)
+        S/N of their mean spectra.
+    total : float
+        Beyond noise.
+    shape : float
+        Beyond noise, shift and width, smoothed.
+    structure : float
+        And beyond smooth colours.
+    peak : float
+        Largest value of the unsmoothed difference over its robust scatter.
+    """
+
+    n: tuple[int, int]
+    snr: tuple[float, float]
+    total: float
+    shape: float
+    structure: float
+    peak: float
+
+    def failed_test(self, rules: Rules, least: float) -> Reason:
+        """The first test that it fails, or an empty string.
+
+        Parameters
+        ----------
+        rules : Rules
+        least : float
+            Least relative difference.
+        """
+        if self.shape < rules.min_shape:
+            return "shape"
+        if self.structure < rules.min_structure:
+            return "colour"
+        return "dispersion" if self.total < least else ""
+
+
+def compare(first: MeanSpectrum, second: MeanSpectrum, max_shift: int) -> Difference:
+    """Compare two mean spectra, after a shift of at most `max_shift` samples."""
+    size, one, other = len(first.total), first.values, second.values
+    if max_shift:
+        inner = slice(max_shift, size - max_shift)
+        errors = [
+            np.square(one[inner] - other[max_shift + s : size - max_shift + s]).sum()
+            for s in range(-max_shift, max_shift + 1)
+        ]
+        best = int(np.argmin(errors)) - max_shift
+        one, other = one[inner], other[max_shift + best : size - max_shift + best]
+    noise = (first.noise_energy + second.noise_energy) * len(one) / size
+    sigma = smoothing(max_shift)
+    mean, difference = (one + other) / 2, one - other
+    smooth_mean, smooth = (gaussian_filter1d(values, sigma) for values in (mean, difference))
+    smooth_noise = noise / (2.0 * np.sqrt(np.pi) * sigma)
+    rest = _without(difference, _colours(mean), displacements(mean))
+    boxcar = np.convolve(rest, np.ones(3) / 3, "same")
+    displaced = displacements(smooth_mean)
+    energy = np.square(smooth_mean).sum()
+    return Difference(
+        n=(first.n, second.n),
+        snr=(first.snr, second.snr),
+        total=_relative(difference, noise, np.square(mean).sum()),
+        shape=_relative(_without(smooth, displaced), smooth_noise, energy),
+        structure=_relative(
+            _without(smooth, _colours(smooth_mean), displaced), smooth_noise, energy
+        ),
+        peak=float(np.abs(boxcar).max() / max(_ROBUST_SIGMA * np.median(np.abs(boxcar)), 1e-15)),
+    )
+
+
+def smoothing(max_shift: int) -> float:
+    """Standard deviation in samples of the Gaussian by which spectra are smoothed."""
+    return max(2.0, 2.0 * max_shift / 3.0)
+
+
+def displacements(mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(m, 4) what shift and width do to a spectrum, each constant and linear along it."""
+    along = np.linspace(-1.0, 1.0, len(mean))
+    slope = np.gradient(mean)
+    bend = np.gradient(slope)
+    return np.stack([slope, slope * along, bend, bend * along], axis=1)
+
+
+def _colours(mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(m, 4) the spectrum times smooth colours."""
+    return legvander(np.linspace(-1.0, 1.0, len(mean)), 3) * mean[:, None]
+
+
+def _without(
+    difference: NDArray[np.float64], *explanations: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    design = np.hstack(explanations)
+    return difference - design @ np.linalg.lstsq(design, difference, rcond=None)[0]
+
+
+def _relative(difference: NDArray[np.float64], noise: float, energy: float) -> float:
+    return float(np.sqrt(max(np.square(difference).sum() - noise, 0.0) / max(energy, _TINY)))
