@@ -81,7 +81,7 @@ def _two_shares(
     """Least-squares shares of two spectra in a third, and the squared residual."""
     inner = gram[np.ix_(pair, pair)]
     product = gram[list(pair), cluster]
-    shares: NDArray[np.float64] = np.linalg.solve(inner, product)
+    shares = np.linalg.solve(inner, product).astype(np.float64)
     return shares, float(gram[cluster, cluster] - shares @ product)
 
 
