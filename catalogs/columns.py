@@ -84,6 +84,11 @@ GALAXIES = (
     _required("part_key", STRING, "", "meta.id", "Key of the result this row was published from"),
     _required("n_spaxel", INT, "", "meta.number", "Number of clustered spaxels"),
     _required("n_cluster", INT, "", "meta.number", "Number of clusters"),
+    Column(
+        "n_impossible", INT, "", "meta.number",
+        "Number of single voxels that neither a line nor a source can make (hot, saturated, or a "
+        "number that means no data), which were masked",
+    ),
     Column("criterion", STRING, "", "meta.note", "Criterion that chose the number of clusters"),
     Column("k_runner_up", INT, "", "meta.number", "Second choice of the criterion"),
     Column(

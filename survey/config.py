@@ -60,7 +60,8 @@ class PrepareSettings(_Table):
     (rest frame), or "full". A plane is dropped if bad in more than max_bad_spaxel_fraction of the
     spaxels; a spaxel if bad in more than max_bad_plane_fraction of the planes. Gaps of at most
     max_gap_samples are bridged. Stretches of the spectrum noisier than max_plane_noise times the
-    whole are kept, but not compared. Spaxels with a continuum S/N below snr_min are left out.
+    whole are kept, but not compared. Spaxels with a continuum S/N below snr_min are left out. With
+    mask_impossible, single voxels that neither a line nor a source can make are bad.
     """
 
     window: str | WavelengthRange = WHOLE_WINDOW
@@ -68,6 +69,7 @@ class PrepareSettings(_Table):
     max_bad_plane_fraction: float = Field(default=0.1, ge=0, le=1)
     max_gap_samples: int = Field(default=8, ge=0)
     max_plane_noise: float = Field(default=5.0, gt=0)
+    mask_impossible: bool = True
     snr_min: float = Field(default=2.0, ge=0)
     normalise: Literal["integral", "window", "continuum-removed", "line-masked"] = "integral"
     normalise_window: WavelengthRange | None = None

@@ -23,6 +23,7 @@ from catalogs.vocabulary import Vocabulary
 from survey.clustering.cut import Cut
 from survey.clustering.pair_sums import random_sample
 from survey.config import WHOLE_WINDOW
+from survey.cubes.mask_impossible import mask_impossible
 from survey.cubes.merge import merge_bands
 from survey.cubes.registry import open_cube, read_cube
 from survey.cubes.scratch import SCRATCH
@@ -64,6 +65,8 @@ def read(galaxy: GalaxyContext) -> None:
             write_store(cube, path, **layout)
         return
     cubes = [read_cube(file, settings, scratch=scratch) for file in files]
+    if galaxy.settings.prepare.mask_impossible:
+        cubes = [mask_impossible(cube) for cube in cubes]
     write_store(merge_bands(cubes, arms=_arms(galaxy)), path, **layout)
 
 
@@ -84,6 +87,7 @@ def prepare_spectra(galaxy: GalaxyContext, cube: xr.Dataset) -> Prepared:
         shift_samples=shift if isinstance(shift, int) else 0,
         shift_km_s=settings.distance.shift_km_s,
         line_mask_um=_line_mask_um(galaxy.reference, cube.attrs["instrument"], redshift),
+        positions=(cube["y"].values, cube["x"].values),
         allocate=_allocate(galaxy, cube),
     )
 
@@ -198,8 +202,12 @@ STAGES = (
         inputs=(),
         kept=Kept.STORE,
         settings=("read", "store"),
-        depends_on=lambda galaxy: [galaxy.content_hash, _arms(galaxy)],
-        code=2,
+        depends_on=lambda galaxy: [
+            galaxy.content_hash,
+            _arms(galaxy),
+            len(galaxy.target.files) > 1 and galaxy.settings.prepare.mask_impossible,
+        ],
+        code=3,
         libraries=("numpy", "astropy", "reproject", "zarr"),
     ),
     Stage(
@@ -211,7 +219,7 @@ STAGES = (
         depends_on=lambda galaxy: [
             repr(galaxy.target.redshift), _window_um(galaxy), _line_list(galaxy)
         ],
-        code=3,
+        code=4,
         libraries=("numpy", "scipy"),
     ),
     Stage(

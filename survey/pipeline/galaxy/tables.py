@@ -75,6 +75,7 @@ def spaxel_rows(galaxy: str, clusters: Clusters) -> pd.DataFrame:
             SpaxelFlag.SHIFT_AT_LIMIT: clusters.at_limit,
         }
     )
+    frame["flags"] |= np.where(prepared.n_impossible > 0, int(SpaxelFlag.IMPOSSIBLE_VOXELS), 0)
     return frame
 
 
@@ -151,6 +152,8 @@ def galaxy_facts(
     """The galaxy's row as far as it is known before the features, as JSON values."""
     attrs, prepared, cut = clusters.cube.attrs, clusters.prepared, clusters.cut
     merged = len(target.files) > 1
+    # Of merged cubes some were masked before they were merged.
+    n_impossible = int(prepared.n_impossible.sum()) + int(attrs.get("n_impossible", 0))
     conditions = {
         GalaxyFlag.SHIFTS_AT_LIMIT: tree_summary["at_limit_fraction"] > AT_LIMIT_FRACTION_ABOVE,
         GalaxyFlag.MERGED_BANDS: merged,
@@ -158,6 +161,7 @@ def galaxy_facts(
         GalaxyFlag.CUT_AT_K_MAX: settings.cut.criterion != "fixed" and cut.k == settings.cut.k_max,
         GalaxyFlag.PLANES_DROPPED: len(prepared.dropped_planes) > 0,
         GalaxyFlag.NUCLEUS_NOT_CLUSTERED: not clusters.geometry.nuclear.any(),
+        GalaxyFlag.IMPOSSIBLE_VOXELS: n_impossible > 0,
     }
     return {
         "galaxy": target.galaxy,
@@ -169,6 +173,7 @@ def galaxy_facts(
         "files": [file.name for file in target.files],
         "n_spaxel": len(prepared.spaxels),
         "n_cluster": cut.k,
+        "n_impossible": n_impossible,
         "criterion": cut.criterion,
         "k_runner_up": cut.runner_up,
         "at_limit_fraction": tree_summary["at_limit_fraction"],
