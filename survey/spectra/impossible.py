@@ -51,7 +51,7 @@ _REACH = 10
 """Planes to either side from which the continuum and the scatter at a voxel are taken."""
 
 _MIN_CONTINUUM = 4
-_NOISE_SAMPLES = 128
+_NOISE_SAMPLES = 64
 _ROWS_READ_OVER = 64
 """Rows between two that are needed which are rather read with them than skipped."""
 
@@ -178,8 +178,7 @@ def impossible_voxels(
     product = suspects.in_spectrum.clip(min=_SPECTRAL_FLOOR) * on_sky.clip(min=_SKY_FLOOR)
     alone = product < MAX_SUPPORT
     impossible[suspects.rows[alone], suspects.planes[alone]] = True
-    rows_found, planes_found = np.nonzero(impossible)
-    return rows_found, planes_found
+    return _where(impossible)
 
 
 def _too_large(
@@ -269,7 +268,7 @@ class _Suspects:
 def _candidates(
     flux: NDArray[np.floating], bad: NDArray[np.bool_], noise: NDArray[np.float64]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Good samples that stand out in second differences, and those too near an end for them."""
+    """Good samples that stand out in second differences, at the ends in first ones."""
     bridged = flux
     if bad.any():
         bridged = flux.copy()
@@ -279,8 +278,16 @@ def _candidates(
     with np.errstate(invalid="ignore", over="ignore"):
         limit = limit.astype(flux.dtype)[:, None]
         np.greater(np.abs(high_pass(bridged)), limit, out=stands_out[:, LAG:-LAG])
-    stands_out[:, :LAG] = stands_out[:, -LAG:] = True
-    rows, planes = np.nonzero(stands_out & ~bad)
+        first, last = bridged[:, : 2 * LAG], bridged[:, -2 * LAG :]
+        stands_out[:, :LAG] = np.abs(first[:, :LAG] - first[:, LAG:]) > limit
+        stands_out[:, -LAG:] = np.abs(last[:, LAG:] - last[:, :LAG]) > limit
+    stands_out &= ~bad
+    return _where(stands_out)
+
+
+def _where(chosen: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    # Several times faster than `numpy.nonzero` of two dimensions where little is chosen.
+    rows, planes = np.divmod(np.flatnonzero(chosen), chosen.shape[1])
     return rows, planes
 
 
