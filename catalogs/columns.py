@@ -295,6 +295,10 @@ SPAXELS = (
     Column("dec", DOUBLE, "deg", "pos.eq.dec", "Declination (ICRS)"),
     _required("cluster", INT, "", "meta.id", "Number of its cluster, 0 when not clustered"),
     Column(
+        "part", INT, "", "meta.id",
+        "Number of its connected part of the cluster, 0 for the largest; missing if not clustered",
+    ),
+    Column(
         "shift_samples", FLOAT, "", "spect.dopplerVeloc",
         "Spectral shift against the medoid of its cluster, in samples",
     ),
@@ -307,6 +311,30 @@ SPAXELS = (
     _flags("spaxels"),
 )  # fmt: skip
 
+PARTS = (
+    _GALAXY,
+    _CLUSTER,
+    _required(
+        "part", INT, "", "meta.id",
+        "Number of the connected part of the cluster, from 0 for that of most spaxels",
+    ),
+    _required("n_spaxel", INT, "", "meta.number", "Number of spaxels"),
+    Column("ra", DOUBLE, "deg", "pos.eq.ra", "Right ascension of (x, y) (ICRS)"),
+    Column("dec", DOUBLE, "deg", "pos.eq.dec", "Declination of (x, y) (ICRS)"),
+    Column("x", DOUBLE, "pix", "pos.cartesian.x", "Mean position along x, from 0"),
+    Column("y", DOUBLE, "pix", "pos.cartesian.y", "Mean position along y, from 0"),
+    Column(
+        "light_fraction", DOUBLE, "", "stat.value;arith.ratio",
+        "Share in the light of the cluster",
+    ),
+    Column(
+        "continuum_snr", DOUBLE, "", "stat.snr;spect.continuum",
+        "S/N per sample of the continuum of the mean spectrum",
+    ),
+    _required(
+        "touches_edge", BOOL, "", "meta.code.qual", "Whether it reaches the edge of the field"
+    ),
+)  # fmt: skip
 
 SPECTRA = (
     _GALAXY,

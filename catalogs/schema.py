@@ -68,6 +68,12 @@ def declared_tables(vocabulary: Vocabulary | None = None) -> dict[str, TableDecl
             ),
         ),
         TableDeclaration(
+            name="parts",
+            description="One row per connected part of a cluster: where it is, and its light",
+            key=("galaxy", "cluster", "part"),
+            columns=declared.PARTS,
+        ),
+        TableDeclaration(
             name="spaxels",
             description="One row per spaxel with data: its cluster, shift and S/N",
             key=("galaxy", "y", "x"),

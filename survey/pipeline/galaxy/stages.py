@@ -42,6 +42,7 @@ from survey.pipeline.galaxy.tables import (
     galaxy_facts,
     geometry_rows,
     measured_rows,
+    part_rows,
     spaxel_rows,
     spectrum_rows,
     write_table,
@@ -154,6 +155,7 @@ def profiles(
 
     def write(folder: Path) -> None:
         write_table(folder, "spaxels", spaxel_rows(target.galaxy, clusters))
+        write_table(folder, "parts", part_rows(target.galaxy, clusters))
         write_table(folder, "spectra", spectrum_rows(target.galaxy, clusters))
         write_table(folder, "clusters", geometry_rows(target.galaxy, clusters), partial=True)
         write_cut(folder / "cut.json", found)
@@ -189,7 +191,7 @@ def commit(galaxy: GalaxyContext, profiled: Receipt, clusters: list[dict[str, An
     def write(folder: Path) -> None:
         write_table(folder, "galaxies", [row])
         write_table(folder, "clusters", clusters, _vocabulary(galaxy))
-        for name in ("spaxels", "spectra"):
+        for name in ("spaxels", "parts", "spectra"):
             copy_part_table(profiled, name, folder)
 
     return Part(write, {})
@@ -247,7 +249,7 @@ STAGES = (
         depends_on=lambda galaxy: [
             SCHEMA_VERSION, repr(galaxy.target.ra_deg), repr(galaxy.target.dec_deg)
         ],
-        code=2,
+        code=3,
         libraries=("numpy", "scipy"),
     ),
     Stage(

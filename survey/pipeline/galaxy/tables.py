@@ -65,6 +65,7 @@ def spaxel_rows(galaxy: str, clusters: Clusters) -> pd.DataFrame:
     frame["cluster"] = 0
     frame["flags"] = [0 if code == KEPT else int(by_code[code]) for code in prepared.outcome]
     frame.loc[kept, "cluster"] = clusters.cut.labels
+    frame.loc[kept, "part"] = clusters.parts.of_spaxel
     frame.loc[kept, "shift_samples"] = clusters.shifts
     frame.loc[kept, "shift_km_s"] = clusters.shifts_km_s
     frame.loc[kept, "snr"] = prepared.snr
@@ -99,6 +100,29 @@ def spectrum_rows(galaxy: str, clusters: Clusters) -> list[dict[str, Any]]:
         shared | {"cluster": c + 1} | {name: spectra[c] for name, spectra in columns.items()}
         for c in range(clusters.cut.k)
     ]
+
+
+def part_rows(galaxy: str, clusters: Clusters) -> pd.DataFrame:
+    """The connected parts of every cluster."""
+    parts = clusters.parts
+    ra, dec = sky_position(
+        clusters.cube.attrs["celestial_header"], parts.centroid_x, parts.centroid_y
+    )
+    return pd.DataFrame(
+        {
+            "galaxy": galaxy,
+            "cluster": parts.cluster,
+            "part": parts.part,
+            "n_spaxel": parts.n_spaxel,
+            "ra": ra,
+            "dec": dec,
+            "x": parts.centroid_x,
+            "y": parts.centroid_y,
+            "light_fraction": parts.light_fraction,
+            "continuum_snr": parts.continuum_snr,
+            "touches_edge": parts.touches_edge,
+        }
+    )
 
 
 def geometry_rows(galaxy: str, clusters: Clusters) -> pd.DataFrame:
