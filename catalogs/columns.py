@@ -86,8 +86,7 @@ GALAXIES = (
     _required("n_cluster", INT, "", "meta.number", "Number of clusters"),
     Column(
         "n_impossible", INT, "", "meta.number",
-        "Number of single voxels that neither a line nor a source can make (hot, saturated, or a "
-        "number that means no data), which were masked",
+        "Voxels that neither a line nor a source can make (hot, saturated), which were masked",
     ),
     Column("criterion", STRING, "", "meta.note", "Criterion that chose the number of clusters"),
     Column("k_runner_up", INT, "", "meta.number", "Second choice of the criterion"),
@@ -159,7 +158,7 @@ CLUSTERS = (
         "Distance of the centroid of its light from the photometric centre of the galaxy",
     ),
     _required("nuclear", BOOL, "", "meta.code", "Whether it is the cluster of the nucleus"),
-    _required("low_snr", BOOL, "", "meta.code.qual", "Whether its continuum is faint"),
+    _required("low_snr", BOOL, "", "meta.code.qual", "Whether the S/N of its continuum is low"),
     Column("continuum_snr", DOUBLE, "", "stat.snr;spect.continuum", "S/N of the continuum"),
     Column(
         "shift_km_s", DOUBLE, "km s-1", "spect.dopplerVeloc;stat.median",
@@ -318,18 +317,10 @@ PARTS = (
         "part", INT, "", "meta.id",
         "Number of the connected part of the cluster, from 0 for that of most spaxels",
     ),
-    _required("n_spaxel", INT, "", "meta.number", "Number of spaxels"),
-    Column("ra", DOUBLE, "deg", "pos.eq.ra", "Right ascension of (x, y) (ICRS)"),
-    Column("dec", DOUBLE, "deg", "pos.eq.dec", "Declination of (x, y) (ICRS)"),
-    Column("x", DOUBLE, "pix", "pos.cartesian.x", "Mean position along x, from 0"),
-    Column("y", DOUBLE, "pix", "pos.cartesian.y", "Mean position along y, from 0"),
+    *(c for c in CLUSTERS if c.name in ("n_spaxel", "ra", "dec", "x", "y", "continuum_snr")),
     Column(
         "light_fraction", DOUBLE, "", "stat.value;arith.ratio",
         "Share in the light of the cluster",
-    ),
-    Column(
-        "continuum_snr", DOUBLE, "", "stat.snr;spect.continuum",
-        "S/N per sample of the continuum of the mean spectrum",
     ),
     _required(
         "touches_edge", BOOL, "", "meta.code.qual", "Whether it reaches the edge of the field"

@@ -54,8 +54,9 @@ class ClusterFlag(QualityFlag):
 
     LOW_SNR = (
         0,
-        "the continuum is below the set factor (3 by default) times the median standard "
-        "deviation of all clusters of the galaxy",
+        "the continuum of its median spectrum has a S/N per sample below the set one (10 by "
+        "default); with the rule of the paper, the continuum is below the set factor (3) times the "
+        "median standard deviation of the spaxels of all clusters of the galaxy",
     )
     NUCLEAR = (
         1,

@@ -156,13 +156,25 @@ class ProfileSettings(_Table):
     """Spectra and geometry of the clusters.
 
     The nuclear cluster has the largest share of the light within nuclear_radius_arcsec of the
-    photometric centre. A cluster is flagged low_snr if its continuum is below low_snr_factor times
-    the median scatter of all clusters. `reconstruct` also writes the model cube and its residual.
+    photometric centre. A cluster is flagged low_snr if the continuum of its median spectrum has
+    less S/N per sample than low_snr_below, whatever the other clusters are; with low_snr_rule =
+    "scatter", as in the paper, if it is below low_snr_factor times the median scatter of the
+    spaxels of all clusters. `reconstruct` also writes the model cube and its residual.
     """
 
     nuclear_radius_arcsec: float = Field(default=0.5, gt=0)
+    low_snr_rule: Literal["snr", "scatter"] = "snr"
+    low_snr_below: float = Field(default=10.0, ge=0)
     low_snr_factor: float = Field(default=3.0, gt=0)
     reconstruct: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_factor_alone_means_its_rule(cls, values: Any) -> Any:
+        # So settings of earlier versions, which had no other rule, keep their meaning.
+        if isinstance(values, dict) and "low_snr_factor" in values:
+            return {"low_snr_rule": "scatter"} | values
+        return values
 
 
 class FeatureSettings(_Table):
@@ -295,6 +307,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "distance": {"shift": 6, "noise": "keep"},
         "linkage": {"method": "ward", "ward_input": "distance"},
         "cut": {"criterion": "fixed", "k": 6},
+        "profiles": {"low_snr_rule": "scatter"},
     },
 }
 

@@ -133,7 +133,7 @@ def describe_clusters(
         spaxel_area_arcsec2=cube.attrs["spaxel_area_arcsec2"],
         nuclear_radius_arcsec=settings.profiles.nuclear_radius_arcsec,
     )
-    low_snr = profiles.low_snr(settings.profiles.low_snr_factor)
+    low_snr = profiles.low_snr(settings.profiles)
     at_edge = edge_of_field(field)[y, x]
     parts = cluster_parts(prepared.flux, cut.labels, y, x, brightness, at_edge)
     return Clusters(cube, prepared, cut, shifts, profiles, geometry, centre, low_snr, parts)
