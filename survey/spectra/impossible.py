@@ -22,7 +22,7 @@ from survey.spectra.blocks import Rows
 from survey.spectra.constants import MEDIAN_ABS_PER_SIGMA
 from survey.spectra.mask import fill_gaps
 from survey.spectra.medians import masked_median
-from survey.spectra.noise import LAG, SIGMA_PER_CLIPPED_MAD, high_pass
+from survey.spectra.noise import LAG, SIGMA_PER_CLIPPED_MAD, high_pass, local_noise
 
 MIN_EXCESS_SIGMA = 20.0
 """Voxels nearer to the continuum than this are left alone; in noise of one sample, of the whole
@@ -60,6 +60,9 @@ _MAX_SNR = 1e4
 
 _CANDIDATE_SHARE = 0.6
 """Part of `MIN_EXCESS_SIGMA` in second differences from which a voxel is looked at closely."""
+
+_CROWDED = 0.02
+"""Share of the samples of a spectrum that stand out from which its noise is looked at locally."""
 
 
 @dataclass(frozen=True)
@@ -277,7 +280,13 @@ def _candidates(
     stands_out = np.zeros(flux.shape, dtype=bool)
     with np.errstate(invalid="ignore", over="ignore"):
         limit = limit.astype(flux.dtype)[:, None]
-        np.greater(np.abs(high_pass(bridged)), limit, out=stands_out[:, LAG:-LAG])
+        height = np.abs(high_pass(bridged))
+        np.greater(height, limit, out=stands_out[:, LAG:-LAG])
+        crowded = np.flatnonzero(stands_out.sum(axis=1) > _CROWDED * flux.shape[1])
+        if len(crowded):
+            # Spectra with a stretch of much more noise, as the red end of MRS channel 4.
+            local = _CANDIDATE_SHARE * MIN_EXCESS_SIGMA * local_noise(bridged[crowded])
+            stands_out[crowded, LAG:-LAG] &= height[crowded] > local[:, LAG:-LAG]
         first, last = bridged[:, : 2 * LAG], bridged[:, -2 * LAG :]
         stands_out[:, :LAG] = np.abs(first[:, :LAG] - first[:, LAG:]) > limit
         stands_out[:, -LAG:] = np.abs(last[:, LAG:] - last[:, :LAG]) > limit
