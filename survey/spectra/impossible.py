@@ -141,7 +141,7 @@ class Neighbours:
                 flux[run] = self.flux[first : last + 1][chosen]
                 bad[run] = self.bad[first : last + 1][chosen]
         bad |= ~np.isfinite(flux)
-        bad |= _too_large(flux, bad, *_level_and_noise(flux, bad))
+        bad |= _too_large(flux, bad, *level_and_noise(flux, bad))
         return flux, bad
 
 
@@ -171,7 +171,7 @@ def impossible_voxels(
         Rows are counted among those given.
     """
     bad = bad | ~np.isfinite(flux)
-    level, noise = _level_and_noise(flux, bad)
+    level, noise = level_and_noise(flux, bad)
     impossible = _too_large(flux, bad, level, noise)
     suspects = _Suspects.find(flux, bad | impossible, noise)
     on_sky = np.full(len(suspects.rows), _UNKNOWN_PART)
@@ -195,7 +195,7 @@ def _too_large(
         return ~bad & (np.abs(flux) > limit)
 
 
-def _level_and_noise(
+def level_and_noise(
     flux: NDArray[np.floating], bad: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(n,) median absolute flux, and noise of one sample, from some samples of every row."""

@@ -35,6 +35,7 @@ from survey.spectra.grid import (
     window_planes,
 )
 from survey.spectra.impossible import Neighbours, SpaxelGrid, impossible_voxels
+from survey.spectra.line_holes import heights_of_lines
 from survey.spectra.mask import bad_planes, fill_gaps, longest_gaps
 from survey.spectra.medians import masked_median
 from survey.spectra.noise import MIN_SAMPLES, local_noise, spectral_noise
@@ -194,17 +195,15 @@ def prepare(
     for rows, (block_flux, block_error, block_bad), read in read_blocks(
         (flux, error, bad), _BLOCK_SAMPLES
     ):
+        block_bad = block_bad | dropped
+        beside = None
+        if places is not None:
+            beside = Neighbours(places, flux, bad, read.first, read.tables[0], read.tables[2])
         if settings.mask_impossible:
-            block_bad = block_bad | dropped
-            beside = (
-                None
-                if places is None
-                else Neighbours(places, flux, bad, read.first, read.tables[0], read.tables[2])
-            )
             found = impossible_voxels(block_flux, block_bad, rows, beside)
             block_bad[found] = True
             n_impossible[rows] = np.bincount(found[0], minlength=len(block_bad))
-        block = _clean_block(block_flux, block_error, block_bad, grid, settings)
+        block = _clean_block(block_flux, block_error, block_bad, grid, settings, rows, beside)
         outcome[rows] = block.outcome
         mean_flux[rows] = _mean_flux(block_flux[:, grid.planes], block_bad[:, grid.planes])
         clean[count : count + len(block.flux)] = block.flux
@@ -316,14 +315,23 @@ def _clean_block(
     bad: NDArray[np.bool_],
     grid: _Grid,
     settings: PrepareSettings,
+    place: slice,
+    beside: Neighbours | None,
 ) -> _Block:
-    bad = bad[:, grid.planes]
-    outcome = _judge_gaps(bad, settings)
+    outcome = _judge_gaps(bad[:, grid.planes], settings)
     rows = np.flatnonzero(outcome == KEPT)
-    flux, error, bad = flux[np.ix_(rows, grid.planes)], error[np.ix_(rows, grid.planes)], bad[rows]
+    used = np.ix_(rows, grid.planes)
+    on_lines = None
+    if beside is not None:
+        holes = np.zeros_like(bad)
+        holes[used] = bad[used]
+        on_lines = heights_of_lines(flux, bad, place, holes, beside)
+    flux, error, bad = flux[used], error[used], bad[used]
     measures = np.zeros(len(rows), dtype=[(name, np.float64) for name in _MEASURES])
 
     fill_gaps(flux, bad, grid.planes_um)
+    if on_lines is not None:
+        flux += on_lines[used]
     noise = _noise(flux, ~bad)
     measures["filled"] = bad.mean(axis=1)
     measures["error_ratio"] = _ratio(noise, masked_median(error, ~bad & (error > 0)))
