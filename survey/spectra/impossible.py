@@ -52,9 +52,6 @@ _REACH = 10
 
 _MIN_CONTINUUM = 4
 _NOISE_SAMPLES = 64
-_ROWS_READ_OVER = 64
-"""Rows between two that are needed which are rather read with them than skipped."""
-
 _MAX_SNR = 1e4
 """No spectrum is better than this: what is within its inverse of the continuum is left alone."""
 
@@ -80,12 +77,13 @@ class SpaxelGrid:
     x: NDArray[np.integer]
 
     @cached_property
-    def _width(self) -> int:
+    def width(self) -> int:
+        """Width of the image, and so the most rows between neighbours in the order of the image."""
         return int(self.x.max(initial=0)) + 2  # no neighbour across the edge of the image
 
     @cached_property
     def _place(self) -> NDArray[np.int64]:
-        return self.y.astype(np.int64) * self._width + self.x
+        return self.y.astype(np.int64) * self.width + self.x
 
     @cached_property
     def _order(self) -> NDArray[np.intp]:
@@ -97,7 +95,7 @@ class SpaxelGrid:
 
     def sides(self, rows: NDArray[np.integer]) -> NDArray[np.intp]:
         """(m, 4) rows of the spaxels that share a side with each of `rows`, -1 for none."""
-        beside = self._place[rows][:, None] + np.array([-self._width, -1, 1, self._width])
+        beside = self._place[rows][:, None] + np.array([-self.width, -1, 1, self.width])
         found = np.searchsorted(self._ordered, beside).clip(max=len(self._order) - 1)
         return np.where(self._ordered[found] == beside, self._order[found], -1)
 
@@ -127,22 +125,40 @@ class Neighbours:
 
     def rows(self, wanted: NDArray[np.intp]) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
         """Flux and mask (m, L) of increasing row numbers."""
-        local = wanted - self.first_row
-        inside = (local >= 0) & (local < len(self.read_flux))
         flux = np.empty((len(wanted), self.flux.shape[1]), self.flux.dtype)
         bad = np.ones(flux.shape, dtype=bool)
-        flux[inside], bad[inside] = self.read_flux[local[inside]], self.read_bad[local[inside]]
-        outside = np.flatnonzero(~inside)
-        if len(outside):
-            far_apart = np.diff(wanted[outside]) > _ROWS_READ_OVER
-            for run in np.split(outside, np.flatnonzero(far_apart) + 1):
-                first, last = int(wanted[run[0]]), int(wanted[run[-1]])
-                chosen = wanted[run] - first
-                flux[run] = self.flux[first : last + 1][chosen]
-                bad[run] = self.bad[first : last + 1][chosen]
+        end = self.first_row + len(self.read_flux)
+        start, stop = max(self.first_row - self.grid.width, 0), end + self.grid.width
+        here = (wanted >= self.first_row) & (wanted < end)
+        before = (wanted >= start) & (wanted < self.first_row)
+        after = (wanted >= end) & (wanted < stop)
+        local = wanted[here] - self.first_row
+        flux[here], bad[here] = self.read_flux[local], self.read_bad[local]
+        if before.any():
+            local = wanted[before] - start
+            flux[before], bad[before] = (table[local] for table in self._before)
+        if after.any():
+            local = wanted[after] - end
+            flux[after], bad[after] = (table[local] for table in self._after)
+        for row in np.flatnonzero(~(here | before | after)):  # of a table in no order
+            alone = slice(int(wanted[row]), int(wanted[row]) + 1)
+            flux[row], bad[row] = self.flux[alone][0], self.bad[alone][0]
         bad |= ~np.isfinite(flux)
         bad |= _too_large(flux, bad, *level_and_noise(flux, bad))
         return flux, bad
+
+    @cached_property
+    def _before(self) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
+        """A row of the image before those that have been read."""
+        rows = slice(max(self.first_row - self.grid.width, 0), self.first_row)
+        return self.flux[rows], self.bad[rows]
+
+    @cached_property
+    def _after(self) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
+        """A row of the image after those that have been read."""
+        end = self.first_row + len(self.read_flux)
+        rows = slice(end, min(end + self.grid.width, self.flux.shape[0]))
+        return self.flux[rows], self.bad[rows]
 
 
 def impossible_voxels(

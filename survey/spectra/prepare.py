@@ -192,12 +192,12 @@ def prepare(
     measures, count = [], 0
     n_impossible = np.zeros(n_spaxel, dtype=np.int64)
     places = None if positions is None else SpaxelGrid(*positions)
+    beside: Neighbours | None = None
     for rows, (block_flux, block_error, block_bad), read in read_blocks(
         (flux, error, bad), _BLOCK_SAMPLES
     ):
         block_bad = block_bad | dropped
-        beside = None
-        if places is not None:
+        if places is not None and (beside is None or beside.first_row != read.first):
             beside = Neighbours(places, flux, bad, read.first, read.tables[0], read.tables[2])
         if settings.mask_impossible:
             found = impossible_voxels(block_flux, block_bad, rows, beside)
