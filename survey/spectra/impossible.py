@@ -178,8 +178,7 @@ def impossible_voxels(
     rows : slice
         Which rows of the table they are.
     neighbours : Neighbours, optional
-        Without it the sky is unknown, and only a voxel with nothing beside it in its spectrum is
-        impossible.
+        Without it only numbers too large to be fluxes are impossible: a spectrum alone cannot tell.
 
     Returns
     -------
@@ -190,7 +189,7 @@ def impossible_voxels(
     level, noise = level_and_noise(flux, bad)
     impossible = _too_large(flux, bad, level, noise)
     suspects = _Suspects.find(flux, bad | impossible, noise)
-    on_sky = np.full(len(suspects.rows), _UNKNOWN_PART)
+    on_sky = np.ones(len(suspects.rows))
     if neighbours is not None and len(suspects.rows):
         sides = neighbours.grid.sides(rows.start + suspects.rows)
         on_sky = _part_on_sky(suspects, sides, neighbours)

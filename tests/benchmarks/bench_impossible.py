@@ -121,8 +121,8 @@ def partitions(seed: int) -> None:
         clean = _simulated(seed + number)
         reference = _labels(clean, clean.flux, clean.bad, masked=True)
         rng = np.random.default_rng([seed, number])
-        for name, flux, bad, masked in _damages(clean, rng):
-            labels = _labels(clean, flux, bad, masked=masked)
+        for name, flux, bad, masked, beside in _damages(clean, rng):
+            labels = _labels(clean, flux, bad, masked=masked, beside=beside)
             both = (labels > 0) & (reference > 0)
             agreement = adjusted_rand_score(reference[both], labels[both])
             rows.setdefault(name, []).append(agreement)
@@ -133,16 +133,20 @@ def partitions(seed: int) -> None:
 
 def _damages(
     table: Table, rng: np.random.Generator
-) -> Iterator[tuple[str, np.ndarray, np.ndarray, bool]]:
+) -> Iterator[tuple[str, np.ndarray, np.ndarray, bool, bool]]:
+    """Name, flux, mask, whether impossible voxels are masked and neighbours known."""
     hot = table.flux.copy()
     rows, planes = table.voxels(3, rng)
     hot[rows, planes] *= 1000
-    yield "3 hot voxels, not masked", hot, table.bad, False
-    yield "3 hot voxels, masked", hot, table.bad, True
+    yield "3 hot voxels, not masked", hot, table.bad, False, True
+    yield "3 hot voxels, masked", hot, table.bad, True, True
     holes = rng.random(table.flux.shape) < 0.05
     empty = np.where(holes, 0, table.flux).astype(np.float32)
-    yield "5% holes, taken for data", empty, table.bad, True
-    yield "5% holes, missing", empty, table.bad | holes, True
+    yield "5% holes, taken for data", empty, table.bad, False, True
+    yield "5% holes, straight bridges", empty, table.bad | holes, True, False
+    yield "5% holes, missing", empty, table.bad | holes, True, True
+    noise = rng.normal(size=holes.shape) * table.noise[:, None] * holes
+    yield "5% of voxels with noise added (control)", table.flux + noise, table.bad, True, True
 
 
 def _simulated(seed: int) -> Table:
@@ -152,20 +156,24 @@ def _simulated(seed: int) -> Table:
         return Table(path)
 
 
-def _labels(table: Table, flux: np.ndarray, bad: np.ndarray, *, masked: bool) -> np.ndarray:
+def _labels(
+    table: Table, flux: np.ndarray, bad: np.ndarray, *, masked: bool, beside: bool = True
+) -> np.ndarray:
     """(N,) clusters of all spaxels, 0 for those left out."""
-    found = _prepared(table, flux, bad, masked=masked)
+    found = _prepared(table, flux, bad, masked=masked, beside=beside)
     condensed = shifted_distances(np.asarray(found.spectra), 6).condensed
     labels = np.zeros(len(flux), dtype=int)
     labels[found.spaxels] = 1 + partition(linkage_tree(condensed, "ward"), 3)
     return labels
 
 
-def _prepared(table: Table, flux: np.ndarray, bad: np.ndarray, *, masked: bool) -> Prepared:
+def _prepared(
+    table: Table, flux: np.ndarray, bad: np.ndarray, *, masked: bool, beside: bool = True
+) -> Prepared:
     return prepare(
         flux, table.error, bad, table.wavelength_um, redshift=table.redshift,
-        settings=PrepareSettings(mask_impossible=masked), positions=(table.y, table.x),
-        shift_samples=6,
+        settings=PrepareSettings(mask_impossible=masked), shift_samples=6,
+        positions=(table.y, table.x) if beside else None,
     )  # fmt: skip
 
 
