@@ -84,6 +84,10 @@ GALAXIES = (
     _required("part_key", STRING, "", "meta.id", "Key of the result this row was published from"),
     _required("n_spaxel", INT, "", "meta.number", "Number of clustered spaxels"),
     _required("n_cluster", INT, "", "meta.number", "Number of clusters"),
+    Column(
+        "n_impossible", INT, "", "meta.number",
+        "Voxels that neither a line nor a source can make (hot, saturated), which were masked",
+    ),
     Column("criterion", STRING, "", "meta.note", "Criterion that chose the number of clusters"),
     Column("k_runner_up", INT, "", "meta.number", "Second choice of the criterion"),
     Column(
@@ -154,7 +158,7 @@ CLUSTERS = (
         "Distance of the centroid of its light from the photometric centre of the galaxy",
     ),
     _required("nuclear", BOOL, "", "meta.code", "Whether it is the cluster of the nucleus"),
-    _required("low_snr", BOOL, "", "meta.code.qual", "Whether its continuum is faint"),
+    _required("low_snr", BOOL, "", "meta.code.qual", "Whether the S/N of its continuum is low"),
     Column("continuum_snr", DOUBLE, "", "stat.snr;spect.continuum", "S/N of the continuum"),
     Column(
         "shift_km_s", DOUBLE, "km s-1", "spect.dopplerVeloc;stat.median",
@@ -290,6 +294,10 @@ SPAXELS = (
     Column("dec", DOUBLE, "deg", "pos.eq.dec", "Declination (ICRS)"),
     _required("cluster", INT, "", "meta.id", "Number of its cluster, 0 when not clustered"),
     Column(
+        "part", INT, "", "meta.id",
+        "Number of its connected part of the cluster, 0 for the largest; missing if not clustered",
+    ),
+    Column(
         "shift_samples", FLOAT, "", "spect.dopplerVeloc",
         "Spectral shift against the medoid of its cluster, in samples",
     ),
@@ -302,6 +310,22 @@ SPAXELS = (
     _flags("spaxels"),
 )  # fmt: skip
 
+PARTS = (
+    _GALAXY,
+    _CLUSTER,
+    _required(
+        "part", INT, "", "meta.id",
+        "Number of the connected part of the cluster, from 0 for that of most spaxels",
+    ),
+    *(c for c in CLUSTERS if c.name in ("n_spaxel", "ra", "dec", "x", "y", "continuum_snr")),
+    Column(
+        "light_fraction", DOUBLE, "", "stat.value;arith.ratio",
+        "Share in the light of the cluster",
+    ),
+    _required(
+        "touches_edge", BOOL, "", "meta.code.qual", "Whether it reaches the edge of the field"
+    ),
+)  # fmt: skip
 
 SPECTRA = (
     _GALAXY,
@@ -317,6 +341,43 @@ SPECTRA = (
     _spectrum("ivar_mean", "phot.flux.density.sb;stat.mean", "Mean weighted by inverse variance"),
     _required("flux_unit", STRING, "", "meta.unit", "Unit of the spectra in this row"),
 )
+
+SPLITS = (
+    _GALAXY,
+    _required("decision", INT, "", "meta.id", "Number of the decision, from 0, in order"),
+    _required(
+        "step", STRING, "", "meta.code",
+        "What was decided on: split (of the tree), join (of two clusters found), "
+        "blend (a cluster against the blend of two others)",
+    ),
+    _required("accepted", BOOL, "", "meta.code", "Whether the two sides are kept apart"),
+    _required("reason", STRING, "", "meta.code", "The test that failed; empty if none"),
+    _required("meaning", STRING, "", "meta.note", "The decision in words"),
+    Column("node", INT, "", "meta.id", "Node of the tree, in SciPy's numbers; of splits only"),
+    Column("height", DOUBLE, "", "stat.value", "Height of the node in the tree"),
+    _required("n_left", INT, "", "meta.number", "Spaxels on one side"),
+    _required("n_right", INT, "", "meta.number", "Spaxels on the other side"),
+    _required("snr_left", DOUBLE, "", "stat.snr", "S/N of the mean spectrum of one side"),
+    _required("snr_right", DOUBLE, "", "stat.snr", "S/N of the mean spectrum of the other side"),
+    _required(
+        "difference", DOUBLE, "", "arith.diff;arith.ratio",
+        "Difference of the two mean spectra beyond noise, relative to their mean",
+    ),
+    _required(
+        "shape", DOUBLE, "", "arith.diff;arith.ratio",
+        "The same, smoothed, beyond noise, shift and width",
+    ),
+    _required(
+        "structure", DOUBLE, "", "arith.diff;arith.ratio", "The same beyond smooth colours too"
+    ),
+    _required(
+        "peak", DOUBLE, "", "stat.snr", "Largest value of the difference over its own scatter"
+    ),
+    _required(
+        "dispersion", DOUBLE, "", "stat.stdev;arith.ratio",
+        "Dispersion of all spaxels beyond noise, shift and width, relative to their mean",
+    ),
+)  # fmt: skip
 
 QUARANTINE = (
     _GALAXY,

@@ -46,6 +46,7 @@ class GalaxyFlag(QualityFlag):
     CUT_AT_K_MAX = 3, "the criterion chose the largest number of clusters it was allowed"
     PLANES_DROPPED = 4, "wavelength planes with too many bad spaxels were left out"
     NUCLEUS_NOT_CLUSTERED = 5, "no spaxel around the photometric centre could be clustered"
+    IMPOSSIBLE_VOXELS = 6, "voxels that no source can make were masked (n_impossible)"
 
 
 class ClusterFlag(QualityFlag):
@@ -53,8 +54,9 @@ class ClusterFlag(QualityFlag):
 
     LOW_SNR = (
         0,
-        "the continuum is below the set factor (3 by default) times the median standard "
-        "deviation of all clusters of the galaxy",
+        "the continuum of its median spectrum has a S/N per sample below the set one (10 by "
+        "default); with the rule of the paper, the continuum is below the set factor (3) times the "
+        "median standard deviation of the spaxels of all clusters of the galaxy",
     )
     NUCLEAR = (
         1,
@@ -95,6 +97,7 @@ class SpaxelFlag(QualityFlag):
     BAD_PLANES = 1, "too many bad wavelength planes: not clustered"
     GAP_INTERPOLATED = 2, "a short gap was bridged along the spectral axis"
     SHIFT_AT_LIMIT = 3, "its shift against the cluster's medoid is the largest allowed"
+    IMPOSSIBLE_VOXELS = 4, "at least one voxel of it cannot come from a source and was masked"
 
 
 FEATURES = "features"

@@ -118,6 +118,14 @@ class Catalog:
         """One row per spaxel: of one galaxy, or of all (which may be large: see `dask`)."""
         return self._read("spaxels", galaxy, columns)
 
+    def parts(self, galaxy: str | None = None, columns: list[str] | None = None) -> pd.DataFrame:
+        """The connected parts of the clusters of one galaxy, or of all."""
+        return self._read("parts", galaxy, columns)
+
+    def splits(self, galaxy: str | None = None, columns: list[str] | None = None) -> pd.DataFrame:
+        """The decisions of the walk down the tree of one galaxy, or of all."""
+        return self._read("splits", galaxy, columns)
+
     def spectra(self, galaxy: str | None = None, columns: list[str] | None = None) -> pd.DataFrame:
         """The spectra of the clusters of one galaxy, or of all, as columns of arrays."""
         return self._read("spectra", galaxy, columns)

@@ -68,6 +68,12 @@ def declared_tables(vocabulary: Vocabulary | None = None) -> dict[str, TableDecl
             ),
         ),
         TableDeclaration(
+            name="parts",
+            description="One row per connected part of a cluster: where it is, and its light",
+            key=("galaxy", "cluster", "part"),
+            columns=declared.PARTS,
+        ),
+        TableDeclaration(
             name="spaxels",
             description="One row per spaxel with data: its cluster, shift and S/N",
             key=("galaxy", "y", "x"),
@@ -80,6 +86,12 @@ def declared_tables(vocabulary: Vocabulary | None = None) -> dict[str, TableDecl
             key=("galaxy", "cluster"),
             columns=declared.SPECTRA,
             large=True,
+        ),
+        TableDeclaration(
+            name="splits",
+            description="One row per decision of the walk down the tree, and why it was made",
+            key=("galaxy", "decision"),
+            columns=declared.SPLITS,
         ),
         TableDeclaration(
             name="quarantine",

@@ -114,7 +114,7 @@ def _wrong_order(catalog: Catalog) -> str | None:
 
 def _unknown_galaxies(catalog: Catalog) -> str | None:
     known = set(catalog.galaxies["galaxy"])
-    for table in ("clusters", "spaxels", "spectra"):
+    for table in ("clusters", "parts", "splits", "spaxels", "spectra"):
         for frame in _row_groups(catalog, table, ("galaxy",)):
             unknown = set(frame["galaxy"]) - known
             if unknown:
@@ -153,6 +153,42 @@ def _wrong_counts(catalog: Catalog) -> str | None:
     return None
 
 
+def _wrong_parts(catalog: Catalog) -> str | None:
+    """Parts are compared with the spaxels that name them, a row group at a time."""
+    key = ["galaxy", "cluster", "part"]
+    stated = _joined(
+        frame.set_index(key)["n_spaxel"]
+        for frame in _row_groups(catalog, "parts", (*key, "n_spaxel"))
+    )
+    counts = []
+    for frame in _row_groups(catalog, "spaxels", ("galaxy", "cluster", "part")):
+        clustered = frame[frame["cluster"] > 0]
+        if clustered["part"].isna().any():
+            row = clustered[clustered["part"].isna()].iloc[0]
+            return f"spaxels: one of {row['galaxy']} / {row['cluster']} has no part"
+        if frame.loc[frame["cluster"] == 0, "part"].notna().any():
+            return f"spaxels: one of {frame['galaxy'].iloc[0]} has a part and no cluster"
+        counts.append(clustered.astype({"part": int}).groupby(key).size())
+    found = _joined(iter(counts))
+    if set(stated.index) != set(found.index):
+        return (
+            f"in one of parts and spaxels only: {_text(min(set(stated.index) ^ set(found.index)))}"
+        )
+    wrong = stated[stated != found.reindex(stated.index)]
+    if len(wrong):
+        place = wrong.index[0]
+        return f"n_spaxel of parts: {wrong.iloc[0]} of {_text(place)}, but {found[place]} rows"
+    return None
+
+
+def _joined(counts: Iterator[pd.Series[int]]) -> pd.Series[int]:
+    """Numbers by galaxy, cluster and part of all row groups."""
+    names = ["galaxy", "cluster", "part"]
+    empty = pd.Series(dtype=int, index=pd.MultiIndex.from_arrays([[], [], []], names=names))
+    known = list(counts)
+    return pd.concat(known) if known else empty
+
+
 def _ragged_spectra(catalog: Catalog) -> str | None:
     lists = [field.name for field in arrow_schema("spectra") if pa.types.is_list(field.type)]
     for file in catalog.files("spectra"):
@@ -182,6 +218,7 @@ ROW_CHECKS: dict[str, Callable[[Catalog], str | None]] = {
     "galaxies of all tables are known": _unknown_galaxies,
     "clusters of spaxels and spectra are known": _unknown_clusters,
     "numbers of spaxels and clusters add up": _wrong_counts,
+    "parts of clusters are those of their spaxels": _wrong_parts,
     "spectra are as long as their wavelengths": _ragged_spectra,
     "no galaxy is also in quarantine": _both_good_and_bad,
 }

@@ -60,7 +60,8 @@ class PrepareSettings(_Table):
     (rest frame), or "full". A plane is dropped if bad in more than max_bad_spaxel_fraction of the
     spaxels; a spaxel if bad in more than max_bad_plane_fraction of the planes. Gaps of at most
     max_gap_samples are bridged. Stretches of the spectrum noisier than max_plane_noise times the
-    whole are kept, but not compared. Spaxels with a continuum S/N below snr_min are left out.
+    whole are kept, but not compared. Spaxels with a continuum S/N below snr_min are left out. With
+    mask_impossible, single voxels that neither a line nor a source can make are bad.
     """
 
     window: str | WavelengthRange = WHOLE_WINDOW
@@ -68,6 +69,7 @@ class PrepareSettings(_Table):
     max_bad_plane_fraction: float = Field(default=0.1, ge=0, le=1)
     max_gap_samples: int = Field(default=8, ge=0)
     max_plane_noise: float = Field(default=5.0, gt=0)
+    mask_impossible: bool = True
     snr_min: float = Field(default=2.0, ge=0)
     normalise: Literal["integral", "window", "continuum-removed", "line-masked"] = "integral"
     normalise_window: WavelengthRange | None = None
@@ -155,13 +157,25 @@ class ProfileSettings(_Table):
     """Spectra and geometry of the clusters.
 
     The nuclear cluster has the largest share of the light within nuclear_radius_arcsec of the
-    photometric centre. A cluster is flagged low_snr if its continuum is below low_snr_factor times
-    the median scatter of all clusters. `reconstruct` also writes the model cube and its residual.
+    photometric centre. A cluster is flagged low_snr if the continuum of its median spectrum has
+    less S/N per sample than low_snr_below, whatever the other clusters are; with low_snr_rule =
+    "scatter", as in the paper, if it is below low_snr_factor times the median scatter of the
+    spaxels of all clusters. `reconstruct` also writes the model cube and its residual.
     """
 
     nuclear_radius_arcsec: float = Field(default=0.5, gt=0)
+    low_snr_rule: Literal["snr", "scatter"] = "snr"
+    low_snr_below: float = Field(default=10.0, ge=0)
     low_snr_factor: float = Field(default=3.0, gt=0)
     reconstruct: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_factor_alone_means_its_rule(cls, values: Any) -> Any:
+        # So settings of earlier versions, which had no other rule, keep their meaning.
+        if isinstance(values, dict) and "low_snr_factor" in values:
+            return {"low_snr_rule": "scatter"} | values
+        return values
 
 
 class FeatureSettings(_Table):
@@ -294,6 +308,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "distance": {"shift": 6, "noise": "keep"},
         "linkage": {"method": "ward", "ward_input": "distance"},
         "cut": {"criterion": "fixed", "k": 6},
+        "profiles": {"low_snr_rule": "scatter"},
     },
 }
 

@@ -36,6 +36,18 @@ def test_what_the_user_says_stands_above_the_preset():
     assert (settings.cut.criterion, settings.cut.k) == ("fixed", 7)
 
 
+def test_the_preset_of_the_paper_has_its_rule_for_low_snr():
+    assert build_settings({"preset": "gatos"}).profiles.low_snr_rule == "scatter"
+    assert build_settings({}).profiles.low_snr_rule == "snr"
+
+
+def test_settings_of_earlier_versions_keep_their_rule_for_low_snr():
+    pinned = {"nuclear_radius_arcsec": 0.5, "low_snr_factor": 3.0, "reconstruct": False}
+    assert build_settings({"profiles": pinned}).profiles.low_snr_rule == "scatter"
+    both = {"low_snr_factor": 3.0, "low_snr_rule": "snr"}
+    assert build_settings({"profiles": both}).profiles.low_snr_rule == "snr"
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_presets_are_valid(preset):
     assert build_settings({"preset": preset}).preset == preset

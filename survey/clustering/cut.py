@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from survey.clustering.criteria import CutProblem, Labels, Tree, partition, silhouette
 from survey.clustering.pair_sums import Pairs
-from survey.clustering.walk.decisions import Decision
 from survey.clustering.walk.walk import WalkResult
 from survey.config import CutSettings
 
@@ -65,8 +64,8 @@ class Cut:
         The values that the criterion compared, against its column ``"k"``; empty if it has none.
     runner_up : int or None
         The second choice of a criterion with a curve.
-    decisions : tuple of Decision
-        Of the walk, in order; empty for other criteria.
+    walked : WalkResult or None
+        What the walk found; None for other criteria.
     """
 
     labels: Labels
@@ -74,7 +73,7 @@ class Cut:
     criterion: str
     curve: dict[str, NDArray[np.float64]]
     runner_up: int | None
-    decisions: tuple[Decision, ...] = ()
+    walked: WalkResult | None = None
 
 
 def choose_cut(given: CutInput, settings: CutSettings, *, brightness: NDArray[np.floating]) -> Cut:
@@ -100,8 +99,16 @@ def choose_cut(given: CutInput, settings: CutSettings, *, brightness: NDArray[np
         "walk" if settings.criterion == "auto" else settings.criterion,
         choice.curve,
         choice.runner_up,
-        choice.decisions,
+        choice.walked,
     )
+
+
+def largest_k(settings: CutSettings) -> int | None:
+    """The most clusters that the criterion may choose; None if it has no limit."""
+    if settings.criterion == "fixed":
+        return None
+    curved = settings.criterion in ("silhouette", "snr")
+    return settings.k_max or (K_MAX if curved else None)
 
 
 def _number_by_brightness(labels: Labels, brightness: NDArray[np.floating]) -> Labels:
@@ -116,7 +123,7 @@ class _Choice:
     labels: Labels
     curve: dict[str, NDArray[np.float64]]
     runner_up: int | None = None
-    decisions: tuple[Decision, ...] = ()
+    walked: WalkResult | None = None
 
 
 def _fixed(given: CutInput, settings: CutSettings) -> _Choice:
@@ -126,12 +133,12 @@ def _fixed(given: CutInput, settings: CutSettings) -> _Choice:
 def _walk(given: CutInput, settings: CutSettings) -> _Choice:
     """The splits of the tree that are real; see `survey.clustering.walk`."""
     found = given.walk()
-    return _Choice(found.labels, {}, None, tuple(found.decisions))
+    return _Choice(found.labels, {}, walked=found)
 
 
 def _largest_with_snr(given: CutInput, settings: CutSettings) -> _Choice:
     """The most clusters that all reach the target S/N; one if not even the whole galaxy does."""
-    ks = np.arange(settings.k_min or 1, min(settings.k_max or K_MAX, given.size) + 1)
+    ks = np.arange(settings.k_min or 1, min(largest_k(settings) or K_MAX, given.size) + 1)
     lowest = np.array([given.snr_of_labels(partition(given.tree, int(k)) + 1).min() for k in ks])
     reached = ks[lowest >= settings.target_snr][::-1]
     k = int(reached[0]) if len(reached) else int(ks[0])
@@ -144,7 +151,7 @@ def _largest_with_snr(given: CutInput, settings: CutSettings) -> _Choice:
 
 def _largest_silhouette(given: CutInput, settings: CutSettings) -> _Choice:
     """The largest mean silhouette; it is not defined for one cluster."""
-    first, last = max(settings.k_min or 2, 2), min(settings.k_max or K_MAX, given.size - 1)
+    first, last = max(settings.k_min or 2, 2), min(largest_k(settings) or K_MAX, given.size - 1)
     ks = np.arange(first, last + 1)
     if not len(ks):
         return _Choice(np.zeros(given.size, np.int32), {})

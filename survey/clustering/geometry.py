@@ -85,7 +85,7 @@ def cluster_geometry(
     mean_y, mean_x = _centroids(labels, y, x, np.ones(len(labels)))
     flux_y, flux_x = _centroids(labels, y, x, brightness)
     near = scale_arcsec * np.hypot(y - centre[0], x - centre[1]) <= nuclear_radius_arcsec
-    edge = field & ~binary_erosion(field)
+    edge = edge_of_field(field)
     return ClusterGeometry(
         n_spaxel=count,
         area_arcsec2=area_arcsec2,
@@ -98,6 +98,11 @@ def cluster_geometry(
         nuclear=_holds_largest_share(labels, near * brightness),
         touches_edge=np.bincount(labels, edge[y, x])[1:] > 0,
     )
+
+
+def edge_of_field(field: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(Y, X) spaxels with data that have a neighbour without, or none at all."""
+    return np.asarray(field & ~binary_erosion(field))
 
 
 def photometric_centre(

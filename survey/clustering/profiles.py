@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from survey.clustering.covariance import SharedNoise
 from survey.clustering.pair_sums import CondensedPairs, Pairs, as_pairs
+from survey.config import ProfileSettings
 from survey.distances.distances import shifted_distances
 from survey.distances.lags import Array
 from survey.distances.shifts import align, best_shifts
@@ -73,10 +74,17 @@ class ClusterProfiles:
         noise = spectral_noise(self.median)
         return self.continuum / np.maximum(noise, np.finfo(np.float64).tiny)
 
-    def low_snr(self, factor: float) -> NDArray[np.bool_]:
-        """(k,) the paper's flag: continuum below `factor` x the median std of all clusters."""
+    def low_snr(self, settings: ProfileSettings) -> NDArray[np.bool_]:
+        """(k,) whether the S/N is low, by `settings.low_snr_rule`.
+
+        By the rule "snr" each cluster is judged by its own median spectrum. The paper's rule,
+        "scatter", compares the continuum with the median `std` of all clusters, which flags a
+        well measured cluster beside bright ones.
+        """
+        if settings.low_snr_rule == "snr":
+            return self.continuum_snr < settings.low_snr_below
         known = self.std[np.isfinite(self.std)]
-        limit = factor * np.median(known) if known.size else -np.inf
+        limit = settings.low_snr_factor * np.median(known) if known.size else -np.inf
         return self.continuum < limit
 
 

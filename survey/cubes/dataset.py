@@ -46,7 +46,8 @@ def build_cube(
     error : Voxels or ndarray of the same shape, or None
         One standard deviation; None where the instrument gives none (NaN in the result).
     bad : Voxels or ndarray of bool, shape (wavelength, y, x) or (y, x), or None
-        What the data quality flags refuse. Values that are not finite are added.
+        What the data quality flags refuse. What has no data without a flag is added, see
+        `_has_no_data`.
     wavelength_um : ndarray, shape (wavelength,)
         Vacuum, observed frame.
     header : astropy.io.fits.Header
@@ -78,11 +79,16 @@ def build_cube(
         is usable, or the area of a spaxel is unknown.
     """
     flux = elementwise(np.asarray, flux, dtype=np.float32)
+    has_errors = error is not None
     error = np.broadcast_to(np.float32(np.nan), flux.shape) if error is None else error
     bad = np.broadcast_to(False, flux.shape) if bad is None else bad
     _check_shapes(flux, error, bad, wavelength_um, file)
     _check_wavelengths(wavelength_um, file)
-    bad = elementwise(lambda bad, flux: bad | ~np.isfinite(flux), bad, flux, dtype=bool)
+    if has_errors:
+        bad = elementwise(_bad_or_without_data, bad, flux, error, dtype=bool)
+        error = elementwise(_known_error, error, dtype=np.float32)
+    else:
+        bad = elementwise(lambda bad, flux: bad | ~np.isfinite(flux), bad, flux, dtype=bool)
     n_bad = _bad_planes_per_spaxel(bad)
     if n_bad.min() == flux.shape[0]:
         raise DataError("no usable value in the cube: all are NaN or flagged", file=file)
@@ -102,7 +108,7 @@ def build_cube(
     return xr.Dataset(
         {
             "flux": (CUBE_DIMS, for_dataset(flux)),
-            "error": (CUBE_DIMS, for_dataset(elementwise(np.asarray, error, dtype=np.float32))),
+            "error": (CUBE_DIMS, for_dataset(error)),
             "bad": (CUBE_DIMS, for_dataset(bad)),
             "n_bad": (CUBE_DIMS[1:], n_bad),
         },
@@ -120,6 +126,25 @@ def build_cube(
             "header": header_text(header),
         },
     )
+
+
+def _bad_or_without_data(
+    bad: NDArray[np.bool_], flux: NDArray[np.floating], error: NDArray[np.floating]
+) -> NDArray[np.bool_]:
+    """What is flagged, and what has no data without a flag.
+
+    That is a flux that is not finite, an infinite error, and a flux of exactly zero without a
+    positive error: programs write zeros where nothing was observed.
+    """
+    with np.errstate(invalid="ignore"):
+        empty = (flux == 0) & ~(error > 0)
+    return bad | ~np.isfinite(flux) | np.isinf(error) | empty
+
+
+def _known_error(error: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Errors; NaN (unknown) for those that are not positive and finite, whose flux stays."""
+    with np.errstate(invalid="ignore"):
+        return np.where((error > 0) & np.isfinite(error), error, np.float32(np.nan))
 
 
 def sigma_from_variance(variance: NDArray[np.floating]) -> NDArray[np.floating]:

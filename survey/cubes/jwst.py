@@ -12,7 +12,10 @@ from survey.cubes.lazy_image import elementwise
 from survey.cubes.read_fits import FitsFile
 from survey.cubes.wavelength import to_micron, wavelength_axis_um
 
-DO_NOT_USE = 1
+DO_NOT_USE, NON_SCIENCE = 1, 512
+NO_DATA = DO_NOT_USE | NON_SCIENCE
+"""Bits of DQ in a cube (jwst.datamodels.dqflags) that say that there is no measurement."""
+
 WAVELENGTH_TABLE = "WCS-TABLE"
 
 _INSTRUMENTS = {"MIRI": "MIRI/MRS", "NIRSPEC": "NIRSpec/IFU"}
@@ -26,7 +29,7 @@ def read_jwst(fits_file: FitsFile) -> xr.Dataset:
     return build_cube(
         fits_file.image("SCI", np.float32),
         fits_file.image("ERR", np.float32),
-        elementwise(lambda dq: (dq & DO_NOT_USE) != 0, fits_file.image("DQ"), dtype=bool),
+        elementwise(lambda dq: (dq & NO_DATA) != 0, fits_file.image("DQ"), dtype=bool),
         _wavelength_um(fits_file),
         header=science,
         flux_unit=science.get("BUNIT", ""),

@@ -79,7 +79,8 @@ def merge_bands(cubes: Sequence[xr.Dataset], arms: Collection[str] = ()) -> xr.D
     xarray.Dataset
         A cube of the same form. Its header is that of the sub-band whose spatial grid it has;
         `merge_factors` is a JSON list of one object per sub-band after the first, with the factor
-        of its flux. Errors neglect the covariance of resampling, see `survey.cubes.resample`.
+        of its flux. `n_impossible` is the sum of that attribute of the cubes, where they have
+        it. Errors neglect the covariance of resampling, see `survey.cubes.resample`.
 
     Raises
     ------
@@ -111,7 +112,8 @@ def merge_bands(cubes: Sequence[xr.Dataset], arms: Collection[str] = ()) -> xr.D
         file=_names(cubes),
     )
     factors = json.dumps([asdict(factor) for factor in merged.factors])
-    return dataset.assign_attrs(merge_factors=factors)
+    n_impossible = sum(cube.attrs.get("n_impossible", 0) for cube in cubes)
+    return dataset.assign_attrs(merge_factors=factors, n_impossible=n_impossible)
 
 
 def _names(cubes: Sequence[xr.Dataset]) -> str:

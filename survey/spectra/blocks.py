@@ -64,6 +64,30 @@ def blocks_of(rows: Rows) -> Iterator[NDArray[Any]]:
     return (rows[block] for block in row_blocks(rows.shape))
 
 
+@dataclass(frozen=True)
+class ReadRows:
+    """Rows of several tables that were read at once; `first` is the place of the first."""
+
+    first: int
+    tables: tuple[NDArray[Any], ...]
+
+
+def read_blocks(
+    tables: tuple[Rows, ...], samples: int, count: int | None = None
+) -> Iterator[tuple[slice, tuple[NDArray[Any], ...], ReadRows]]:
+    """The first `count` rows of tables in blocks of so many samples.
+
+    Of every block its place, its rows, and what was read at once with it: that is larger than a
+    block, which has to fit a cache.
+    """
+    n_sample = tables[0].shape[1]
+    for piece in row_blocks((tables[0].shape[0] if count is None else count, n_sample)):
+        read = ReadRows(piece.start, tuple(table[piece] for table in tables))
+        for rows in row_blocks(read.tables[0].shape, samples):
+            place = slice(piece.start + rows.start, piece.start + rows.stop)
+            yield place, tuple(table[rows] for table in read.tables), read
+
+
 def with_columns(rows: Rows, columns: slice) -> Rows:
     """The table with only some consecutive columns, nothing copied."""
     return rows[:, columns] if isinstance(rows, np.ndarray) else _Columns(rows, columns)

@@ -1,16 +1,15 @@
 """From observed spectra of a cube to normalised rest-frame spectra without gaps.
 
-This is the stage before the distances: window, bad planes, bad spaxels, short gaps, a grid that
-suits the shift, empirical noise, a limit in S/N, normalisation. Input and output are tables of rows
-(`survey.spectra.blocks`); if these are on disk, only a few blocks are in memory at a time.
+This is the stage before the distances: window, bad planes, impossible voxels, bad spaxels, short
+gaps, a grid that suits the shift, empirical noise, a limit in S/N, normalisation. Input and output
+are tables of rows (`survey.spectra.blocks`); if these are on disk, only a few blocks are in memory
+at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +23,7 @@ from survey.spectra.blocks import (
     blocks_of,
     in_memory,
     keep_rows,
-    row_blocks,
+    read_blocks,
     with_columns,
 )
 from survey.spectra.grid import (
@@ -35,6 +34,8 @@ from survey.spectra.grid import (
     velocity_step_km_s,
     window_planes,
 )
+from survey.spectra.impossible import Neighbours, SpaxelGrid, impossible_voxels
+from survey.spectra.line_holes import heights_of_lines
 from survey.spectra.mask import bad_planes, fill_gaps, longest_gaps
 from survey.spectra.medians import masked_median
 from survey.spectra.noise import MIN_SAMPLES, local_noise, spectral_noise
@@ -95,6 +96,8 @@ class Prepared:
         Planes of the input, inside the window, that were left out.
     outcome : (N,) array of int8
         For every row of the input `KEPT`, or why it was left out: a place in `REASONS`.
+    n_impossible : (N,) array of int
+        Impossible voxels of every row of the input that were masked.
     """
 
     spectra: Rows
@@ -112,6 +115,7 @@ class Prepared:
     mean_flux: NDArray[np.float64]
     dropped_planes: NDArray[np.intp]
     outcome: NDArray[np.int8]
+    n_impossible: NDArray[np.int64]
 
     @cached_property
     def brightness(self) -> NDArray[np.floating]:
@@ -131,6 +135,7 @@ def prepare(
     shift_samples: int = 0,
     shift_km_s: float | None = None,
     line_mask_um: Ranges = (),
+    positions: tuple[NDArray[np.integer], NDArray[np.integer]] | None = None,
     allocate: Allocate = in_memory,
 ) -> Prepared:
     """Prepare the spectra of one cube.
@@ -158,6 +163,9 @@ def prepare(
         the median velocity step of the cube, and the shift rounded to samples of it.
     line_mask_um : pairs of (low, high)
         Rest-frame ranges of known lines, for the normalisations that need them.
+    positions : (y, x), optional
+        Places (N,) of the spaxels on the image, in which neighbours are compared where voxels are
+        impossible (see `survey.spectra.impossible`).
     allocate : callable
         Makes room for the tables "flux" and "spectra"; in memory by default.
 
@@ -182,8 +190,20 @@ def prepare(
     mean_flux = np.empty(n_spaxel)
     clean = allocate("flux", (n_spaxel, n_sample), flux.dtype)
     measures, count = [], 0
-    for rows, (block_flux, block_error, block_bad) in _blocks((flux, error, bad)):
-        block = _clean_block(block_flux, block_error, block_bad, grid, settings)
+    n_impossible = np.zeros(n_spaxel, dtype=np.int64)
+    places = None if positions is None else SpaxelGrid(*positions)
+    beside: Neighbours | None = None
+    for rows, (block_flux, block_error, block_bad), read in read_blocks(
+        (flux, error, bad), _BLOCK_SAMPLES
+    ):
+        block_bad = block_bad | dropped
+        if places is not None and (beside is None or beside.first_row != read.first):
+            beside = Neighbours(places, flux, bad, read.first, read.tables[0], read.tables[2])
+        if settings.mask_impossible:
+            found = impossible_voxels(block_flux, block_bad, rows, beside)
+            block_bad[found] = True
+            n_impossible[rows] = np.bincount(found[0], minlength=len(block_bad))
+        block = _clean_block(block_flux, block_error, block_bad, grid, settings, rows, beside)
         outcome[rows] = block.outcome
         mean_flux[rows] = _mean_flux(block_flux[:, grid.planes], block_bad[:, grid.planes])
         clean[count : count + len(block.flux)] = block.flux
@@ -198,7 +218,7 @@ def prepare(
     frame = SpectralFrame(
         grid.wavelength_um, settings.normalise_window, line_mask_um, used=is_compared
     )
-    for rows, (block_flux,) in _blocks((clean,), count):
+    for rows, (block_flux,), _ in read_blocks((clean,), _BLOCK_SAMPLES, count):
         normalised, measured["scale"][rows], accepted[rows] = normalise(
             block_flux, measured["noise"][rows], frame, settings.normalise
         )
@@ -218,22 +238,8 @@ def prepare(
         mean_flux=mean_flux,
         dropped_planes=window.start + np.flatnonzero(dropped),
         outcome=outcome,
+        n_impossible=n_impossible,
     )
-
-
-def _blocks(
-    tables: tuple[Rows, ...], count: int | None = None
-) -> Iterator[tuple[slice, tuple[NDArray[Any], ...]]]:
-    """The first `count` rows of tables, block by block, each with the place of its rows.
-
-    What is read at once is larger than a block, which has to fit a cache.
-    """
-    n_sample = tables[0].shape[1]
-    for piece in row_blocks((tables[0].shape[0] if count is None else count, n_sample)):
-        read = [table[piece] for table in tables]
-        for rows in row_blocks(read[0].shape, _BLOCK_SAMPLES):
-            place = slice(piece.start + rows.start, piece.start + rows.stop)
-            yield place, tuple(table[rows] for table in read)
 
 
 def _mean_flux(flux: NDArray[np.floating], bad: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -309,14 +315,23 @@ def _clean_block(
     bad: NDArray[np.bool_],
     grid: _Grid,
     settings: PrepareSettings,
+    place: slice,
+    beside: Neighbours | None,
 ) -> _Block:
-    bad = bad[:, grid.planes]
-    outcome = _judge_gaps(bad, settings)
+    outcome = _judge_gaps(bad[:, grid.planes], settings)
     rows = np.flatnonzero(outcome == KEPT)
-    flux, error, bad = flux[np.ix_(rows, grid.planes)], error[np.ix_(rows, grid.planes)], bad[rows]
+    used = np.ix_(rows, grid.planes)
+    on_lines = None
+    if beside is not None:
+        holes = np.zeros_like(bad)
+        holes[used] = bad[used]
+        on_lines = heights_of_lines(flux, bad, place, holes, beside)
+    flux, error, bad = flux[used], error[used], bad[used]
     measures = np.zeros(len(rows), dtype=[(name, np.float64) for name in _MEASURES])
 
     fill_gaps(flux, bad, grid.planes_um)
+    if on_lines is not None:
+        flux += on_lines[used]
     noise = _noise(flux, ~bad)
     measures["filled"] = bad.mean(axis=1)
     measures["error_ratio"] = _ratio(noise, masked_median(error, ~bad & (error > 0)))

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from catalogs import SCHEMA_VERSION
 from catalogs.part_tables import read_part_table, write_part_table
@@ -83,11 +84,22 @@ def _scattered(
     tables: Tables, galaxy: str, n_spaxel: int, seed: int
 ) -> Iterator[tuple[str, pa.Table]]:
     rng = np.random.default_rng(seed)
-    for name in ("galaxies", "clusters", "spectra"):
+    for name in ("galaxies", "clusters", "splits", "spectra"):
         columns = [_scatter(column.combine_chunks(), rng) for column in tables[name].columns]
         columns[0] = pa.array([galaxy] * len(tables[name]))
         yield name, pa.Table.from_arrays(columns, schema=arrow_schema(name))
-    yield "spaxels", _spaxels(galaxy, n_spaxel, len(tables["clusters"]), rng)
+    n_cluster = len(tables["clusters"])
+    cluster = rng.integers(0, n_cluster + 1, n_spaxel)
+    yield "spaxels", _spaxels(galaxy, cluster, rng)
+    count = np.bincount(cluster, minlength=n_cluster + 1)[1:]
+    parts = {
+        "galaxy": galaxy,
+        "cluster": np.arange(1, n_cluster + 1),
+        "part": np.zeros(n_cluster, dtype=int),
+        "n_spaxel": count,
+        "touches_edge": False,
+    }
+    yield "parts", to_arrow("parts", parts)
 
 
 def _scatter(column: pa.Array, rng: np.random.Generator) -> pa.Array:
@@ -102,7 +114,8 @@ def _scatter(column: pa.Array, rng: np.random.Generator) -> pa.Array:
     return column
 
 
-def _spaxels(galaxy: str, n_spaxel: int, n_cluster: int, rng: np.random.Generator) -> pa.Table:
+def _spaxels(galaxy: str, cluster: NDArray[np.integer], rng: np.random.Generator) -> pa.Table:
+    n_spaxel = len(cluster)
     place = np.arange(n_spaxel)
     shift = rng.integers(-6, 7, n_spaxel)
     rows = {
@@ -111,7 +124,8 @@ def _spaxels(galaxy: str, n_spaxel: int, n_cluster: int, rng: np.random.Generato
         "x": place % FIELD_WIDTH,
         "ra": rng.uniform(0, 360) + 1e-4 * rng.normal(size=n_spaxel),
         "dec": rng.uniform(-90, 90) + 1e-4 * rng.normal(size=n_spaxel),
-        "cluster": rng.integers(0, n_cluster + 1, n_spaxel),
+        "cluster": cluster,
+        "part": np.where(cluster > 0, 0.0, np.nan),
         "shift_samples": shift,
         "shift_km_s": 57.3 * shift,
         "snr": rng.lognormal(3, 1, n_spaxel),

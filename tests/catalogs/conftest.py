@@ -34,7 +34,7 @@ def celestial_header() -> str:
 
 @pytest.fixture
 def part_tables(celestial_header: str) -> Callable[..., dict[str, Any]]:
-    """Rows of the four tables of one galaxy: spaxels of a square, the first row left out."""
+    """Rows of the five tables of one galaxy: spaxels of a square, the first row left out."""
 
     def tables(galaxy: str, value: float = 1.0) -> dict[str, Any]:
         y, x = (axis.ravel() for axis in np.mgrid[1:N_SIDE, 0:N_SIDE])
@@ -73,11 +73,33 @@ def part_tables(celestial_header: str) -> Callable[..., dict[str, Any]]:
                 "limit_NeII_12.81": numbers == 2,
                 "flags": 0,
             },
+            "parts": {
+                "galaxy": galaxy,
+                "cluster": numbers,
+                "part": np.zeros(N_CLUSTER, dtype=int),
+                "n_spaxel": np.bincount(cluster)[1:],
+                "touches_edge": True,
+            },
+            "splits": [
+                {
+                    "galaxy": galaxy,
+                    "decision": 0,
+                    "step": "split",
+                    "accepted": True,
+                    "reason": "",
+                    "meaning": "both sides are clusters or hold some",
+                    **dict.fromkeys(("n_left", "n_right"), 5),
+                    **dict.fromkeys(("snr_left", "snr_right"), value),
+                    **dict.fromkeys(("difference", "shape", "structure"), 0.1),
+                    **dict.fromkeys(("peak", "dispersion"), value),
+                }
+            ],
             "spaxels": {
                 "galaxy": galaxy,
                 "y": y,
                 "x": x,
                 "cluster": cluster,
+                "part": np.zeros(len(y), dtype=int),
                 "snr": value * (x + 10.0 * y),
                 "flags": 0,
             },

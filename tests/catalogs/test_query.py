@@ -28,6 +28,7 @@ def test_frames_have_one_row_per_galaxy_and_per_cluster(catalog):
         "galaxies": 3,
         "latents": 0,
         "importances": 0,
+        "parts": 6,
         "quarantine": 1,
         "scores": 0,
         "spaxels": 36,
@@ -49,6 +50,13 @@ def test_spaxels_and_spectra_of_one_galaxy_and_some_columns(catalog):
     spectra = catalog.spectra("NGC 1")
     assert list(spectra["galaxy"]) == ["NGC 1", "NGC 1"]
     np.testing.assert_allclose(spectra["median"][0], 3.0)
+
+
+def test_parts_of_one_galaxy(catalog):
+    assert catalog.parts("123", columns=["cluster", "n_spaxel"]).to_numpy().tolist() == [
+        [1, 6],
+        [2, 6],
+    ]
 
 
 def test_qtables_have_units_and_descriptions(catalog):

@@ -49,7 +49,7 @@ def test_a_foreign_file_is_found(run):
 
 def edit_column(table, column, row, value):
     def edit(tables):
-        values = np.array(tables[table][column])
+        values = np.array(tables[table][column], dtype=object if value is None else None)
         values[row] = value
         tables[table][column] = values
 
@@ -104,6 +104,26 @@ def call_clusters_otherwise(tables):
             count_clusters_wrong,
             "numbers of spaxels and clusters add up",
             "n_cluster of galaxies: 3 of NGC 1, but 2 rows",
+        ),
+        (
+            edit_column("parts", "n_spaxel", 1, 5),
+            "parts of clusters are those of their spaxels",
+            "n_spaxel of parts: 5 of NGC 1 / 2 / 0, but 6 rows",
+        ),
+        (
+            edit_column("spaxels", "part", 2, 1),
+            "parts of clusters are those of their spaxels",
+            "in one of parts and spaxels only: NGC 1 / 2 / 1",
+        ),
+        (
+            edit_column("spaxels", "part", slice(None), None),
+            "parts of clusters are those of their spaxels",
+            "has no part",
+        ),
+        (
+            edit_column("spaxels", "cluster", 0, 0),
+            "parts of clusters are those of their spaxels",
+            "has a part and no cluster",
         ),
         (
             shorten_a_spectrum,

@@ -16,7 +16,7 @@ from survey.clustering.profiles import (
     stacked_snr,
 )
 from survey.clustering.reconstruct import reconstruct
-from survey.config import PrepareSettings
+from survey.config import PrepareSettings, ProfileSettings
 from survey.distances.distances import shifted_distances
 from survey.linkage.fastcluster import linkage_tree
 from survey.spectra.grid import cell_widths
@@ -174,17 +174,47 @@ def test_a_single_spaxel_has_its_own_noise_and_no_standard_deviation():
     assert profiles.median[2] == pytest.approx(flux[0])
     assert profiles.error[2].mean() == pytest.approx(5.0, rel=0.25)
     assert profiles.n_effective[2] == 1.0
-    assert not profiles.low_snr(3.0).any()
+    assert not profiles.low_snr(BY_SCATTER).any()
 
 
-def test_clusters_below_three_times_the_median_scatter_are_of_low_snr():
+BY_SCATTER = ProfileSettings(low_snr_rule="scatter")
+
+
+def test_by_the_rule_of_the_paper_clusters_below_three_times_the_median_scatter_are_of_low_snr():
     flux, labels, y, x = halves(brightness_spread=0.0)
     labels[:40] = 3
     flux[:40] -= 0.95 * flux[:40].mean(axis=1, keepdims=True)
     profiles = profiles_of(flux, labels, y, x)
-    assert profiles.low_snr(3.0).tolist() == [False, False, True]
+    assert profiles.low_snr(BY_SCATTER).tolist() == [False, False, True]
     limit = 3 * np.median(profiles.std)
     assert (profiles.continuum < limit).tolist() == [False, False, True]
+
+
+def test_a_well_measured_cluster_is_not_of_low_snr_because_others_are_brighter():
+    rng = np.random.default_rng(8)
+    y, x = image_grid(12)
+    labels = np.where(y < 4, 1, np.where(y < 8, 2, 3))
+    level = np.where(labels == 3, 100.0, 1e4)
+    noise = np.where(labels == 3, 4.0, 100.0)
+    # The bright spaxels differ in shape, which is scatter and no noise.
+    tilt = np.where(labels == 3, 0.0, rng.normal(0.0, 0.8, len(y)))
+    shape = 1 + tilt[:, None] * np.linspace(-0.5, 0.5, SAMPLES)
+    flux = level[:, None] * shape + noise[:, None] * rng.normal(size=(len(y), SAMPLES))
+    profiles = profiles_of(flux, labels, y, x)
+    assert profiles.continuum_snr[2] > 50
+    assert profiles.low_snr(BY_SCATTER).tolist() == [False, False, True]
+    assert not profiles.low_snr(ProfileSettings()).any()
+
+
+def test_a_noisy_cluster_is_of_low_snr_whatever_the_others_are():
+    flux, labels, y, x = halves(brightness_spread=0.0)
+    rng = np.random.default_rng(9)
+    labels[:9] = 3
+    flux[:9] = 20.0 + 20.0 * rng.normal(size=(9, flux.shape[1]))
+    low = profiles_of(flux, labels, y, x).low_snr(ProfileSettings())
+    assert low.tolist() == [False, False, True]
+    alone = profiles_of(flux[:9], np.ones(9, int), y[:9], x[:9]).low_snr(ProfileSettings())
+    assert alone.tolist() == [True]
 
 
 def test_continuum_snr_grows_as_the_root_of_the_number_of_spaxels():

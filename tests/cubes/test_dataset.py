@@ -57,6 +57,30 @@ def test_an_unknown_error_is_nan_and_not_bad(parts):
     assert not cube["bad"].any()
 
 
+def test_voxels_without_data_are_bad_without_a_flag(parts):
+    flux, error = np.ones((4, 3, 2)), np.ones((4, 3, 2))
+    flux[0, :, 0] = 0.0
+    error[0, :, 0] = [0.0, np.nan, 2.0]
+    error[1, 0] = [np.inf, -np.inf]
+    bad = build(parts, flux=flux, error=error)["bad"].values
+    assert bad[0, :, 0].tolist() == [True, True, False]
+    assert bad[1, 0].all()
+    assert bad.sum() == 4
+
+
+def test_a_flux_stays_where_its_error_is_not_positive_and_the_error_is_unknown(parts):
+    error = np.ones((4, 3, 2))
+    error[0, 0], error[1, 0, 0] = [0.0, -1.0], np.nan
+    cube = build(parts, error=error)
+    assert not cube["bad"].any()
+    assert np.isnan(cube["error"].values[0, 0]).all()
+    assert np.isnan(cube["error"]).sum() == 3
+
+
+def test_zeros_of_a_cube_without_errors_are_data(parts):
+    assert not build(parts, flux=np.zeros((4, 3, 2)), error=None)["bad"].any()
+
+
 def test_the_target_is_at_the_centre_unless_the_header_knows_better(parts):
     at_centre = build(parts)
     assert at_centre.attrs["dec_deg"] == pytest.approx(-32.5, abs=0.001)

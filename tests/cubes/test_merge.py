@@ -8,6 +8,7 @@ import xarray as xr
 from catalogs.reference import packaged_reference
 from survey.config import ReadSettings
 from survey.cubes.dataset import build_cube
+from survey.cubes.mask_impossible import mask_impossible
 from survey.cubes.merge import merge_bands
 from survey.cubes.registry import read_cube
 from survey.cubes.wcs import sky_position
@@ -304,3 +305,22 @@ def test_residual_background_does_not_decide_the_ratio_of_a_faint_star(shared_da
     factor = factors_of(merge_bands(bands))["ch4-medium"]
     assert factor["factor"] == pytest.approx(1.0, abs=0.02)
     assert factor["n_spaxel"] < 100
+
+
+@pytest.mark.real_data
+def test_a_hot_voxel_of_a_sub_band_is_masked_before_it_is_spread(shared_data):
+    names = ("ch4-short", "ch4-medium")
+    cubes = [
+        read_cube(shared_data / "mrs" / f"NGC7469_Level3_{name}_s3d.fits.gz", ReadSettings())
+        for name in names
+    ]
+    clean = merge_bands([mask_impossible(cube) for cube in cubes])
+    hot = [cube.copy(deep=True) for cube in cubes]
+    for cube, plane in zip(hot, (200, 300), strict=True):
+        cube["flux"].values[plane, 12, 12] = 1e6
+    masked = merge_bands([mask_impossible(cube) for cube in hot])
+    assert masked.attrs["n_impossible"] == clean.attrs["n_impossible"] + 2
+    spread = merge_bands(hot)
+    good = ~masked["bad"].values
+    assert (~spread["bad"].values & (spread["flux"].values > 1e4)).sum() > 10
+    assert masked["flux"].values[good].max() == clean["flux"].values[good].max()

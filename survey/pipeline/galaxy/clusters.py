@@ -10,8 +10,14 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from survey.clustering.cut import Cut, CutInput, choose_cut
-from survey.clustering.geometry import ClusterGeometry, cluster_geometry, photometric_centre
+from survey.clustering.geometry import (
+    ClusterGeometry,
+    cluster_geometry,
+    edge_of_field,
+    photometric_centre,
+)
 from survey.clustering.pair_sums import sampled_members
+from survey.clustering.parts import ClusterParts, cluster_parts
 from survey.clustering.profiles import (
     ClusterProfiles,
     cluster_medoids,
@@ -48,6 +54,8 @@ class Clusters:
     centre : (y, x)
         Photometric centre.
     low_snr : (k,) array of bool
+    parts : ClusterParts
+        The connected parts of the clusters.
     """
 
     cube: xr.Dataset
@@ -58,6 +66,7 @@ class Clusters:
     geometry: ClusterGeometry
     centre: tuple[float, float]
     low_snr: NDArray[np.bool_]
+    parts: ClusterParts
 
     @cached_property
     def shifts_km_s(self) -> NDArray[np.float64]:
@@ -137,8 +146,10 @@ def describe_clusters(
         spaxel_area_arcsec2=cube.attrs["spaxel_area_arcsec2"],
         nuclear_radius_arcsec=settings.profiles.nuclear_radius_arcsec,
     )
-    low_snr = profiles.low_snr(settings.profiles.low_snr_factor)
-    return Clusters(cube, prepared, cut, shifts, profiles, geometry, centre, low_snr)
+    low_snr = profiles.low_snr(settings.profiles)
+    at_edge = edge_of_field(_field(cube))[y, x]
+    parts = cluster_parts(prepared.flux, cut.labels, y, x, brightness, at_edge)
+    return Clusters(cube, prepared, cut, shifts, profiles, geometry, centre, low_snr, parts)
 
 
 def _medoids(

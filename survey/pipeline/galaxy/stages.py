@@ -23,6 +23,7 @@ from catalogs.vocabulary import Vocabulary
 from survey.clustering.cut import Cut
 from survey.clustering.pair_sums import random_sample
 from survey.config import WHOLE_WINDOW
+from survey.cubes.mask_impossible import mask_impossible
 from survey.cubes.merge import merge_bands
 from survey.cubes.registry import open_cube, read_cube
 from survey.cubes.scratch import SCRATCH
@@ -41,8 +42,10 @@ from survey.pipeline.galaxy.tables import (
     galaxy_facts,
     geometry_rows,
     measured_rows,
+    part_rows,
     spaxel_rows,
     spectrum_rows,
+    split_rows,
     write_table,
 )
 from survey.pipeline.galaxy.tree import SEED, TreeResult
@@ -64,6 +67,8 @@ def read(galaxy: GalaxyContext) -> None:
             write_store(cube, path, **layout)
         return
     cubes = [read_cube(file, settings, scratch=scratch) for file in files]
+    if galaxy.settings.prepare.mask_impossible:
+        cubes = [mask_impossible(cube) for cube in cubes]
     write_store(merge_bands(cubes, arms=_arms(galaxy)), path, **layout)
 
 
@@ -84,6 +89,7 @@ def prepare_spectra(galaxy: GalaxyContext, cube: xr.Dataset) -> Prepared:
         shift_samples=shift if isinstance(shift, int) else 0,
         shift_km_s=settings.distance.shift_km_s,
         line_mask_um=_line_mask_um(galaxy.reference, cube.attrs["instrument"], redshift),
+        positions=(cube["y"].values, cube["x"].values),
         allocate=_allocate(galaxy, cube),
     )
 
@@ -150,6 +156,8 @@ def profiles(
 
     def write(folder: Path) -> None:
         write_table(folder, "spaxels", spaxel_rows(target.galaxy, clusters))
+        write_table(folder, "parts", part_rows(target.galaxy, clusters))
+        write_table(folder, "splits", split_rows(target.galaxy, found))
         write_table(folder, "spectra", spectrum_rows(target.galaxy, clusters))
         write_table(folder, "clusters", geometry_rows(target.galaxy, clusters), partial=True)
         write_cut(folder / "cut.json", found)
@@ -185,7 +193,7 @@ def commit(galaxy: GalaxyContext, profiled: Receipt, clusters: list[dict[str, An
     def write(folder: Path) -> None:
         write_table(folder, "galaxies", [row])
         write_table(folder, "clusters", clusters, _vocabulary(galaxy))
-        for name in ("spaxels", "spectra"):
+        for name in ("spaxels", "parts", "splits", "spectra"):
             copy_part_table(profiled, name, folder)
 
     return Part(write, {})
@@ -198,8 +206,12 @@ STAGES = (
         inputs=(),
         kept=Kept.STORE,
         settings=("read", "store"),
-        depends_on=lambda galaxy: [galaxy.content_hash, _arms(galaxy)],
-        code=2,
+        depends_on=lambda galaxy: [
+            galaxy.content_hash,
+            _arms(galaxy),
+            len(galaxy.target.files) > 1 and galaxy.settings.prepare.mask_impossible,
+        ],
+        code=3,
         libraries=("numpy", "astropy", "reproject", "zarr"),
     ),
     Stage(
@@ -211,7 +223,7 @@ STAGES = (
         depends_on=lambda galaxy: [
             repr(galaxy.target.redshift), _window_um(galaxy), _line_list(galaxy)
         ],
-        code=3,
+        code=4,
         libraries=("numpy", "scipy"),
     ),
     Stage(
@@ -247,7 +259,7 @@ STAGES = (
         depends_on=lambda galaxy: [
             SCHEMA_VERSION, repr(galaxy.target.ra_deg), repr(galaxy.target.dec_deg)
         ],
-        code=2,
+        code=3,
         libraries=("numpy", "scipy"),
     ),
     Stage(

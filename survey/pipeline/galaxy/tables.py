@@ -23,6 +23,7 @@ from catalogs.part_tables import write_part_table
 from catalogs.reference import Reference
 from catalogs.schema import to_arrow
 from catalogs.vocabulary import Vocabulary
+from survey.clustering.cut import Cut, largest_k
 from survey.config import FeatureSettings, Settings
 from survey.cubes.wcs import sky_position
 from survey.features.measurements import feature_columns, measure_spectrum
@@ -65,6 +66,7 @@ def spaxel_rows(galaxy: str, clusters: Clusters) -> pd.DataFrame:
     frame["cluster"] = 0
     frame["flags"] = [0 if code == KEPT else int(by_code[code]) for code in prepared.outcome]
     frame.loc[kept, "cluster"] = clusters.cut.labels
+    frame.loc[kept, "part"] = clusters.parts.of_spaxel
     frame.loc[kept, "shift_samples"] = clusters.shifts
     frame.loc[kept, "shift_km_s"] = clusters.shifts_km_s
     frame.loc[kept, "snr"] = prepared.snr
@@ -75,7 +77,40 @@ def spaxel_rows(galaxy: str, clusters: Clusters) -> pd.DataFrame:
             SpaxelFlag.SHIFT_AT_LIMIT: clusters.at_limit,
         }
     )
+    frame["flags"] |= np.where(prepared.n_impossible > 0, int(SpaxelFlag.IMPOSSIBLE_VOXELS), 0)
     return frame
+
+
+def split_rows(galaxy: str, cut: Cut) -> list[dict[str, Any]]:
+    """The decisions of the walk down the tree; none for other criteria."""
+    if cut.walked is None:
+        return []
+    rows = []
+    for number, decision in enumerate(cut.walked.decisions):
+        difference = decision.difference
+        is_split = decision.step == "split"
+        rows.append(
+            {
+                "galaxy": galaxy,
+                "decision": number,
+                "step": decision.step,
+                "accepted": decision.accepted,
+                "reason": decision.reason,
+                "meaning": decision.sentence,
+                "node": decision.node if is_split else None,
+                "height": decision.height,
+                "n_left": difference.n[0],
+                "n_right": difference.n[1],
+                "snr_left": difference.snr[0],
+                "snr_right": difference.snr[1],
+                "difference": difference.total,
+                "shape": difference.shape,
+                "structure": difference.structure,
+                "peak": difference.peak,
+                "dispersion": cut.walked.dispersion,
+            }
+        )
+    return rows
 
 
 def spectrum_rows(galaxy: str, clusters: Clusters) -> list[dict[str, Any]]:
@@ -98,6 +133,29 @@ def spectrum_rows(galaxy: str, clusters: Clusters) -> list[dict[str, Any]]:
         shared | {"cluster": c + 1} | {name: spectra[c] for name, spectra in columns.items()}
         for c in range(clusters.cut.k)
     ]
+
+
+def part_rows(galaxy: str, clusters: Clusters) -> pd.DataFrame:
+    """The connected parts of every cluster."""
+    parts = clusters.parts
+    ra, dec = sky_position(
+        clusters.cube.attrs["celestial_header"], parts.centroid_x, parts.centroid_y
+    )
+    return pd.DataFrame(
+        {
+            "galaxy": galaxy,
+            "cluster": parts.cluster,
+            "part": parts.part,
+            "n_spaxel": parts.n_spaxel,
+            "ra": ra,
+            "dec": dec,
+            "x": parts.centroid_x,
+            "y": parts.centroid_y,
+            "light_fraction": parts.light_fraction,
+            "continuum_snr": parts.continuum_snr,
+            "touches_edge": parts.touches_edge,
+        }
+    )
 
 
 def geometry_rows(galaxy: str, clusters: Clusters) -> pd.DataFrame:
@@ -151,13 +209,16 @@ def galaxy_facts(
     """The galaxy's row as far as it is known before the features, as JSON values."""
     attrs, prepared, cut = clusters.cube.attrs, clusters.prepared, clusters.cut
     merged = len(target.files) > 1
+    # Of merged cubes some were masked before they were merged.
+    n_impossible = int(prepared.n_impossible.sum()) + int(attrs.get("n_impossible", 0))
     conditions = {
         GalaxyFlag.SHIFTS_AT_LIMIT: tree_summary["at_limit_fraction"] > AT_LIMIT_FRACTION_ABOVE,
         GalaxyFlag.MERGED_BANDS: merged,
         GalaxyFlag.NO_WCS: not attrs["celestial_header"],
-        GalaxyFlag.CUT_AT_K_MAX: settings.cut.criterion != "fixed" and cut.k == settings.cut.k_max,
+        GalaxyFlag.CUT_AT_K_MAX: cut.k == largest_k(settings.cut),
         GalaxyFlag.PLANES_DROPPED: len(prepared.dropped_planes) > 0,
         GalaxyFlag.NUCLEUS_NOT_CLUSTERED: not clusters.geometry.nuclear.any(),
+        GalaxyFlag.IMPOSSIBLE_VOXELS: n_impossible > 0,
     }
     return {
         "galaxy": target.galaxy,
@@ -169,6 +230,7 @@ def galaxy_facts(
         "files": [file.name for file in target.files],
         "n_spaxel": len(prepared.spaxels),
         "n_cluster": cut.k,
+        "n_impossible": n_impossible,
         "criterion": cut.criterion,
         "k_runner_up": cut.runner_up,
         "at_limit_fraction": tree_summary["at_limit_fraction"],
