@@ -360,15 +360,15 @@ SPLITS = (
     _required("snr_left", DOUBLE, "", "stat.snr", "S/N of the mean spectrum of one side"),
     _required("snr_right", DOUBLE, "", "stat.snr", "S/N of the mean spectrum of the other side"),
     _required(
-        "difference", DOUBLE, "", "arith.diff;arith.ratio",
+        "difference", DOUBLE, "", "stat.value;arith.ratio",
         "Difference of the two mean spectra beyond noise, relative to their mean",
     ),
     _required(
-        "shape", DOUBLE, "", "arith.diff;arith.ratio",
+        "shape", DOUBLE, "", "stat.value;arith.ratio",
         "The same, smoothed, beyond noise, shift and width",
     ),
     _required(
-        "structure", DOUBLE, "", "arith.diff;arith.ratio", "The same beyond smooth colours too"
+        "structure", DOUBLE, "", "stat.value;arith.ratio", "The same beyond smooth colours too"
     ),
     _required(
         "peak", DOUBLE, "", "stat.snr", "Largest value of the difference over its own scatter"

@@ -76,7 +76,13 @@ def targets(archive: Path) -> list[Target]:
 
 @pytest.fixture(scope="session")
 def settings() -> Settings:
-    return build_settings({"cut": {"criterion": "fixed", "k": 3}, "report": {"figures": False}})
+    return build_settings(
+        {
+            "cut": {"criterion": "fixed", "k": 3},
+            "linkage": {"method": "ward"},
+            "report": {"figures": False},
+        }
+    )
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from survey.errors import ConfigError, SettingsWarning
 
 def test_all_problems_are_told_at_once():
     with pytest.raises(ConfigError) as caught:
-        build_settings({"cut": {"kk": 2, "k_max": 1}, "distance": {"shift": "6 miles"}})
+        build_settings({"cut": {"kk": 2, "k_max": 0}, "distance": {"shift": "6 miles"}})
     for words in ("cut.kk", "cut.k_max", "distance.shift", "300 km/s"):
         assert words in str(caught.value)
 

@@ -1,7 +1,7 @@
-"""Sums and submatrices of a matrix of squared distances, without the square matrix in memory.
+"""Sums of a matrix of squared distances, without the square matrix in memory.
 
-The cut and the medoids need only the distances of every spaxel to every cluster, and distances
-within small samples. They come from one of
+The silhouette and the medoids need only the distances of every spaxel to every cluster. They come
+from one of
 
 =================  ============================================================================
 `CondensedPairs`   the condensed matrix of all spaxels
@@ -35,9 +35,6 @@ class Pairs(Protocol):
         k : int
         """
 
-    def submatrix(self, chosen: NDArray[np.integer]) -> NDArray[np.floating]:
-        """Condensed matrix of some items, given by increasing positions in `items`."""
-
 
 @dataclass(frozen=True)
 class CondensedPairs:
@@ -68,13 +65,6 @@ class CondensedPairs:
             start = stop
         return sums
 
-    def submatrix(self, chosen: NDArray[np.integer]) -> NDArray[np.floating]:
-        """See `Pairs.submatrix`."""
-        size = len(self.items)
-        first, second = np.triu_indices(len(chosen), k=1)
-        i, j = chosen[first].astype(np.int64), chosen[second].astype(np.int64)
-        return self.condensed[size * i - i * (i + 1) // 2 + j - i - 1]
-
 
 @dataclass(frozen=True)
 class SampledPairs:
@@ -97,10 +87,6 @@ class SampledPairs:
     def sums_to_clusters(self, labels: NDArray[np.integer], k: int) -> NDArray[np.float64]:
         """See `Pairs.sums_to_clusters`."""
         return CondensedPairs(self.condensed).sums_to_clusters(labels, k)
-
-    def submatrix(self, chosen: NDArray[np.integer]) -> NDArray[np.floating]:
-        """See `Pairs.submatrix`."""
-        return CondensedPairs(self.condensed).submatrix(chosen)
 
 
 def as_pairs(distances: Pairs | NDArray[np.floating]) -> Pairs:

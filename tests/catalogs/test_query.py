@@ -33,6 +33,7 @@ def test_frames_have_one_row_per_galaxy_and_per_cluster(catalog):
         "scores": 0,
         "spaxels": 36,
         "spectra": 6,
+        "splits": 3,
     }
 
 

@@ -2,28 +2,17 @@ import time
 
 import numpy as np
 import pytest
-from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist, squareform
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-from survey.clustering.criteria import (
-    INDICES,
-    CutProblem,
-    Index,
-    height_gap,
-    partition,
-    silhouette,
-    stability,
-)
-from survey.clustering.cut import CRITERIA, choose_cut
+from survey.clustering.criteria import CutProblem, partition, silhouette
+from survey.clustering.cut import CRITERIA, K_MAX, CutInput, choose_cut, largest_k
 from survey.clustering.pair_sums import CondensedPairs
-from survey.config import CutSettings, PrepareSettings
-from survey.distances.distances import shifted_distances
-from survey.linkage.fastcluster import linkage_tree
-from survey.spectra.prepare import prepare
+from survey.clustering.walk.walk import WalkResult
+from survey.config import CutSettings
 
 
 def ward(condensed):
@@ -40,18 +29,17 @@ def blobs(n_per_blob, n_blobs, *, spread=0.3, seed=0):
 
 
 def problem(condensed, ks):
-    return CutProblem(ward(condensed), CondensedPairs(condensed), np.asarray(ks), ward)
+    return CutProblem(ward(condensed), CondensedPairs(condensed), np.asarray(ks))
 
 
-def cut(condensed, brightness, snr_of_labels=None, **changes):
-    return choose_cut(
-        ward(condensed),
-        condensed,
-        CutSettings(**changes),
-        brightness=brightness,
-        relink=ward,
+def cut(condensed, brightness, snr_of_labels=None, *, tree=None, walk=None, **changes):
+    given = CutInput(
+        ward(condensed) if tree is None else tree,
+        walk=walk or (lambda: pytest.fail("the walk is not asked for")),
+        distances=lambda: CondensedPairs(condensed),
         snr_of_labels=snr_of_labels or (lambda labels: np.full(labels.max(), np.inf)),
     )
+    return choose_cut(given, CutSettings(**changes), brightness=brightness)
 
 
 def test_every_criterion_of_the_settings_exists():
@@ -92,68 +80,57 @@ def test_silhouette_is_that_of_scikit_learn_for_every_k(dtype):
     case = problem(condensed, ks)
     square = np.sqrt(squareform(condensed.astype(np.float64)))
     expected = [
-        silhouette_score(square, labels, metric="precomputed") for labels in case.partitions
+        silhouette_score(square, partition(case.tree, int(k)), metric="precomputed") for k in ks
     ]
     assert silhouette(case) == pytest.approx(expected, abs=1e-9)
 
 
 def test_silhouette_of_2500_spaxels_takes_less_than_two_seconds():
     condensed = np.random.default_rng(2).random(2500 * 2499 // 2)
-    case = CutProblem(
-        linkage(condensed, "single"), CondensedPairs(condensed), np.arange(2, 13), ward
-    )
+    case = CutProblem(linkage(condensed, "single"), CondensedPairs(condensed), np.arange(2, 13))
     start = time.process_time()
     silhouette(case)
     assert time.process_time() - start < 2.0
 
 
-def test_height_gap_is_largest_at_the_true_number_of_groups():
-    condensed, _, _ = blobs(20, 5)
-    gaps = height_gap(problem(condensed, np.arange(2, 13)))
-    assert np.argmax(gaps) + 2 == 5
-    assert gaps[3] > 0.8
-    assert ((gaps >= 0) & (gaps <= 1)).all()
-
-
-def test_stability_is_one_for_groups_and_low_for_divided_groups():
-    condensed, _, _ = blobs(40, 4)
-    values = stability(problem(condensed, np.arange(2, 13)))
-    assert values[2] == pytest.approx(1.0)
-    assert values[4:].max() < 0.95
-
-
 @pytest.mark.parametrize("n_blobs", [2, 3, 4, 5, 6, 7])
-def test_automatic_cut_finds_separated_groups(n_blobs):
+def test_the_silhouette_finds_separated_groups(n_blobs):
     condensed, brightness, truth = blobs(25, n_blobs)
-    result = cut(condensed, brightness, k_min=2)
+    result = cut(condensed, brightness, criterion="silhouette")
     assert result.k == n_blobs
     assert adjusted_rand_score(result.labels, truth) == 1.0
 
 
-def test_automatic_cut_records_every_index_and_the_runner_up():
+def test_the_silhouette_keeps_its_curve_within_the_limits_and_the_runner_up():
     condensed, brightness, _ = blobs(25, 4)
-    result = cut(condensed, brightness, k_min=3, k_max=9)
+    result = cut(condensed, brightness, criterion="silhouette", k_min=3, k_max=9)
     assert result.curve["k"].tolist() == list(range(3, 10))
-    assert set(result.curve) == {"k", "mean_rank", *(index.name for index in INDICES)}
-    assert sum(index.votes for index in INDICES) >= 2
-    order = result.curve["k"][np.argsort(result.curve["mean_rank"], kind="stable")]
+    order = result.curve["k"][np.argsort(-result.curve["silhouette"], kind="stable")]
     assert (result.k, result.runner_up) == tuple(order[:2])
-    assert result.criterion == "auto"
+    assert result.walked is None
 
 
-def test_of_equally_ranked_cuts_the_one_with_fewer_clusters_is_taken(monkeypatch):
-    undecided = Index("flat", "no preference", "larger", lambda case: np.zeros(len(case.ks)))
-    monkeypatch.setattr("survey.clustering.cut.INDICES", (undecided,))
-    condensed, brightness, _ = blobs(10, 3)
-    result = cut(condensed, brightness, k_min=3, k_max=6)
-    assert (result.k, result.runner_up) == (3, 4)
+@pytest.mark.parametrize("criterion", ["walk", "auto"])
+def test_auto_is_another_name_of_the_walk(criterion):
+    condensed, brightness, truth = blobs(10, 3)
+    found = WalkResult(truth.astype(np.int32), [], 0.1)
+    result = cut(condensed, brightness, walk=lambda: found, criterion=criterion)
+    assert (result.k, result.criterion, result.walked) == (3, "walk", found)
+    assert adjusted_rand_score(result.labels, truth) == 1.0
 
 
-def test_an_index_may_be_better_when_smaller(monkeypatch):
-    fewest = Index("k", "number of clusters", "smaller", lambda case: case.ks.astype(float))
-    monkeypatch.setattr("survey.clustering.cut.INDICES", (fewest,))
-    condensed, brightness, _ = blobs(10, 3)
-    assert cut(condensed, brightness, k_min=2, k_max=6).k == 2
+@pytest.mark.parametrize(
+    ("changes", "largest"),
+    [
+        ({}, None),
+        ({"k_max": 5}, 5),
+        ({"criterion": "fixed", "k_max": 5}, None),
+        ({"criterion": "snr"}, K_MAX),
+        ({"criterion": "silhouette", "k_max": 7}, 7),
+    ],
+)
+def test_only_criteria_with_a_curve_have_a_largest_number_of_their_own(changes, largest):
+    assert largest_k(CutSettings(**changes)) == largest
 
 
 def test_clusters_are_numbered_from_the_brightest():
@@ -170,14 +147,7 @@ def test_clusters_are_numbered_from_the_brightest():
 def test_a_fixed_number_is_kept_as_far_as_there_are_spaxels(n, k):
     condensed = pdist(np.random.default_rng(n).normal(size=(n, 2)), "sqeuclidean")
     tree = ward(condensed) if n > 1 else np.empty((0, 4))
-    result = choose_cut(
-        tree,
-        condensed,
-        CutSettings(criterion="fixed", k=k),
-        brightness=np.ones(n),
-        relink=ward,
-        snr_of_labels=lambda labels: np.ones(labels.max()),
-    )
+    result = cut(condensed, np.ones(n), tree=tree, criterion="fixed", k=k)
     assert result.k == min(n, k)
     assert set(result.labels) == set(range(1, result.k + 1))
     assert result.runner_up is None
@@ -209,37 +179,6 @@ def test_snr_criterion_falls_back_on_the_whole_galaxy():
 @pytest.mark.parametrize("n", [2, 3])
 def test_a_handful_of_spaxels_is_cut_without_fuss(n):
     condensed = pdist(np.arange(n)[:, None] ** 2.0, "sqeuclidean")
-    result = cut(condensed, np.arange(n) + 1.0)
+    result = cut(condensed, np.arange(n) + 1.0, criterion="silhouette")
     assert 1 <= result.k < n + 1
     assert len(result.labels) == n
-
-
-@pytest.mark.real_data
-def test_automatic_cut_finds_the_37_sectors_of_sami_209807(shared_data):
-    with fits.open(shared_data / "sami" / "209807_A_sectors_red.fits.gz") as file:
-        header, planes = file[0].header, file[0].header["NAXIS3"]
-        flux = file[0].data.reshape(planes, -1).T.astype(np.float32)
-        error = np.sqrt(file["VARIANCE"].data.reshape(planes, -1).T)
-        sector = file["BIN_MASK"].data.ravel()
-    wavelength_um = 1e-4 * (
-        header["CRVAL3"] + header["CDELT3"] * (np.arange(planes) + 1 - header["CRPIX3"])
-    )
-    cube = prepare(
-        flux, error, ~np.isfinite(flux), wavelength_um, redshift=0.0, settings=PrepareSettings()
-    )
-    condensed = shifted_distances(cube.spectra, 6).condensed
-
-    def relink(distances):
-        return linkage_tree(distances, "ward")
-
-    result = choose_cut(
-        relink(condensed),
-        condensed,
-        CutSettings(k_max=45),
-        brightness=cube.scale,
-        relink=relink,
-        snr_of_labels=lambda labels: np.ones(labels.max()),
-    )
-    truth = sector[cube.spaxels]
-    assert result.k == len(np.unique(truth)) == 37
-    assert adjusted_rand_score(result.labels, truth) == 1.0

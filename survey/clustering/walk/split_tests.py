@@ -13,7 +13,7 @@ What is left is measured after smoothing, relative to the mean, and with its noi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -54,8 +54,8 @@ class Rules:
         Least relative difference that also no smooth colour explains.
     min_of_dispersion : float
         Least relative difference of two clusters over the dispersion of all spaxels.
-    min_blend_of_dispersion : float
-        The same for a cluster and the blend of two others.
+    min_blend_shape, min_blend_of_dispersion : float
+        The same as `min_shape` and `min_of_dispersion` for a cluster and the blend of two others.
     min_share : float
         Least share that either of two clusters has in a blend.
     depth : int
@@ -71,9 +71,15 @@ class Rules:
     min_shape: float = 0.03
     min_structure: float = 0.012
     min_of_dispersion: float = 0.75
+    min_blend_shape: float = 0.02
     min_blend_of_dispersion: float = 0.3
     min_share: float = 0.15
     depth: int = 4
+
+    @property
+    def for_blends(self) -> Rules:
+        """The rules for a cluster and the blend of two others."""
+        return replace(self, min_shape=self.min_blend_shape)
 
 
 @dataclass(frozen=True)

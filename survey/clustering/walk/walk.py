@@ -66,8 +66,9 @@ def walk(
     least = rules.min_of_dispersion * variety
     descent = Descent(tree, spectra, at_edge, rules, least)
     groups, joins = join_alike(descent.groups(), spectra, rules, least)
-    least_blend = rules.min_blend_of_dispersion * variety
-    groups, blends = dissolve_blends(groups, spectra, rules, least_blend)
+    groups, blends = dissolve_blends(
+        groups, spectra, rules.for_blends, rules.min_blend_of_dispersion * variety
+    )
     fewest, most = limits
     forced: list[Decision] = []
     if most is not None:
@@ -105,7 +106,7 @@ def near_edge(
     ----------
     y, x : (n,) arrays of int
     field : (ny, nx) array of bool
-        Spaxels with data.
+        Spaxels that are clustered.
     """
     distance = distance_transform_edt(np.pad(field, 1))[1:-1, 1:-1]
     return np.asarray(distance[y, x] <= EDGE_SPAXELS)

@@ -84,8 +84,10 @@ class Clusters:
 
 def cut_tree(cube: xr.Dataset, prepared: Prepared, tree: TreeResult, settings: Settings) -> Cut:
     """Cut the tree of the spaxels."""
-    field = _field(cube)
     y, x = (cube[axis].values[prepared.spaxels] for axis in "yx")
+    # Spaxels that were left out are mostly those of a ragged border.
+    clustered = np.zeros((cube.attrs["shape_y"], cube.attrs["shape_x"]), dtype=bool)
+    clustered[y, x] = True
 
     def walk_down() -> WalkResult:
         aligned = align_to_components(
@@ -96,7 +98,7 @@ def cut_tree(cube: xr.Dataset, prepared: Prepared, tree: TreeResult, settings: S
             seed=SEED,
         )
         limits = settings.cut.k_min, settings.cut.k_max
-        return walk(tree.tree, aligned, near_edge(y, x, field), limits=limits)
+        return walk(tree.tree, aligned, near_edge(y, x, clustered), limits=limits)
 
     given = CutInput(
         tree.tree,
