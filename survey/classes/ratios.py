@@ -2,8 +2,8 @@
 
     log10(N / D),    sigma = sqrt((e_N / N)^2 + (e_D / D)^2) / ln 10
 
-A feature that is not detected is replaced by its upper limit: in the numerator it makes the ratio an
-upper limit, in the denominator a lower limit. With limits in both, the value is missing.
+A feature that is not detected is replaced by its upper limit: in the numerator it makes the ratio
+an upper limit, in the denominator a lower limit. With limits in both, the value is missing.
 """
 
 from __future__ import annotations
