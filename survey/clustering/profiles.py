@@ -5,10 +5,10 @@ therefore the median of the *shapes* at the median brightness: a plain median of
 takes every sample from the few spaxels of middle brightness, and is 2 to 6 times noisier
 where the brightness within a cluster varies by a factor of two or three.
 
-The sum spectrum is that of the region as it was observed: its fluxes are those of the region. Spaxels
-are not aligned in it, because no light may be shifted off the spectrum, and lines that move within
-the region are measured with the width that they have together. A sample that is masked in some
-spaxels is the sum over the others times all light over theirs.
+The sum spectrum is that of the region as it was observed: its fluxes are those of the region.
+Spaxels are not aligned in it, because no light may be shifted off the spectrum, and lines that move
+within the region are measured with the width that they have together. A sample that is masked in
+some spaxels is the sum over the others times all light over theirs.
 """
 
 from __future__ import annotations
@@ -163,9 +163,7 @@ def cluster_profiles(
     )
 
 
-def _light_correction(
-    scale: NDArray[np.float64], good: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def _light_correction(scale: NDArray[np.float64], good: NDArray[np.bool_]) -> NDArray[np.float64]:
     """All light over that of the spaxels measured, (m,); NaN where that is less than half."""
     covered = scale @ good / scale.sum()
     return np.divide(1.0, covered, out=np.full_like(covered, np.nan), where=covered >= MIN_LIGHT)
