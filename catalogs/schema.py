@@ -2,9 +2,9 @@
 
 Columns are declared in `catalogs.columns` and `catalogs.feature_columns`. In `clusters`, the
 measurements of lines and bands are one family of columns, repeated for every feature of the
-survey's vocabulary, whether a galaxy covers it or not. So all galaxies of a survey share one schema.
-The table `measurements` has a row for each of them, and rows for rare lines too. Ratios and classes
-are families too.
+survey's vocabulary, whether a galaxy covers it or not. So all galaxies of a survey share one
+schema. The table `measurements` has a row for each of them, and rows for rare lines too. Ratios
+and classes are families too.
 """
 
 from __future__ import annotations
