@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from catalogs.flags import FEATURES, describe_flags
+from catalogs.flags import describe_flags
 
 STRING = pa.string()
 BOOL = pa.bool_()
@@ -25,12 +25,6 @@ STRINGS = pa.list_(pa.field("element", STRING))
 INTS = pa.list_(pa.field("element", INT))
 FLOATS = pa.list_(pa.field("element", FLOAT))
 DOUBLES = pa.list_(pa.field("element", DOUBLE))
-
-LINE_FLUX_UNIT = "W m-2 arcsec-2"
-"""Lines and bands are surface brightnesses of the median spectrum of a cluster.
-
-Times `mean_over_median` and `area_arcsec2` they are the fluxes of the whole region.
-"""
 
 
 @dataclass(frozen=True)
@@ -169,11 +163,6 @@ CLUSTERS = (
         "Mean of the median spectrum over wavelength, in the flux_unit of the galaxy",
     ),
     Column(
-        "mean_over_median", DOUBLE, "", "arith.factor",
-        "Mean over median brightness of its spaxels: times this and area_arcsec2, the surface "
-        "brightness of a line is the flux of the region",
-    ),
-    Column(
         "velocity_km_s", DOUBLE, "km s-1", "spect.dopplerVeloc",
         "Velocity of the bright lines against the redshift of the galaxy, 0 if none is found",
     ),
@@ -218,40 +207,6 @@ CLUSTERS = (
     ),
     _flags("clusters"),
 )  # fmt: skip
-
-FEATURE_FAMILY = (
-    Column(
-        "flux_{feature}", DOUBLE, LINE_FLUX_UNIT, "phot.flux.sb;{ucd}",
-        "Surface brightness of {label}; an upper limit where limit_{feature} is true",
-    ),
-    Column(
-        "err_{feature}", DOUBLE, LINE_FLUX_UNIT, "stat.error;phot.flux.sb;{ucd}",
-        "Standard error of flux_{feature}, from line-free windows and the fringes of the continuum",
-    ),
-    Column(
-        "errprop_{feature}", DOUBLE, LINE_FLUX_UNIT, "stat.error;phot.flux.sb;{ucd}",
-        "Standard error of flux_{feature}, propagated from the errors of the spectrum",
-    ),
-    Column("snr_{feature}", DOUBLE, "", "stat.snr;phot.flux.sb;{ucd}", "S/N of {label}"),
-    Column(
-        "limit_{feature}", BOOL, "", "meta.code.qual;phot.flux.sb;{ucd}",
-        "Whether flux_{feature} is an upper limit",
-    ),
-    Column(
-        "quality_{feature}", SHORT, "", "meta.code.qual;phot.flux.sb;{ucd}",
-        f"Quality bits of flux_{{feature}}: {describe_flags(FEATURES)}",
-    ),
-)  # fmt: skip
-"""Columns that every line and band has; missing where the spectrum does not reach it."""
-
-BRIGHT_LINE_FAMILY = (
-    Column(
-        "velocity_{feature}", DOUBLE, "km s-1", "spect.dopplerVeloc;{ucd}",
-        "Velocity of {label} alone against the redshift of the galaxy, missing where the line "
-        "is too faint",
-    ),
-)  # fmt: skip
-"""Columns of the lines that are looked for one by one, besides those of all features."""
 
 RATIO_FAMILY = (
     Column(
@@ -299,7 +254,7 @@ SPAXELS = (
     ),
     Column(
         "shift_samples", FLOAT, "", "spect.dopplerVeloc",
-        "Spectral shift against the medoid of its cluster, in samples",
+        "Spectral shift against the medoid of its cluster, in samples and fractions of them",
     ),
     Column(
         "shift_km_s", FLOAT, "km s-1", "spect.dopplerVeloc",
@@ -337,7 +292,13 @@ SPECTRA = (
     _spectrum("std", "stat.stdev;phot.flux.density.sb", "Standard deviation of the spaxels"),
     _spectrum("err", "stat.error;phot.flux.density.sb", "Standard error of the median"),
     _spectrum("mean", "phot.flux.density.sb;stat.mean", "Mean spectrum"),
-    _spectrum("sum", "phot.flux.density.sb", "Sum of the spectra of the spaxels"),
+    _spectrum(
+        "sum",
+        "phot.flux.density.sb",
+        "Sum of the spectra of the spaxels, not aligned; what is masked in some is completed by "
+        "the light of the others",
+    ),
+    _spectrum("err_sum", "stat.error;phot.flux.density.sb", "Standard error of the sum"),
     _spectrum("ivar_mean", "phot.flux.density.sb;stat.mean", "Mean weighted by inverse variance"),
     _required("flux_unit", STRING, "", "meta.unit", "Unit of the spectra in this row"),
 )

@@ -4,6 +4,11 @@ The spaxels of a cluster have one shape and very different brightness. Its media
 therefore the median of the *shapes* at the median brightness: a plain median of the fluxes
 takes every sample from the few spaxels of middle brightness, and is 2 to 6 times noisier
 where the brightness within a cluster varies by a factor of two or three.
+
+The sum spectrum is that of the region as it was observed: its fluxes are those of the region.
+Spaxels are not aligned in it, because no light may be shifted off the spectrum, and lines that move
+within the region are measured with the width that they have together. A sample that is masked in
+some spaxels is the sum over the others times all light over theirs.
 """
 
 from __future__ import annotations
@@ -13,16 +18,20 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from survey.clustering.covariance import SharedNoise
 from survey.clustering.pair_sums import CondensedPairs, Pairs, as_pairs
 from survey.config import ProfileSettings
 from survey.distances.distances import shifted_distances
 from survey.distances.lags import Array
-from survey.distances.shifts import align, best_shifts
+from survey.distances.shifts import TAPS, align, best_shifts, interpolation_weights
 from survey.spectra.blocks import Rows, row_blocks
 from survey.spectra.medians import masked_median
 from survey.spectra.noise import LAG, high_pass, spectral_noise
+
+MIN_LIGHT = 0.5
+"""Share of a cluster's light that must have been measured for a sample of its sum."""
 
 _BLOCK_SAMPLES = 2**21
 _READ_SAMPLES = 2**24
@@ -45,6 +54,9 @@ class ClusterProfiles:
         by the paper; NaN for a single spaxel.
     mean, weighted_mean : (k, L) arrays
         Arithmetic mean, and mean with inverse-variance weights.
+    sum, sum_error : (k, L) arrays
+        Sum over all spaxels, not aligned, and its 1-sigma error, with the noise that neighbouring
+        spaxels share; NaN where spaxels with less than half of the light were measured.
     n_spaxel : (k,) array of int
     n_effective : (k,) array
         Number of independent spaxels whose mean has the same error.
@@ -55,13 +67,10 @@ class ClusterProfiles:
     std: NDArray[np.float64]
     mean: NDArray[np.float64]
     weighted_mean: NDArray[np.float64]
+    sum: NDArray[np.float64]
+    sum_error: NDArray[np.float64]
     n_spaxel: NDArray[np.intp]
     n_effective: NDArray[np.float64]
-
-    @property
-    def sum(self) -> NDArray[np.float64]:
-        """(k, L) sum over the spaxels; samples shifted off the grid count as the mean."""
-        return self.mean * self.n_spaxel[:, None]
 
     @property
     def continuum(self) -> NDArray[np.float64]:
@@ -91,12 +100,13 @@ class ClusterProfiles:
 def cluster_profiles(
     flux: Rows,
     labels: NDArray[np.integer],
-    shifts: NDArray[np.integer],
+    shifts: NDArray[np.number],
     *,
     scale: NDArray[np.float64],
     noise: NDArray[np.float64],
     y: NDArray[np.integer],
     x: NDArray[np.integer],
+    bridged: sparse.sparray | None = None,
 ) -> ClusterProfiles:
     """Average the spaxels of every cluster, a block of wavelengths at a time.
 
@@ -106,27 +116,36 @@ def cluster_profiles(
         Rest-frame spectra before normalisation; it has to be indexed by columns, too.
     labels : (n,) array of int
         1..k, none empty.
-    shifts : (n,) array of int
-        Shift of every spaxel against the medoid of its cluster, by which it is aligned.
+    shifts : (n,) array
+        Shift of every spaxel against the medoid of its cluster, by which it is aligned; fractions
+        of a sample are interpolated.
     scale, noise : (n,) arrays
         Normalising factor and noise of one sample of every spaxel, both positive.
     y, x : (n,) arrays of int
         Positions in the image.
+    bridged : (n, L) sparse array of bool, optional
+        Samples of `flux` that were not measured; none unless given.
     """
     members = [np.flatnonzero(labels == label) for label in range(1, labels.max() + 1)]
     n_spaxel, n_sample = flux.shape
     spectra = np.empty((4, len(members), n_sample))
+    total, correction = np.empty((2, len(members), n_sample))
+    holes = sparse.csc_array(flux.shape, dtype=bool) if bridged is None else bridged.tocsc()
     shared = SharedNoise(y, x, n_sample)
-    margin = int(np.abs(shifts).max(initial=0)) + LAG
+    margin = int(np.ceil(np.abs(shifts).max(initial=0))) + LAG + TAPS
 
     for inner, outer in _wavelength_blocks(n_spaxel, n_sample, margin):
         part = slice(inner.start - outer.start, inner.stop - outer.start)
         block = flux[:, outer]
         residuals = np.full((n_spaxel, inner.stop - inner.start), np.nan)
+        good = ~holes[:, inner].toarray()
         for c, rows in enumerate(members):
             aligned = align(block[rows].astype(np.float64), shifts[rows])
             averages = _average(aligned, scale[rows], noise[rows])
             spectra[:, c, inner] = averages[:, part]
+            measured = np.where(good[rows], block[rows, part], 0.0)
+            correction[c, inner] = _light_correction(scale[rows], good[rows])
+            total[c, inner] = measured.sum(axis=0, dtype=np.float64) * correction[c, inner]
             # The residuals of a few spaxels about their own median are too small.
             if len(rows) >= _MIN_MEMBERS:
                 model = averages[0] / np.median(scale[rows])
@@ -138,15 +157,28 @@ def cluster_profiles(
     # Noise of the typical member: a median weighs each spaxel by its density at the middle.
     typical = np.array([np.median(scale[m]) / np.mean(scale[m] / noise[m]) for m in members])
     factor = typical * np.sqrt(shared.variance_of_median(labels))
+    # The level is that of aligned spectra: interpolation took some of the noise off.
+    kept = np.mean(np.sum(interpolation_weights(shifts) ** 2, axis=1))
+    noise = noise / np.sqrt(kept)
     return ClusterProfiles(
         median=median,
         error=factor[:, None] * shared.level,
         std=std,
         mean=mean,
         weighted_mean=weighted_mean,
+        sum=total,
+        sum_error=np.sqrt(shared.variance_of_sum(labels, noise))[:, None]
+        * shared.level
+        * correction,
         n_spaxel=np.array([len(rows) for rows in members]),
         n_effective=1.0 / shared.variance_of_mean(labels),
     )
+
+
+def _light_correction(scale: NDArray[np.float64], good: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """All light over that of the spaxels measured, (m,); NaN where that is less than half."""
+    covered = scale @ good / scale.sum()
+    return np.divide(1.0, covered, out=np.full_like(covered, np.nan), where=covered >= MIN_LIGHT)
 
 
 def cluster_medoids(
@@ -193,16 +225,21 @@ def shifts_to_medoids(
     labels: NDArray[np.integer],
     medoids: NDArray[np.integer],
     max_shift: int,
-) -> NDArray[np.intp]:
+    *,
+    subsample: bool = False,
+) -> NDArray[np.number]:
     """Shift (n,) of every spaxel against the medoid of its cluster, see `best_shifts`."""
-    shifts = np.zeros(spectra.shape[0], dtype=np.intp)
+    shifts: NDArray[np.number]
+    shifts = np.zeros(spectra.shape[0], dtype=np.float64 if subsample else np.intp)
     references = spectra[np.asarray(medoids)]
     for block in row_blocks(spectra.shape, _READ_SAMPLES):
         read = spectra[block]
         for label, reference in enumerate(references, start=1):
             rows = np.flatnonzero(labels[block] == label)
             if len(rows):
-                shifts[block.start + rows] = best_shifts(read[rows], reference, max_shift)
+                shifts[block.start + rows] = best_shifts(
+                    read[rows], reference, max_shift, subsample=subsample
+                )
     return shifts
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from catalogs.flags import FeatureFlag
-from catalogs.reference import Band, Line
+from catalogs.reference import Band, Line, load_pah_profiles
 from survey.config import FeatureSettings
 from survey.features.background import Background
 from survey.features.continuum import RawFlux
+from survey.features.limits import upper_limit
 from survey.features.lines import MeasuredLine, measure_lines
+from survey.features.on_band import lines_on_bands
 from survey.features.pah import integrate_band
 from survey.features.slope import Slope, continuum_slope
-from survey.features.spectrum import Spectrum
+from survey.features.spectrum import Bools, Spectrum
 from survey.features.velocity import (
     VELOCITY_LIMIT_KM_S,
     PlacedLine,
@@ -24,6 +26,9 @@ from survey.features.velocity import (
     place_lines,
 )
 from survey.features.width import USUAL_WIDTH, LineWidth, find_width
+
+CONTINUUM_SIGMA = 3.0
+"""A continuum less significant than this gives no equivalent width."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +40,19 @@ class Measurement:
     name : str
         As in the reference tables.
     flux : float
-        Flux if detected, else the upper limit (and `limit` is set); NaN if not measurable.
+        As measured, below the detection threshold and negative as well; NaN if not measurable.
     error : float
         One sigma: the larger of the empirical and the propagated error.
     error_propagated : float
         From the errors of the spectrum alone, samples taken as independent.
-    snr : float
-        Measured flux over `error`, below the detection threshold and negative as well.
-    detected, limit : bool
-        Never both; neither if not measurable.
+    limit : float
+        What the true flux is below, see `survey.features.limits`; given for detections too.
+    detected : bool
     continuum : float
         Level under the middle of the feature, in the unit of the spectrum.
+    equivalent_width, equivalent_width_error : float
+        Flux over continuum in micron of rest-frame wavelength, positive for emission; NaN where
+        the continuum itself is not significant.
     blended : bool
         A neighbour takes part of the integration window, or one that broad lines reach
         into is detected.
@@ -59,6 +66,9 @@ class Measurement:
         Most of the flux makes up for the light that stars are taken to absorb under the line.
     broad : bool
         Broader than its window was made for: some of its flux is outside.
+    on_band : bool
+        Cannot be told from the PAH band it stands on, and is no detection; of a band: may hold
+        light of such a line.
     velocity_km_s : float
         Velocity of the line against the given redshift, NaN if the line is too faint.
     """
@@ -67,17 +77,34 @@ class Measurement:
     flux: float
     error: float
     error_propagated: float
-    snr: float
+    limit: float
     detected: bool
-    limit: bool
     continuum: float
+    equivalent_width: float
+    equivalent_width_error: float
     blended: bool = False
     edge: bool = False
     fitted: bool = False
     displaced: bool = False
     absorbed: bool = False
     broad: bool = False
+    on_band: bool = False
     velocity_km_s: float = np.nan
+
+    @property
+    def snr(self) -> float:
+        """Measured flux over its error."""
+        return self.flux / self.error
+
+    def scaled(self, factor: float) -> Measurement:
+        """The same in another unit of flux."""
+        return replace(
+            self,
+            flux=self.flux * factor,
+            error=self.error * factor,
+            error_propagated=self.error_propagated * factor,
+            limit=self.limit * factor,
+        )
 
     @property
     def quality(self) -> int:
@@ -89,8 +116,22 @@ class Measurement:
             FeatureFlag.EDGE: self.edge,
             FeatureFlag.ABSORBED: self.absorbed,
             FeatureFlag.BROAD: self.broad,
+            FeatureFlag.ON_BAND: self.on_band,
         }
         return sum(int(flag) for flag, is_set in holds.items() if is_set)
+
+
+NOT_MEASURED = Measurement(
+    name="",
+    flux=np.nan,
+    error=np.nan,
+    error_propagated=np.nan,
+    limit=np.nan,
+    detected=False,
+    continuum=np.nan,
+    equivalent_width=np.nan,
+    equivalent_width_error=np.nan,
+)
 
 
 @dataclass(frozen=True)
@@ -154,28 +195,23 @@ def measure_features(
     lines = [place.line for place in placed]
     background = Background.of(observed, lines)
     measured = measure_lines(background, lines, settings.detection_sigma)
+    on_band = lines_on_bands(observed, lines, load_pah_profiles())
     return (
         *(
-            replace(item, broad=item.name in width.broad)
-            for item in _judged_lines(observed, placed, measured, velocity_km_s, settings)
+            replace(
+                item,
+                broad=item.name in width.broad,
+                on_band=bool(unclear),
+                detected=item.detected and not unclear,
+            )
+            for item, unclear in zip(
+                _judged_lines(observed, placed, measured, velocity_km_s, settings),
+                on_band,
+                strict=True,
+            )
         ),
-        *_judged_bands(background, bands, lines, measured, settings),
+        *_judged_bands(background, bands, lines, measured, on_band, settings),
     )
-
-
-def feature_columns(measurements: Iterable[Measurement]) -> dict[str, float | bool]:
-    """Catalog columns of one spectrum: flux, both errors, S/N, limit flag, quality, velocity."""
-    columns: dict[str, float | bool] = {}
-    for item in measurements:
-        columns[f"flux_{item.name}"] = item.flux
-        columns[f"err_{item.name}"] = item.error
-        columns[f"errprop_{item.name}"] = item.error_propagated
-        columns[f"snr_{item.name}"] = item.snr
-        columns[f"limit_{item.name}"] = item.limit
-        columns[f"quality_{item.name}"] = item.quality
-        if np.isfinite(item.velocity_km_s):
-            columns[f"velocity_{item.name}"] = item.velocity_km_s
-    return columns
 
 
 def _judged_lines(
@@ -229,40 +265,56 @@ def _judged_bands(
     bands: Sequence[Band],
     lines: Sequence[Line],
     measured: Sequence[MeasuredLine],
+    on_band: Bools,
     settings: FeatureSettings,
 ) -> Iterator[Measurement]:
     by_name = {line.name: item for line, item in zip(lines, measured, strict=True)}
+    unclear = {line.name for line, is_on in zip(lines, on_band, strict=True) if is_on}
     for band in bands:
         raw = integrate_band(
             background,
             band,
-            masked_um=[by_name[name].window_um for name in band.mask if name in by_name],
-            subtracted=[by_name[name].raw for name in band.subtract if name in by_name],
+            masked_um=[
+                by_name[name].window_um for name in band.mask if name in by_name.keys() - unclear
+            ],
+            subtracted=[
+                by_name[name].raw for name in band.subtract if name in by_name.keys() - unclear
+            ],
         )
         middle_um = float(np.mean(band.integration_um))
-        yield _judged(background.spectrum, band.name, middle_um, raw, settings)
+        item = _judged(background.spectrum, band.name, middle_um, raw, settings)
+        yield replace(item, on_band=bool(unclear.intersection(band.subtract + band.mask)))
 
 
 def _judged(
     spectrum: Spectrum, name: str, middle_um: float, raw: RawFlux, settings: FeatureSettings
 ) -> Measurement:
-    """Detection, or else an upper limit."""
+    """The measured flux, whether it is a detection, and what the true one is below."""
     error = raw.error
     if not (np.isfinite(raw.flux) and error > 0):
-        return Measurement(
-            name, np.nan, np.nan, np.nan, np.nan, False, False, np.nan, edge=raw.edge
-        )
-    snr = raw.flux / error
-    detected = snr >= settings.detection_sigma
+        return replace(NOT_MEASURED, name=name, edge=raw.edge)
     per_micron = np.interp(middle_um, spectrum.wavelength_um, spectrum.per_micron)
+    width, width_error = _equivalent_width(raw)
     return Measurement(
         name=name,
-        flux=raw.flux if detected else settings.upper_limit_sigma * error,
+        flux=raw.flux,
         error=error,
         error_propagated=raw.error_propagated,
-        snr=snr,
-        detected=detected,
-        limit=not detected,
+        limit=float(upper_limit(raw.flux, error, settings.upper_limit_sigma)),
+        detected=raw.flux >= settings.detection_sigma * error,
         continuum=float(raw.continuum / per_micron),
+        equivalent_width=width,
+        equivalent_width_error=width_error,
         edge=raw.edge,
     )
+
+
+def _equivalent_width(raw: RawFlux) -> tuple[float, float]:
+    """Flux over continuum in micron, and its standard error."""
+    if not raw.continuum > CONTINUUM_SIGMA * raw.continuum_error:
+        return np.nan, np.nan
+    width = raw.flux / raw.continuum
+    # A continuum that is too high makes the flux too small by as much as the window is wide.
+    from_continuum = width * (width + 2 * raw.width_um) * raw.continuum_error**2
+    variance = raw.error**2 + max(from_continuum, 0.0)
+    return width, float(np.sqrt(variance) / raw.continuum)

@@ -109,7 +109,12 @@ def sample_frame(labelled: LabelledSample) -> pd.DataFrame:
 
 
 def _flux_frame(fluxes: FeatureFluxes) -> pd.DataFrame:
-    values = {"flux": fluxes.flux, "err": fluxes.error, "snr": fluxes.snr, "limit": fluxes.limit}
+    values = {
+        "flux": fluxes.flux,
+        "err": fluxes.error,
+        "detected": fluxes.detected,
+        "limit": fluxes.limit,
+    }
     return pd.DataFrame(
         {
             f"{kind}_{feature}": column
@@ -130,6 +135,7 @@ def _tables(rows: pd.DataFrame) -> dict[str, pa.Table]:
              for name, n in of_galaxy.items()]
         ),
         "clusters": rows.assign(n_spaxel=1, low_snr=False, flags=0),
+        "measurements": key.iloc[:0].assign(feature="", kind="", wavelength_um=0.0),
         "spaxels": key.assign(
             y=0, x=rows["cluster"] - 1, ra=rows["ra"], dec=rows["dec"], flags=0
         ),
@@ -144,7 +150,8 @@ def _commit(store: PartStore, tables: dict[str, pa.Table], start: int, n: int) -
 
     def write(folder: Path) -> None:
         for table, rows in tables.items():
-            of_galaxy = rows.slice(start // n, 1) if table == "galaxies" else rows.slice(start, n)
+            start_row, count = (start // n, 1) if table == "galaxies" else (start, n)
+            of_galaxy = rows.slice(start_row, count if len(rows) else 0)
             write_part_table(folder, table, of_galaxy)
 
     return store.commit(name, "commit", fingerprint(name, start), write).path

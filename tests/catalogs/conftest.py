@@ -32,6 +32,10 @@ def celestial_header() -> str:
     return wcs.to_header().tostring(sep="\n")
 
 
+FEATURES = (("NeII_12.81", 12.81355, 1e-18), ("NiII_12.73", 12.7288, 1e-20))
+"""Name, wavelength and flux of two lines; the second is not covered in the last cluster."""
+
+
 @pytest.fixture
 def part_tables(celestial_header: str) -> Callable[..., dict[str, Any]]:
     """Rows of the five tables of one galaxy: spaxels of a square, the first row left out."""
@@ -70,7 +74,7 @@ def part_tables(celestial_header: str) -> Callable[..., dict[str, Any]]:
                 "low_snr": False,
                 "flux": value,
                 "flux_NeII_12.81": value * 1e-18,
-                "limit_NeII_12.81": numbers == 2,
+                "detected_NeII_12.81": numbers != 2,
                 "flags": 0,
             },
             "parts": {
@@ -93,6 +97,20 @@ def part_tables(celestial_header: str) -> Callable[..., dict[str, Any]]:
                     **dict.fromkeys(("difference", "shape", "structure"), 0.1),
                     **dict.fromkeys(("peak", "dispersion"), value),
                 }
+            ],
+            "measurements": [
+                {
+                    "galaxy": galaxy,
+                    "cluster": number,
+                    "feature": name,
+                    "kind": "line",
+                    "wavelength_um": wavelength_um,
+                    "flux": number * value * factor,
+                    "err": 1e-19,
+                }
+                for number in numbers.tolist()
+                for name, wavelength_um, factor in FEATURES
+                if (number, name) != (N_CLUSTER, "NiII_12.73")
             ],
             "spaxels": {
                 "galaxy": galaxy,

@@ -12,7 +12,7 @@ LIGHT_KM_S = 299792.458
 
 HUMPHREYS = {"HI_7-6_12.37": 4e-9, "HI_11-8_12.39": 1.5e-9}
 NEON = {"NeV_14.32": 8e-9, "ClII_14.37": 3e-9}
-OXYGEN = {"OIV_25.89": 4e-9, "FeII_25.99": 1e-9}
+OXYGEN = {"OIV_25.89": 4e-9, "FeII_25.99": 1.5e-9}
 SULPHUR = {"SII_6716": 3e-7, "SII_6731": 2e-7}
 HYDROGEN = {"NII_6548": 2e-7, "Halpha_6563": 1e-6, "NII_6583": 6e-7}
 
@@ -92,9 +92,9 @@ def test_a_line_alone_keeps_all_its_flux_and_its_neighbour_gets_a_limit(alone, a
         assert line.flux == pytest.approx(truth[alone], abs=3.5 * line.error)
         assert not line.fitted
         assert not line.blended
-        assert neighbour.limit
+        assert not neighbour.detected
         assert neighbour.fitted
-        assert neighbour.flux == pytest.approx(3 * neighbour.error)
+        assert abs(neighbour.flux) < 3.5 * neighbour.error
         assert neighbour.error < 2 * line.error
 
 
@@ -111,5 +111,5 @@ def test_neighbours_of_lines_are_hardly_ever_invented():
 def test_nothing_blends_in_a_spectrum_without_lines():
     found = _measure_blend({}, 0)
     names = (*HUMPHREYS, *NEON, *OXYGEN)
-    assert all(found[name].limit for name in names)
+    assert all(not found[name].detected for name in names)
     assert not any(found[name].blended for name in names)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -19,10 +18,10 @@ from catalogs import SCHEMA_VERSION
 from catalogs.part_tables import copy_part_table, read_part_table
 from catalogs.parts import Receipt
 from catalogs.reference import Reference
+from catalogs.schema import arrow_schema
 from catalogs.vocabulary import Vocabulary
 from survey.clustering.cut import Cut
 from survey.clustering.pair_sums import random_sample
-from survey.config import WHOLE_WINDOW
 from survey.cubes.mask_impossible import mask_impossible
 from survey.cubes.merge import merge_bands
 from survey.cubes.registry import open_cube, read_cube
@@ -39,6 +38,7 @@ from survey.pipeline.galaxy.peak_memory import peak_memory_bytes
 from survey.pipeline.galaxy.products import write_cut, write_reconstruction
 from survey.pipeline.galaxy.stage import GalaxyContext, Kept, Part, Stage
 from survey.pipeline.galaxy.tables import (
+    MeasuredRows,
     galaxy_facts,
     geometry_rows,
     measured_rows,
@@ -51,6 +51,7 @@ from survey.pipeline.galaxy.tables import (
 from survey.pipeline.galaxy.tree import SEED, TreeResult
 from survey.pipeline.galaxy.tree_paths import TREE_PATHS, TreeDistances, TreeInput
 from survey.pipeline.ratios import all_ratios, with_ratios
+from survey.pipeline.reference import run_vocabulary, run_window_um
 from survey.spectra.blocks import Allocate, Rows, in_memory
 from survey.spectra.prepare import Prepared, prepare
 
@@ -167,19 +168,25 @@ def profiles(
     return Part(write, {"facts": facts})
 
 
-def features(galaxy: GalaxyContext, profiled: Receipt) -> list[dict[str, Any]]:
-    """Rows of the table `clusters`: lines, bands and slope of every cluster's spectrum."""
-    rows = measured_rows(
+def features(galaxy: GalaxyContext, profiled: Receipt) -> MeasuredRows:
+    """Lines, bands and slope of every cluster's median spectrum; lines and bands of its sum."""
+    measured = measured_rows(
         read_part_table(profiled, "clusters", _vocabulary(galaxy), partial=True).to_pandas(),
         read_part_table(profiled, "spectra").to_pandas(),
         profiled.summary["facts"],
         galaxy.settings.features,
         galaxy.reference,
     )
-    return with_ratios(rows, all_ratios(galaxy.reference))
+    vocabulary = _vocabulary(galaxy)
+    known = set(arrow_schema("clusters", vocabulary=vocabulary).names)
+    ratios = [ratio for ratio in all_ratios(galaxy.reference) if ratio.name in vocabulary.ratios]
+    rows = with_ratios(measured.clusters, ratios)
+    # Rare lines have no columns of their own.
+    kept = [{name: value for name, value in row.items() if name in known} for row in rows]
+    return MeasuredRows(kept, measured.measurements)
 
 
-def commit(galaxy: GalaxyContext, profiled: Receipt, clusters: list[dict[str, Any]]) -> Part:
+def commit(galaxy: GalaxyContext, profiled: Receipt, measured: MeasuredRows) -> Part:
     """The galaxy's part of the catalog: its rows of all tables."""
     seconds = dict(galaxy.seconds)
     row = profiled.summary["facts"] | {
@@ -192,7 +199,8 @@ def commit(galaxy: GalaxyContext, profiled: Receipt, clusters: list[dict[str, An
 
     def write(folder: Path) -> None:
         write_table(folder, "galaxies", [row])
-        write_table(folder, "clusters", clusters, _vocabulary(galaxy))
+        write_table(folder, "clusters", measured.clusters, _vocabulary(galaxy))
+        write_table(folder, "measurements", measured.measurements)
         for name in ("spaxels", "parts", "splits", "spectra"):
             copy_part_table(profiled, name, folder)
 
@@ -269,7 +277,7 @@ STAGES = (
         kept=Kept.MEMORY,
         settings=("features",),
         depends_on=lambda galaxy: galaxy.reference.digest,
-        code=4,
+        code=5,
         libraries=("numpy", "scipy", "astropy"),
     ),
     Stage("commit", commit, inputs=("profiles", "features"), kept=Kept.PART),
@@ -289,10 +297,7 @@ def _redshift(galaxy: GalaxyContext, cube: xr.Dataset) -> float:
 
 
 def _window_um(galaxy: GalaxyContext) -> tuple[float, float] | None:
-    window = galaxy.settings.prepare.window
-    if window == WHOLE_WINDOW:
-        return None
-    return galaxy.reference.window(window) if isinstance(window, str) else window
+    return run_window_um(galaxy.reference, galaxy.settings)
 
 
 def _line_list(galaxy: GalaxyContext) -> str | None:
@@ -314,7 +319,7 @@ def _arms(galaxy: GalaxyContext) -> list[str]:
 
 
 def _vocabulary(galaxy: GalaxyContext) -> Vocabulary:
-    return Vocabulary.of(galaxy.reference)
+    return run_vocabulary(galaxy.reference, galaxy.settings)
 
 
 def _shape(cube: xr.Dataset) -> tuple[int, int]:

@@ -159,8 +159,18 @@ def test_receding_spaxels_have_positive_velocities(targets, done):
 def test_lines_of_the_simulated_galaxy_are_found(targets, done):
     part = GalaxyRunner(targets[0], build_settings(BASE), done).result().path
     clusters = pd.read_feather(part / "clusters.arrow")
-    assert (~clusters["limit_NeII_12.81"]).all()
-    assert (clusters["snr_NeII_12.81"] > 10).all()
+    assert clusters["detected_NeII_12.81"].all()
+    assert (clusters["flux_NeII_12.81"] > 10 * clusters["err_NeII_12.81"]).all()
+    assert (clusters["limit_NeII_12.81"] > clusters["flux_NeII_12.81"]).all()
+    assert (clusters["ew_NeII_12.81"] > 10 * clusters["ewerr_NeII_12.81"]).all()
+    lines = pd.read_feather(part / "measurements.arrow").set_index(["feature", "cluster"])
+    nickel = lines.loc["NiII_12.73"]
+    assert (nickel["flux"] < 3 * nickel["err"]).all(), "no source emits it"
+    assert not nickel["detected"].any()
+    assert (nickel["limit"] > nickel["flux"].clip(lower=0)).all()
+    neon = lines.loc["NeII_12.81"]
+    np.testing.assert_array_equal(neon["flux"], clusters["flux_NeII_12.81"])
+    np.testing.assert_array_equal(neon["region_flux"], clusters["region_flux_NeII_12.81"])
     assert clusters["flux_SIII_18.71"].isna().all(), "out of range is missing, not zero"
 
 
@@ -217,7 +227,7 @@ def test_bands_of_ngc_7469_become_one_galaxy(shared_data, tmp_path):
     assert row["n_spaxel"] > 500
     nucleus = clusters[clusters["nuclear"]].iloc[0]
     for line in ("SIII_18.71", "OIV_25.89", "NeV_24.32"):
-        assert not nucleus[f"limit_{line}"], line
+        assert nucleus[f"detected_{line}"], line
 
 
 def test_every_table_that_changes_a_galaxy_belongs_to_one_stage():
