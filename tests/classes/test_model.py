@@ -121,7 +121,7 @@ def test_a_sample_with_other_predictors_is_refused(model: Model) -> None:
 def test_a_sample_of_another_wavelength_range_is_refused(model: Model) -> None:
     sample = simulated_sample(9, ratios=TO_NE_II)[0].sample
     nothing = np.full_like(sample.fluxes.flux, np.nan)
-    elsewhere = replace(sample, fluxes=replace(sample.fluxes, flux=nothing, snr=nothing))
+    elsewhere = replace(sample, fluxes=replace(sample.fluxes, flux=nothing, limit=nothing))
     with pytest.raises(DataError, match="no cluster has enough of the predictors"):
         apply_model(model, elsewhere, range(1), seed=0)
 
