@@ -21,7 +21,7 @@ RATIOS = {
 }
 TOLERANCE_DEX = {
     "NII_6583/Halpha_6563": 0.08,
-    "SII_6716+SII_6731/Halpha_6563": 0.10,
+    "SII_6716+SII_6731/Halpha_6563": 0.12,
     "OIII_5007/Hbeta_4861": 0.15,
 }
 """Largest difference of a cluster from the maps, where errors are smaller. Without stellar
