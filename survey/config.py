@@ -219,7 +219,8 @@ class ClassSettings(_Table):
     """Classification of the clusters of the whole survey, by `survey classify`.
 
     If `labels` is set (a DS9 region file or an ECSV table), `survey run` classifies too. A class
-    labels a cluster if it covers more than min_fraction of it. Predictors are the set `ratios` of
+    labels a cluster if it covers more than min_fraction of it; a region that covers none so far
+    labels the one that holds most of it. Predictors are the set `ratios` of
     `catalogs/data/ratios.ecsv`, with use_slope the continuum slope, and with use_latents the
     latents of the catalog (`survey latent fit RUN`). Labels are spread over a graph of nearest
     `neighbours` (kernel = "knn") or by distance (kernel = "rbf", gamma); a label gives the share

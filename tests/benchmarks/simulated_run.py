@@ -88,7 +88,9 @@ def write_run(
 
 def write_sample_of(folder: Path, labelled: LabelledSample) -> None:
     """Write a sample, labels included, as `write_sample` does."""
-    rows = sample_frame(labelled).assign(label=labelled.labels, coverage=1.0, conflict=False)
+    rows = sample_frame(labelled).assign(
+        label=labelled.labels, coverage=1.0, partly=False, conflict=False
+    )
     rows.to_parquet(folder / SAMPLE_FILE)
 
 

@@ -58,7 +58,7 @@ from survey.pipeline.run.lock import exclusive
 from survey.pipeline.run.survey import write_run_record
 
 (SAMPLE_STAGE,) = CLASSES.made_of
-CODE_VERSION = {SAMPLE_STAGE: 2, CLASSES.name: 2}
+CODE_VERSION = {SAMPLE_STAGE: 3, CLASSES.name: 3}
 """Raised when code changes results, as `code` of a `Stage` is."""
 
 NUMERIC_LIBRARIES = ("numpy", "scipy", "scikit-learn")
@@ -218,7 +218,7 @@ def classify(
             settings=settings.model_dump(mode="json", exclude={"labels"}),
             facts={"labels": labels.path.name, "ratios": names}
             | ({"latent_model": latents.summary["model"]} if latents else {}),
-            notes=label_notes(labels, rows),
+            notes=label_notes(labels, rows, settings),
         )
 
 

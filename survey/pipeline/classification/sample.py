@@ -32,6 +32,9 @@ from survey.pipeline.ratios import flux_columns, fluxes_of, named_ratios
 SAMPLE_FILE = "sample.parquet"
 RATIOS_FILE = "ratios.json"
 LATENT_ERROR = f"err_{LATENT}"
+MOST_NAMED = 10
+"""Clusters that a message names one by one."""
+
 GALAXY_COLUMNS = ["galaxy", "cluster", "nuclear", "slope_alpha", "slope_alpha_err"]
 
 
@@ -165,16 +168,22 @@ def check_labels(
             file=settings.labels,
             expected="labelled and measured clusters of at least two classes",
             found=f"{found}, among {len(rows)} clusters of {rows['galaxy'].nunique()} galaxies",
-            advice="Check that names and coordinates agree with the table `galaxies`. A region "
-            f"must cover more than {settings.min_fraction:.0%} of a cluster "
-            "(classes.min_fraction).",
+            advice="Check that names and coordinates agree with the table `galaxies`.",
         )
     return LabelledSample(sample, labels, settings.classes)
 
 
-def label_notes(labels: LabelFile, rows: pd.DataFrame) -> list[str]:
-    """Messages about labels that had no effect."""
+def label_notes(labels: LabelFile, rows: pd.DataFrame, settings: ClassSettings) -> list[str]:
+    """Messages about labels that had no effect, or less than their author may think."""
     notes = []
+    if len(partly := rows[rows["partly"]]):
+        named = [f"{row.galaxy} {row.cluster} ({row.coverage:.0%})" for row in partly.itertuples()]
+        more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+        notes.append(
+            f"{len(named)} clusters are labelled by a region that covers at most "
+            f"{settings.min_fraction:.0%} of them, because they hold most of it: "
+            f"{', '.join(named[:MOST_NAMED])}{more}"
+        )
     if unknown := labels.unknown_galaxies(rows["galaxy"].unique()):
         notes.append(f"labels of galaxies that are not in the survey: {', '.join(unknown)}")
     if n_conflicts := int(rows["conflict"].sum()):
