@@ -218,24 +218,32 @@ CLUSTERS = (
 FEATURE_FAMILY = (
     Column(
         "flux_{feature}", DOUBLE, LINE_FLUX_UNIT, "phot.flux.sb;{ucd}",
-        "Surface brightness of {label}; an upper limit where limit_{feature} is true",
+        "Surface brightness of {label} as measured, also where it is not detected or negative",
     ),
     Column(
         "err_{feature}", DOUBLE, LINE_FLUX_UNIT, "stat.error;phot.flux.sb;{ucd}",
         "Standard error of flux_{feature}, from line-free windows and the fringes of the continuum",
     ),
     Column(
-        "errprop_{feature}", DOUBLE, LINE_FLUX_UNIT, "stat.error;phot.flux.sb;{ucd}",
-        "Standard error of flux_{feature}, propagated from the errors of the spectrum",
+        "detected_{feature}", BOOL, "", "meta.code.qual;phot.flux.sb;{ucd}",
+        "Whether {label} is detected; false also where it is not covered (flux_{feature} missing)",
     ),
-    Column("snr_{feature}", DOUBLE, "", "stat.snr;phot.flux.sb;{ucd}", "S/N of {label}"),
     Column(
-        "limit_{feature}", BOOL, "", "meta.code.qual;phot.flux.sb;{ucd}",
-        "Whether flux_{feature} is an upper limit",
+        "limit_{feature}", DOUBLE, LINE_FLUX_UNIT, "stat.max;phot.flux.sb;{ucd}",
+        "Upper limit: the true surface brightness of {label} is below (99.7%), detected or not",
     ),
     Column(
         "quality_{feature}", SHORT, "", "meta.code.qual;phot.flux.sb;{ucd}",
         f"Quality bits of flux_{{feature}}: {describe_flags(FEATURES)}",
+    ),
+    Column(
+        "ew_{feature}", DOUBLE, "um", "spect.line.eqWidth;{ucd}",
+        "Equivalent width of {label} in the rest frame, positive for emission; missing where the "
+        "continuum is not significant",
+    ),
+    Column(
+        "ewerr_{feature}", DOUBLE, "um", "stat.error;spect.line.eqWidth;{ucd}",
+        "Standard error of ew_{feature}, that of the continuum included",
     ),
 )  # fmt: skip
 """Columns that every line and band has; missing where the spectrum does not reach it."""

@@ -169,7 +169,8 @@ class FeatureSettings(_Table):
     Lines are searched up to velocity_limit_km_s from their place by the redshift. With
     stellar_absorption, Balmer lines are corrected for the usual stellar absorption under them.
     Windows follow the width of the bright lines of a spectrum, up to width_limit_km_s of motion.
-    A line is detected above detection_sigma; else its flux is a limit of upper_limit_sigma.
+    A line is detected above detection_sigma. Its upper limit holds with the probability of a normal
+    deviate within upper_limit_sigma; that is the limit, in sigma, if the measured flux is zero.
     """
 
     stellar_absorption: bool = True

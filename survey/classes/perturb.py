@@ -2,8 +2,8 @@
 
 The true flux is positive and the measurement is Gaussian, so a draw comes from a Gaussian around
 the measured value, truncated at zero. For a bright line that is the usual perturbation. For a line
-that was not detected it is the one-sided distribution of its upper limit; the limit is its 99.7%
-quantile if the measured value is zero.
+that was not detected it is the one-sided distribution whose 99.7% quantile is its upper limit
+(`survey.features.limits`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MOST_NEGATIVE_SIGMA = -30.0
 
 def draw_fluxes(fluxes: FeatureFluxes, rng: np.random.Generator) -> Floats:
     """Draw positive fluxes (N, M); NaN where nothing was measured."""
-    return _positive_normal(fluxes.measured, fluxes.error, rng)
+    return _positive_normal(fluxes.flux, fluxes.error, rng)
 
 
 def draw_normal(value: Floats, error: Floats, rng: np.random.Generator) -> Floats:

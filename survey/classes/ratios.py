@@ -2,8 +2,8 @@
 
     log10(N / D),    sigma = sqrt((e_N / N)^2 + (e_D / D)^2) / ln 10
 
-With an upper limit in the numerator the ratio is an upper limit, with one in the denominator a
-lower limit. With limits in both, its value is missing.
+A feature that is not detected is replaced by its upper limit: in the numerator it makes the ratio
+an upper limit, in the denominator a lower limit. With limits in both, the value is missing.
 """
 
 from __future__ import annotations
@@ -49,20 +49,25 @@ class Ratio:
 class FeatureFluxes:
     """Fluxes of M features in N clusters; arrays of shape (N, M).
 
-    Where `limit` is set, `flux` is an upper limit. `snr` is the measured flux over `error`,
-    below the detection threshold and negative as well. What was not measured is NaN.
+    `flux` is as measured, below the detection threshold and negative as well; `limit` is what the
+    true flux is below. What was not measured is NaN, and not detected.
     """
 
     features: tuple[str, ...]
     flux: Floats
     error: Floats
-    snr: Floats
-    limit: Bools
+    detected: Bools
+    limit: Floats
 
     @property
-    def measured(self) -> Floats:
-        """The fluxes as measured, those not detected too."""
-        return np.where(self.limit, self.snr * self.error, self.flux)
+    def is_limit(self) -> Bools:
+        """What was measured and not detected."""
+        return np.isfinite(self.flux) & ~self.detected
+
+    @property
+    def or_limit(self) -> Floats:
+        """Fluxes of what was detected, and upper limits of what was not."""
+        return np.where(self.detected, self.flux, self.limit)
 
 
 @dataclass(frozen=True)
@@ -88,8 +93,8 @@ def log_ratios(fluxes: FeatureFluxes, ratios: Sequence[Ratio]) -> LogRatios:
         If a ratio needs a feature that the fluxes do not have.
     """
     plan = plan_ratios(ratios, fluxes.features)
-    limit = plan.limits(fluxes.limit)
-    value = np.where(limit == Limit.BOTH, np.nan, plan.log_ratios(fluxes.flux))
+    limit = plan.limits(fluxes.is_limit)
+    value = np.where(limit == Limit.BOTH, np.nan, plan.log_ratios(fluxes.or_limit))
     error = np.where(limit == Limit.NONE, plan.log_errors(fluxes.flux, fluxes.error), np.nan)
     return LogRatios(
         names=tuple(ratio.name for ratio in ratios),
@@ -115,7 +120,7 @@ def parse_ratios(rows: Iterable[tuple[str, str]]) -> tuple[Ratio, ...]:
 
 
 def fluxes_from_columns(columns: Mapping[str, Any], features: Sequence[str]) -> FeatureFluxes:
-    """Collect the catalog columns `flux_`, `err_`, `snr_` and `limit_` of the features."""
+    """Collect the catalog columns `flux_`, `err_`, `detected_` and `limit_` of the features."""
 
     def stack(prefix: str, dtype: type) -> NDArray[Any]:
         return np.stack([np.asarray(columns[prefix + name], dtype) for name in features], axis=1)
@@ -124,8 +129,8 @@ def fluxes_from_columns(columns: Mapping[str, Any], features: Sequence[str]) -> 
         features=tuple(features),
         flux=stack("flux_", np.float64),
         error=stack("err_", np.float64),
-        snr=stack("snr_", np.float64),
-        limit=stack("limit_", np.bool_),
+        detected=stack("detected_", np.bool_),
+        limit=stack("limit_", np.float64),
     )
 
 

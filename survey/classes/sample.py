@@ -98,12 +98,12 @@ class Sample:
         Enough predictors were in range, and a feature was detected: what is all limits says
         nothing, but a star-forming region may have limits in all lines of high ionisation.
         """
-        in_range = np.isfinite(self._plan.log_ratios(self.fluxes.flux)).mean(axis=1)
+        in_range = np.isfinite(self._plan.log_ratios(self.fluxes.or_limit)).mean(axis=1)
         return np.asarray((in_range >= MIN_MEASURED) & ~self._unknown.all(axis=1))
 
     def measured(self) -> Floats:
         """Predictors (N, P) as they come, limits taken for values; NaN where missing."""
-        return self._assembled(self.fluxes.flux, self.slope, self.latents)
+        return self._assembled(self.fluxes.or_limit, self.slope, self.latents)
 
     def draw(self, rng: np.random.Generator) -> Floats:
         """Predictors (N, P) from fluxes drawn within their errors."""
@@ -125,7 +125,7 @@ class Sample:
 
     @cached_property
     def _unknown(self) -> Bools:
-        return np.asarray(self._plan.limits(self.fluxes.limit) == Limit.BOTH)
+        return np.asarray(self._plan.limits(self.fluxes.is_limit) == Limit.BOTH)
 
 
 def predictor_names(

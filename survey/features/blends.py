@@ -91,13 +91,15 @@ class _JointFit:
     """n Gaussians over a straight continuum, linear in their fluxes.
 
     `kernel` (n, K) are the weights of the samples `index` (K,) that give the fluxes; `noise`
-    is that of single samples, `continuum` (n,) the level under each line.
+    is that of single samples, `continuum` (n,) the level under each line, and
+    `continuum_error` the error of that.
     """
 
     centre_um: Floats
     sigma_um: Floats
     flux: Floats
     continuum: Floats
+    continuum_error: float
     kernel: Floats
     index: Ints
     noise: float
@@ -111,9 +113,10 @@ class _JointFit:
         spectrum, index = background.spectrum, np.tile(self.index, (self.flux.size, 1))
         error = np.hypot(self.error, background.fringes.error(spectrum, self.kernel, index))
         propagated = np.sqrt(self.kernel**2 @ spectrum.error[self.index] ** 2)
-        columns = np.array([self.flux, propagated, error, self.continuum])
-        for flux, naive, empirical, continuum in columns.T.tolist():
-            yield RawFlux(flux, naive, empirical, continuum, edge=False)
+        level_error = np.full(self.flux.size, self.continuum_error)
+        columns = np.array([self.flux, propagated, error, self.continuum, level_error])
+        for flux, naive, empirical, continuum, unsure in columns.T.tolist():
+            yield RawFlux(flux, naive, empirical, continuum, False, unsure)
 
     def shares(self, spectrum: Spectrum, seen: Bools) -> Floats:
         """Proportions of the profiles of the lines that are seen, shape (seen, L)."""
@@ -186,6 +189,9 @@ class _Group:
             sigma_um=sigma,
             flux=solution[:count],
             continuum=solution[count] + solution[count + 1] * (centre - centre[0]),
+            continuum_error=float(
+                np.fmax(self.noise, scatter) * np.sqrt(inverse[count] @ inverse[count])
+            ),
             kernel=inverse[:count],
             index=self.index,
             noise=float(np.fmax(self.noise, scatter)),

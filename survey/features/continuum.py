@@ -24,14 +24,15 @@ class Integrals:
 
     `error_propagated` follows from the errors given, independent from sample to sample;
     `scatter` is that of the side samples about the continuum. `continuum` is its level in the
-    middle of the feature, per micron. `kernel` (M, K) holds the weights of the samples that
-    made the flux.
+    middle of the feature, per micron, and `continuum_error` its error by that scatter. `kernel`
+    (M, K) holds the weights of the samples that made the flux.
     """
 
     flux: Floats
     error_propagated: Floats
     scatter: Floats
     continuum: Floats
+    continuum_error: Floats
     kernel: Floats
 
     @property
@@ -49,8 +50,8 @@ class Integrals:
 class RawFlux:
     """One integrated feature, detected or not; NaN where impossible.
 
-    `continuum` is per micron. `edge` where the spectrum ends too soon on one side, or data
-    are missing.
+    `continuum` is per micron, as its error. `edge` where the spectrum ends too soon on one side, or
+    data are missing.
     """
 
     flux: float
@@ -58,6 +59,7 @@ class RawFlux:
     error_empirical: float
     continuum: float
     edge: bool
+    continuum_error: float = np.nan
 
     @property
     def error(self) -> float:
@@ -92,6 +94,7 @@ def integrate_above_continuum(
             error_propagated=np.sqrt(_dot(kernel**2, error**2)),
             scatter=scatter,
             continuum=_dot(leverage, flux),
+            continuum_error=scatter * np.sqrt(_dot(leverage, leverage)),
             kernel=kernel,
         )
 

@@ -107,11 +107,19 @@ def _integrate(background: Background, windows: LineWindows, shares: Floats) -> 
     integrals = found.integrals
     error = background.error_of(windows.centre_um, integrals, found.index)
     touched = spectrum.length_um(spectrum.good, windows.low_um, windows.high_um) > 0
-    columns = np.array([integrals.flux, integrals.error_propagated, error, integrals.continuum])
+    columns = np.array(
+        [
+            integrals.flux,
+            integrals.error_propagated,
+            error,
+            integrals.continuum,
+            integrals.continuum_error,
+        ]
+    )
     columns[:, ~measurable(spectrum, windows)] = np.nan
     return [
-        RawFlux(flux, propagated, empirical, continuum, edge)
-        for flux, propagated, empirical, continuum, edge in zip(
+        RawFlux(flux, propagated, empirical, continuum, edge, continuum_error)
+        for flux, propagated, empirical, continuum, continuum_error, edge in zip(
             *columns.tolist(), (found.short & touched).tolist(), strict=True
         )
     ]

@@ -12,6 +12,7 @@ from catalogs.reference import Band, Line
 from survey.config import FeatureSettings
 from survey.features.background import Background
 from survey.features.continuum import RawFlux
+from survey.features.limits import upper_limit
 from survey.features.lines import MeasuredLine, measure_lines
 from survey.features.pah import integrate_band
 from survey.features.slope import Slope, continuum_slope
@@ -25,6 +26,9 @@ from survey.features.velocity import (
 )
 from survey.features.width import USUAL_WIDTH, LineWidth, find_width
 
+CONTINUUM_SIGMA = 3.0
+"""A continuum less significant than this gives no equivalent width."""
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -35,17 +39,19 @@ class Measurement:
     name : str
         As in the reference tables.
     flux : float
-        Flux if detected, else the upper limit (and `limit` is set); NaN if not measurable.
+        As measured, below the detection threshold and negative as well; NaN if not measurable.
     error : float
         One sigma: the larger of the empirical and the propagated error.
     error_propagated : float
         From the errors of the spectrum alone, samples taken as independent.
-    snr : float
-        Measured flux over `error`, below the detection threshold and negative as well.
-    detected, limit : bool
-        Never both; neither if not measurable.
+    limit : float
+        What the true flux is below, see `survey.features.limits`; given for detections too.
+    detected : bool
     continuum : float
         Level under the middle of the feature, in the unit of the spectrum.
+    equivalent_width, equivalent_width_error : float
+        Flux over continuum in micron of rest-frame wavelength, positive for emission; NaN where
+        the continuum itself is not significant.
     blended : bool
         A neighbour takes part of the integration window, or one that broad lines reach
         into is detected.
@@ -67,10 +73,11 @@ class Measurement:
     flux: float
     error: float
     error_propagated: float
-    snr: float
+    limit: float
     detected: bool
-    limit: bool
     continuum: float
+    equivalent_width: float
+    equivalent_width_error: float
     blended: bool = False
     edge: bool = False
     fitted: bool = False
@@ -78,6 +85,11 @@ class Measurement:
     absorbed: bool = False
     broad: bool = False
     velocity_km_s: float = np.nan
+
+    @property
+    def snr(self) -> float:
+        """Measured flux over its error."""
+        return self.flux / self.error
 
     @property
     def quality(self) -> int:
@@ -91,6 +103,19 @@ class Measurement:
             FeatureFlag.BROAD: self.broad,
         }
         return sum(int(flag) for flag, is_set in holds.items() if is_set)
+
+
+NOT_MEASURED = Measurement(
+    name="",
+    flux=np.nan,
+    error=np.nan,
+    error_propagated=np.nan,
+    limit=np.nan,
+    detected=False,
+    continuum=np.nan,
+    equivalent_width=np.nan,
+    equivalent_width_error=np.nan,
+)
 
 
 @dataclass(frozen=True)
@@ -164,15 +189,16 @@ def measure_features(
 
 
 def feature_columns(measurements: Iterable[Measurement]) -> dict[str, float | bool]:
-    """Catalog columns of one spectrum: flux, both errors, S/N, limit flag, quality, velocity."""
+    """Catalog columns of one spectrum: what is measured of each feature."""
     columns: dict[str, float | bool] = {}
     for item in measurements:
         columns[f"flux_{item.name}"] = item.flux
         columns[f"err_{item.name}"] = item.error
-        columns[f"errprop_{item.name}"] = item.error_propagated
-        columns[f"snr_{item.name}"] = item.snr
+        columns[f"detected_{item.name}"] = item.detected
         columns[f"limit_{item.name}"] = item.limit
         columns[f"quality_{item.name}"] = item.quality
+        columns[f"ew_{item.name}"] = item.equivalent_width
+        columns[f"ewerr_{item.name}"] = item.equivalent_width_error
         if np.isfinite(item.velocity_km_s):
             columns[f"velocity_{item.name}"] = item.velocity_km_s
     return columns
@@ -246,23 +272,29 @@ def _judged_bands(
 def _judged(
     spectrum: Spectrum, name: str, middle_um: float, raw: RawFlux, settings: FeatureSettings
 ) -> Measurement:
-    """Detection, or else an upper limit."""
+    """The measured flux, whether it is a detection, and what the true one is below."""
     error = raw.error
     if not (np.isfinite(raw.flux) and error > 0):
-        return Measurement(
-            name, np.nan, np.nan, np.nan, np.nan, False, False, np.nan, edge=raw.edge
-        )
-    snr = raw.flux / error
-    detected = snr >= settings.detection_sigma
+        return replace(NOT_MEASURED, name=name, edge=raw.edge)
     per_micron = np.interp(middle_um, spectrum.wavelength_um, spectrum.per_micron)
+    width, width_error = _equivalent_width(raw)
     return Measurement(
         name=name,
-        flux=raw.flux if detected else settings.upper_limit_sigma * error,
+        flux=raw.flux,
         error=error,
         error_propagated=raw.error_propagated,
-        snr=snr,
-        detected=detected,
-        limit=not detected,
+        limit=float(upper_limit(raw.flux, error, settings.upper_limit_sigma)),
+        detected=raw.flux >= settings.detection_sigma * error,
         continuum=float(raw.continuum / per_micron),
+        equivalent_width=width,
+        equivalent_width_error=width_error,
         edge=raw.edge,
     )
+
+
+def _equivalent_width(raw: RawFlux) -> tuple[float, float]:
+    """Flux over continuum in micron, and its standard error."""
+    if not raw.continuum > CONTINUUM_SIGMA * raw.continuum_error:
+        return np.nan, np.nan
+    width = raw.flux / raw.continuum
+    return width, float(np.hypot(raw.error, width * raw.continuum_error) / raw.continuum)

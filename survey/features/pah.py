@@ -58,9 +58,7 @@ def integrate_band(
         np.tile(_overlap(spectrum, band.integration_um)[near], rows),
         np.array(sides)[:, near],
     )
-    # Half a window may hold too few samples for a line through it.
-    choices = integrals.flux[1:][np.isfinite(integrals.flux[1:])]
-    placement = float(np.std(choices)) if choices.size else 0.0
+    placement = _spread_of_choices(integrals.flux)
     # Noise is never taken to be better than independent, nor known worse without blanks.
     middle = np.array([np.mean(band.integration_um)])
     inflation = np.fmax(background.blanks.inflation_near(middle), 1.0)[0]
@@ -73,7 +71,17 @@ def integrate_band(
         error_empirical=float(np.sqrt(variance + line_variance)),
         continuum=float(integrals.continuum[0]),
         edge=edge,
+        continuum_error=float(
+            np.hypot(integrals.continuum_error[0], _spread_of_choices(integrals.continuum))
+        ),
     )
+
+
+def _spread_of_choices(values: Floats) -> float:
+    """Scatter among the continua through halves of the windows, which come after the whole."""
+    # Half a window may hold too few samples for a line through it.
+    choices = values[1:][np.isfinite(values[1:])]
+    return float(np.std(choices)) if choices.size else 0.0
 
 
 def _continuum_choices(blue: Range, red: Range) -> list[tuple[Range, Range]]:

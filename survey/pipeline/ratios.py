@@ -19,7 +19,12 @@ from survey.classes.ratios import (
     parse_ratios,
 )
 
-FLUX_COLUMNS = {"flux": float("nan"), "err": float("nan"), "snr": float("nan"), "limit": 0.0}
+FLUX_COLUMNS = {
+    "flux": float("nan"),
+    "err": float("nan"),
+    "detected": 0.0,
+    "limit": float("nan"),
+}
 """Columns of a feature that ratios need, with their values where it was not measured."""
 
 

@@ -166,9 +166,10 @@ def _name_lines(axes: Axes, clusters: pd.DataFrame, reference: Reference) -> Non
     left, right = axes.get_xlim()
     found = []
     for line in reference.lines:
-        detected = ~clusters[f"limit_{line.name}"] & clusters[f"flux_{line.name}"].notna()
+        detected = clusters[f"detected_{line.name}"]
         if left < line.wavelength_um < right and detected.any():
-            found.append((clusters.loc[detected, f"snr_{line.name}"].max(), line))
+            snr = clusters[f"flux_{line.name}"] / clusters[f"err_{line.name}"]
+            found.append((snr[detected].max(), line))
     named: list[float] = []
     for _, line in sorted(found, key=lambda item: -item[0]):
         axes.axvline(line.wavelength_um, color="0.5", linewidth=0.5, linestyle=":", zorder=0)

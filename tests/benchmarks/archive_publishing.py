@@ -18,7 +18,7 @@ from catalogs import open_catalog
 from catalogs.publish import publish
 from survey.pipeline.galaxy.peak_memory import peak_memory_bytes, reset_peak_memory
 
-COLUMNS = ["galaxy", "cluster", "flux_NeII_12.81", "snr_NeII_12.81"]
+COLUMNS = ["galaxy", "cluster", "flux_NeII_12.81", "err_NeII_12.81"]
 
 
 def measure_publishing(folder: Path, scale: float) -> Iterator[Line]:

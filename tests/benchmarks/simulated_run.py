@@ -111,7 +111,12 @@ def sample_frame(labelled: LabelledSample) -> pd.DataFrame:
 
 
 def _flux_frame(fluxes: FeatureFluxes) -> pd.DataFrame:
-    values = {"flux": fluxes.flux, "err": fluxes.error, "snr": fluxes.snr, "limit": fluxes.limit}
+    values = {
+        "flux": fluxes.flux,
+        "err": fluxes.error,
+        "detected": fluxes.detected,
+        "limit": fluxes.limit,
+    }
     return pd.DataFrame(
         {
             f"{kind}_{feature}": column

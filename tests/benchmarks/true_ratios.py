@@ -58,8 +58,8 @@ class TrueMaps:
             features=features_of(ratios),
             flux=fluxes,
             error=NEGLIGIBLE * fluxes,
-            snr=np.full_like(fluxes, 1 / NEGLIGIBLE),
-            limit=np.zeros(fluxes.shape, dtype=bool),
+            detected=np.ones(fluxes.shape, dtype=bool),
+            limit=fluxes,
         )
         slope = np.polyfit(log_um, np.log(levels).T, 1)[0]
         return Sample(np.arange(len(fluxes)), exact, tuple(ratios), slope).measured()

@@ -70,7 +70,7 @@ def part_tables(celestial_header: str) -> Callable[..., dict[str, Any]]:
                 "low_snr": False,
                 "flux": value,
                 "flux_NeII_12.81": value * 1e-18,
-                "limit_NeII_12.81": numbers == 2,
+                "detected_NeII_12.81": numbers != 2,
                 "flags": 0,
             },
             "spaxels": {

@@ -61,7 +61,7 @@ import pandas
 clusters = pandas.read_parquet({str(run / "catalog/clusters.parquet")!r})
 assert clusters["flux_NeII_12.81"].sum() == clusters["flux"].sum() * 1e-18
 assert clusters["galaxy"].tolist()[0] == "123"
-nuclear = clusters[clusters["nuclear"] & ~clusters["limit_NeII_12.81"]]
+nuclear = clusters[clusters["nuclear"] & clusters["detected_NeII_12.81"]]
 assert len(nuclear) == 3
 one = pandas.read_parquet(
     {str(run / "catalog/spaxels")!r}, columns=["snr"], filters=[("galaxy", "==", "123")]

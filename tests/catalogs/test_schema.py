@@ -19,7 +19,7 @@ COLUMNS = [
     pytest.param(column, id=f"{table.name}.{column.name}")
     for table in declared_tables().values()
     for column in table.columns
-    if not column.name.startswith(("err_", "errprop_", "snr_", "limit_", "quality_"))
+    if not column.name.startswith(("err_", "detected_", "limit_", "quality_", "ewerr_"))
 ]
 TABLES = sorted(declared_tables())
 
@@ -48,7 +48,7 @@ def test_tables_fit_the_largest_number_of_columns_of_fits(name):
 def test_every_catalogued_line_and_band_has_the_whole_family_of_columns():
     names = set(arrow_schema("clusters").names)
     for feature in (*packaged_reference().lines, *packaged_reference().bands):
-        for prefix in ("flux", "err", "errprop", "snr", "limit", "quality"):
+        for prefix in ("flux", "err", "detected", "limit", "quality", "ew", "ewerr"):
             assert f"{prefix}_{feature.name}" in names
 
 
@@ -125,11 +125,11 @@ def test_nan_inside_a_spectrum_stays_nan():
     assert spectra["std"].null_count == 2
 
 
-def test_a_limit_that_is_not_given_is_false():
+def test_a_detection_that_is_not_given_is_false():
     row = {"galaxy": "a", "cluster": 1, "n_spaxel": 3, "nuclear": True, "low_snr": False}
     clusters = to_arrow("clusters", [row | {"flags": 0}]).to_pandas()
-    assert clusters["limit_NeII_12.81"].dtype == bool
-    assert not clusters["limit_NeII_12.81"].any()
+    assert clusters["detected_NeII_12.81"].dtype == bool
+    assert not clusters["detected_NeII_12.81"].any()
     assert clusters["flux_NeII_12.81"].isna().all()
 
 

@@ -12,6 +12,7 @@ from catalogs.reference import packaged_reference
 from survey.classes.ratios import FeatureFluxes, Ratio, parse_ratios
 from survey.classes.sample import LabelledSample, Sample
 from survey.classes.types import UNLABELLED
+from survey.features.limits import upper_limit
 
 CLASSES = ("AGN", "SF", "other")
 FEATURES = (
@@ -84,13 +85,12 @@ def simulated_sample(
 def observed(
     flux: np.ndarray, error: np.ndarray, rng: np.random.Generator, features: tuple = FEATURES
 ) -> FeatureFluxes:
-    """Fluxes with noise, 3-sigma limits where they are not detected."""
+    """Fluxes with noise, detected above 3 sigma, with their upper limits."""
     measured = flux + error * rng.normal(size=flux.shape)
-    limit = measured < 3 * error
     return FeatureFluxes(
         features=features,
-        flux=np.where(limit, 3 * error, measured),
+        flux=measured,
         error=error,
-        snr=measured / error,
-        limit=limit,
+        detected=measured >= 3 * error,
+        limit=upper_limit(measured, error, 3.0),
     )

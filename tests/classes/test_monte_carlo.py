@@ -133,9 +133,10 @@ def test_what_no_label_reaches_is_unclassified() -> None:
 
 def test_a_cluster_without_measurements_is_neither_learnt_from_nor_classified() -> None:
     fluxes = SMALL.sample.fluxes
-    flux, snr = fluxes.flux.copy(), fluxes.snr.copy()
-    flux[5], snr[5] = np.nan, np.nan
-    sample = replace(SMALL.sample, fluxes=replace(fluxes, flux=flux, snr=snr))
+    flux, limit = fluxes.flux.copy(), fluxes.limit.copy()
+    flux[5], limit[5] = np.nan, np.nan
+    nothing = replace(fluxes, flux=flux, limit=limit, detected=np.isfinite(flux) & fluxes.detected)
+    sample = replace(SMALL.sample, fluxes=nothing)
     labels = SMALL.labels.copy()
     labels[5] = 0
     blank = LabelledSample(sample, labels, CLASSES)
@@ -148,9 +149,9 @@ def test_a_cluster_without_measurements_is_neither_learnt_from_nor_classified() 
 
 def test_limits_in_most_lines_leave_a_cluster_informed_and_limits_in_all_do_not() -> None:
     fluxes = SMALL.sample.fluxes
-    limit, detected = np.ones_like(fluxes.limit), FEATURES.index("NeII_12.81")
-    limit[0, detected] = False
-    pairs = replace(SMALL.sample, fluxes=replace(fluxes, limit=limit), ratios=ALL_RATIOS)
+    detected = np.zeros_like(fluxes.detected)
+    detected[0, FEATURES.index("NeII_12.81")] = True
+    pairs = replace(SMALL.sample, fluxes=replace(fluxes, detected=detected), ratios=ALL_RATIOS)
     assert np.isfinite(pairs.measured()[0, :-1]).mean() < 0.2
     assert pairs.informed[:2].tolist() == [True, False]
 

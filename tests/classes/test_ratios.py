@@ -26,7 +26,7 @@ limits = arrays(np.bool_, (4, 3))
 def made_of(flux: np.ndarray, limit: np.ndarray | None = None, relative: float = 0.1):
     error = relative * np.abs(flux)
     limit = np.zeros(flux.shape, bool) if limit is None else limit
-    return FeatureFluxes(("A", "B", "C"), flux, error, flux / error, limit)
+    return FeatureFluxes(("A", "B", "C"), flux, error, ~limit, flux)
 
 
 @given(positive_fluxes, limits)
@@ -64,7 +64,7 @@ def test_limits_say_on_which_side_the_ratio_lies_and_two_say_nothing() -> None:
 
 def test_what_is_not_positive_or_not_measured_has_no_ratio() -> None:
     flux = np.array([[1.0, 0.0, 1.0], [1.0, -2.0, 1.0], [np.nan, 1.0, 1.0]])
-    ratios = log_ratios(FeatureFluxes(("A", "B", "C"), flux, flux, flux, flux < -9), [AB])
+    ratios = log_ratios(FeatureFluxes(("A", "B", "C"), flux, flux, flux > -9, flux), [AB])
     assert np.isnan(ratios.value).all()
     assert np.isnan(ratios.error).all()
     assert (ratios.limit == Limit.NONE).all()
@@ -81,15 +81,24 @@ def test_a_sum_with_a_limit_in_it_is_a_limit() -> None:
     assert ratios.limit[0, 0] == Limit.UPPER
 
 
-def test_the_measured_flux_of_a_limit_is_what_was_found_not_the_limit() -> None:
+def test_a_ratio_has_the_limit_of_what_is_not_detected_and_the_flux_of_what_is() -> None:
     fluxes = FeatureFluxes(
-        ("A",),
-        flux=np.array([[9.0], [3.0]]),
-        error=np.array([[1.0], [1.0]]),
-        snr=np.array([[9.0], [-0.5]]),
-        limit=np.array([[False], [True]]),
+        ("A", "B"),
+        flux=np.array([[9.0, 10.0], [-0.5, 10.0]]),
+        error=np.ones((2, 2)),
+        detected=np.array([[True, True], [False, True]]),
+        limit=np.array([[12.0, 13.0], [2.5, 13.0]]),
     )
-    assert fluxes.measured[:, 0].tolist() == [9.0, -0.5]
+    ratios = log_ratios(fluxes, [AB])
+    np.testing.assert_allclose(ratios.value[:, 0], np.log10([0.9, 0.25]))
+    assert ratios.limit[:, 0].tolist() == [Limit.NONE, Limit.UPPER]
+
+
+def test_what_was_not_measured_is_not_a_limit() -> None:
+    nothing = np.array([[np.nan, 1.0, 1.0]])
+    fluxes = FeatureFluxes(("A", "B", "C"), nothing, nothing, nothing > 0, nothing)
+    assert fluxes.is_limit.tolist() == [[False, False, False]]
+    assert log_ratios(fluxes, [AB]).limit.tolist() == [[Limit.NONE]]
 
 
 def test_twelve_features_make_sixty_six_ratios() -> None:
@@ -130,13 +139,14 @@ def test_the_subsets_contain_the_ratios_of_the_papers_diagrams() -> None:
 def test_fluxes_are_collected_from_catalog_columns() -> None:
     columns = {
         f"{prefix}_{name}": np.array([value, value + 1])
-        for prefix, value in (("flux", 1.0), ("err", 2.0), ("snr", 3.0), ("limit", -1))
+        for prefix, value in (("flux", 1.0), ("err", 2.0), ("detected", 0), ("limit", 3.0))
         for name in ("A", "B")
     }
     fluxes = fluxes_from_columns(columns, ("B", "A"))
     assert fluxes.features == ("B", "A")
     assert fluxes.flux.tolist() == [[1, 1], [2, 2]]
-    assert fluxes.limit.tolist() == [[True, True], [False, False]]
+    assert fluxes.detected.tolist() == [[False, False], [True, True]]
+    assert fluxes.limit.tolist() == [[3, 3], [4, 4]]
 
 
 def test_a_ratio_of_a_feature_not_measured_is_refused_by_name() -> None:

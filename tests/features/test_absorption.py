@@ -56,7 +56,7 @@ def test_without_the_correction_most_of_a_faint_line_is_lost():
 def test_the_correction_alone_is_never_a_detection(absorption_angstrom):
     for seed in range(20):
         line = hbeta(emission=0.0, absorption_angstrom=absorption_angstrom, seed=seed)
-        assert line.limit
+        assert not line.detected
         assert not line.displaced, "nor is a shoulder of the stellar line taken for it"
 
 

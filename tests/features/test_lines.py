@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from catalogs.reference import packaged_reference
 from survey.config import FeatureSettings
+from survey.features.limits import upper_limit
 from survey.features.spectrum import observed_spectrum
 from survey.features.windows import line_windows
 
@@ -86,10 +87,10 @@ def test_undetected_lines_are_upper_limits(with_lines, measure):
     noise = np.random.default_rng(1).normal(0, NOISE, with_lines({}).size)
     found = measure(with_lines({}) + noise, settings=FeatureSettings(upper_limit_sigma=5.0))
     line = found["NeV_14.32"]
-    assert line.limit
     assert not line.detected
-    assert line.flux == pytest.approx(5 * line.error)
     assert abs(line.snr) < 3
+    assert line.flux == pytest.approx(line.snr * line.error)
+    assert line.limit == pytest.approx(upper_limit(line.flux, line.error, 5.0))
 
 
 def test_detection_threshold_is_the_setting(with_lines, measure):
@@ -101,7 +102,8 @@ def test_detection_threshold_is_the_setting(with_lines, measure):
         for factor in (0.99, 1.01)
     )
     assert below.detected
-    assert above.limit
+    assert not above.detected
+    assert above.flux == below.flux
 
 
 def test_the_same_light_in_other_units_gives_the_same_flux(wavelength_um, with_lines, measure):
@@ -143,7 +145,8 @@ def test_fluxes_scale_and_ignore_a_constant(with_lines, measure, wavelength_um, 
 def test_lines_out_of_range_are_not_measured(with_lines, measure):
     line = measure(with_lines(TRUTH))["SIII_18.71"]
     assert np.isnan([line.flux, line.error, line.snr, line.continuum]).all()
-    assert not any([line.detected, line.limit, line.edge, line.blended])
+    assert np.isnan([line.limit, line.equivalent_width]).all()
+    assert not any([line.detected, line.edge, line.blended])
 
 
 def test_a_missing_line_is_not_invented(with_lines, measure, wavelength_um):

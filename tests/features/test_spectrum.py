@@ -92,23 +92,23 @@ def test_a_line_beside_missing_planes_keeps_its_flux_and_one_among_them_is_not_m
     assert np.isnan(found["NeV_14.32"].flux)
 
 
+NEON = Measurement("NeII_12.81", 1.0, 0.2, 0.1, 1.6, True, 3.0, 0.03, 0.01)
+
+
 def test_columns_are_named_after_the_feature():
-    item = Measurement("NeII_12.81", 1.0, 0.2, 0.1, 5.0, True, False, 3.0)
-    assert feature_columns([item]) == {
+    assert feature_columns([NEON]) == {
         "flux_NeII_12.81": 1.0,
         "err_NeII_12.81": 0.2,
-        "errprop_NeII_12.81": 0.1,
-        "snr_NeII_12.81": 5.0,
-        "limit_NeII_12.81": False,
+        "detected_NeII_12.81": True,
+        "limit_NeII_12.81": 1.6,
         "quality_NeII_12.81": 0,
+        "ew_NeII_12.81": 0.03,
+        "ewerr_NeII_12.81": 0.01,
     }
 
 
 def test_columns_tell_what_is_doubtful_and_where_a_line_is():
-    item = Measurement(
-        "NeII_12.81", 1.0, 0.2, 0.1, 5.0, True, False, 3.0,
-        fitted=True, displaced=True, velocity_km_s=370.0,
-    )  # fmt: skip
+    item = replace(NEON, fitted=True, displaced=True, velocity_km_s=370.0)
     columns = feature_columns([item])
     assert flag_names("features", columns["quality_NeII_12.81"]) == ["fitted", "displaced"]
     assert columns["velocity_NeII_12.81"] == 370.0

@@ -249,7 +249,7 @@ STAGES = (
         kept=Kept.MEMORY,
         settings=("features",),
         depends_on=lambda galaxy: galaxy.reference.digest,
-        code=4,
+        code=5,
         libraries=("numpy", "scipy", "astropy"),
     ),
     Stage("commit", commit, inputs=("profiles", "features"), kept=Kept.PART),

@@ -238,7 +238,7 @@ def measured_rows(
         )
         columns = feature_columns(found.features)
         for name, value in columns.items():
-            if name.startswith(("flux_", "err_", "errprop_")):
+            if name.startswith(("flux_", "err_", "limit_")):
                 columns[name] = value * factor
         row = {str(name): value for name, value in place.items()} | columns
         row |= {

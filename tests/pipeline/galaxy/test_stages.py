@@ -159,8 +159,14 @@ def test_receding_spaxels_have_positive_velocities(targets, done):
 def test_lines_of_the_simulated_galaxy_are_found(targets, done):
     part = GalaxyRunner(targets[0], build_settings(BASE), done).result().path
     clusters = pd.read_feather(part / "clusters.arrow")
-    assert (~clusters["limit_NeII_12.81"]).all()
-    assert (clusters["snr_NeII_12.81"] > 10).all()
+    assert clusters["detected_NeII_12.81"].all()
+    assert (clusters["flux_NeII_12.81"] > 10 * clusters["err_NeII_12.81"]).all()
+    assert (clusters["limit_NeII_12.81"] > clusters["flux_NeII_12.81"]).all()
+    assert (clusters["ew_NeII_12.81"] > 10 * clusters["ewerr_NeII_12.81"]).all()
+    nickel = clusters["flux_NiII_12.73"]
+    assert (nickel < 3 * clusters["err_NiII_12.73"]).all(), "no source emits it"
+    assert not clusters["detected_NiII_12.73"].any()
+    assert (clusters["limit_NiII_12.73"] > nickel.clip(lower=0)).all()
     assert clusters["flux_SIII_18.71"].isna().all(), "out of range is missing, not zero"
 
 
@@ -216,7 +222,7 @@ def test_bands_of_ngc_7469_become_one_galaxy(shared_data, tmp_path):
     assert row["n_spaxel"] > 500
     nucleus = clusters[clusters["nuclear"]].iloc[0]
     for line in ("SIII_18.71", "OIV_25.89", "NeV_24.32"):
-        assert not nucleus[f"limit_{line}"], line
+        assert nucleus[f"detected_{line}"], line
 
 
 def test_every_table_that_changes_a_galaxy_belongs_to_one_stage():
