@@ -19,10 +19,11 @@ OVERLAY_CAPTION = (
 CAPTIONS = {
     "planes": "Clusters in planes of two log ratios, coloured by the probabilities of their "
     "classes; arrows are limits. Contours enclose fractions of a class.",
-    "importances": "Importance of the predictors in the forests: mean and standard deviation over "
-    "the draws.",
+    "importances": "Importance of the predictors, with errors: by the method of the classes, and "
+    "in the random forest.",
     "scores": "Labels against classes found, and fractions against probabilities. Only the scores "
-    "with the galaxy held out predict those of a new galaxy.",
+    "with the galaxy held out predict those of a new galaxy. With a few dozen labels the distance "
+    "of a curve from the diagonal is mostly chance.",
 }
 
 

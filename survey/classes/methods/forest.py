@@ -54,18 +54,36 @@ def grow_trees(
     trees: int,
     rows_per_tree: int,
     rng: np.random.Generator,
+    balanced: bool = False,
+    smoothing: float = 0.0,
 ) -> list[GrownTree]:
-    """Grow trees, each from a bootstrap sample of at most `rows_per_tree` labelled clusters."""
+    """Grow trees, each from a bootstrap sample of at most `rows_per_tree` labelled clusters.
+
+    With `balanced`, a tree sees as many clusters of each class (Chen, Liaw & Breiman 2004, UC
+    Berkeley technical report 666): otherwise a class of few labels is hardly ever found. With
+    `smoothing`, noise of this standard deviation is added to what a tree sees (smoothed bootstrap,
+    Silverman & Young 1987, Biometrika 74, 469): otherwise trees of a few labels follow every one.
+    """
     rows = np.flatnonzero(labels != UNLABELLED)
     size = min(len(rows), rows_per_tree)
+    of_class = [np.flatnonzero(labels == k) for k in np.unique(labels[rows])]
+    share = -(-size // len(of_class))
     states = np.random.RandomState(rng.integers(2**32, dtype=np.uint32))
     target = labels.astype(np.float64)
     grown = []
     with config_context(skip_parameter_validation=True, assume_finite=True):
         for _ in range(trees):
-            chosen = rows[rng.integers(len(rows), size=size)]
+            if balanced:
+                chosen = np.concatenate(
+                    [own[rng.integers(len(own), size=share)] for own in of_class]
+                )
+            else:
+                chosen = rows[rng.integers(len(rows), size=size)]
+            seen = predictors[chosen]
+            if smoothing:
+                seen = seen + rng.normal(0, smoothing, seen.shape).astype(np.float32)
             estimator = DecisionTreeClassifier(max_features="sqrt", random_state=states)
-            estimator.fit(predictors[chosen], target[chosen], check_input=False)
+            estimator.fit(seen, target[chosen], check_input=False)
             classes = estimator.classes_.astype(np.intp)
             grown.append(GrownTree(estimator, chosen, classes, n_classes))
     return grown
