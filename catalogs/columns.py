@@ -27,10 +27,10 @@ FLOATS = pa.list_(pa.field("element", FLOAT))
 DOUBLES = pa.list_(pa.field("element", DOUBLE))
 
 LINE_FLUX_UNIT = "W m-2 arcsec-2"
-"""Lines and bands are surface brightnesses of the median spectrum of a cluster.
+"""Lines and bands are surface brightnesses of the median spectrum of a cluster."""
 
-Times `mean_over_median` and `area_arcsec2` they are the fluxes of the whole region.
-"""
+REGION_FLUX_UNIT = "W m-2"
+"""Those of the whole region are fluxes of the sum of its spaxels."""
 
 
 @dataclass(frozen=True)
@@ -163,11 +163,6 @@ CLUSTERS = (
     Column(
         "flux", DOUBLE, "", "phot.flux.density.sb;stat.mean",
         "Mean of the median spectrum over wavelength, in the flux_unit of the galaxy",
-    ),
-    Column(
-        "mean_over_median", DOUBLE, "", "arith.factor",
-        "Mean over median brightness of its spaxels: times this and area_arcsec2, the surface "
-        "brightness of a line is the flux of the region",
     ),
     Column(
         "velocity_km_s", DOUBLE, "km s-1", "spect.dopplerVeloc",
@@ -306,7 +301,12 @@ SPECTRA = (
     _spectrum("std", "stat.stdev;phot.flux.density.sb", "Standard deviation of the spaxels"),
     _spectrum("err", "stat.error;phot.flux.density.sb", "Standard error of the median"),
     _spectrum("mean", "phot.flux.density.sb;stat.mean", "Mean spectrum"),
-    _spectrum("sum", "phot.flux.density.sb", "Sum of the spectra of the spaxels"),
+    _spectrum(
+        "sum", "phot.flux.density.sb",
+        "Sum of the spectra of the spaxels, not aligned; what is masked in some is completed by "
+        "the light of the others",
+    ),
+    _spectrum("err_sum", "stat.error;phot.flux.density.sb", "Standard error of the sum"),
     _spectrum("ivar_mean", "phot.flux.density.sb;stat.mean", "Mean weighted by inverse variance"),
     _required("flux_unit", STRING, "", "meta.unit", "Unit of the spectra in this row"),
 )

@@ -79,7 +79,14 @@ class SharedNoise:
 
     def variance_of_mean(self, labels: NDArray[np.integer]) -> NDArray[np.float64]:
         """Variance (k,) of the mean over each cluster 1..k, for unit variance of a spaxel."""
-        return self._variance(labels, self.correlation)
+        count = np.bincount(labels)[1:]
+        return self._variance(labels, self.correlation) / count**2
+
+    def variance_of_sum(
+        self, labels: NDArray[np.integer], noise: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Variance (k,) of the sum over each cluster 1..k, of spaxels of different noise (n,)."""
+        return self._variance(labels, self.correlation, noise)
 
     def variance_of_median(self, labels: NDArray[np.integer]) -> NDArray[np.float64]:
         """The same for the median of normal noise.
@@ -87,19 +94,27 @@ class SharedNoise:
         A median averages signs: those of two normal variables of correlation r have the
         correlation (2/pi) asin r, and the error is sqrt(pi/2) times larger, for many spaxels.
         """
-        signs = self._variance(labels, 2.0 / np.pi * np.arcsin(self.correlation))
-        return signs * (1.0 + (0.5 * np.pi - 1.0) * (1.0 - 1.0 / np.bincount(labels)[1:]))
+        count = np.bincount(labels)[1:]
+        signs = self._variance(labels, 2.0 / np.pi * np.arcsin(self.correlation)) / count**2
+        return signs * (1.0 + (0.5 * np.pi - 1.0) * (1.0 - 1.0 / count))
 
     def _variance(
-        self, labels: NDArray[np.integer], correlation: NDArray[np.float64]
+        self,
+        labels: NDArray[np.integer],
+        correlation: NDArray[np.float64],
+        noise: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
-        count = np.bincount(labels)[1:].astype(np.float64)
-        total = count.copy()
+        """Variance of sums over the clusters, of unit noise if none is given."""
+        noise = np.ones(len(labels)) if noise is None else noise
+        alone = np.bincount(labels, noise**2)[1:]
+        total = alone.copy()
         for (first, second), value in zip(self._pairs, correlation, strict=True):
-            together = labels[first][labels[first] == labels[second]]
-            total += 2.0 * value * np.bincount(together, minlength=len(count) + 1)[1:]
+            same = labels[first] == labels[second]
+            first, second = first[same], second[same]
+            shared = np.bincount(labels[first], noise[first] * noise[second], len(alone) + 1)
+            total += 2.0 * value * shared[1:]
         # Sharing noise never helps: a negative sum is an accident of few pairs.
-        return np.maximum(total, count) / count**2
+        return np.maximum(total, alone)
 
 
 def _pairs_by_separation(

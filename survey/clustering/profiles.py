@@ -4,6 +4,11 @@ The spaxels of a cluster have one shape and very different brightness. Its media
 therefore the median of the *shapes* at the median brightness: a plain median of the fluxes
 takes every sample from the few spaxels of middle brightness, and is 2 to 6 times noisier
 where the brightness within a cluster varies by a factor of two or three.
+
+The sum spectrum is that of the region as it was observed: its fluxes are those of the region. Spaxels
+are not aligned in it, because no light may be shifted off the spectrum, and lines that move within
+the region are measured with the width that they have together. A sample that is masked in some
+spaxels is the sum over the others times all light over theirs.
 """
 
 from __future__ import annotations
@@ -13,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from survey.clustering.covariance import SharedNoise
 from survey.clustering.pair_sums import CondensedPairs, Pairs, as_pairs
@@ -22,6 +28,9 @@ from survey.distances.shifts import align, best_shifts
 from survey.spectra.blocks import Rows, row_blocks
 from survey.spectra.medians import masked_median
 from survey.spectra.noise import LAG, high_pass, spectral_noise
+
+MIN_LIGHT = 0.5
+"""Share of a cluster's light that must have been measured for a sample of its sum."""
 
 _BLOCK_SAMPLES = 2**21
 _READ_SAMPLES = 2**24
@@ -44,6 +53,9 @@ class ClusterProfiles:
         by the paper; NaN for a single spaxel.
     mean, weighted_mean : (k, L) arrays
         Arithmetic mean, and mean with inverse-variance weights.
+    sum, sum_error : (k, L) arrays
+        Sum over all spaxels, not aligned, and its 1-sigma error, with the noise that neighbouring
+        spaxels share; NaN where spaxels with less than half of the light were measured.
     n_spaxel : (k,) array of int
     n_effective : (k,) array
         Number of independent spaxels whose mean has the same error.
@@ -54,13 +66,10 @@ class ClusterProfiles:
     std: NDArray[np.float64]
     mean: NDArray[np.float64]
     weighted_mean: NDArray[np.float64]
+    sum: NDArray[np.float64]
+    sum_error: NDArray[np.float64]
     n_spaxel: NDArray[np.intp]
     n_effective: NDArray[np.float64]
-
-    @property
-    def sum(self) -> NDArray[np.float64]:
-        """(k, L) sum over the spaxels; samples shifted off the grid count as the mean."""
-        return self.mean * self.n_spaxel[:, None]
 
     @property
     def continuum(self) -> NDArray[np.float64]:
@@ -89,6 +98,7 @@ def cluster_profiles(
     noise: NDArray[np.float64],
     y: NDArray[np.integer],
     x: NDArray[np.integer],
+    bridged: sparse.sparray | None = None,
 ) -> ClusterProfiles:
     """Average the spaxels of every cluster, a block of wavelengths at a time.
 
@@ -104,10 +114,14 @@ def cluster_profiles(
         Normalising factor and noise of one sample of every spaxel, both positive.
     y, x : (n,) arrays of int
         Positions in the image.
+    bridged : (n, L) sparse array of bool, optional
+        Samples of `flux` that were not measured; none unless given.
     """
     members = [np.flatnonzero(labels == label) for label in range(1, labels.max() + 1)]
     n_spaxel, n_sample = flux.shape
     spectra = np.empty((4, len(members), n_sample))
+    total, correction = np.empty((2, len(members), n_sample))
+    holes = sparse.csc_array(flux.shape, dtype=bool) if bridged is None else bridged.tocsc()
     shared = SharedNoise(y, x, n_sample)
     margin = int(np.abs(shifts).max(initial=0)) + LAG
 
@@ -115,10 +129,14 @@ def cluster_profiles(
         part = slice(inner.start - outer.start, inner.stop - outer.start)
         block = flux[:, outer]
         residuals = np.full((n_spaxel, inner.stop - inner.start), np.nan)
+        good = ~holes[:, inner].toarray()
         for c, rows in enumerate(members):
             aligned = align(block[rows].astype(np.float64), shifts[rows])
             averages = _average(aligned, scale[rows], noise[rows])
             spectra[:, c, inner] = averages[:, part]
+            measured = np.where(good[rows], block[rows, part], 0.0)
+            correction[c, inner] = _light_correction(scale[rows], good[rows])
+            total[c, inner] = measured.sum(axis=0, dtype=np.float64) * correction[c, inner]
             # The residuals of a few spaxels about their own median are too small.
             if len(rows) >= _MIN_MEMBERS:
                 model = averages[0] / np.median(scale[rows])
@@ -136,9 +154,21 @@ def cluster_profiles(
         std=std,
         mean=mean,
         weighted_mean=weighted_mean,
+        sum=total,
+        sum_error=np.sqrt(shared.variance_of_sum(labels, noise))[:, None]
+        * shared.level
+        * correction,
         n_spaxel=np.array([len(rows) for rows in members]),
         n_effective=1.0 / shared.variance_of_mean(labels),
     )
+
+
+def _light_correction(
+    scale: NDArray[np.float64], good: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """All light over that of the spaxels measured, (m,); NaN where that is less than half."""
+    covered = scale @ good / scale.sum()
+    return np.divide(1.0, covered, out=np.full_like(covered, np.nan), where=covered >= MIN_LIGHT)
 
 
 def cluster_medoids(

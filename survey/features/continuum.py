@@ -1,7 +1,7 @@
-"""Integration above a straight continuum that is fitted beside the feature.
+"""Integration above a straight or curved continuum that is fitted beside the feature.
 
-The continuum is a least-squares line through side samples, outliers clipped. Flux above it
-is linear in the samples, so that the same kernel gives the flux and its propagated error.
+The continuum is a least-squares line or parabola through side samples, outliers clipped. Flux above
+it is linear in the samples, so that the same kernel gives the flux and its propagated error.
 """
 
 from __future__ import annotations
@@ -68,9 +68,14 @@ class RawFlux:
 
 
 def integrate_above_continuum(
-    wavelength_um: Floats, flux: Floats, error: Floats, weights: Floats, sides: Bools
+    wavelength_um: Floats,
+    flux: Floats,
+    error: Floats,
+    weights: Floats,
+    sides: Bools,
+    curved: Bools | None = None,
 ) -> Integrals:
-    """Integrate M features over their own straight continua.
+    """Integrate M features over their own continua.
 
     Parameters
     ----------
@@ -80,14 +85,20 @@ def integrate_above_continuum(
         Micron of each sample that belong to the feature's window.
     sides : bool array (M, K)
         Samples that may serve for the continuum.
+    curved : bool array (M,), optional
+        Features whose continuum is a parabola; the others have a straight one.
     """
+    bends = np.zeros(len(flux), dtype=bool) if curved is None else curved
     with np.errstate(invalid="ignore", divide="ignore"):
         width = weights.sum(axis=1)
         middle = _dot(weights, wavelength_um) / width
-        # From the middle of the window, where the level of the fit is its intercept.
+        # From the middle of the window, where a straight continuum has its mean.
         offset = wavelength_um - middle[:, np.newaxis]
-        used, scatter = _clipped(offset, flux, sides)
-        leverage = _leverage(offset, used)
+        # In units of the widest one: squares and fourth powers of micron are small numbers.
+        offset /= np.abs(offset).max(axis=1, initial=0.0)[:, np.newaxis]
+        used, scatter = _clipped(offset, flux, sides, bends)
+        mean_square = _dot(weights, offset**2) / width
+        leverage = _leverage(offset, used, bends, mean_square)
         kernel = weights - width[:, np.newaxis] * leverage
         return Integrals(
             flux=_dot(kernel, flux),
@@ -99,47 +110,52 @@ def integrate_above_continuum(
         )
 
 
-def _clipped(offset: Floats, flux: Floats, sides: Bools) -> tuple[Floats, Floats]:
+def _clipped(
+    offset: Floats, flux: Floats, sides: Bools, curved: Bools
+) -> tuple[Floats, Floats]:
     """Side samples (as 0 or 1) within `CLIP_SIGMA` of their fit, and their scatter about it."""
     used = sides.astype(np.float64)
     for _ in range(CLIP_ROUNDS):
-        residual, scatter = _residuals(offset, flux, used)
+        residual, scatter = _residuals(offset, flux, used, curved)
         near = np.abs(residual) <= CLIP_SIGMA * scatter[:, np.newaxis]
         used = (sides & near).astype(np.float64)
-    return used, _residuals(offset, flux, used)[1]
+    return used, _residuals(offset, flux, used, curved)[1]
 
 
-def _residuals(offset: Floats, flux: Floats, used: Floats) -> tuple[Floats, Floats]:
-    intercept, slope = _line_fit(offset, flux, used)
-    residual = flux - slope[:, np.newaxis] * offset
-    residual -= intercept[:, np.newaxis]
-    count = used.sum(axis=1)
-    return residual, np.sqrt(_dot(used, residual**2) / (count - 2))
+def _residuals(
+    offset: Floats, flux: Floats, used: Floats, curved: Bools
+) -> tuple[Floats, Floats]:
+    powers = _powers(offset, curved)
+    products = np.einsum("pmk,mk->mp", powers, used * flux)
+    coefficients = np.einsum("mpq,mq->mp", _inverse(powers, used, curved), products)
+    residual = flux - np.einsum("mp,pmk->mk", coefficients, powers)
+    free = used.sum(axis=1) - np.where(curved, 3, 2)
+    return residual, np.sqrt(_dot(used, residual**2) / free)
 
 
-def _line_fit(offset: Floats, flux: Floats, used: Floats) -> tuple[Floats, Floats]:
-    count, first, second = _moments(offset, used)
-    chosen = used * flux
-    total, product = chosen.sum(axis=1), _dot(chosen, offset)
-    determinant = count * second - first**2
-    return (
-        (second * total - first * product) / determinant,
-        (count * product - first * total) / determinant,
-    )
+def _leverage(offset: Floats, used: Floats, curved: Bools, mean_square: Floats) -> Floats:
+    """Weights (M, K) whose sum over the samples is the mean of the fit over the window.
+
+    `mean_square` (M,) is that of the offsets of the window, the mean of which is zero.
+    """
+    powers = _powers(offset, curved)
+    mean = np.stack([np.ones(len(used)), np.zeros(len(used)), mean_square * curved], axis=1)
+    solution = np.einsum("mpq,mq->mp", _inverse(powers, used, curved), mean)
+    return used * np.einsum("mp,pmk->mk", solution, powers)
 
 
-def _leverage(offset: Floats, used: Floats) -> Floats:
-    """Weights (M, K) whose sum over the samples is the fitted line at offset zero."""
-    count, first, second = _moments(offset, used)
-    numerator = second[:, np.newaxis] - first[:, np.newaxis] * offset
-    return used * numerator / (count * second - first**2)[:, np.newaxis]
+def _powers(offset: Floats, curved: Bools) -> Floats:
+    """One, the offset and, where the continuum is curved, its square, shape (3, M, K)."""
+    return np.stack([np.ones_like(offset), offset, offset**2 * curved[:, np.newaxis]])
 
 
-def _moments(offset: Floats, used: Floats) -> tuple[Floats, Floats, Floats]:
-    count = used.sum(axis=1)
-    count = np.where(count >= MIN_SIDE_SAMPLES, count, np.nan)
-    weighted = used * offset
-    return count, weighted.sum(axis=1), _dot(weighted, offset)
+def _inverse(powers: Floats, used: Floats, curved: Bools) -> Floats:
+    """Inverse normal matrices (M, 3, 3) of the fits, NaN for those with too few samples."""
+    normal = np.einsum("pmk,qmk,mk->mpq", powers, powers, used)
+    normal[:, 2, 2] += ~curved  # the third coefficient is then zero
+    enough = (used.sum(axis=1) >= MIN_SIDE_SAMPLES) & (np.linalg.det(normal) > 0)
+    normal[~enough] = np.eye(3)
+    return np.where(enough[:, np.newaxis, np.newaxis], np.linalg.inv(normal), np.nan)
 
 
 def _dot(a: Floats, b: Floats) -> Floats:

@@ -1,7 +1,8 @@
-"""Emission lines by direct integration above a local straight continuum.
+"""Emission lines by direct integration above a local continuum.
 
 Their error has two parts: the noise, measured by the same integration where there are no lines, and
-the fringes, which scale bright lines.
+the fringes, which scale bright lines. In bright lines both are smaller than what the choice of the
+window and of the continuum does: by how much other choices change the flux is a third part.
 """
 
 from __future__ import annotations
@@ -18,19 +19,33 @@ from survey.features.blends import Deblended, deblend
 from survey.features.continuum import RawFlux
 from survey.features.spectrum import (
     INTRINSIC_FWHM_KM_S,
+    Bools,
     Floats,
     Spectrum,
     wavelengths_of,
 )
 from survey.features.windows import (
+    BRIGHT,
+    BRIGHT_SNR,
     REACH_FWHM,
+    USUAL,
+    Extent,
     LineWindows,
+    free_samples,
     full_windows,
     integrate_windows,
     line_windows,
     measurable,
 )
 from survey.spectra.constants import LIGHT_KM_S
+
+
+WIDER_FWHM = 0.5
+"""A window that is so much wider shows what a bright line has beyond its own."""
+
+
+CHANGE_SIGMA = 2.0
+"""Changes of the flux up to so many times their noise are not taken for systematic."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +78,20 @@ def measure_lines(
     """
     spectrum = background.spectrum
     deblended = deblend(background, lines, detection_sigma)
-    windows = _windows(spectrum, lines, deblended)
+    half_fwhm = np.full(len(lines), USUAL.window_fwhm)
+    windows = _windows(spectrum, lines, half_fwhm, deblended)
     shares = np.ones((len(lines), spectrum.wavelength_um.size))
     for place, share in deblended.shares.items():
         shares[place] = share
-    raw = _integrate(background, windows, shares)
+    raw = _integrate(background, windows, shares, USUAL)
+    bright = np.array([flux.flux >= BRIGHT_SNR * flux.error for flux in raw], dtype=bool)
+    bright[list(deblended.absent)] = False
+    if bright.any():
+        half_fwhm[bright] = BRIGHT.window_fwhm
+        wide = _windows(spectrum, lines, half_fwhm, deblended)
+        for place, flux in _bright_lines(background, lines, wide, shares, bright).items():
+            raw[place] = flux
+            windows = windows.replaced(place, wide)
     for place, fit in deblended.fluxes.items():
         # What is ambiguous in the division, the fit knows and the integral does not.
         error = max(raw[place].error_empirical, fit.error_empirical)
@@ -84,11 +108,69 @@ def measure_lines(
     ]
 
 
-def _windows(spectrum: Spectrum, lines: Sequence[Line], deblended: Deblended) -> LineWindows:
+def _bright_lines(
+    background: Background,
+    lines: Sequence[Line],
+    windows: LineWindows,
+    shares: Floats,
+    bright: Bools,
+) -> dict[int, RawFlux]:
+    """Bright lines in their wide windows, by place; those that can be measured so.
+
+    Half of what a continuum through more samples changes, and all that a still wider window
+    changes, are added to the error as far as they are more than noise.
+    """
+    reach = np.where(bright, BRIGHT.reach_fwhm, USUAL.reach_fwhm)
+    beside = replace(
+        background, free=background.free & free_samples(background.spectrum, lines, reach)
+    )
+    places = np.flatnonzero(bright)
+    windows, shares = windows[places], shares[places]
+    found = _integrate(beside, windows, shares, BRIGHT)
+    smoother = replace(BRIGHT, side_fwhm=USUAL.side_fwhm)
+    wider = replace(BRIGHT, window_fwhm=BRIGHT.window_fwhm + WIDER_FWHM)
+    wider_windows = windows.scaled(wider.window_fwhm / BRIGHT.window_fwhm)
+    choice = np.hypot(
+        _change(beside, (windows, BRIGHT), (windows, smoother), shares) / 2,
+        _change(beside, (windows, BRIGHT), (wider_windows, wider), shares),
+    )
+    return {
+        place: replace(flux, error_empirical=float(np.hypot(flux.error_empirical, unsure)))
+        for place, flux, unsure in zip(places.tolist(), found, choice.tolist(), strict=True)
+        if np.isfinite(flux.flux)
+    }
+
+
+def _change(
+    background: Background,
+    one: tuple[LineWindows, Extent],
+    other: tuple[LineWindows, Extent],
+    shares: Floats,
+) -> Floats:
+    """By how much fluxes differ between two ways to measure them, beyond noise; 0 if unknown."""
+    spectrum = background.spectrum
+    first, second = (
+        integrate_windows(spectrum, windows, background.free, shares, extent)
+        for windows, extent in (one, other)
+    )
+    kernel = second.integrals.kernel - first.integrals.kernel
+    change = replace(
+        second.integrals,
+        kernel=kernel,
+        error_propagated=np.sqrt(np.sum((kernel * spectrum.error[second.index]) ** 2, axis=1)),
+    )
+    noise = background.error_of(one[0].centre_um, change, second.index)
+    square = (second.integrals.flux - first.integrals.flux) ** 2 - (CHANGE_SIGMA * noise) ** 2
+    return np.sqrt(np.fmax(square, 0.0))
+
+
+def _windows(
+    spectrum: Spectrum, lines: Sequence[Line], half_fwhm: Floats, deblended: Deblended
+) -> LineWindows:
     """Whole windows for lines that a fit dealt with; the others share with those present."""
-    whole = full_windows(spectrum, lines)
+    whole = full_windows(spectrum, lines, half_fwhm)
     present = [place for place in range(len(lines)) if place not in deblended.absent]
-    divided = line_windows(spectrum, [lines[place] for place in present])
+    divided = line_windows(spectrum, [lines[place] for place in present], half_fwhm[present])
     rows = [row for row, place in enumerate(present) if place not in deblended.shares]
     places = [present[row] for row in rows]
     for ours, theirs in (
@@ -100,10 +182,12 @@ def _windows(spectrum: Spectrum, lines: Sequence[Line], deblended: Deblended) ->
     return whole
 
 
-def _integrate(background: Background, windows: LineWindows, shares: Floats) -> list[RawFlux]:
+def _integrate(
+    background: Background, windows: LineWindows, shares: Floats, extent: Extent
+) -> list[RawFlux]:
     """Integrate over every window what belongs to its line, above the local continuum."""
     spectrum = background.spectrum
-    found = integrate_windows(spectrum, windows, background.free, shares)
+    found = integrate_windows(spectrum, windows, background.free, shares, extent)
     integrals = found.integrals
     error = background.error_of(windows.centre_um, integrals, found.index)
     touched = spectrum.length_um(spectrum.good, windows.low_um, windows.high_um) > 0

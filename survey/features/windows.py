@@ -2,12 +2,18 @@
 
 Lengths are in units of the FWHM expected of a line (instrument and galaxy in quadrature):
 
-    |--- side ---|  |=== window ===|  |--- side ---|
-   -4          -1.5 -1.25   0   1.25 1.5           4
+    |------ side ------|  |=== window ===|  |------ side ------|
+   -5.5              -1.5 -1.25   0   1.25 1.5               5.5
 
 A Gaussian line of that width has 99.7% of its flux in the window, one half as wide again
 95%. Side samples inside the reach of another catalogued line are left out, and the side
-extends outwards instead.
+extends outwards instead. The continuum is a parabola: lines often stand on a PAH band, of which a
+straight line takes the curvature for flux. Where the spectrum ends too soon on one side, it is
+straight, through the nearest 2.5 widths on both.
+
+`BRIGHT` lines are measured once more, in windows of 1.75 and over a parabola through the nearest 2
+widths beyond them. They are sums of lines of several widths, whose wings exceed the noise, and the
+noise of a continuum from fewer samples does not matter for them.
 """
 
 from __future__ import annotations
@@ -23,7 +29,8 @@ from survey.features.spectrum import Bools, Floats, Ints, Spectrum, wavelengths_
 
 WINDOW_FWHM = 1.25
 REACH_FWHM = 1.5
-SIDE_FWHM = 2.5
+BEYOND_WINDOW_FWHM = REACH_FWHM - WINDOW_FWHM
+STRAIGHT_SIDE_FWHM = 2.5
 FARTHEST_SIDE_FWHM = 12.0
 """Samples further out are not used for the continuum under the line."""
 
@@ -38,6 +45,28 @@ MIN_SIDE_FRACTION = 1 / 3
 
 MAX_MISSING = 0.2
 """Fraction of a window that may be interpolated."""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How far a line is integrated, and how much of the spectrum beside it makes its continuum.
+
+    Half a window and one side, in units of the width expected of a line.
+    """
+
+    window_fwhm: float
+    side_fwhm: float
+
+    @property
+    def reach_fwhm(self) -> float:
+        """How far from a line samples are not used for any continuum."""
+        return self.window_fwhm + BEYOND_WINDOW_FWHM
+
+
+USUAL = Extent(WINDOW_FWHM, 4.0)
+BRIGHT = Extent(1.75, 2.0)
+BRIGHT_SNR = 30.0
+"""From this S/N on a line is measured in the extent `BRIGHT`."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +86,22 @@ class LineWindows:
             self.centre_um[rows], self.low_um[rows], self.high_um[rows], self.narrowed[rows]
         )
 
+    def replaced(self, row: int, other: LineWindows) -> LineWindows:
+        """The same windows, but one from other windows of the same lines."""
+        arrays = (self.low_um.copy(), self.high_um.copy(), self.narrowed.copy())
+        for ours, theirs in zip(
+            arrays, (other.low_um, other.high_um, other.narrowed), strict=True
+        ):
+            ours[row] = theirs[row]
+        return LineWindows(self.centre_um, *arrays)
+
+    def scaled(self, factor: float) -> LineWindows:
+        """The same windows, wider by a factor on both sides."""
+        centre = self.centre_um
+        low = centre - factor * (centre - self.low_um)
+        high = centre + factor * (self.high_um - centre)
+        return LineWindows(centre, low, high, self.narrowed)
+
 
 @dataclass(frozen=True)
 class WindowIntegrals:
@@ -70,20 +115,24 @@ class WindowIntegrals:
     short: Bools
 
 
-def full_windows(spectrum: Spectrum, lines: Sequence[Line]) -> LineWindows:
-    """Windows of the lines as if each were alone."""
+def full_windows(
+    spectrum: Spectrum, lines: Sequence[Line], half_fwhm: Floats | float = WINDOW_FWHM
+) -> LineWindows:
+    """Windows of the lines as if each were alone, so wide to either side."""
     centre = wavelengths_of(lines)
-    half = WINDOW_FWHM * spectrum.line_fwhm_at(centre)
+    half = half_fwhm * spectrum.line_fwhm_at(centre)
     return LineWindows(centre, centre - half, centre + half, np.zeros(centre.shape, bool))
 
 
-def line_windows(spectrum: Spectrum, lines: Sequence[Line]) -> LineWindows:
+def line_windows(
+    spectrum: Spectrum, lines: Sequence[Line], half_fwhm: Floats | float = WINDOW_FWHM
+) -> LineWindows:
     """Windows of the lines, divided between neighbours.
 
     Two lines that are both common, or both rare, share the gap between them equally; a rare
     line gets what the window of a common one leaves.
     """
-    full = full_windows(spectrum, lines)
+    full = full_windows(spectrum, lines, half_fwhm)
     centre, low, high = full.centre_um, full.low_um, full.high_um
     common = np.array([line.common for line in lines], dtype=bool)
 
@@ -103,10 +152,12 @@ def line_windows(spectrum: Spectrum, lines: Sequence[Line]) -> LineWindows:
     )
 
 
-def free_samples(spectrum: Spectrum, lines: Sequence[Line]) -> Bools:
+def free_samples(
+    spectrum: Spectrum, lines: Sequence[Line], reach_fwhm: Floats | float = REACH_FWHM
+) -> Bools:
     """Good samples out of the reach of every line, shape (L,)."""
     centre = wavelengths_of(lines)
-    reach = REACH_FWHM * spectrum.line_fwhm_at(centre)
+    reach = reach_fwhm * spectrum.line_fwhm_at(centre)
     first = np.searchsorted(spectrum.wavelength_um, centre - reach)
     last = np.searchsorted(spectrum.wavelength_um, centre + reach)
     free = spectrum.good.copy()
@@ -125,9 +176,13 @@ def measurable(spectrum: Spectrum, windows: LineWindows) -> Bools:
 
 
 def integrate_windows(
-    spectrum: Spectrum, windows: LineWindows, free: Bools, shares: Floats | None = None
+    spectrum: Spectrum,
+    windows: LineWindows,
+    free: Bools,
+    shares: Floats | None = None,
+    extent: Extent = USUAL,
 ) -> WindowIntegrals:
-    """Integrate over all windows at once, each above a straight line through `free` samples.
+    """Integrate over all windows at once, each above a continuum through `free` samples.
 
     Parameters
     ----------
@@ -145,9 +200,14 @@ def integrate_windows(
 
     x = wavelength[index]
     distance = np.abs(x - centre) / fwhm[:, np.newaxis]
-    usable = inside & free[index] & (distance > REACH_FWHM) & (distance < FARTHEST_SIDE_FWHM)
-    wanted = np.maximum(np.ceil(SIDE_FWHM * fwhm / step), FEWEST_WANTED)
+    usable = inside & free[index] & (distance < FARTHEST_SIDE_FWHM)
+    usable &= distance > extent.reach_fwhm
+    wanted = np.maximum(np.ceil(STRAIGHT_SIDE_FWHM * fwhm / step), FEWEST_WANTED)
     sides, short, lost = _nearest_on_both_sides(usable, x > centre, wanted)
+    wanted = np.maximum(np.ceil(extent.side_fwhm * fwhm / step), FEWEST_WANTED)
+    long_sides, too_short, _ = _nearest_on_both_sides(usable, x > centre, wanted)
+    curved = ~too_short
+    sides[curved] = long_sides[curved]
     overlap = np.minimum(edges[index + 1], windows.high_um[:, np.newaxis]) - np.maximum(
         edges[index], windows.low_um[:, np.newaxis]
     )
@@ -156,7 +216,7 @@ def integrate_windows(
         weights *= np.take_along_axis(shares, index, axis=1)
     sides &= ~lost[:, np.newaxis]
     integrals = integrate_above_continuum(
-        x, spectrum.flux[index], spectrum.error[index], weights, sides
+        x, spectrum.flux[index], spectrum.error[index], weights, sides, curved
     )
     return WindowIntegrals(integrals, index, short)
 

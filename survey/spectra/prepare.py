@@ -79,6 +79,8 @@ class Prepared:
         Empirical noise over the median error that came with the cube; NaN without errors.
     filled : (n,) array
         Fraction of the samples that were bad and have been bridged.
+    bridged : (n, L) sparse array of bool
+        Those samples of `flux`.
     spaxels : (n,) array of int
         Rows of the input that were kept.
     wavelength_um : (L,) array
@@ -104,6 +106,7 @@ class Prepared:
     scale: NDArray[np.float64]
     error_ratio: NDArray[np.float64]
     filled: NDArray[np.float64]
+    bridged: sparse.csr_array
     spaxels: NDArray[np.intp]
     wavelength_um: NDArray[np.float64]
     is_compared: NDArray[np.bool_]
@@ -181,13 +184,14 @@ def prepare(
     outcome = np.empty(n_spaxel, dtype=np.int8)
     mean_flux = np.empty(n_spaxel)
     clean = allocate("flux", (n_spaxel, n_sample), flux.dtype)
-    measures, count = [], 0
+    measures, bridged, count = [], [], 0
     for rows, (block_flux, block_error, block_bad) in _blocks((flux, error, bad)):
         block = _clean_block(block_flux, block_error, block_bad, grid, settings)
         outcome[rows] = block.outcome
         mean_flux[rows] = _mean_flux(block_flux[:, grid.planes], block_bad[:, grid.planes])
         clean[count : count + len(block.flux)] = block.flux
         measures.append(block.measures)
+        bridged.append(block.bridged)
         count += len(block.flux)
     _refuse_too_few(outcome)
     measured = np.concatenate(measures)
@@ -210,6 +214,7 @@ def prepare(
         spectra=keep_rows(spectra, accepted),
         flux=keep_rows(clean, accepted),
         **{name: np.ascontiguousarray(measured[name]) for name in _MEASURES},
+        bridged=sparse.csr_array(sparse.vstack(bridged))[np.flatnonzero(accepted)],
         spaxels=np.flatnonzero(outcome == KEPT),
         wavelength_um=grid.wavelength_um,
         is_compared=is_compared,
@@ -300,6 +305,7 @@ class _Block:
 
     outcome: NDArray[np.int8]
     flux: NDArray[np.floating]
+    bridged: sparse.csr_array
     measures: NDArray[np.void]
 
 
@@ -324,13 +330,13 @@ def _clean_block(
     measures["snr"] = _ratio(np.median(flux, axis=1), noise)
     if grid.weights is not None:
         flux = resample(flux, grid.weights)
-        measured = resample((~bad).astype(flux.dtype), grid.weights) >= _MIN_COVERAGE
-        noise = _noise(flux, measured)
+        bad = resample((~bad).astype(flux.dtype), grid.weights) < _MIN_COVERAGE
+        noise = _noise(flux, ~bad)
     measures["noise"] = noise
 
     kept = measures["snr"] >= settings.snr_min
     outcome[rows[~kept]] = _code("continuum S/N too low")
-    return _Block(outcome, flux[kept], measures[kept])
+    return _Block(outcome, flux[kept], sparse.csr_array(bad[kept]), measures[kept])
 
 
 def _noise(flux: NDArray[np.floating], valid: NDArray[np.bool_]) -> NDArray[np.float64]:

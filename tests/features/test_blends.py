@@ -12,7 +12,7 @@ LIGHT_KM_S = 299792.458
 
 HUMPHREYS = {"HI_7-6_12.37": 4e-9, "HI_11-8_12.39": 1.5e-9}
 NEON = {"NeV_14.32": 8e-9, "ClII_14.37": 3e-9}
-OXYGEN = {"OIV_25.89": 4e-9, "FeII_25.99": 1e-9}
+OXYGEN = {"OIV_25.89": 4e-9, "FeII_25.99": 1.5e-9}
 SULPHUR = {"SII_6716": 3e-7, "SII_6731": 2e-7}
 HYDROGEN = {"NII_6548": 2e-7, "Halpha_6563": 1e-6, "NII_6583": 6e-7}
 

@@ -66,5 +66,5 @@ def test_errors_of_bright_lines_grow_with_the_fringes(with_lines, observe, measu
         item = measure(*observed)["NeII_12.81"]
         relative.append(item.error / item.flux)
     # The rms of a sine is 0.71 of its amplitude. The width of the line takes some off, the
-    # continuum under it, fringed in phase with the line, adds some.
-    np.testing.assert_allclose(relative / amplitudes, 0.7, atol=0.1)
+    # continuum under it, fringed in phase with the line and curved, adds some.
+    np.testing.assert_allclose(relative / amplitudes, 0.85, atol=0.1)

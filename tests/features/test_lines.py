@@ -62,7 +62,7 @@ def test_pulls_have_unit_spread(with_lines, measure, noise_of):
 
 def test_only_the_empirical_error_knows_of_correlation(with_lines, measure):
     def mean_errors(noise_of):
-        found = [f["NeV_14.32"] for f in _realisations(with_lines, measure, noise_of, 20)]
+        found = [f["ArV_13.10"] for f in _realisations(with_lines, measure, noise_of, 20)]
         return np.mean([f.error for f in found]), np.mean([f.error_propagated for f in found])
 
     white, white_propagated = mean_errors(lambda white: white)

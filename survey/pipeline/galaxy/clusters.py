@@ -110,6 +110,7 @@ def describe_clusters(
         noise=prepared.noise,
         y=y,
         x=x,
+        bridged=prepared.bridged,
     )
     field = np.zeros((cube.attrs["shape_y"], cube.attrs["shape_x"]), dtype=bool)
     field[cube["y"].values, cube["x"].values] = True

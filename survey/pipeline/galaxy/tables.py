@@ -87,6 +87,7 @@ def spectrum_rows(galaxy: str, clusters: Clusters) -> list[dict[str, Any]]:
         "err": profiles.error,
         "mean": profiles.mean,
         "sum": profiles.sum,
+        "err_sum": profiles.sum_error,
         "ivar_mean": profiles.weighted_mean,
     }
     shared = {
@@ -135,7 +136,6 @@ def geometry_rows(galaxy: str, clusters: Clusters) -> pd.DataFrame:
             "continuum_snr": profiles.continuum_snr,
             "shift_km_s": shift,
             "flux": profiles.median.mean(axis=1),
-            "mean_over_median": profiles.mean.mean(axis=1) / profiles.median.mean(axis=1),
             "flags": flags,
         }
     )
