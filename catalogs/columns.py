@@ -302,7 +302,8 @@ SPECTRA = (
     _spectrum("err", "stat.error;phot.flux.density.sb", "Standard error of the median"),
     _spectrum("mean", "phot.flux.density.sb;stat.mean", "Mean spectrum"),
     _spectrum(
-        "sum", "phot.flux.density.sb",
+        "sum",
+        "phot.flux.density.sb",
         "Sum of the spectra of the spaxels, not aligned; what is masked in some is completed by "
         "the light of the others",
     ),

@@ -18,9 +18,6 @@ from survey.classes.sample import LabelledSample, Scaling, fit_scaling
 from survey.classes.types import UNLABELLED, Bools, Floats, Floats32, Ints, Labels
 
 MAX_FOLDS = 20
-SIDE_SHARE = 5
-"""A forest without a fold has one in so many trees."""
-
 SHUFFLES = 20
 MAX_PERMUTED = 512
 """Most labelled clusters that permutation importance is measured with."""
@@ -106,14 +103,13 @@ def train(
     entry = METHODS[method]
     labels = labels_to_learn(labelled)
     folds = folds_of(labelled.sample.galaxy, labels)
-    fewer = replace(options, trees=max(1, options.trees // SIDE_SHARE))
     n_classes = len(labelled.classes)
 
     def fit_without(number: int) -> Classifier | None:
         others = np.where(folds == number, UNLABELLED, labels).astype(np.int32)
         if not can_be_learnt(others):
             return None
-        return entry.fit(predictors, others, n_classes, fewer)
+        return entry.fit(predictors, others, n_classes, options)
 
     whole = entry.fit(predictors, labels, n_classes, options)
     without = [fit_without(number) for number in range(folds.max() + 1)]

@@ -163,9 +163,7 @@ def cluster_profiles(
     )
 
 
-def _light_correction(
-    scale: NDArray[np.float64], good: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def _light_correction(scale: NDArray[np.float64], good: NDArray[np.bool_]) -> NDArray[np.float64]:
     """All light over that of the spaxels measured, (m,); NaN where that is less than half."""
     covered = scale @ good / scale.sum()
     return np.divide(1.0, covered, out=np.full_like(covered, np.nan), where=covered >= MIN_LIGHT)

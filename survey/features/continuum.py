@@ -110,9 +110,7 @@ def integrate_above_continuum(
         )
 
 
-def _clipped(
-    offset: Floats, flux: Floats, sides: Bools, curved: Bools
-) -> tuple[Floats, Floats]:
+def _clipped(offset: Floats, flux: Floats, sides: Bools, curved: Bools) -> tuple[Floats, Floats]:
     """Side samples (as 0 or 1) within `CLIP_SIGMA` of their fit, and their scatter about it."""
     used = sides.astype(np.float64)
     for _ in range(CLIP_ROUNDS):
@@ -122,9 +120,7 @@ def _clipped(
     return used, _residuals(offset, flux, used, curved)[1]
 
 
-def _residuals(
-    offset: Floats, flux: Floats, used: Floats, curved: Bools
-) -> tuple[Floats, Floats]:
+def _residuals(offset: Floats, flux: Floats, used: Floats, curved: Bools) -> tuple[Floats, Floats]:
     powers = _powers(offset, curved)
     products = np.einsum("pmk,mk->mp", powers, used * flux)
     coefficients = np.einsum("mpq,mq->mp", _inverse(powers, used, curved), products)

@@ -39,7 +39,6 @@ from survey.features.windows import (
 )
 from survey.spectra.constants import LIGHT_KM_S
 
-
 WIDER_FWHM = 0.5
 """A window that is so much wider shows what a bright line has beyond its own."""
 

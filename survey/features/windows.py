@@ -89,9 +89,7 @@ class LineWindows:
     def replaced(self, row: int, other: LineWindows) -> LineWindows:
         """The same windows, but one from other windows of the same lines."""
         arrays = (self.low_um.copy(), self.high_um.copy(), self.narrowed.copy())
-        for ours, theirs in zip(
-            arrays, (other.low_um, other.high_um, other.narrowed), strict=True
-        ):
+        for ours, theirs in zip(arrays, (other.low_um, other.high_um, other.narrowed), strict=True):
             ours[row] = theirs[row]
         return LineWindows(self.centre_um, *arrays)
 

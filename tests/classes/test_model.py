@@ -13,14 +13,23 @@ from skops import io as skops_io
 
 from survey.classes.diagrams import class_diagrams
 from survey.classes.methods.forest_arrays import join_forests
-from survey.classes.model import Model, ModelCard, apply_model, grow_model_forest, make_model
+from survey.classes.methods.registry import METHODS, FitOptions
+from survey.classes.model import (
+    Model,
+    ModelCard,
+    apply_model,
+    grow_model_forest,
+    make_model,
+    model_of,
+)
 from survey.classes.model_io import dump_model, load_model
+from survey.classes.prediction import train_methods
 from survey.classes.ratios import parse_ratios
 from survey.classes.results import most_probable
 from survey.classes.sample import Method
 from survey.classes.scores import score
 from survey.errors import DataError
-from tests.classes.simulated import CLASSES, FEATURES, simulated_sample
+from tests.classes.simulated import CLASSES, FEATURES, measured_sample, simulated_sample
 
 METHOD = Method(trees=10)
 CARD = ModelCard(
@@ -204,6 +213,49 @@ def tampered(stored: bytes, name: str, change: Callable[[np.ndarray], np.ndarray
 def test_a_damaged_model_is_refused(stored: bytes, name: str, change) -> None:
     with pytest.raises(DataError, match="not a model of the survey"):
         load_model(tampered(stored, name, change))
+
+
+def test_a_model_of_version_0_1_0_applies_as_it_did(model: Model, stored: bytes) -> None:
+    content = skops_io.loads(stored)
+    description = json.loads(content["model"]) | {"schema": 3}
+    for name in ("predictors", "method", "temperatures"):
+        del description[name]
+    arrays = {name.removeprefix("forest."): values for name, values in content.items()}
+    del arrays["importance"]
+    old = load_model(skops_io.dumps(arrays | {"model": json.dumps(description)}))
+    assert (old.method, old.set) == ("forest", ())
+    new, _ = simulated_sample(9, ratios=TO_NE_II)
+    before, after = (apply_model(m, new.sample, range(3), seed=0) for m in (model, old))
+    np.testing.assert_array_equal(before.p.total, after.p.total)
+    np.testing.assert_array_equal(after.p.total, after.p_forest.total)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_model_of_predictors_is_stored_whole_and_has_a_forest_besides(method: str) -> None:
+    labelled, _ = measured_sample(0)
+    trained = train_methods(labelled, [method], FitOptions(trees=20, rows_per_tree=100, seed=0))
+    ours = model_of(trained, method, (), CARD)
+    read = load_model(dump_model(ours))
+    assert (read.method, read.set) == (method, ours.set)
+    assert set(read.fits) == {method, "forest"}
+    new, truth = measured_sample(9)
+    before, after = (apply_model(m, new.sample, range(3), seed=0) for m in (ours, read))
+    for name in ("p", "p_forest"):
+        np.testing.assert_array_equal(getattr(before, name).total, getattr(after, name).total)
+    assert score(after.p.mean, truth).balanced_accuracy > 0.8
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("method", "unknown"), ("temperatures", {"logistic": 1.0}), ("temperatures", {"forest": -1})],
+)
+def test_models_of_unknown_methods_and_temperatures_are_refused(
+    stored: bytes, name: str, value: object
+) -> None:
+    content = skops_io.loads(stored)
+    changed = json.dumps(json.loads(content["model"]) | {name: value})
+    with pytest.raises(DataError, match="not a model of the survey"):
+        load_model(skops_io.dumps(content | {"model": changed}))
 
 
 def test_a_model_of_another_version_is_refused(stored: bytes) -> None:

@@ -74,7 +74,9 @@ def test_fluxes_of_broad_lines_are_right_and_so_are_their_errors(
     assert np.mean(detected) < 0.02, "wide windows find no lines that are not there"
 
 
-def test_in_windows_of_the_usual_width_broad_lines_lose_flux_even_if_they_are_bright(with_lines, measure):
+def test_in_windows_of_the_usual_width_broad_lines_lose_flux_even_if_they_are_bright(
+    with_lines, measure
+):
     spectrum = with_lines(TRUTH, galaxy_fwhm_km_s=500)
     cut, whole = (measure(spectrum, **how)["NeII_12.81"] for how in ({"width": USUAL_WIDTH}, {}))
     assert cut.flux == pytest.approx(0.925 * TRUTH["NeII_12.81"], rel=0.03)

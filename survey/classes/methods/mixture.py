@@ -17,8 +17,12 @@ from numpy.typing import NDArray
 from survey.classes.types import UNLABELLED, Floats, Floats32, Labels
 
 SHRINK_LABELS = 10.0
-FLOOR_VARIANCE = 0.05
-"""Added to every variance of the scaled predictors, in units of their scatter."""
+FLOOR_VARIANCE = 0.3
+"""Added to every variance of the scaled predictors, in units of their scatter.
+
+Chosen on the archives 0 to 7 of tests/benchmarks/bench_truth_classes.py: 0.05 has 0.015 less of the
+accuracy of three classes, 0.1 to 0.5 do alike.
+"""
 
 PIECE = 20_000
 """Clusters at a time, to bound the memory."""
