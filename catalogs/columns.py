@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from catalogs.flags import FEATURES, describe_flags
+from catalogs.flags import describe_flags
 
 STRING = pa.string()
 BOOL = pa.bool_()
@@ -25,12 +25,6 @@ STRINGS = pa.list_(pa.field("element", STRING))
 INTS = pa.list_(pa.field("element", INT))
 FLOATS = pa.list_(pa.field("element", FLOAT))
 DOUBLES = pa.list_(pa.field("element", DOUBLE))
-
-LINE_FLUX_UNIT = "W m-2 arcsec-2"
-"""Lines and bands are surface brightnesses of the median spectrum of a cluster."""
-
-REGION_FLUX_UNIT = "W m-2"
-"""Those of the whole region are fluxes of the sum of its spaxels."""
 
 
 @dataclass(frozen=True)
@@ -211,48 +205,6 @@ CLUSTERS = (
     ),
     _flags("clusters"),
 )  # fmt: skip
-
-FEATURE_FAMILY = (
-    Column(
-        "flux_{feature}", DOUBLE, LINE_FLUX_UNIT, "phot.flux.sb;{ucd}",
-        "Surface brightness of {label} as measured, also where it is not detected or negative",
-    ),
-    Column(
-        "err_{feature}", DOUBLE, LINE_FLUX_UNIT, "stat.error;phot.flux.sb;{ucd}",
-        "Standard error of flux_{feature}, from line-free windows and the fringes of the continuum",
-    ),
-    Column(
-        "detected_{feature}", BOOL, "", "meta.code.qual;phot.flux.sb;{ucd}",
-        "Whether {label} is detected; false also where it is not covered (flux_{feature} missing)",
-    ),
-    Column(
-        "limit_{feature}", DOUBLE, LINE_FLUX_UNIT, "stat.max;phot.flux.sb;{ucd}",
-        "Upper limit: the true surface brightness of {label} is below (99.7%), detected or not",
-    ),
-    Column(
-        "quality_{feature}", SHORT, "", "meta.code.qual;phot.flux.sb;{ucd}",
-        f"Quality bits of flux_{{feature}}: {describe_flags(FEATURES)}",
-    ),
-    Column(
-        "ew_{feature}", DOUBLE, "um", "spect.line.eqWidth;{ucd}",
-        "Equivalent width of {label} in the rest frame, positive for emission; missing where the "
-        "continuum is not significant",
-    ),
-    Column(
-        "ewerr_{feature}", DOUBLE, "um", "stat.error;spect.line.eqWidth;{ucd}",
-        "Standard error of ew_{feature}, that of the continuum included",
-    ),
-)  # fmt: skip
-"""Columns that every line and band has; missing where the spectrum does not reach it."""
-
-BRIGHT_LINE_FAMILY = (
-    Column(
-        "velocity_{feature}", DOUBLE, "km s-1", "spect.dopplerVeloc;{ucd}",
-        "Velocity of {label} alone against the redshift of the galaxy, missing where the line "
-        "is too faint",
-    ),
-)  # fmt: skip
-"""Columns of the lines that are looked for one by one, besides those of all features."""
 
 RATIO_FAMILY = (
     Column(

@@ -37,7 +37,7 @@ from catalogs.survey_parts import PRODUCTS, SurveyPart, current_survey_parts
 from catalogs.versions import SCHEMA_VERSION, Manifest
 from catalogs.vocabulary import Vocabulary, packaged_vocabulary
 
-PART_TABLES = ("galaxies", "clusters", "spaxels", "spectra")
+PART_TABLES = ("galaxies", "clusters", "measurements", "spaxels", "spectra")
 """Tables that the part of every galaxy has, as Arrow files (see `catalogs.part_tables`)."""
 
 FILE_BYTES = 128 * 2**20

@@ -11,6 +11,7 @@ pandas, Dask and astropy are imported by the method that needs them.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,6 +122,60 @@ class Catalog:
     def spectra(self, galaxy: str | None = None, columns: list[str] | None = None) -> pd.DataFrame:
         """The spectra of the clusters of one galaxy, or of all, as columns of arrays."""
         return self._read("spectra", galaxy, columns)
+
+    def measurements(
+        self, galaxy: str | None = None, columns: list[str] | None = None
+    ) -> pd.DataFrame:
+        """One row per cluster and line or band, of one galaxy or of all."""
+        return self._read("measurements", galaxy, columns)
+
+    def wide(
+        self,
+        lines: Iterable[str],
+        columns: Iterable[str] = ("flux", "err"),
+        galaxy: str | None = None,
+    ) -> pd.DataFrame:
+        """Measurements of any lines and bands as columns, one row per cluster.
+
+        Parameters
+        ----------
+        lines : names of lines and bands, also those without columns in `clusters`
+        columns : columns of the table `measurements`
+        galaxy : str, optional
+            One galaxy; all by default.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by galaxy and cluster, with columns `flux_<line>`, `err_<line>` ... in this
+            order for every line; missing where a spectrum does not cover it.
+
+        Raises
+        ------
+        CatalogError
+            If a line was measured in no cluster, or a column does not exist.
+
+        Examples
+        --------
+        >>> catalog.wide(["NeII_12.81", "NiII_12.73"], ["region_flux"])  # doctest: +SKIP
+        """
+        import pandas as pd
+
+        wanted, of_each = list(dict.fromkeys(lines)), list(dict.fromkeys(columns))
+        key = ["galaxy", "cluster"]
+        rows = self.measurements(galaxy, [*key, "feature", *of_each])
+        self._require(wanted, sorted(set(rows["feature"])), "measured line or band")
+        clusters = self.clusters[key]
+        if galaxy is not None:
+            clusters = clusters[clusters["galaxy"] == galaxy]
+        index = pd.MultiIndex.from_frame(clusters)
+        found = {
+            f"{column}_{name}": of_line[column].reindex(index)
+            for name in wanted
+            for of_line in [rows[rows["feature"] == name].set_index(key)]
+            for column in of_each
+        }
+        return pd.DataFrame(found, index=index)
 
     def qtable(self, table: str, galaxy: str | None = None) -> QTable:
         """A table for astropy, with units and descriptions.

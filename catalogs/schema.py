@@ -1,8 +1,10 @@
 """The tables of the catalog; `to_arrow` makes them, and refuses what was not declared.
 
-Columns are declared in `catalogs.columns`. The measurements of lines and bands are one family of
-columns, repeated for every feature of the survey's vocabulary, whether a galaxy covers it or not.
-So all galaxies of a survey share one schema. Ratios and classes are families too.
+Columns are declared in `catalogs.columns` and `catalogs.feature_columns`. In `clusters`, the
+measurements of lines and bands are one family of columns, repeated for every feature of the
+survey's vocabulary, whether a galaxy covers it or not. So all galaxies of a survey share one
+schema. The table `measurements` has a row for each of them, and rows for rare lines too. Ratios
+and classes are families too.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import pyarrow as pa
 
 from catalogs import class_columns
 from catalogs import columns as declared
+from catalogs import feature_columns
 from catalogs.columns import Column
 from catalogs.errors import CatalogError
 from catalogs.fields import describe_fields
@@ -59,7 +62,7 @@ def declared_tables(vocabulary: Vocabulary | None = None) -> dict[str, TableDecl
         ),
         TableDeclaration(
             name="clusters",
-            description="One row per cluster: geometry, brightness, every line and band",
+            description="One row per cluster: geometry, brightness, common lines and bands",
             key=("galaxy", "cluster"),
             columns=(
                 *declared.CLUSTERS,
@@ -67,6 +70,14 @@ def declared_tables(vocabulary: Vocabulary | None = None) -> dict[str, TableDecl
                 *_ratio_columns(vocabulary.ratios),
                 *_class_columns(vocabulary.classes),
             ),
+        ),
+        TableDeclaration(
+            name="measurements",
+            description="One row per cluster and line or band within its spectrum: all that was "
+            "measured of it",
+            key=("galaxy", "cluster", "feature"),
+            columns=feature_columns.MEASUREMENTS,
+            large=True,
         ),
         TableDeclaration(
             name="spaxels",
@@ -129,7 +140,8 @@ def _class_table(classes: tuple[str, ...]) -> TableDeclaration:
 
 def _feature_columns(features: Iterable[Feature]) -> Iterable[Column]:
     for feature in features:
-        family = declared.FEATURE_FAMILY + declared.BRIGHT_LINE_FAMILY * feature.bright
+        family: tuple[Column, ...] = feature_columns.FEATURE_FAMILY + feature_columns.REGION_FAMILY
+        family += feature_columns.BRIGHT_LINE_FAMILY * feature.bright
         ucd = "em.line" if feature.kind == "line" else "em.IR"
         yield from _family(family, feature=feature.name, label=feature.label, ucd=ucd)
 

@@ -114,7 +114,7 @@ def _wrong_order(catalog: Catalog) -> str | None:
 
 def _unknown_galaxies(catalog: Catalog) -> str | None:
     known = set(catalog.galaxies["galaxy"])
-    for table in ("clusters", "spaxels", "spectra"):
+    for table in ("clusters", "measurements", "spaxels", "spectra"):
         for frame in _row_groups(catalog, table, ("galaxy",)):
             unknown = set(frame["galaxy"]) - known
             if unknown:
@@ -131,6 +131,10 @@ def _unknown_clusters(catalog: Catalog) -> str | None:
     }
     if spectra != known:
         return f"in one of clusters and spectra only: {_text(min(spectra ^ known))}"
+    for frame in _row_groups(catalog, "measurements", ("galaxy", "cluster")):
+        unknown = set(_cluster_keys(frame)) - known
+        if unknown:
+            return f"measurements: {_text(min(unknown))} is not in clusters"
     unknown = set(_spaxel_counts(catalog).index) - known
     return f"spaxels: {_text(min(unknown))} is not in clusters" if unknown else None
 

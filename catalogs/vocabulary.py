@@ -27,21 +27,40 @@ class Feature:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Features, ratios and classes, in the order of their columns."""
+    """Features, ratios and classes that have columns in `clusters`, in the order of those.
+
+    These are bands and common lines within the window of the run: tables of more than 999 columns
+    fit no FITS file. Rare lines are in the table `measurements`, like all others.
+    """
 
     features: tuple[Feature, ...]
     ratios: tuple[str, ...]
     classes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, reference: Reference) -> Vocabulary:
-        """The vocabulary of the reference tables, without classes."""
-        lines = (
+    def of(cls, reference: Reference, window_um: tuple[float, float] | None = None) -> Vocabulary:
+        """The vocabulary of the reference tables, without classes.
+
+        `window_um` is the rest-frame window of the run; everything if not given.
+        """
+        low, high = window_um or (0.0, float("inf"))
+        lines = [
             Feature(line.name, f"{line.label} {line.wavelength_um:g} um", "line", line.bright)
             for line in reference.lines
+            if line.common and low <= line.wavelength_um <= high
+        ]
+        bands = [
+            Feature(band.name, band.label, "band")
+            for band in reference.bands
+            if low <= band.integration_um[0] and band.integration_um[1] <= high
+        ]
+        names = {feature.name for feature in (*lines, *bands)}
+        ratios = tuple(
+            name
+            for name in reference.ratio_names
+            if names.issuperset(name.replace("/", "+").split("+"))
         )
-        bands = (Feature(band.name, band.label, "band") for band in reference.bands)
-        return cls((*lines, *bands), reference.ratio_names)
+        return cls((*lines, *bands), ratios)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Vocabulary:

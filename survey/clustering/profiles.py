@@ -5,10 +5,10 @@ therefore the median of the *shapes* at the median brightness: a plain median of
 takes every sample from the few spaxels of middle brightness, and is 2 to 6 times noisier
 where the brightness within a cluster varies by a factor of two or three.
 
-The sum spectrum is that of the region as it was observed: its fluxes are those of the region. Spaxels
-are not aligned in it, because no light may be shifted off the spectrum, and lines that move within
-the region are measured with the width that they have together. A sample that is masked in some
-spaxels is the sum over the others times all light over theirs.
+The sum spectrum is that of the region as it was observed: its fluxes are those of the region.
+Spaxels are not aligned in it, because no light may be shifted off the spectrum, and lines that move
+within the region are measured with the width that they have together. A sample that is masked in
+some spaxels is the sum over the others times all light over theirs.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Lines that blend, measured together.
 
-Gaussians at their known distances, with a common width and velocity, are fitted over a straight
+Gaussians at their known distances, with a common width and velocity, are fitted over a curved
 continuum. If more than one line is detected, the fit divides the flux: each sample above the
 continuum is shared between the lines in proportion to their profiles, and then integrated over
 their windows as for any other line. So no flux is lost or counted twice, for any true profiles. A
@@ -88,7 +88,7 @@ def deblend(background: Background, lines: Sequence[Line], detection_sigma: floa
 
 @dataclass(frozen=True)
 class _JointFit:
-    """n Gaussians over a straight continuum, linear in their fluxes.
+    """n Gaussians over a parabola, linear in their fluxes.
 
     `kernel` (n, K) are the weights of the samples `index` (K,) that give the fluxes; `noise`
     is that of single samples, `continuum` (n,) the level under each line, and
@@ -153,7 +153,7 @@ class _Group:
 
     def fit(self, detection_sigma: float) -> _JointFit | None:
         """Fit the width and velocity expected; if anything is seen, the best ones."""
-        if len(self.lines) < 2 or self.index.size < len(self.lines) + 2 + SPARE_SAMPLES:
+        if len(self.lines) < 2 or self.index.size < len(self.lines) + 3 + SPARE_SAMPLES:
             return None
         motion_km_s = self.spectrum.intrinsic_km_s
         first = self._linear_fit(motion_km_s, 0.0)
@@ -188,7 +188,8 @@ class _Group:
             centre_um=centre,
             sigma_um=sigma,
             flux=solution[:count],
-            continuum=solution[count] + solution[count + 1] * (centre - centre[0]),
+            continuum=np.vander((centre - centre[0]) / sigma[0], 3, increasing=True)
+            @ solution[count:],
             continuum_error=float(
                 np.fmax(self.noise, scatter) * np.sqrt(inverse[count] @ inverse[count])
             ),
@@ -198,12 +199,13 @@ class _Group:
         )
 
     def _design(self, intrinsic_km_s: float, shift_km_s: float) -> Floats:
-        """Columns: a Gaussian of unit area for each line, level and slope of the continuum."""
+        """Columns: a Gaussian of unit area for each line, and a parabola for the continuum."""
         centre, sigma = self._profiles(intrinsic_km_s, shift_km_s)
         wavelength = self.spectrum.wavelength_um[self.index]
         scaled = (wavelength[:, np.newaxis] - centre) / sigma
         gaussians = np.exp(-(scaled**2) / 2) / (np.sqrt(2 * np.pi) * sigma)
-        return np.column_stack([gaussians, np.ones(wavelength.size), wavelength - centre[0]])
+        offset = (wavelength - centre[0]) / sigma[0]
+        return np.column_stack([gaussians, np.ones(wavelength.size), offset, offset**2])
 
     def _profiles(self, intrinsic_km_s: float, shift_km_s: float) -> tuple[Floats, Floats]:
         """Centres and standard deviations of the lines in micron."""

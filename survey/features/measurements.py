@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -90,6 +90,16 @@ class Measurement:
     def snr(self) -> float:
         """Measured flux over its error."""
         return self.flux / self.error
+
+    def scaled(self, factor: float) -> Measurement:
+        """The same in another unit of flux."""
+        return replace(
+            self,
+            flux=self.flux * factor,
+            error=self.error * factor,
+            error_propagated=self.error_propagated * factor,
+            limit=self.limit * factor,
+        )
 
     @property
     def quality(self) -> int:
@@ -186,22 +196,6 @@ def measure_features(
         ),
         *_judged_bands(background, bands, lines, measured, settings),
     )
-
-
-def feature_columns(measurements: Iterable[Measurement]) -> dict[str, float | bool]:
-    """Catalog columns of one spectrum: what is measured of each feature."""
-    columns: dict[str, float | bool] = {}
-    for item in measurements:
-        columns[f"flux_{item.name}"] = item.flux
-        columns[f"err_{item.name}"] = item.error
-        columns[f"detected_{item.name}"] = item.detected
-        columns[f"limit_{item.name}"] = item.limit
-        columns[f"quality_{item.name}"] = item.quality
-        columns[f"ew_{item.name}"] = item.equivalent_width
-        columns[f"ewerr_{item.name}"] = item.equivalent_width_error
-        if np.isfinite(item.velocity_km_s):
-            columns[f"velocity_{item.name}"] = item.velocity_km_s
-    return columns
 
 
 def _judged_lines(

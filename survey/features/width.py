@@ -8,8 +8,8 @@ usual one: wider windows than needed only add some noise.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -60,6 +60,8 @@ class LineWidth:
         Number of lines that were measured.
     broad : frozenset of str
         Lines that are significantly broader than what is allowed for.
+    of_line : dict of str to (float, float)
+        Width of every line that was measured, with its standard error.
     """
 
     intrinsic_km_s: float
@@ -67,6 +69,7 @@ class LineWidth:
     error_km_s: float
     n_lines: int
     broad: frozenset[str]
+    of_line: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 USUAL_WIDTH = LineWidth(INTRINSIC_FWHM_KM_S, np.nan, np.nan, 0, frozenset())
@@ -115,6 +118,7 @@ def find_width(
         error_km_s=width_error,
         n_lines=len(profiles),
         broad=frozenset(profile.name for profile in profiles if _is_broader(profile, adopted)),
+        of_line={profile.name: _best(profile.misfit) for profile in profiles},
     )
 
 

@@ -81,7 +81,7 @@ class LineWindows:
     high_um: Floats
     narrowed: Bools
 
-    def __getitem__(self, rows: Sequence[int] | Bools) -> LineWindows:
+    def __getitem__(self, rows: Sequence[int] | Bools | Ints) -> LineWindows:
         return LineWindows(
             self.centre_um[rows], self.low_um[rows], self.high_um[rows], self.narrowed[rows]
         )

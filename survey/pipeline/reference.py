@@ -7,7 +7,8 @@ from pathlib import Path
 
 from catalogs.durable import hash_file, write_text
 from catalogs.reference import Reference, packaged_reference, read_reference
-from survey.config import TableSettings, load_settings
+from catalogs.vocabulary import Vocabulary
+from survey.config import WHOLE_WINDOW, Settings, TableSettings, load_settings
 from survey.errors import ConfigError
 
 TABLES_FOLDER = "tables"
@@ -49,6 +50,26 @@ def reference_of_run(root: Path) -> Reference:
         return packaged_reference()
     tables = load_settings(record).tables
     return reference_of(absolute_tables(tables, root))
+
+
+def run_window_um(reference: Reference, settings: Settings) -> tuple[float, float] | None:
+    """The rest-frame window in micron that a run compares, None for all that its cubes have."""
+    window = settings.prepare.window
+    if window == WHOLE_WINDOW:
+        return None
+    return reference.window(window) if isinstance(window, str) else window
+
+
+def run_vocabulary(reference: Reference, settings: Settings) -> Vocabulary:
+    """The lines, bands and ratios that the columns of a run are named after."""
+    return Vocabulary.of(reference, run_window_um(reference, settings))
+
+
+def vocabulary_of_run(root: Path) -> Vocabulary:
+    """The same from the record of a run."""
+    record = root / SETTINGS_FILE
+    settings = load_settings(record) if record.is_file() else Settings()
+    return run_vocabulary(reference_of_run(root), settings)
 
 
 def keep_tables(tables: TableSettings, root: Path) -> TableSettings:

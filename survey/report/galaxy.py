@@ -166,6 +166,8 @@ def _name_lines(axes: Axes, clusters: pd.DataFrame, reference: Reference) -> Non
     left, right = axes.get_xlim()
     found = []
     for line in reference.lines:
+        if f"detected_{line.name}" not in clusters:
+            continue  # rare: it has no columns
         detected = clusters[f"detected_{line.name}"]
         if left < line.wavelength_um < right and detected.any():
             snr = clusters[f"flux_{line.name}"] / clusters[f"err_{line.name}"]

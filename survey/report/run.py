@@ -18,9 +18,8 @@ from catalogs import open_catalog
 from catalogs.part_tables import read_part_table
 from catalogs.parts import PartStore, Receipt, safe_name
 from catalogs.survey_parts import CLASSES, current_survey_parts
-from catalogs.vocabulary import Vocabulary
 from survey.errors import IntegrityError
-from survey.pipeline.reference import reference_of_run
+from survey.pipeline.reference import reference_of_run, vocabulary_of_run
 from survey.report.bpt import bpt_section
 from survey.report.classes import class_section
 from survey.report.dendrogram import draw_tree
@@ -56,8 +55,9 @@ def draw_galaxy_figures(root: Path, galaxy: str, key: str) -> None:
     tree_part = _part(root, galaxy, "tree", keys["tree"])
     profiled = _part(root, galaxy, "profiles", keys["profiles"])
     reference = reference_of_run(root)
+    vocabulary = vocabulary_of_run(root)
     tables = {
-        name: read_part_table(measured, name, Vocabulary.of(reference)).to_pandas()
+        name: read_part_table(measured, name, vocabulary).to_pandas()
         for name in ("galaxies", "clusters", "spaxels", "spectra")
     }
     map_path.parent.mkdir(parents=True, exist_ok=True)

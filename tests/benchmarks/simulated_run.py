@@ -137,6 +137,7 @@ def _tables(rows: pd.DataFrame) -> dict[str, pa.Table]:
              for name, n in of_galaxy.items()]
         ),
         "clusters": rows.assign(n_spaxel=1, low_snr=False, flags=0),
+        "measurements": key.iloc[:0].assign(feature="", kind="", wavelength_um=0.0),
         "spaxels": key.assign(
             y=0, x=rows["cluster"] - 1, ra=rows["ra"], dec=rows["dec"], flags=0
         ),
@@ -151,7 +152,8 @@ def _commit(store: PartStore, tables: dict[str, pa.Table], start: int, n: int) -
 
     def write(folder: Path) -> None:
         for table, rows in tables.items():
-            of_galaxy = rows.slice(start // n, 1) if table == "galaxies" else rows.slice(start, n)
+            start_row, count = (start // n, 1) if table == "galaxies" else (start, n)
+            of_galaxy = rows.slice(start_row, count if len(rows) else 0)
             write_part_table(folder, table, of_galaxy)
 
     return store.commit(name, "commit", fingerprint(name, start), write).path

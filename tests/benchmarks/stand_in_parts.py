@@ -83,7 +83,7 @@ def _scattered(
     tables: Tables, galaxy: str, n_spaxel: int, seed: int
 ) -> Iterator[tuple[str, pa.Table]]:
     rng = np.random.default_rng(seed)
-    for name in ("galaxies", "clusters", "spectra"):
+    for name in ("galaxies", "clusters", "measurements", "spectra"):
         columns = [_scatter(column.combine_chunks(), rng) for column in tables[name].columns]
         columns[0] = pa.array([galaxy] * len(tables[name]))
         yield name, pa.Table.from_arrays(columns, schema=arrow_schema(name))

@@ -32,9 +32,13 @@ def celestial_header() -> str:
     return wcs.to_header().tostring(sep="\n")
 
 
+FEATURES = (("NeII_12.81", 12.81355, 1e-18), ("NiII_12.73", 12.7288, 1e-20))
+"""Name, wavelength and flux of two lines; the second is not covered in the last cluster."""
+
+
 @pytest.fixture
 def part_tables(celestial_header: str) -> Callable[..., dict[str, Any]]:
-    """Rows of the four tables of one galaxy: spaxels of a square, the first row left out."""
+    """Rows of the five tables of one galaxy: spaxels of a square, the first row left out."""
 
     def tables(galaxy: str, value: float = 1.0) -> dict[str, Any]:
         y, x = (axis.ravel() for axis in np.mgrid[1:N_SIDE, 0:N_SIDE])
@@ -73,6 +77,20 @@ def part_tables(celestial_header: str) -> Callable[..., dict[str, Any]]:
                 "detected_NeII_12.81": numbers != 2,
                 "flags": 0,
             },
+            "measurements": [
+                {
+                    "galaxy": galaxy,
+                    "cluster": number,
+                    "feature": name,
+                    "kind": "line",
+                    "wavelength_um": wavelength_um,
+                    "flux": number * value * factor,
+                    "err": 1e-19,
+                }
+                for number in numbers.tolist()
+                for name, wavelength_um, factor in FEATURES
+                if (number, name) != (N_CLUSTER, "NiII_12.73")
+            ],
             "spaxels": {
                 "galaxy": galaxy,
                 "y": y,

@@ -16,7 +16,7 @@ from pyarrow import ipc
 import catalogs.publish
 from catalogs import SCHEMA_VERSION, CatalogError, open_catalog, versions
 from catalogs.parts import PartStore
-from catalogs.publish import publish
+from catalogs.publish import PART_TABLES, publish
 from catalogs.schema import declared_tables
 
 FAILURE = {"galaxy": "NGC 9", "stage": "read", "error": "DataError", "message": "all NaN"}
@@ -267,7 +267,7 @@ def test_a_part_of_another_schema_is_never_published(tmp_path):
     table = pa.table({"galaxy": ["NGC 1"]})
 
     def write(folder):
-        for name in ("galaxies", "clusters", "spaxels", "spectra"):
+        for name in PART_TABLES:
             with ipc.new_file(folder / f"{name}.arrow", table.schema) as writer:
                 writer.write_table(table)
 

@@ -28,11 +28,37 @@ def test_frames_have_one_row_per_galaxy_and_per_cluster(catalog):
         "galaxies": 3,
         "latents": 0,
         "importances": 0,
+        "measurements": 9,
         "quarantine": 1,
         "scores": 0,
         "spaxels": 36,
         "spectra": 6,
     }
+
+
+def test_measurements_of_any_line_become_columns(catalog):
+    assert "flux_NiII_12.73" not in catalog.clusters
+    wide = catalog.wide(["NiII_12.73", "NeII_12.81"])
+    assert list(wide) == ["flux_NiII_12.73", "err_NiII_12.73", "flux_NeII_12.81", "err_NeII_12.81"]
+    assert list(wide.index) == list(
+        catalog.clusters[["galaxy", "cluster"]].itertuples(index=False, name=None)
+    )
+    assert wide.loc[("NGC 2", 1), "flux_NiII_12.73"] == pytest.approx(1e-20)
+    assert np.isnan(wide.loc[("NGC 2", 2), "flux_NiII_12.73"]), "it is not covered there"
+    assert wide["flux_NeII_12.81"].notna().all()
+    assert len(catalog.wide(["NeII_12.81"], ["detected"], galaxy="NGC 1")) == 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "columns", "message"),
+    [
+        (["NeI_12.81"], ["flux"], "no measured line or band.*Did you mean 'NeII_12.81'"),
+        (["NeII_12.81"], ["fluks"], "no column of table 'measurements'.*Did you mean 'flux'"),
+    ],
+)
+def test_lines_and_columns_that_are_not_measured_are_refused(catalog, lines, columns, message):
+    with pytest.raises(CatalogError, match=message):
+        catalog.wide(lines, columns)
 
 
 def test_frames_equal_what_pandas_reads_alone(catalog, run):

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from catalogs import CatalogError
 from catalogs.reference import packaged_reference
 from catalogs.schema import arrow_schema, declared_tables, describe, to_arrow
+from catalogs.vocabulary import Vocabulary
 
 COLUMNS = [
     pytest.param(column, id=f"{table.name}.{column.name}")
     for table in declared_tables().values()
     for column in table.columns
-    if not column.name.startswith(("err_", "detected_", "limit_", "quality_", "ewerr_"))
+    if not column.name.startswith(("err_", "detected_", "limit_", "quality_", "ewerr_", "region_"))
 ]
 TABLES = sorted(declared_tables())
 
@@ -45,11 +46,31 @@ def test_tables_fit_the_largest_number_of_columns_of_fits(name):
     assert len(declared_tables()[name].columns) <= 999
 
 
-def test_every_catalogued_line_and_band_has_the_whole_family_of_columns():
+FAMILY = (
+    "flux", "err", "detected", "limit", "quality", "ew", "ewerr", "region_flux", "region_err",
+)  # fmt: skip
+
+
+def test_every_common_line_and_band_has_the_whole_family_of_columns_and_rare_lines_have_none():
     names = set(arrow_schema("clusters").names)
     for feature in (*packaged_reference().lines, *packaged_reference().bands):
-        for prefix in ("flux", "err", "detected", "limit", "quality", "ew", "ewerr"):
-            assert f"{prefix}_{feature.name}" in names
+        is_wide = getattr(feature, "common", True)
+        assert {f"{prefix}_{feature.name}" in names for prefix in FAMILY} == {is_wide}
+
+
+def test_columns_are_those_of_the_window_of_the_run():
+    reference = packaged_reference()
+    vocabulary = Vocabulary.of(reference, reference.window("ch3-short"))
+    names = {feature.name for feature in vocabulary.features}
+    assert {"NeII_12.81", "PAH_12.7"} <= names
+    assert not {"NeIII_15.56", "SIII_18.71", "Halpha_6563", "PAH_11.3"} & names
+    assert all(names.issuperset(ratio.replace("/", "+").split("+")) for ratio in vocabulary.ratios)
+    assert set(vocabulary.ratios) < set(reference.ratio_names)
+
+
+def test_all_columns_of_a_whole_cube_leave_room_for_those_of_classes():
+    vocabulary = Vocabulary.of(packaged_reference()).with_classes(tuple("ABCDEFGH"))
+    assert len(arrow_schema("clusters", vocabulary=vocabulary).names) < 900
 
 
 def test_lines_that_are_looked_for_one_by_one_have_a_velocity_and_no_others():

@@ -10,7 +10,8 @@ from catalogs.flags import FeatureFlag, flag_names
 from catalogs.reference import packaged_reference
 from survey.config import FeatureSettings
 from survey.errors import DataError
-from survey.features.measurements import Measurement, feature_columns, measure_features
+from survey.features.feature_tables import feature_columns
+from survey.features.measurements import Measurement, measure_features
 from survey.features.spectrum import line_flux_unit, observed_spectrum
 
 

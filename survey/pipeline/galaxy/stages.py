@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -19,10 +18,10 @@ from catalogs import SCHEMA_VERSION
 from catalogs.part_tables import copy_part_table, read_part_table
 from catalogs.parts import Receipt
 from catalogs.reference import Reference
+from catalogs.schema import arrow_schema
 from catalogs.vocabulary import Vocabulary
 from survey.clustering.cut import Cut
 from survey.clustering.pair_sums import random_sample
-from survey.config import WHOLE_WINDOW
 from survey.cubes.merge import merge_bands
 from survey.cubes.registry import open_cube, read_cube
 from survey.cubes.scratch import SCRATCH
@@ -38,6 +37,7 @@ from survey.pipeline.galaxy.peak_memory import peak_memory_bytes
 from survey.pipeline.galaxy.products import write_cut, write_reconstruction
 from survey.pipeline.galaxy.stage import GalaxyContext, Kept, Part, Stage
 from survey.pipeline.galaxy.tables import (
+    MeasuredRows,
     galaxy_facts,
     geometry_rows,
     measured_rows,
@@ -48,6 +48,7 @@ from survey.pipeline.galaxy.tables import (
 from survey.pipeline.galaxy.tree import SEED, TreeResult
 from survey.pipeline.galaxy.tree_paths import TREE_PATHS, TreeDistances, TreeInput
 from survey.pipeline.ratios import all_ratios, with_ratios
+from survey.pipeline.reference import run_vocabulary, run_window_um
 from survey.spectra.blocks import Allocate, Rows, in_memory
 from survey.spectra.prepare import Prepared, prepare
 
@@ -159,19 +160,25 @@ def profiles(
     return Part(write, {"facts": facts})
 
 
-def features(galaxy: GalaxyContext, profiled: Receipt) -> list[dict[str, Any]]:
-    """Rows of the table `clusters`: lines, bands and slope of every cluster's spectrum."""
-    rows = measured_rows(
+def features(galaxy: GalaxyContext, profiled: Receipt) -> MeasuredRows:
+    """Lines, bands and slope of every cluster's median spectrum; lines and bands of its sum."""
+    measured = measured_rows(
         read_part_table(profiled, "clusters", _vocabulary(galaxy), partial=True).to_pandas(),
         read_part_table(profiled, "spectra").to_pandas(),
         profiled.summary["facts"],
         galaxy.settings.features,
         galaxy.reference,
     )
-    return with_ratios(rows, all_ratios(galaxy.reference))
+    vocabulary = _vocabulary(galaxy)
+    known = set(arrow_schema("clusters", vocabulary=vocabulary).names)
+    ratios = [ratio for ratio in all_ratios(galaxy.reference) if ratio.name in vocabulary.ratios]
+    rows = with_ratios(measured.clusters, ratios)
+    # Rare lines have no columns of their own.
+    kept = [{name: value for name, value in row.items() if name in known} for row in rows]
+    return MeasuredRows(kept, measured.measurements)
 
 
-def commit(galaxy: GalaxyContext, profiled: Receipt, clusters: list[dict[str, Any]]) -> Part:
+def commit(galaxy: GalaxyContext, profiled: Receipt, measured: MeasuredRows) -> Part:
     """The galaxy's part of the catalog: its rows of all tables."""
     seconds = dict(galaxy.seconds)
     row = profiled.summary["facts"] | {
@@ -184,7 +191,8 @@ def commit(galaxy: GalaxyContext, profiled: Receipt, clusters: list[dict[str, An
 
     def write(folder: Path) -> None:
         write_table(folder, "galaxies", [row])
-        write_table(folder, "clusters", clusters, _vocabulary(galaxy))
+        write_table(folder, "clusters", measured.clusters, _vocabulary(galaxy))
+        write_table(folder, "measurements", measured.measurements)
         for name in ("spaxels", "spectra"):
             copy_part_table(profiled, name, folder)
 
@@ -239,7 +247,7 @@ STAGES = (
         depends_on=lambda galaxy: [
             SCHEMA_VERSION, repr(galaxy.target.ra_deg), repr(galaxy.target.dec_deg)
         ],
-        code=2,
+        code=3,
         libraries=("numpy", "scipy"),
     ),
     Stage(
@@ -269,10 +277,7 @@ def _redshift(galaxy: GalaxyContext, cube: xr.Dataset) -> float:
 
 
 def _window_um(galaxy: GalaxyContext) -> tuple[float, float] | None:
-    window = galaxy.settings.prepare.window
-    if window == WHOLE_WINDOW:
-        return None
-    return galaxy.reference.window(window) if isinstance(window, str) else window
+    return run_window_um(galaxy.reference, galaxy.settings)
 
 
 def _line_list(galaxy: GalaxyContext) -> str | None:
@@ -294,7 +299,7 @@ def _arms(galaxy: GalaxyContext) -> list[str]:
 
 
 def _vocabulary(galaxy: GalaxyContext) -> Vocabulary:
-    return Vocabulary.of(galaxy.reference)
+    return run_vocabulary(galaxy.reference, galaxy.settings)
 
 
 def _shape(cube: xr.Dataset) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import astropy.units as u
 import numpy as np
 import pandas as pd
 
-from catalogs.columns import LINE_FLUX_UNIT
+from catalogs.feature_columns import LINE_FLUX_UNIT
 from catalogs.flags import (
     AT_LIMIT_FRACTION_ABOVE,
     FEW_SPAXELS_BELOW,
@@ -25,7 +26,8 @@ from catalogs.schema import to_arrow
 from catalogs.vocabulary import Vocabulary
 from survey.config import FeatureSettings, Settings
 from survey.cubes.wcs import sky_position
-from survey.features.measurements import feature_columns, measure_spectrum
+from survey.features.feature_tables import feature_columns, measurement_rows, region_columns
+from survey.features.measurements import measure_spectrum
 from survey.features.spectrum import line_flux_unit, observed_spectrum
 from survey.pipeline.galaxy.clusters import Clusters
 from survey.pipeline.galaxy.target import Target
@@ -192,14 +194,22 @@ def galaxy_facts(
     }
 
 
+@dataclass(frozen=True)
+class MeasuredRows:
+    """Rows of the tables `clusters` and `measurements`."""
+
+    clusters: list[dict[str, Any]]
+    measurements: list[dict[str, Any]]
+
+
 def measured_rows(
     geometry: pd.DataFrame,
     spectra: pd.DataFrame,
     facts: dict[str, Any],
     settings: FeatureSettings,
     reference: Reference,
-) -> list[dict[str, Any]]:
-    """Rows of the table `clusters`: geometry, and the features of the median spectra.
+) -> MeasuredRows:
+    """Geometry, and the features of the median and of the sum spectra.
 
     Parameters
     ----------
@@ -213,33 +223,41 @@ def measured_rows(
     reference : Reference
         Of the lines and bands.
     """
-    unit, redshift = facts["flux_unit"], facts["redshift"]
-    factor = _surface_brightness_factor(unit, facts["spaxel_area_arcsec2"])
-    rows = []
+    unit, redshift, area = facts["flux_unit"], facts["redshift"], facts["spaxel_area_arcsec2"]
+    factor = _surface_brightness_factor(unit, area)
+    rows, measurements = [], []
     for place, spectrum in zip(
         geometry.to_dict("records"), spectra.to_dict("records"), strict=True
     ):
         wavelength_um = np.asarray(spectrum["wavelength_um"])
-        found = measure_spectrum(
-            observed_spectrum(
-                wavelength_um,
-                spectrum["median"],
-                spectrum["err"],
-                flux_unit=unit,
-                redshift=redshift,
-                resolving_power=reference.resolving_power(
-                    facts["instrument"], wavelength_um * (1.0 + redshift)
+        power = reference.resolving_power(facts["instrument"], wavelength_um * (1.0 + redshift))
+        found, region = (
+            measure_spectrum(
+                observed_spectrum(
+                    wavelength_um,
+                    spectrum[flux],
+                    spectrum[error],
+                    flux_unit=unit,
+                    redshift=redshift,
+                    resolving_power=power,
                 ),
-            ),
-            reference.lines,
-            reference.bands,
-            reference.slope(),
-            settings,
+                reference.lines,
+                reference.bands,
+                reference.slope(),
+                settings,
+            )
+            for flux, error in (("median", "err"), ("sum", "err_sum"))
         )
-        columns = feature_columns(found.features)
-        for name, value in columns.items():
-            if name.startswith(("flux_", "err_", "limit_")):
-                columns[name] = value * factor
+        median = [item.scaled(factor) for item in found.features]
+        whole = [item.scaled(factor * area) for item in region.features]
+        columns = feature_columns(median) | region_columns(whole)
+        key = {name: place[name] for name in ("galaxy", "cluster")}
+        measurements += [
+            key | line
+            for line in measurement_rows(
+                median, whole, found.width, (*reference.lines, *reference.bands)
+            )
+        ]
         row = {str(name): value for name, value in place.items()} | columns
         row |= {
             "slope_alpha": found.slope.alpha,
@@ -263,7 +281,7 @@ def measured_rows(
             )
         )
         rows.append(row)
-    return rows
+    return MeasuredRows(rows, measurements)
 
 
 def _union(conditions: Mapping[Any, Any]) -> Any:

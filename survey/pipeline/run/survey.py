@@ -13,7 +13,6 @@ from typing import Any
 
 from catalogs import SCHEMA_VERSION
 from catalogs.parts import PartStore
-from catalogs.vocabulary import Vocabulary
 from survey import __version__
 from survey.config import Settings, fingerprint
 from survey.cubes.scratch import sweep_scratch
@@ -27,6 +26,7 @@ from survey.pipeline.reference import (
     keep_tables,
     reference_of,
     relative_tables,
+    run_vocabulary,
 )
 from survey.pipeline.run.ledger import COMPLETE, INTERRUPTED, Ledger
 from survey.pipeline.run.lock import exclusive
@@ -111,7 +111,7 @@ def run_survey(
             "survey_version": __version__,
             "settings_fingerprint": _fingerprint(settings),
         }
-        catalog = PeriodicPublisher(root, metadata, Vocabulary.of(reference))
+        catalog = PeriodicPublisher(root, metadata, run_vocabulary(reference, settings))
         outcome = INTERRUPTED
         try:
             for report in _reports(tasks, cluster):
