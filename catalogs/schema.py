@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from catalogs import class_columns
+from catalogs import class_columns, feature_columns
 from catalogs import columns as declared
-from catalogs import feature_columns
 from catalogs.columns import Column
 from catalogs.errors import CatalogError
 from catalogs.fields import describe_fields

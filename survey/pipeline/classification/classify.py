@@ -45,6 +45,7 @@ from survey.pipeline.classification.sample import (
     Used,
     check_labels,
     label_notes,
+    partly_covered,
     parts_of,
     sample_rows,
     used_by,
@@ -223,7 +224,7 @@ def classify(
                 "scores": score_rows(outcome),
                 "diagrams": diagram_rows(diagrams, OF_SAMPLE),
             }
-            return tables, {"planes": planes}
+            return tables, {"planes": planes, "partly_covered": partly_covered(labels, rows)}
 
         return survey.publish(
             sample,

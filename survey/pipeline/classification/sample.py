@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -144,6 +145,12 @@ def sample_rows(folder: Path) -> pd.DataFrame:
     return pd.read_parquet(folder / SAMPLE_FILE)
 
 
+def partly_covered(labels: LabelFile, rows: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    """Regions of the galaxies whose labels cover little of a cluster, to be drawn."""
+    galaxies = rows.loc[rows["partly"], "galaxy"].unique()[:MOST_NAMED]
+    return {galaxy: [asdict(each) for each in labels.of(galaxy)[0]] for galaxy in galaxies}
+
+
 def used_in(folder: Path) -> Used:
     """The ratios and predictors that `write_sample` wrote."""
     content = json.loads((folder / USED_FILE).read_text(encoding="utf-8"))
@@ -232,7 +239,7 @@ def label_notes(labels: LabelFile, rows: pd.DataFrame, settings: ClassSettings) 
         notes.append(
             f"{len(named)} clusters are labelled by a region that covers at most "
             f"{settings.min_fraction:.0%} of them, because they hold most of it: "
-            f"{', '.join(named[:MOST_NAMED])}{more}"
+            f"{', '.join(named[:MOST_NAMED])}{more}; the report has a map of them"
         )
     if unknown := labels.unknown_galaxies(rows["galaxy"].unique()):
         notes.append(f"labels of galaxies that are not in the survey: {', '.join(unknown)}")
