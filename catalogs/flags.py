@@ -90,6 +90,11 @@ class FeatureFlag(QualityFlag):
     EDGE = 3, "its continuum or window is cut by the end of the spectrum or by missing data"
     ABSORBED = 4, "most of it is the correction for stellar absorption"
     BROAD = 5, "broader than its window was made for: some of its flux is outside"
+    ON_BAND = (
+        6,
+        "on a PAH band from which it cannot be told at this resolution: never a detection; of a "
+        "band: may hold light of such a line",
+    )
 
 
 class SpaxelFlag(QualityFlag):

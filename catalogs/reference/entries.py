@@ -163,6 +163,13 @@ class PlaceClass(NamedTuple):
     class_name: str
 
 
+class PahProfile(NamedTuple):
+    """Centre and full width at half maximum of a PAH feature."""
+
+    centre_um: float
+    fwhm_um: float
+
+
 @dataclass(frozen=True)
 class SampleGalaxy:
     """A galaxy of the GATOS clustering paper."""

@@ -13,6 +13,7 @@ from catalogs.reference.entries import (
     DemarcationRow,
     Instrument,
     Line,
+    PahProfile,
     PlaceClass,
     PredictorRow,
     RatioRow,
@@ -95,6 +96,12 @@ def parse_demarcation(cells: Cells) -> DemarcationRow:
 def parse_place_class(cells: Cells) -> PlaceClass:
     """A rule for the labels of places."""
     return PlaceClass(cells.text("type"), cells.text("place"), cells.text("class"))
+
+
+def parse_pah_profile(cells: Cells) -> PahProfile:
+    """A PAH feature."""
+    centre_um = cells.number("wavelength", "um")
+    return PahProfile(centre_um, centre_um * cells.number("relative_fwhm"))
 
 
 def parse_sample_galaxy(cells: Cells) -> SampleGalaxy:

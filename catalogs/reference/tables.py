@@ -28,6 +28,7 @@ from catalogs.reference.entries import (
     DemarcationRow,
     Instrument,
     Line,
+    PahProfile,
     PlaceClass,
     PredictorRow,
     Range,
@@ -41,6 +42,7 @@ from catalogs.reference.parse import (
     parse_demarcation,
     parse_instrument,
     parse_line,
+    parse_pah_profile,
     parse_place_class,
     parse_predictor,
     parse_ratios,
@@ -224,6 +226,12 @@ def packaged_reference() -> Reference:
 def load_gatos_sample() -> tuple[SampleGalaxy, ...]:
     """The fifteen galaxies of the GATOS clustering paper."""
     return tuple(_values(read_rows(packaged_file("gatos_sample.ecsv"), parse_sample_galaxy)))
+
+
+@cache
+def load_pah_profiles() -> tuple[PahProfile, ...]:
+    """All PAH features of the mid-infrared, in order of wavelength."""
+    return tuple(_values(read_rows(packaged_file("pah_profiles.ecsv"), parse_pah_profile)))
 
 
 def packaged_file(name: str) -> Path:

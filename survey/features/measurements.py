@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from catalogs.flags import FeatureFlag
-from catalogs.reference import Band, Line
+from catalogs.reference import Band, Line, load_pah_profiles
 from survey.config import FeatureSettings
 from survey.features.background import Background
 from survey.features.continuum import RawFlux
 from survey.features.limits import upper_limit
 from survey.features.lines import MeasuredLine, measure_lines
+from survey.features.on_band import lines_on_bands
 from survey.features.pah import integrate_band
 from survey.features.slope import Slope, continuum_slope
-from survey.features.spectrum import Spectrum
+from survey.features.spectrum import Bools, Spectrum
 from survey.features.velocity import (
     VELOCITY_LIMIT_KM_S,
     PlacedLine,
@@ -65,6 +66,9 @@ class Measurement:
         Most of the flux makes up for the light that stars are taken to absorb under the line.
     broad : bool
         Broader than its window was made for: some of its flux is outside.
+    on_band : bool
+        Cannot be told from the PAH band it stands on, and is no detection; of a band: may hold
+        light of such a line.
     velocity_km_s : float
         Velocity of the line against the given redshift, NaN if the line is too faint.
     """
@@ -84,6 +88,7 @@ class Measurement:
     displaced: bool = False
     absorbed: bool = False
     broad: bool = False
+    on_band: bool = False
     velocity_km_s: float = np.nan
 
     @property
@@ -111,6 +116,7 @@ class Measurement:
             FeatureFlag.EDGE: self.edge,
             FeatureFlag.ABSORBED: self.absorbed,
             FeatureFlag.BROAD: self.broad,
+            FeatureFlag.ON_BAND: self.on_band,
         }
         return sum(int(flag) for flag, is_set in holds.items() if is_set)
 
@@ -189,12 +195,22 @@ def measure_features(
     lines = [place.line for place in placed]
     background = Background.of(observed, lines)
     measured = measure_lines(background, lines, settings.detection_sigma)
+    on_band = lines_on_bands(observed, lines, load_pah_profiles())
     return (
         *(
-            replace(item, broad=item.name in width.broad)
-            for item in _judged_lines(observed, placed, measured, velocity_km_s, settings)
+            replace(
+                item,
+                broad=item.name in width.broad,
+                on_band=bool(unclear),
+                detected=item.detected and not unclear,
+            )
+            for item, unclear in zip(
+                _judged_lines(observed, placed, measured, velocity_km_s, settings),
+                on_band,
+                strict=True,
+            )
         ),
-        *_judged_bands(background, bands, lines, measured, settings),
+        *_judged_bands(background, bands, lines, measured, on_band, settings),
     )
 
 
@@ -249,18 +265,25 @@ def _judged_bands(
     bands: Sequence[Band],
     lines: Sequence[Line],
     measured: Sequence[MeasuredLine],
+    on_band: Bools,
     settings: FeatureSettings,
 ) -> Iterator[Measurement]:
     by_name = {line.name: item for line, item in zip(lines, measured, strict=True)}
+    unclear = {line.name for line, is_on in zip(lines, on_band, strict=True) if is_on}
     for band in bands:
         raw = integrate_band(
             background,
             band,
-            masked_um=[by_name[name].window_um for name in band.mask if name in by_name],
-            subtracted=[by_name[name].raw for name in band.subtract if name in by_name],
+            masked_um=[
+                by_name[name].window_um for name in band.mask if name in by_name.keys() - unclear
+            ],
+            subtracted=[
+                by_name[name].raw for name in band.subtract if name in by_name.keys() - unclear
+            ],
         )
         middle_um = float(np.mean(band.integration_um))
-        yield _judged(background.spectrum, band.name, middle_um, raw, settings)
+        item = _judged(background.spectrum, band.name, middle_um, raw, settings)
+        yield replace(item, on_band=bool(unclear.intersection(band.subtract + band.mask)))
 
 
 def _judged(

@@ -113,5 +113,5 @@ def test_columns_tell_what_is_doubtful_and_where_a_line_is():
     columns = feature_columns([item])
     assert flag_names("features", columns["quality_NeII_12.81"]) == ["fitted", "displaced"]
     assert columns["velocity_NeII_12.81"] == 370.0
-    everything = replace(item, blended=True, edge=True, absorbed=True, broad=True)
+    everything = replace(item, blended=True, edge=True, absorbed=True, broad=True, on_band=True)
     assert everything.quality == sum(FeatureFlag)
