@@ -224,7 +224,7 @@ class ClassSettings(_Table):
     labels a cluster if it covers more than min_fraction of it; a region that covers none so far
     labels the one that holds most of it.
 
-    `class` is by `method`: "logistic", "mixture" (one Gaussian a class) or "forest"; a forest of
+    `class` is by `method`: "mixture" (one Gaussian a class), "logistic" or "forest"; a forest of
     `trees` is grown in any case. Predictors are the set `predictors` of
     `catalogs/data/predictors.ecsv`, or if none is given the one with the name of `ratios`, a set of
     `catalogs/data/ratios.ecsv` in whose planes the classes are drawn. The slope is left out without
@@ -241,7 +241,7 @@ class ClassSettings(_Table):
     classes: tuple[str, ...] = ("AGN", "SF", "other")
     labels: str | None = None
     min_fraction: float = Field(default=0.5, ge=0, lt=1)
-    method: Literal["logistic", "mixture", "forest"] = "logistic"
+    method: Literal["mixture", "logistic", "forest"] = "mixture"
     spread: bool = False
     ratios: str = "ch3"
     predictors: str | None = None

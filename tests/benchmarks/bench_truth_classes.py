@@ -33,6 +33,7 @@ from survey.classes.prediction import predict_draws, train_methods
 from survey.classes.results import MIN_REACHED, UNCERTAIN_BELOW
 from survey.classes.sample import LabelledSample
 from survey.classes.scores import score
+from survey.classes.training import scaled_predictors
 from survey.classes.types import UNLABELLED
 from survey.config import ClassSettings, EngineSettings
 from survey.engine.cluster import Cluster, connect
@@ -127,20 +128,17 @@ def _used(settings: ClassSettings) -> Any:
     return used_by(settings, reference)
 
 
-def learnable(archives: Sequence[Archive]) -> Iterator[Judged]:
+def learnable(archives: Sequence[Archive], method: str) -> Iterator[Judged]:
     """What can be learnt of the six predictors: all clusters of all other archives are labelled."""
+    rows = pd.concat([each.clusters for each in archives], ignore_index=True)
+    number = np.repeat(range(len(archives)), [len(each.clusters) for each in archives])
+    truth = rows["truth"].to_numpy(np.int32)
+    sample = sample_of(rows, _used(ClassSettings()), use_slope=True)
+    _, predictors = scaled_predictors(LabelledSample(sample, truth, CLASSES))
     for own in range(len(archives)):
-        rows = pd.concat([each.clusters for each in archives], keys=range(len(archives)))
-        number = rows.index.get_level_values(0).to_numpy()
-        rows = rows.reset_index(drop=True)
-        rows["galaxy"] = [f"{k} {name}" for k, name in zip(number, rows["galaxy"], strict=True)]
-        truth = rows["truth"].to_numpy(np.int32)
         labels = np.where(number == own, UNLABELLED, truth).astype(np.int32)
-        sample = sample_of(rows, _used(ClassSettings()), use_slope=True)
-        trained = train_methods(
-            LabelledSample(sample, labels, CLASSES), [], FitOptions(100, 4096, 0)
-        )
-        p = trained.forest.whole.probabilities(trained.predictors[number == own])
+        fit = METHODS[method].fit(predictors, labels, len(CLASSES), FitOptions(100, 4096, 0))
+        p = fit.probabilities(predictors[number == own])
         yield Judged(p, truth[number == own], np.ones(len(p), dtype=bool))
 
 
@@ -275,8 +273,11 @@ def main(arguments: Sequence[str] = ()) -> bool:
         table("Predictor sets, fresh archives", fresh, PREDICTOR_SETS)
         table("Labels by circles, fresh archives", fresh, [BY_CIRCLES])
         every = [*choosing, *fresh]
-        ceiling = row_of("forest trained on the truth of all others", list(learnable(every)))
-        print_rows("What can be learnt of the six predictors", [ceiling])
+        ceilings = [
+            row_of(f"{method}, six predictors", list(learnable(every, method)))
+            for method in METHODS
+        ]
+        print_rows("What can be learnt: all clusters of all other archives labelled", ceilings)
     met = print_table("Labels by circles, all archives", circles([*choosing, *fresh]))
     return print_table("Goals on fresh archives", goals(rows)) and met
 

@@ -176,7 +176,7 @@ def test_scores_are_said_with_their_number_and_what_a_guess_would_have(
     run, settings, cluster, tmp_path
 ):
     lines = classify(run, settings.classes, cluster).summary()
-    said = [line for line in lines if line.startswith("balanced accuracy, logistic")]
+    said = [line for line in lines if line.startswith("balanced accuracy, mixture")]
     assert any("n = " in line and "a majority guess: 0.500" in line for line in said)
 
 
@@ -206,7 +206,7 @@ def test_the_draws_of_all_workers_are_those_of_one(surveyed, settings, cluster):
     counted: list[int] = []
     together = MonteCarlo(cluster, sample, settings.classes, counted.append).predictions()
     trained = trained_sample(sample, settings.classes)
-    alone = predict_draws(trained, "logistic", range(6), settings.classes.seed)
+    alone = predict_draws(trained, settings.classes.method, range(6), settings.classes.seed)
     assert sum(counted) == 6
     assert len(counted) > 1
     for field in fields(alone):
