@@ -231,7 +231,7 @@ SPAXELS = (
     _required("cluster", INT, "", "meta.id", "Number of its cluster, 0 when not clustered"),
     Column(
         "shift_samples", FLOAT, "", "spect.dopplerVeloc",
-        "Spectral shift against the medoid of its cluster, in samples",
+        "Spectral shift against the medoid of its cluster, in samples and fractions of them",
     ),
     Column(
         "shift_km_s", FLOAT, "km s-1", "spect.dopplerVeloc",

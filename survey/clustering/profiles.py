@@ -24,7 +24,7 @@ from survey.clustering.covariance import SharedNoise
 from survey.clustering.pair_sums import CondensedPairs, Pairs, as_pairs
 from survey.distances.distances import shifted_distances
 from survey.distances.lags import Array
-from survey.distances.shifts import align, best_shifts
+from survey.distances.shifts import TAPS, align, best_shifts, interpolation_weights
 from survey.spectra.blocks import Rows, row_blocks
 from survey.spectra.medians import masked_median
 from survey.spectra.noise import LAG, high_pass, spectral_noise
@@ -92,7 +92,7 @@ class ClusterProfiles:
 def cluster_profiles(
     flux: Rows,
     labels: NDArray[np.integer],
-    shifts: NDArray[np.integer],
+    shifts: NDArray[np.number],
     *,
     scale: NDArray[np.float64],
     noise: NDArray[np.float64],
@@ -108,8 +108,9 @@ def cluster_profiles(
         Rest-frame spectra before normalisation; it has to be indexed by columns, too.
     labels : (n,) array of int
         1..k, none empty.
-    shifts : (n,) array of int
-        Shift of every spaxel against the medoid of its cluster, by which it is aligned.
+    shifts : (n,) array
+        Shift of every spaxel against the medoid of its cluster, by which it is aligned; fractions
+        of a sample are interpolated.
     scale, noise : (n,) arrays
         Normalising factor and noise of one sample of every spaxel, both positive.
     y, x : (n,) arrays of int
@@ -123,7 +124,7 @@ def cluster_profiles(
     total, correction = np.empty((2, len(members), n_sample))
     holes = sparse.csc_array(flux.shape, dtype=bool) if bridged is None else bridged.tocsc()
     shared = SharedNoise(y, x, n_sample)
-    margin = int(np.abs(shifts).max(initial=0)) + LAG
+    margin = int(np.ceil(np.abs(shifts).max(initial=0))) + LAG + TAPS
 
     for inner, outer in _wavelength_blocks(n_spaxel, n_sample, margin):
         part = slice(inner.start - outer.start, inner.stop - outer.start)
@@ -148,6 +149,9 @@ def cluster_profiles(
     # Noise of the typical member: a median weighs each spaxel by its density at the middle.
     typical = np.array([np.median(scale[m]) / np.mean(scale[m] / noise[m]) for m in members])
     factor = typical * np.sqrt(shared.variance_of_median(labels))
+    # The level is that of aligned spectra: interpolation took some of the noise off.
+    kept = np.mean(np.sum(interpolation_weights(shifts) ** 2, axis=1))
+    noise = noise / np.sqrt(kept)
     return ClusterProfiles(
         median=median,
         error=factor[:, None] * shared.level,
@@ -213,16 +217,21 @@ def shifts_to_medoids(
     labels: NDArray[np.integer],
     medoids: NDArray[np.integer],
     max_shift: int,
-) -> NDArray[np.intp]:
+    *,
+    subsample: bool = False,
+) -> NDArray[np.number]:
     """Shift (n,) of every spaxel against the medoid of its cluster, see `best_shifts`."""
-    shifts = np.zeros(spectra.shape[0], dtype=np.intp)
+    shifts: NDArray[np.number]
+    shifts = np.zeros(spectra.shape[0], dtype=np.float64 if subsample else np.intp)
     references = spectra[np.asarray(medoids)]
     for block in row_blocks(spectra.shape, _READ_SAMPLES):
         read = spectra[block]
         for label, reference in enumerate(references, start=1):
             rows = np.flatnonzero(labels[block] == label)
             if len(rows):
-                shifts[block.start + rows] = best_shifts(read[rows], reference, max_shift)
+                shifts[block.start + rows] = best_shifts(
+                    read[rows], reference, max_shift, subsample=subsample
+                )
     return shifts
 
 

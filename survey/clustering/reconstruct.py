@@ -16,7 +16,7 @@ def reconstruct(
     flux: NDArray[np.floating],
     labels: NDArray[np.integer],
     medians: NDArray[np.floating],
-    shifts: NDArray[np.integer],
+    shifts: NDArray[np.number],
     wavelength_um: NDArray[np.float64],
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Model of every spaxel that keeps its integrated flux, and the residual.
@@ -28,7 +28,7 @@ def reconstruct(
         1..k.
     medians : (k, L) array
         Spectrum of every cluster, in the frame of its medoid, with a positive integral.
-    shifts : (n,) array of int
+    shifts : (n,) array
         Shift of every spaxel against the medoid; the model is shifted back by it.
     wavelength_um : (L,) array
 

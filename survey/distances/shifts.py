@@ -22,11 +22,19 @@ from survey.distances.lags import (
 )
 from survey.errors import DataError
 
+TAPS = 5
+"""Samples from which one at a fraction of a sample is interpolated."""
+
+MOST_FRACTION = 0.49
+"""A larger fraction is nearer to the next lag."""
+
 # Spectra handled at a time, to bound the memory of the float64 residuals.
 BATCH = 1024
 
 
-def best_shifts(spectra: Array, reference: Array, max_shift: int) -> npt.NDArray[np.int_]:
+def best_shifts(
+    spectra: Array, reference: Array, max_shift: int, *, subsample: bool = False
+) -> npt.NDArray[np.number]:
     """Shift of every spectrum at which its distance to the reference is least.
 
     Parameters
@@ -37,10 +45,13 @@ def best_shifts(spectra: Array, reference: Array, max_shift: int) -> npt.NDArray
         A finite spectrum on the same grid.
     max_shift : int
         The largest shift S in samples, less than L / 2.
+    subsample : bool
+        Whether shifts are found to a fraction of a sample, from the parabola through the distances
+        at the best lag and its neighbours; beside the largest lag they stay whole.
 
     Returns
     -------
-    int array (n,)
+    int array (n,), or float array for fractions
         s with x[k] ~ reference[k + s]; of equally good shifts, the smallest.
 
     Raises
@@ -60,24 +71,44 @@ def best_shifts(spectra: Array, reference: Array, max_shift: int) -> npt.NDArray
     common = CommonSpectrum(reference, max_shift)
     lags = lag_range(max_shift)
     smallest_first = np.argsort(np.abs(lags), kind="stable")
-    shifts = np.empty(len(spectra), np.int_)
+    shifts = np.empty(len(spectra), np.float64 if subsample else np.int_)
     for start in range(0, len(spectra), BATCH):
         batch = slice(start, start + BATCH)
         residuals = spectra[batch].astype(np.float64)
         residuals -= reference
         distances = common.distances(residuals)
-        shifts[batch] = lags[smallest_first][np.argmin(distances[:, smallest_first], axis=1)]
+        best = smallest_first[np.argmin(distances[:, smallest_first], axis=1)]
+        shifts[batch] = lags[best]
+        if subsample and max_shift:
+            shifts[batch] = lags[best] + _fractions(distances, best)
     return shifts
 
 
-def align(spectra: Array, shifts: npt.NDArray[np.integer]) -> Array:
+def _fractions(distances: Array, best: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    """By how much the least of a parabola is beside the best lag (n,), below half a sample."""
+    inner = np.clip(best, 1, distances.shape[1] - 2)
+    before, least, after = (
+        np.take_along_axis(distances, (inner + step)[:, np.newaxis], axis=1)[:, 0]
+        for step in (-1, 0, 1)
+    )
+    curvature = before + after - 2 * least
+    offset = np.divide(
+        (before - after) / 2, curvature, out=np.zeros_like(curvature), where=curvature > 0
+    )
+    return np.where(inner == best, np.clip(offset, -MOST_FRACTION, MOST_FRACTION), 0.0)
+
+
+def align(spectra: Array, shifts: npt.NDArray[np.number]) -> Array:
     """Move every spectrum onto the reference its shift refers to.
+
+    Fractions of a sample are interpolated by the fourth-order polynomial through five samples; at
+    the ends of a spectrum, where there are not as many, only whole samples are shifted.
 
     Parameters
     ----------
     spectra : array (n, L)
         Spectra, NaN allowed.
-    shifts : int array (n,)
+    shifts : array (n,)
         As returned by `best_shifts`.
 
     Returns
@@ -87,8 +118,27 @@ def align(spectra: Array, shifts: npt.NDArray[np.integer]) -> Array:
     """
     n_samples = spectra.shape[1]
     aligned = np.full_like(spectra, np.nan)
-    for shift in np.unique(shifts):
+    whole = np.rint(shifts).astype(np.intp)
+    for shift in np.unique(whole):
         here, there = overlap(int(shift), n_samples)
-        moved = shifts == shift
+        moved = whole == shift
         aligned[moved, there] = spectra[moved, here]
-    return aligned
+    weights = interpolation_weights(shifts)
+    if np.array_equal(weights[:, TAPS // 2], np.ones(len(weights))):
+        return aligned
+    padded = np.pad(aligned, ((0, 0), (TAPS // 2, TAPS // 2)), constant_values=np.nan)
+    between = sum(
+        weights[:, tap, np.newaxis] * padded[:, tap : tap + n_samples] for tap in range(TAPS)
+    )
+    return np.where(np.isfinite(between), between, aligned).astype(aligned.dtype, copy=False)
+
+
+def interpolation_weights(shifts: npt.NDArray[np.number]) -> npt.NDArray[np.float64]:
+    """Weights (n, 5) of five neighbours by which `align` moves spectra by fractions of a sample."""
+    place = np.rint(shifts) - shifts
+    nodes = np.arange(TAPS) - TAPS // 2
+    weights = np.ones((len(place), TAPS))
+    for tap, node in enumerate(nodes):
+        for other in nodes[nodes != node]:
+            weights[:, tap] *= (place - other) / (node - other)
+    return weights

@@ -3,6 +3,7 @@ import pytest
 from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.distance import pdist, squareform
 
@@ -212,6 +213,83 @@ def test_lines_of_a_rotating_cluster_are_as_narrow_as_those_of_a_spaxel():
     blurred = profiles_of(flux, labels, y, x).mean[0]
     assert aligned.max() == pytest.approx(110, rel=0.02)
     assert blurred.max() < 70
+
+
+def test_lines_between_samples_lose_no_light_in_the_median():
+    y, x = image_grid(16)
+    samples = np.arange(SAMPLES)
+    shifts = np.random.default_rng(3).uniform(-0.5, 0.5, len(y))
+    line = np.exp(-0.5 * ((samples - 150 + shifts[:, None]) / 1.3) ** 2)
+    flux = 10.0 + 100.0 * line + 0.05 * np.random.default_rng(4).normal(size=line.shape)
+    labels, medoid = np.ones(len(flux), dtype=np.int32), np.array([np.argmin(np.abs(shifts))])
+    true = 100.0 * line[medoid[0]].sum()
+    lost = {}
+    for subsample in (False, True):
+        found = shifts_to_medoids(flux, labels, medoid, max_shift=6, subsample=subsample)
+        median = profiles_of(flux, labels, y, x, found).median[0]
+        lost[subsample] = 1 - (median - 10.0)[130:170].sum() / true
+    assert lost[False] > 0.003
+    assert abs(lost[True]) < 0.001
+
+
+def with_holes(flux, rng, fraction=0.2):
+    """Spectra with samples bridged by a value that is not their own, and which these are."""
+    bridged = rng.random(flux.shape) < fraction
+    return np.where(bridged, 0.3 * flux, flux), bridged
+
+
+def sums_of(flux, labels, y, x, bridged):
+    return cluster_profiles(
+        flux,
+        labels,
+        np.zeros(len(flux), dtype=int),
+        scale=flux.mean(axis=1),
+        noise=spectral_noise(flux),
+        y=y,
+        x=x,
+        bridged=sparse.csr_array(bridged),
+    )
+
+
+def test_masked_samples_of_the_sum_are_completed_by_the_light_of_the_other_spaxels():
+    flux, labels, y, x = halves(snr=1000.0)
+    bridged_flux, bridged = with_holes(flux, np.random.default_rng(5))
+    whole = profiles_of(flux, labels, y, x)
+    profiles = cluster_profiles(
+        bridged_flux,
+        labels,
+        np.zeros(len(flux), dtype=int),
+        scale=flux.mean(axis=1),
+        noise=spectral_noise(flux),
+        y=y,
+        x=x,
+        bridged=sparse.csr_array(bridged),
+    )
+    np.testing.assert_allclose(profiles.sum, whole.sum, rtol=2e-3)
+    assert (profiles.sum_error > whole.sum_error).all()
+
+
+def test_a_sample_of_which_most_light_is_masked_has_no_sum():
+    flux, labels, y, x = halves(side=8)
+    bridged = np.zeros(flux.shape, dtype=bool)
+    bridged[labels == 1, 7] = True
+    bridged[np.flatnonzero(labels == 1)[0], 7] = False
+    profiles = sums_of(flux, labels, y, x, bridged)
+    assert np.isnan(profiles.sum[0, 7])
+    assert np.isnan(profiles.sum_error[0, 7])
+    assert np.isfinite(np.delete(profiles.sum, 7, axis=1)).all()
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.8])
+def test_errors_of_the_sum_are_its_scatter_also_if_neighbours_share_noise(smoothing):
+    truth = halves(snr=1e6, smoothing=smoothing)[0]
+    pulls = []
+    for seed in range(12):
+        flux, labels, y, x = halves(smoothing=smoothing, seed=seed)
+        profiles = profiles_of(flux, labels, y, x)
+        true = np.array([truth[labels == label].sum(axis=0) for label in (1, 2)])
+        pulls.append((profiles.sum - true) / profiles.sum_error)
+    assert np.std(pulls) == pytest.approx(1.0, abs=0.15)
 
 
 def test_profiles_reach_the_ends_of_the_grid_though_spaxels_are_shifted():

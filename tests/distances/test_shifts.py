@@ -40,6 +40,34 @@ def test_displacements_are_found_and_undone(starts, seed):
     np.testing.assert_array_equal(aligned[known], np.broadcast_to(reference, aligned.shape)[known])
 
 
+@given(st.floats(-5, 5))
+@settings(max_examples=30, deadline=None)
+def test_fractions_of_a_sample_are_found_and_undone(start):
+    reference = line_spectrum(40)
+    spectra = np.array([line_spectrum(40 - start)]) + 0.01 * start
+    (shift,) = best_shifts(spectra, reference, 7, subsample=True)
+    assert shift == pytest.approx(start, abs=0.05)
+    (aligned,) = align(spectra, np.array([start]))
+    middle = slice(12, -12)
+    np.testing.assert_allclose(aligned[middle], reference[middle], atol=0.02)
+
+
+def test_fractions_beside_the_largest_lag_and_without_a_shift_are_none():
+    spectra = np.array([line_spectrum(33), line_spectrum(36.6)])
+    reference = line_spectrum(40)
+    assert best_shifts(spectra, reference, 3, subsample=True).tolist() == [3.0, 3.0]
+    assert best_shifts(spectra[:, :40], reference[:40], 0, subsample=True).tolist() == [0.0, 0.0]
+
+
+@given(st.floats(-3, 3))
+def test_interpolation_keeps_a_constant_and_as_many_samples_as_a_whole_shift(shift):
+    flat = np.full((1, 40), 7.0)
+    aligned = align(flat, np.array([shift]))
+    known = np.isfinite(aligned)
+    np.testing.assert_allclose(aligned[known], 7.0)
+    assert (~known).sum() == abs(round(shift))
+
+
 def test_shifts_are_those_of_the_clustering_distance():
     rng = np.random.default_rng(1)
     spectra = np.array([line_spectrum(40 + offset) for offset in rng.integers(-5, 6, 30)])

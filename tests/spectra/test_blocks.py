@@ -118,9 +118,10 @@ def test_clusters_of_spectra_in_pieces_are_described_like_those_in_memory(voxels
     np.testing.assert_allclose(stacked_snr(flux, labels), stacked_snr(given.flux, labels), 1e-4)
     y, x = np.divmod(np.arange(n), 12)
     options = {"scale": given.scale, "noise": given.noise, "y": y, "x": x}
+    options["bridged"] = given.bridged
     whole = cluster_profiles(given.flux, labels, shifts, **options)
     made = cluster_profiles(flux, labels, shifts, **options)
-    for name in ("median", "error", "std", "mean", "weighted_mean"):
+    for name in ("median", "error", "std", "mean", "weighted_mean", "sum", "sum_error"):
         np.testing.assert_array_equal(getattr(made, name), getattr(whole, name))
 
 

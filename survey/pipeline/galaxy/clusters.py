@@ -39,8 +39,8 @@ class Clusters:
     prepared : Prepared
         Its clustered spaxels.
     cut : Cut
-    shifts : (n,) array of int
-        Of every clustered spaxel against the medoid of its cluster, in samples.
+    shifts : (n,) array
+        Of every clustered spaxel against the medoid of its cluster, in samples and their fractions.
     profiles : ClusterProfiles
     geometry : ClusterGeometry
     centre : (y, x)
@@ -51,7 +51,7 @@ class Clusters:
     cube: xr.Dataset
     prepared: Prepared
     cut: Cut
-    shifts: NDArray[np.intp]
+    shifts: NDArray[np.number]
     profiles: ClusterProfiles
     geometry: ClusterGeometry
     centre: tuple[float, float]
@@ -68,7 +68,7 @@ class Clusters:
     def at_limit(self) -> NDArray[np.bool_]:
         """(n,) whether the best shift is the largest allowed."""
         limit = self.prepared.max_shift
-        return (np.abs(self.shifts) == limit) & (limit > 0)
+        return (np.abs(np.rint(self.shifts)) == limit) & (limit > 0)
 
 
 def cut_tree(prepared: Prepared, tree: TreeResult, settings: Settings) -> Cut:
@@ -101,7 +101,9 @@ def describe_clusters(
     y, x = (cube[axis].values[prepared.spaxels] for axis in "yx")
     brightness = prepared.brightness
     medoids = _medoids(prepared, tree, cut.labels, settings)
-    shifts = shifts_to_medoids(prepared.spectra, cut.labels, medoids, prepared.max_shift)
+    shifts = shifts_to_medoids(
+        prepared.spectra, cut.labels, medoids, prepared.max_shift, subsample=True
+    )
     profiles = cluster_profiles(
         prepared.flux,
         cut.labels,
