@@ -97,9 +97,12 @@ def execute(plan: RunPlan, *, quiet: bool) -> RunOutcome:
     from survey.engine.cluster import LazyCluster
     from survey.pipeline.classification.run import run_and_classify
     from survey.pipeline.galaxy.task import GalaxyReport
+    from survey.pipeline.run.earlier_results import note_of_earlier_results
     from survey.report.run import draw_galaxy_figures, write_page
 
     draw = draw_galaxy_figures if plan.settings.report.figures else None
+    if (note := note_of_earlier_results(plan.root)) and not quiet:
+        print_warning(note)
 
     def show_dashboard(client: Any) -> None:
         if client.dashboard_link and plan.settings.engine.dashboard and not quiet:

@@ -24,8 +24,8 @@ class Integrals:
 
     `error_propagated` follows from the errors given, independent from sample to sample;
     `scatter` is that of the side samples about the continuum. `continuum` is its level in the
-    middle of the feature, per micron, and `continuum_error` its error by that scatter. `kernel`
-    (M, K) holds the weights of the samples that made the flux.
+    middle of the feature, per micron, `continuum_error` its error by that scatter, `width` that of
+    the window in micron. `kernel` (M, K) holds the weights of the samples that made the flux.
     """
 
     flux: Floats
@@ -33,6 +33,7 @@ class Integrals:
     scatter: Floats
     continuum: Floats
     continuum_error: Floats
+    width: Floats
     kernel: Floats
 
     @property
@@ -50,8 +51,8 @@ class Integrals:
 class RawFlux:
     """One integrated feature, detected or not; NaN where impossible.
 
-    `continuum` is per micron, as its error. `edge` where the spectrum ends too soon on one side, or
-    data are missing.
+    `continuum` is per micron, as its error; `width_um` is that of the window. `edge` where the
+    spectrum ends too soon on one side, or data are missing.
     """
 
     flux: float
@@ -60,6 +61,7 @@ class RawFlux:
     continuum: float
     edge: bool
     continuum_error: float = np.nan
+    width_um: float = 0.0
 
     @property
     def error(self) -> float:
@@ -106,6 +108,7 @@ def integrate_above_continuum(
             scatter=scatter,
             continuum=_dot(leverage, flux),
             continuum_error=scatter * np.sqrt(_dot(leverage, leverage)),
+            width=width,
             kernel=kernel,
         )
 

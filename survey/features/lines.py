@@ -189,6 +189,9 @@ def _integrate(
     found = integrate_windows(spectrum, windows, background.free, shares, extent)
     integrals = found.integrals
     error = background.error_of(windows.centre_um, integrals, found.index)
+    # What a straight line takes for flux of the smooth continuum, where it may be curved.
+    smooth = np.sum(integrals.kernel * background.fringes.continuum[found.index], axis=1)
+    error = np.where(found.straight, np.hypot(error, smooth), error)
     touched = spectrum.length_um(spectrum.good, windows.low_um, windows.high_um) > 0
     columns = np.array(
         [
@@ -197,12 +200,13 @@ def _integrate(
             error,
             integrals.continuum,
             integrals.continuum_error,
+            integrals.width,
         ]
     )
     columns[:, ~measurable(spectrum, windows)] = np.nan
     return [
-        RawFlux(flux, propagated, empirical, continuum, edge, continuum_error)
-        for flux, propagated, empirical, continuum, continuum_error, edge in zip(
+        RawFlux(flux, propagated, empirical, continuum, edge, continuum_error, width)
+        for flux, propagated, empirical, continuum, continuum_error, width, edge in zip(
             *columns.tolist(), (found.short & touched).tolist(), strict=True
         )
     ]

@@ -314,4 +314,7 @@ def _equivalent_width(raw: RawFlux) -> tuple[float, float]:
     if not raw.continuum > CONTINUUM_SIGMA * raw.continuum_error:
         return np.nan, np.nan
     width = raw.flux / raw.continuum
-    return width, float(np.hypot(raw.error, width * raw.continuum_error) / raw.continuum)
+    # A continuum that is too high makes the flux too small by as much as the window is wide.
+    from_continuum = width * (width + 2 * raw.width_um) * raw.continuum_error**2
+    variance = raw.error**2 + max(from_continuum, 0.0)
+    return width, float(np.sqrt(variance) / raw.continuum)

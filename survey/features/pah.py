@@ -71,6 +71,7 @@ def integrate_band(
         error_empirical=float(np.sqrt(variance + line_variance)),
         continuum=float(integrals.continuum[0]),
         edge=edge,
+        width_um=float(integrals.width[0]),
         continuum_error=float(
             np.hypot(integrals.continuum_error[0], _spread_of_choices(integrals.continuum))
         ),

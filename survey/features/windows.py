@@ -105,12 +105,15 @@ class LineWindows:
 class WindowIntegrals:
     """Integrals over M windows, the samples they were made from, and where a side is short.
 
+    `straight` where the sides were too short for a curved continuum.
+
     `index` (M, K) are positions in the spectrum of the columns of `integrals.kernel`.
     """
 
     integrals: Integrals
     index: Ints
     short: Bools
+    straight: Bools
 
 
 def full_windows(
@@ -216,7 +219,7 @@ def integrate_windows(
     integrals = integrate_above_continuum(
         x, spectrum.flux[index], spectrum.error[index], weights, sides, curved
     )
-    return WindowIntegrals(integrals, index, short)
+    return WindowIntegrals(integrals, index, short, too_short)
 
 
 def _nearest_on_both_sides(usable: Bools, red: Bools, wanted: Floats) -> tuple[Bools, Bools, Bools]:

@@ -28,6 +28,7 @@ from survey.pipeline.reference import (
     relative_tables,
     run_vocabulary,
 )
+from survey.pipeline.run.earlier_results import record_versions
 from survey.pipeline.run.ledger import COMPLETE, INTERRUPTED, Ledger
 from survey.pipeline.run.lock import exclusive
 from survey.pipeline.run.publisher import PeriodicPublisher
@@ -102,6 +103,7 @@ def run_survey(
         settings = settings.model_copy(update={"tables": tables})
         write_targets(targets, root / TARGETS_FILE)
         write_run_record(root, settings)
+        record_versions(root)
         PartStore(root).sweep_inflight()
         sweep_scratch(root)
         ledger, results = Ledger(root), Results()
