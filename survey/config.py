@@ -225,15 +225,15 @@ class ClassSettings(_Table):
     labels the one that holds most of it.
 
     `class` is by `method`: "mixture" (one Gaussian a class), "logistic" or "forest"; a forest of
-    `trees` is grown in any case. Predictors are the set `predictors` of
+    three times `trees` is grown in any case. Predictors are the set `predictors` of
     `catalogs/data/predictors.ecsv`, or if none is given the one with the name of `ratios`, a set of
     `catalogs/data/ratios.ecsv` in whose planes the classes are drawn. The slope is left out without
     use_slope; with use_latents the latents of the catalog are added (`survey latent fit RUN`).
     Predictors are perturbed within their errors in each of the `draws`.
 
     With `spread`, the way of Hermosa Munoz et al., predictors are the ratios and the slope, labels
-    are first spread to clusters that resemble them, and every draw grows a forest. Labels are
-    spread over a graph of nearest `neighbours` (kernel = "knn") or by distance (kernel = "rbf",
+    are first spread to clusters that resemble them, and every draw grows a forest of `trees`. They
+    are spread over a graph of nearest `neighbours` (kernel = "knn") or by distance (kernel = "rbf",
     gamma); a label gives the share `alpha` to its neighbours. A tree sees at most rows_per_tree
     clusters, and neighbours are searched among at most rows_per_graph.
     """

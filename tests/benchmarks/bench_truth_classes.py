@@ -27,7 +27,7 @@ from table import Line, print_table
 from truth_archives import CLASSES, Archive, archive_of
 
 from catalogs.reference import packaged_reference
-from survey.classes.methods.registry import METHODS, FitOptions
+from survey.classes.methods.registry import METHODS
 from survey.classes.monte_carlo import run_draws
 from survey.classes.prediction import predict_draws, train_methods
 from survey.classes.results import MIN_REACHED, UNCERTAIN_BELOW
@@ -37,7 +37,7 @@ from survey.classes.training import scaled_predictors
 from survey.classes.types import UNLABELLED
 from survey.config import ClassSettings, EngineSettings
 from survey.engine.cluster import Cluster, connect
-from survey.pipeline.classification.monte_carlo import method_of
+from survey.pipeline.classification.monte_carlo import fit_options, method_of
 from survey.pipeline.classification.sample import sample_of, used_by
 
 DRAWS = 30
@@ -108,8 +108,7 @@ def judge(archive: Archive, recipe: Recipe) -> Judged | None:
         arrived = (done.reached.mean >= MIN_REACHED)[:, np.newaxis]
         p, held_out = (np.where(arrived, s.mean, np.nan) for s in (done.p, done.p_held_out))
     else:
-        options = FitOptions(settings.trees, settings.rows_per_tree, settings.seed)
-        trained = train_methods(labelled, [settings.method], options)
+        trained = train_methods(labelled, [settings.method], fit_options(settings))
         sums = predict_draws(trained, settings.method, range(DRAWS), settings.seed)
         p, held_out = sums.p.mean, sums.p_held_out.mean
     never = ~rows["labelled_galaxy"].to_numpy(bool)
@@ -137,7 +136,7 @@ def learnable(archives: Sequence[Archive], method: str) -> Iterator[Judged]:
     _, predictors = scaled_predictors(LabelledSample(sample, truth, CLASSES))
     for own in range(len(archives)):
         labels = np.where(number == own, UNLABELLED, truth).astype(np.int32)
-        fit = METHODS[method].fit(predictors, labels, len(CLASSES), FitOptions(100, 4096, 0))
+        fit = METHODS[method].fit(predictors, labels, len(CLASSES), fit_options(ClassSettings()))
         p = fit.probabilities(predictors[number == own])
         yield Judged(p, truth[number == own], np.ones(len(p), dtype=bool))
 

@@ -2,8 +2,8 @@
 
 The gain by equivalent widths rests on the simulator's classes. These spectra, of JWST, show where
 real regions lie: a star-forming region and the whole of NGC 7469 (a Seyfert galaxy with a ring of
-star formation), and VV 114 (a merger, mostly star formation). The simulated
-clumps were fitted to the region, which therefore is no independent evidence. They are in ../shared/data beside the
+star formation), and VV 114 (a merger, mostly star formation). The simulated clumps were fitted to
+the region, which therefore is no independent evidence. The spectra are in ../shared/data beside the
 checkout, as for the tests.
 """
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survey.classes.methods.forest import GrownTree
-from survey.classes.types import Bools, Floats, Floats32
+from survey.classes.types import Floats, Floats32
 
 LEAF = -1
 
@@ -42,23 +42,14 @@ class FlatForest:
     threshold: Floats
     fraction: Floats
 
-    def probabilities(self, predictors: Floats32, trees: Bools | None = None) -> Floats:
-        """Mean over the trees of the fractions in the leaves, for clusters (N, P): (N, C).
-
-        With `trees` (N, T), over these trees of each cluster only; NaN where it has none.
-        """
+    def probabilities(self, predictors: Floats32) -> Floats:
+        """Mean over the trees of the fractions in the leaves, for clusters (N, P): (N, C)."""
         predictors = np.asarray(predictors, np.float32)
         step = max(1, PLACES_AT_ONCE // len(self.roots))
-        parts = []
-        for start in range(0, len(predictors), step):
-            found = self.fraction[self._leaves(predictors[start : start + step])]
-            if trees is None:
-                parts.append(found.mean(axis=1))
-                continue
-            counted = trees[start : start + step]
-            with np.errstate(invalid="ignore"):
-                total = np.einsum("ntc,nt->nc", found, counted.astype(np.float64))
-                parts.append(total / counted.sum(axis=1)[:, np.newaxis])
+        parts = [
+            self.fraction[self._leaves(predictors[start : start + step])].mean(axis=1)
+            for start in range(0, len(predictors), step)
+        ]
         return np.concatenate([np.empty((0, self.fraction.shape[1])), *parts])
 
     def _leaves(self, predictors: Floats32) -> NDArray[np.int32]:

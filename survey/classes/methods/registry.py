@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.classes.methods.forest import grow_trees
+from survey.classes.methods.forest import GrownTree, grow_trees
 from survey.classes.methods.forest_arrays import (
     FlatForest,
     flatten,
@@ -72,20 +72,32 @@ class FitOptions:
 class Forest:
     """A forest that is grown once, from clusters as measured.
 
-    `unseen` (N, T) are the clusters that each tree was not grown from; empty for a stored forest.
+    `unseen` (N, T) are the clusters that each tree was not grown from. A stored forest has only its
+    `nodes`; one that was just grown is applied by its `trees`, which is faster.
     """
 
     nodes: FlatForest
     importance: Floats
     unseen: Bools
+    trees: tuple[GrownTree, ...] = ()
 
     def probabilities(self, predictors: Floats32) -> Floats:
         """Mean probabilities (N, C) of the trees."""
-        return self.nodes.probabilities(predictors)
+        if not self.trees:
+            return self.nodes.probabilities(predictors)
+        total = np.zeros((len(predictors), self.nodes.fraction.shape[1]))
+        for tree in self.trees:
+            total += tree.probabilities(predictors)
+        return total / len(self.trees)
 
     def out_of_bag(self, predictors: Floats32) -> Floats:
-        """Probabilities (N, C) by the trees that were not grown from the cluster, NaN without."""
-        return self.nodes.probabilities(predictors, self.unseen)
+        """Probabilities (N, C) of the sample by the trees not grown from a cluster; or NaN."""
+        total = np.zeros((len(predictors), self.nodes.fraction.shape[1]))
+        for number, tree in enumerate(self.trees):
+            rows = self.unseen[:, number]
+            total[rows] += tree.probabilities(predictors[rows])
+        with np.errstate(invalid="ignore"):
+            return np.asarray(total / self.unseen.sum(axis=1)[:, np.newaxis])
 
     @property
     def weights(self) -> Floats:
@@ -115,6 +127,7 @@ def fit_forest(predictors: Floats32, labels: Labels, n_classes: int, options: Fi
         nodes=flatten(trees),
         importance=np.mean([tree.importances for tree in trees], axis=0),
         unseen=np.stack([tree.unseen(len(labels)) for tree in trees], axis=1),
+        trees=tuple(trees),
     )
 
 

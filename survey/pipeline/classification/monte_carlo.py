@@ -34,6 +34,9 @@ ROWS_PER_PORTION = 20_000
 
 MODEL_FILE = "model.skops"
 
+TIMES_AS_MANY_TREES = 3
+"""Of a forest that is grown once, for all draws, as of one that every draw grows."""
+
 T = TypeVar("T")
 
 
@@ -116,6 +119,12 @@ def method_of(settings: ClassSettings) -> Method:
     return Method(**settings.model_dump(include=set(Method.__dataclass_fields__)))
 
 
+def fit_options(settings: ClassSettings) -> FitOptions:
+    """With what methods are fitted once."""
+    trees = TIMES_AS_MANY_TREES * settings.trees
+    return FitOptions(trees, settings.rows_per_tree, settings.seed)
+
+
 @lru_cache(maxsize=1)
 def labelled_sample(folder: Path, settings: ClassSettings) -> LabelledSample:
     """The labelled sample of a part, for training."""
@@ -127,8 +136,7 @@ def labelled_sample(folder: Path, settings: ClassSettings) -> LabelledSample:
 @lru_cache(maxsize=1)
 def trained_sample(folder: Path, settings: ClassSettings) -> TrainedSample:
     """All methods trained on the sample of a part; the same in every process."""
-    options = FitOptions(settings.trees, settings.rows_per_tree, settings.seed)
-    return train_methods(labelled_sample(folder, settings), METHODS, options)
+    return train_methods(labelled_sample(folder, settings), METHODS, fit_options(settings))
 
 
 @lru_cache(maxsize=1)
