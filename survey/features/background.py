@@ -15,6 +15,10 @@ from survey.features.spectrum import Bools, Floats, Ints, Spectrum
 from survey.features.windows import free_samples
 
 
+MIN_FREE = 0.4
+"""Share of the samples that must be out of reach of all catalogued lines."""
+
+
 @dataclass(frozen=True)
 class Background:
     """One spectrum, with continuum, noise and fringes from its line-free samples, `free` (L,)."""
@@ -26,8 +30,14 @@ class Background:
 
     @classmethod
     def of(cls, spectrum: Spectrum, lines: Sequence[Line]) -> Background:
-        """Look at the spectrum between the lines."""
+        """Look at the spectrum between the lines.
+
+        At low resolution the catalogued lines leave nothing between them. Then only common lines are
+        kept out of the continuum: rare ones could not be told from it.
+        """
         free = free_samples(spectrum, lines)
+        if free.sum() < MIN_FREE * spectrum.good.sum():
+            free = free_samples(spectrum, [line for line in lines if line.common])
         fringes = find_fringes(spectrum, free)
         return cls(
             spectrum=spectrum,

@@ -138,7 +138,7 @@ def _accuracies(seed: int, ratio_set: str, noise: float) -> dict[str, float]:
     predictors = scaling_of(labelled)(labelled.sample.measured())
     neighbours = KNeighborsClassifier(5).fit(predictors[half], classes[half])
     two = classes < 2
-    neon_iii, neon_ii = labelled.sample.fluxes.flux[:, [3, 4]].T
+    neon_iii, neon_ii = labelled.sample.fluxes.or_limit[:, [3, 4]].T
     cut = np.where(np.log10(neon_iii / neon_ii) > -0.5, 0, 1)
     found, rest = outcome.found.p, ~half & np.isfinite(outcome.found.p[:, 0])
     return {
