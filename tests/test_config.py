@@ -65,7 +65,24 @@ def test_a_shift_is_samples_or_a_velocity(shift, velocity):
     assert build_settings({"distance": {"shift": shift}}).distance.shift_km_s == velocity
 
 
-@pytest.mark.parametrize("classes", [["AGN"], ["AGN", "AGN"], ["AGN", "oob_AGN"], ["AGN", "S F"]])
+def test_the_preset_of_the_paper_spreads_labels_and_grows_forests_in_a_thousand_draws():
+    classes = build_settings({"preset": "gatos"}).classes
+    assert (classes.method, classes.spread, classes.draws) == ("forest", True, 1000)
+    assert not build_settings({}).classes.spread
+
+
+@pytest.mark.parametrize(
+    "classes", [{"spread": True}, {"spread": True, "method": "forest", "predictors": "ch3"}]
+)
+def test_labels_are_spread_for_forests_of_ratios_alone(classes):
+    with pytest.raises(ConfigError, match="spread = true"):
+        build_settings({"classes": {"method": "mixture"} | classes})
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [["AGN"], ["AGN", "AGN"], ["AGN", "oob_AGN"], ["AGN", "S F"], ["AGN", "rf"], ["err", "SF"]],
+)
 def test_classes_that_cannot_be_columns_are_refused(classes):
     with pytest.raises(ConfigError, match=r"classes\.classes"):
         build_settings({"classes": {"classes": classes}})
