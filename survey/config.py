@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-import warnings
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from survey.errors import ConfigError, SettingsWarning
+from survey.earlier_settings import note_old_defaults, without_removed
+from survey.errors import ConfigError
 
 WavelengthRange = tuple[float, float]
 WHOLE_WINDOW = "full"
@@ -360,31 +360,11 @@ class Settings(_Table):
     report: ReportSettings = ReportSettings()
 
 
-REMOVED: dict[str, tuple[Any, str]] = {
-    "distance.representation": (
-        "spectrum",
-        "Spaxels are compared by their spectra; docs/method.md has the measurements.",
-    ),
-    "distance.latents": (8, "It belonged to distance.representation, which is gone."),
-    "distance.model": (None, "It belonged to distance.representation, which is gone."),
-}
-"""Settings of earlier versions: the value without effect, and advice for other values.
-
-Records of runs have every setting, so records of earlier versions have these too.
-"""
-
-REMOVED_VALUES: dict[str, dict[Any, str]] = {
-    "linkage.path": {
-        "aligned": 'Use "auto": if memory is short it takes "two-stage", which is more exact.'
-    }
-}
-"""Values that settings of earlier versions could have, and advice."""
-
-
 def build_settings(values: dict[str, Any], *, source: str | Path | None = None) -> Settings:
     """Validate nested settings; the preset gives those that are not in `values`.
 
-    A removed setting is dropped with a `SettingsWarning` if its value has no effect.
+    A removed setting is dropped with a `SettingsWarning` if its value has no effect. Another
+    says what the new defaults are, where the record of an earlier version keeps the old ones.
 
     Raises
     ------
@@ -392,7 +372,8 @@ def build_settings(values: dict[str, Any], *, source: str | Path | None = None) 
         For an unknown key or a value out of range (all problems in one message), and for a
         removed setting whose value had an effect.
     """
-    values = _without_removed(values, source)
+    values = without_removed(values, source)
+    note_old_defaults(values, source)
     preset = values.get("preset", "default")
     merged = _merge(PRESETS.get(preset, {}), values)
     try:
@@ -427,30 +408,6 @@ def fingerprint(*values: Any) -> str:
     """A short digest of JSON values, the same on every machine (blake2b, 128 bits)."""
     canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
-
-
-def _without_removed(values: dict[str, Any], source: str | Path | None) -> dict[str, Any]:
-    tables = {name: dict(v) if isinstance(v, dict) else v for name, v in values.items()}
-    dropped = []
-    for path, (harmless, advice) in REMOVED.items():
-        table, key = path.split(".")
-        given = tables.get(table)
-        if not isinstance(given, dict) or key not in given:
-            continue
-        if given.pop(key) != harmless:
-            raise ConfigError(f"{path} was removed", file=source, advice=advice)
-        dropped.append(path)
-    for path, removed in REMOVED_VALUES.items():
-        table, key = path.split(".")
-        given = tables.get(table)
-        value = given.get(key) if isinstance(given, dict) else None
-        if value in removed:
-            raise ConfigError(f'{path} = "{value}" was removed', file=source, advice=removed[value])
-    if dropped:
-        where = f"{source}: " if source else ""
-        text = f"{where}settings that do nothing any more are ignored: {', '.join(dropped)}"
-        warnings.warn(text, SettingsWarning, stacklevel=3)
-    return tables
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
