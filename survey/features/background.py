@@ -14,7 +14,6 @@ from survey.features.fringes import Fringes, find_fringes
 from survey.features.spectrum import Bools, Floats, Ints, Spectrum
 from survey.features.windows import free_samples
 
-
 MIN_FREE = 0.4
 """Share of the samples that must be out of reach of all catalogued lines."""
 
@@ -32,8 +31,8 @@ class Background:
     def of(cls, spectrum: Spectrum, lines: Sequence[Line]) -> Background:
         """Look at the spectrum between the lines.
 
-        At low resolution the catalogued lines leave nothing between them. Then only common lines are
-        kept out of the continuum: rare ones could not be told from it.
+        At low resolution the catalogued lines leave nothing between them. Then only common lines
+        are kept out of the continuum: rare ones could not be told from it.
         """
         free = free_samples(spectrum, lines)
         if free.sum() < MIN_FREE * spectrum.good.sum():
