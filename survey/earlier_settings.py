@@ -38,6 +38,12 @@ OLD_DEFAULTS: dict[str, tuple[Any, str]] = {
 }
 """Defaults of version 0.1.0 that have changed, and what is said of each."""
 
+NEW = {
+    "classes.method": 'the former way is method = "forest" with classes.spread = true',
+    "prepare.mask_impossible": "impossible voxels are masked",
+}
+"""Settings that 0.1.0 did not have and that change results, and what is said of each."""
+
 SIGNATURE = ("cut.criterion", "cut.k_min", "cut.k_max")
 """Settings that are all there, at their old defaults, only in a record of 0.1.0."""
 
@@ -70,16 +76,16 @@ def without_removed(values: dict[str, Any], source: str | Path | None) -> dict[s
 
 
 def note_old_defaults(values: dict[str, Any], source: str | Path | None) -> None:
-    """Warn if a record of 0.1.0 keeps defaults that have changed since."""
+    """Warn if a record of 0.1.0 keeps changed defaults, or lacks settings that are new."""
     kept = [path for path, (old, _) in OLD_DEFAULTS.items() if _value(values, path) == old]
-    if set(SIGNATURE) <= set(kept):
-        said = "; ".join(
-            f"{path} = {_value(values, path)!r} ({OLD_DEFAULTS[path][1]})" for path in kept
-        )
-        _warn(
-            f"defaults of version 0.1.0 are kept: {said}. Delete these lines to take the new ones.",
-            source,
-        )
+    if not set(SIGNATURE) <= set(kept):
+        return
+    said = [f"{path} = {_value(values, path)!r} ({OLD_DEFAULTS[path][1]})" for path in kept]
+    text = f"defaults of 0.1.0 are kept: {'; '.join(said)}. Delete these lines to take the new ones"
+    new = [f"{path} ({what})" for path, what in NEW.items() if _value(values, path) is None]
+    if new:
+        text += f". New, and at their defaults: {'; '.join(new)}"
+    _warn(f"{text}.", source)
 
 
 def _value(values: dict[str, Any], path: str) -> Any:

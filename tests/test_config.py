@@ -116,7 +116,13 @@ def test_a_record_that_keeps_old_defaults_is_told_the_new_ones_and_keeps_its_own
     with pytest.warns(SettingsWarning) as caught:
         settings = build_settings(RECORD_OF_0_1_0)
     (warning,) = caught
-    for words in ("cut.k_min = 3", 'default is "average" now', "the walk now", "low_snr_rule"):
+    for words in (
+        "cut.k_min = 3",
+        'default is "average" now',
+        "the walk now",
+        "low_snr_rule",
+        "classes.method",
+    ):
         assert words in str(warning.message)
     assert (settings.linkage.method, settings.cut.k_min, settings.cut.k_max) == ("ward", 3, 12)
     assert settings.profiles.low_snr_rule == "scatter"
