@@ -39,7 +39,8 @@ test-cluster: $(VENV)/.installed-dev  ## surveys over SSH and in SLURM jobs on t
 bench: $(VENV)/.installed-dev  ## speed and memory, as ratios measured in one run
 	$(BIN)/python tests/benchmarks/run.py
 
-bench-truth: $(VENV)/.installed-dev  ## classes of simulated surveys against the truth, and an archive (about 20 minutes)
+bench-truth: $(VENV)/.installed-dev  ## clusters and classes of simulated surveys against the truth, and an archive (about 40 minutes)
+	$(BIN)/python tests/benchmarks/bench_truth_cut.py
 	$(BIN)/python tests/benchmarks/bench_truth.py
 	$(BIN)/python tests/benchmarks/bench_large_sample.py
 
