@@ -136,7 +136,6 @@ class Spaxels:
 
 def judged(case: TruthCase) -> list[Row]:
     """Make a cube, divide it by every method, and score all."""
-    os.nice(5)
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as name:
         target, truth = case.make(Path(name))
@@ -205,13 +204,27 @@ def print_scores(rows: pd.DataFrame) -> None:
         wrong = (uniform["k"][uniform["method"] == method] > 1).sum()
         print(line + ("" if method.startswith("best") else f"{wrong:4d}"))
     for name, group in groups.items():
-        for method in ("walk, average", "best k, average"):
-            of = group[group["method"] == method].groupby("snr")["ari"].mean()
+        for method, of in indices_by_snr(group).items():
             values = "  ".join(f"{snr:.0f}: {value:.2f}" for snr, value in of.items())
             print(f"index by S/N, {name}, {method}: {values}")
     ratio = rows["walk_over_distances"]
     print(f"processor time of the walk / of the distances: median {ratio.median():.2f}, "
           f"largest {ratio.max():.2f}")  # fmt: skip
+
+
+def indices_by_snr(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    """Mean index of the walk, and of the best k of its tree and of any tree, by S/N."""
+    cubes = ["kind", "seed", "snr", "number"]
+    of_trees = rows[rows["method"].isin([f"best k, {method}" for method in METHODS])]
+    return {
+        "walk, average": _by_snr(rows[rows["method"] == "walk, average"]),
+        "best k, average": _by_snr(rows[rows["method"] == "best k, average"]),
+        "best k of three trees": _by_snr(of_trees.groupby(cubes, as_index=False)["ari"].max()),
+    }
+
+
+def _by_snr(rows: pd.DataFrame) -> pd.Series:
+    return rows.groupby("snr")["ari"].mean()
 
 
 def cases_of(seeds: str) -> Iterator[TruthCase]:

@@ -252,7 +252,9 @@ class Emission:
         """Spectrum of one kind of region at rest wavelengths."""
         return np.interp(rest_um, *self.spectra[number]) / self.level[number]
 
-    def moving(self, number: int, wavelength_um: np.ndarray, velocity_km_s: np.ndarray):  # type: ignore[no-untyped-def]
+    def moving(
+        self, number: int, wavelength_um: np.ndarray, velocity_km_s: np.ndarray
+    ) -> np.ndarray:
         """(plane, y, x) the same at observed wavelengths, at the velocity of every spaxel."""
         stretch = (1 + REDSHIFT) * (1 + velocity_km_s / LIGHT_KM_S)
         return self.of(number, wavelength_um[:, None, None] / stretch)

@@ -67,13 +67,13 @@ def capivara_tree(flux: np.ndarray) -> np.ndarray:
     flux : (n, M) array
         Spectra before they are normalised.
     """
-    values = np.asarray(flux, dtype=np.float32)
+    values = np.ascontiguousarray(flux, dtype=np.float32)
     condensed = absolute_differences(values - np.median(values, axis=1, keepdims=True))
     return linkage(condensed, "ward")
 
 
 @njit(fastmath=True)
-def absolute_differences(values):  # type: ignore[no-untyped-def]
+def absolute_differences(values: np.ndarray) -> np.ndarray:
     """Condensed sums of absolute differences of all pairs of rows."""
     n, size = values.shape
     found = np.empty(n * (n - 1) // 2)
