@@ -39,8 +39,10 @@ test-cluster: $(VENV)/.installed-dev  ## surveys over SSH and in SLURM jobs on t
 bench: $(VENV)/.installed-dev  ## speed and memory, as ratios measured in one run
 	$(BIN)/python tests/benchmarks/run.py
 
-bench-truth: $(VENV)/.installed-dev  ## clusters and classes of simulated surveys against the truth, and an archive (about 40 minutes)
+bench-truth: $(VENV)/.installed-dev  ## clusters, fluxes and classes against the truth, and an archive (about two hours, less the second time)
 	$(BIN)/python tests/benchmarks/bench_truth_cut.py
+	$(BIN)/python tests/benchmarks/bench_truth_fluxes.py
+	$(BIN)/python tests/benchmarks/bench_truth_classes.py
 	$(BIN)/python tests/benchmarks/bench_truth.py
 	$(BIN)/python tests/benchmarks/bench_large_sample.py
 

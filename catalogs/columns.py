@@ -1,9 +1,9 @@
-"""The declaration of every column of the catalog; nothing is declared elsewhere.
+"""The declaration of every column of the catalog.
 
 A column has its type, unit, UCD (the IVOA's vocabulary for what a column means) and
 description here. The Arrow schema, the metadata of the Parquet files, the headers of exported
 tables and the documentation are made from that, by `catalogs.schema`. Units are written as in
-the VOUnits standard.
+the VOUnits standard. Columns of classifications are in `catalogs.class_columns`.
 """
 
 from __future__ import annotations
@@ -199,11 +199,13 @@ CLUSTERS = (
         "label_coverage", DOUBLE, "", "stat.value;arith.ratio",
         "Largest fraction of its spaxels that regions of one class cover",
     ),
-    Column("class", STRING, "", "src.class", "Most probable class"),
+    Column("class", STRING, "", "src.class", "Most probable class, by the method of the settings"),
+    Column("class_rf", STRING, "", "src.class", "Most probable class by a random forest"),
     Column("margin", DOUBLE, "", "stat.probability", "Probability of its class less the next"),
     Column(
         "reached", DOUBLE, "", "stat.value;arith.ratio",
-        "Fraction of the Monte Carlo draws in which a label arrived",
+        "Fraction of the Monte Carlo draws in which a label arrived; missing where labels are not "
+        "spread",
     ),
     _flags("clusters"),
 )  # fmt: skip
@@ -223,23 +225,6 @@ RATIO_FAMILY = (
     ),
 )  # fmt: skip
 """Columns of every ratio in the named sets of `catalogs/data/ratios.ecsv`."""
-
-CLASS_FAMILY = (
-    Column("p_{class}", DOUBLE, "", "stat.probability", "Probability of class {class}"),
-    Column(
-        "p_{class}_err", DOUBLE, "", "stat.stdev;stat.probability",
-        "Standard deviation of p_{class} over the Monte Carlo draws",
-    ),
-    Column(
-        "p_oob_{class}", DOUBLE, "", "stat.probability",
-        "Probability of class {class} by trees that have not seen the cluster (out of bag)",
-    ),
-    Column(
-        "p_held_out_{class}", DOUBLE, "", "stat.probability",
-        "Probability of class {class} by trees that have not seen its galaxy",
-    ),
-)  # fmt: skip
-"""Columns that `clusters` has for every class of a classification."""
 
 SPAXELS = (
     _GALAXY,
@@ -354,7 +339,8 @@ CLASSES = (
     *(
         column
         for column in CLUSTERS
-        if column.name in ("label_initial", "label_coverage", "class", "margin", "reached", "flags")
+        if column.name
+        in ("label_initial", "label_coverage", "class", "class_rf", "margin", "reached", "flags")
     ),
 )
 """Results of a classification for every cluster, which are joined into `clusters`."""
@@ -382,67 +368,4 @@ LATENTS = (
         "misfit_sigma", DOUBLE, "", "stat.fit.goodness",
         "By how much the spectrum is further from its latents than noise makes it, in sigma",
     ),
-)  # fmt: skip
-
-IMPORTANCES = (
-    _required("predictor", STRING, "", "meta.id", "Ratio, slope_alpha, or latent_<number>"),
-    _required(
-        "importance", DOUBLE, "", "stat.weight",
-        "Share in the decrease of the Gini impurity, mean over the draws",
-    ),
-    Column("importance_std", DOUBLE, "", "stat.stdev", "Standard deviation over the draws"),
-    Column(
-        "permutation", DOUBLE, "", "stat.weight",
-        "Fall of the out-of-bag probability of the right class when its values are shuffled",
-    ),
-    Column("permutation_std", DOUBLE, "", "stat.stdev", "Standard deviation over the draws"),
-)  # fmt: skip
-
-SCORES = (
-    _required(
-        "measured", STRING, "", "meta.id",
-        "How: in-sample, out-of-bag or galaxy-held-out, each less optimistic than the one before",
-    ),
-    _required("class", STRING, "", "src.class", "Class that the clusters were labelled with"),
-    _required("n", INT, "", "meta.number", "Labelled clusters of this class"),
-    Column("recall", DOUBLE, "", "stat.value;arith.ratio", "Fraction of them found in the class"),
-    Column(
-        "balanced_accuracy", DOUBLE, "", "stat.value", "Mean recall of all classes"
-    ),
-    Column("brier", DOUBLE, "", "stat.value", "Brier score of all classes, 0 (best) to 2"),
-    Column(
-        "calibration_error", DOUBLE, "", "stat.error",
-        "Mean distance of probability and fraction, all classes",
-    ),
-    _required(
-        "confusion", INTS, "", "meta.number",
-        "Clusters of this class by the class found, in the order of `classes`",
-    ),
-    _required("classes", STRINGS, "", "src.class", "All classes"),
-    _required(
-        "reliability_p", DOUBLES, "", "stat.probability;stat.mean",
-        "Mean probability of this class in tenths of the probability",
-    ),
-    _required(
-        "reliability_fraction", DOUBLES, "", "stat.value;arith.ratio",
-        "Fraction of the clusters in each tenth that have this class",
-    ),
-    _required("reliability_count", INTS, "", "meta.number", "Clusters in each tenth"),
-)  # fmt: skip
-
-OF_SAMPLE, OF_MODEL = "sample", "model"
-
-DIAGRAMS = (
-    _required(
-        "origin", STRING, "", "meta.code",
-        f"Whose contour: of the clusters of this survey ({OF_SAMPLE}), or of those that the "
-        f"model which classified them was trained on ({OF_MODEL})",
-    ),
-    _required("x_ratio", STRING, "", "meta.id", "Ratio whose logarithm is the horizontal axis"),
-    _required("y_ratio", STRING, "", "meta.id", "Ratio whose logarithm is the vertical axis"),
-    _required("class", STRING, "", "src.class", "Class"),
-    _required("level", DOUBLE, "", "stat.value", "Fraction of the class inside the contour"),
-    _required("ring", INT, "", "meta.id", "Number of the closed line among those of the level"),
-    _required("x", DOUBLES, "", "phot.flux.sb;arith.ratio", "log10 of x_ratio along the line"),
-    _required("y", DOUBLES, "", "phot.flux.sb;arith.ratio", "log10 of y_ratio along the line"),
 )  # fmt: skip

@@ -69,7 +69,11 @@ class ClusterFlag(QualityFlag):
     DISPLACED_LINE = 6, "at least one detected line is far from the velocity of the other lines"
     NO_VELOCITY = 7, "no velocity could be measured from the lines, and it was taken as zero"
     UNCLASSIFIED = 8, "too little was measured, or no label reaches it: it has no class"
-    UNCERTAIN_CLASS = 9, "the margin of its class is within the error"
+    UNCERTAIN_CLASS = (
+        9,
+        "the margin of its class is within the error, or the probability below 0.6: such classes "
+        "are right about half of the time",
+    )
     LABEL_OVERRULED = 10, "its class is not that of the region it was labelled by"
     LABEL_CONFLICT = 11, "regions of different classes claim it: it was not labelled"
     CLASS_OUTDATED = 12, "it was added or changed after the last classification: it has no class"

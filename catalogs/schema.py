@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from catalogs import class_columns, feature_columns
 from catalogs import columns as declared
-from catalogs import feature_columns
 from catalogs.columns import Column
 from catalogs.errors import CatalogError
 from catalogs.fields import describe_fields
@@ -118,21 +118,21 @@ def declared_tables(vocabulary: Vocabulary | None = None) -> dict[str, TableDecl
         ),
         TableDeclaration(
             name="importances",
-            description="One row per ratio: its importance for the classes",
-            key=("predictor",),
-            columns=declared.IMPORTANCES,
+            description="One row per method and predictor: its importance for the classes",
+            key=("method", "predictor"),
+            columns=class_columns.IMPORTANCES,
         ),
         TableDeclaration(
             name="scores",
-            description="One row per class and way of measuring: how often the classes are right",
-            key=("measured", "class"),
-            columns=declared.SCORES,
+            description="One row per method, way of measuring and class: how often it is right",
+            key=("method", "measured", "class"),
+            columns=class_columns.SCORES,
         ),
         TableDeclaration(
             name="diagrams",
             description="One row per contour: where a class lies in a plane of two ratios",
             key=("origin", "x_ratio", "y_ratio", "class", "level", "ring"),
-            columns=declared.DIAGRAMS,
+            columns=class_columns.DIAGRAMS,
         ),
     )
     return {table.name: table for table in tables}
@@ -164,7 +164,7 @@ def _ratio_columns(ratios: Iterable[str]) -> Iterable[Column]:
 
 def _class_columns(classes: Sequence[str]) -> Iterable[Column]:
     for name in classes:
-        yield from _family(declared.CLASS_FAMILY, **{"class": name})
+        yield from _family(class_columns.CLASS_FAMILY, **{"class": name})
 
 
 def _family(templates: Iterable[Column], **words: str) -> Iterable[Column]:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-import warnings
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from survey.errors import ConfigError, SettingsWarning
+from survey.earlier_settings import note_old_defaults, without_removed
+from survey.errors import ConfigError
 
 WavelengthRange = tuple[float, float]
 WHOLE_WINDOW = "full"
@@ -206,6 +206,7 @@ class TableSettings(_Table):
     lines: str | None = None
     bands: str | None = None
     ratios: str | None = None
+    predictors: str | None = None
     windows: str | None = None
     instruments: str | None = None
     demarcations: str | None = None
@@ -235,18 +236,30 @@ class ClassSettings(_Table):
     """Classification of the clusters of the whole survey, by `survey classify`.
 
     If `labels` is set (a DS9 region file or an ECSV table), `survey run` classifies too. A class
-    labels a cluster if it covers more than min_fraction of it. Predictors are the set `ratios` of
-    `catalogs/data/ratios.ecsv`, with use_slope the continuum slope, and with use_latents the
-    latents of the catalog (`survey latent fit RUN`). Labels are spread over a graph of nearest
-    `neighbours` (kernel = "knn") or by distance (kernel = "rbf", gamma); a label gives the share
-    `alpha` to its neighbours. Each of the `draws` grows `trees`, each from at most rows_per_tree
-    clusters, and searches neighbours among at most rows_per_graph.
+    labels a cluster if it covers more than min_fraction of it; a region that covers none so far
+    labels the one that holds most of it.
+
+    `class` is by `method`: "mixture" (one Gaussian a class), "logistic" or "forest"; a forest of
+    three times `trees` is grown in any case. Predictors are the set `predictors` of
+    `catalogs/data/predictors.ecsv`, or if none is given the one with the name of `ratios`, a set of
+    `catalogs/data/ratios.ecsv` in whose planes the classes are drawn. The slope is left out without
+    use_slope; with use_latents the latents of the catalog are added (`survey latent fit RUN`).
+    Predictors are perturbed within their errors in each of the `draws`.
+
+    With `spread`, the way of Hermosa Munoz et al., predictors are the ratios and the slope, labels
+    are first spread to clusters that resemble them, and every draw grows a forest of `trees`. They
+    are spread over a graph of nearest `neighbours` (kernel = "knn") or by distance (kernel = "rbf",
+    gamma); a label gives the share `alpha` to its neighbours. A tree sees at most rows_per_tree
+    clusters, and neighbours are searched among at most rows_per_graph.
     """
 
     classes: tuple[str, ...] = ("AGN", "SF", "other")
     labels: str | None = None
     min_fraction: float = Field(default=0.5, ge=0, lt=1)
+    method: Literal["mixture", "logistic", "forest"] = "mixture"
+    spread: bool = False
     ratios: str = "ch3"
+    predictors: str | None = None
     use_slope: bool = True
     use_latents: bool = False
     draws: int = Field(default=1000, ge=1)
@@ -262,10 +275,22 @@ class ClassSettings(_Table):
     @field_validator("classes")
     @classmethod
     def _classes_make_columns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        # Letters and digits alone: p_<class>_err and p_oob_<class> then cannot be confused.
+        # Letters and digits alone: p_<class>_err and p_rf_<class> then cannot be confused.
         if len(set(value)) != len(value) or len(value) < 2 or not all(map(_is_plain, value)):
             raise ValueError("classes are two or more different names of letters and digits")
+        if taken := sorted(set(value) & {"rf", "err", "oob"}):
+            raise ValueError(
+                f"names of columns have {taken[0]!r} already: call the class otherwise"
+            )
         return value
+
+    @model_validator(mode="after")
+    def _labels_are_spread_for_forests(self) -> ClassSettings:
+        if self.spread and self.method != "forest":
+            raise ValueError('spread = true needs method = "forest"')
+        if self.spread and self.predictors is not None:
+            raise ValueError("with spread = true the predictors are the set `ratios`")
+        return self
 
 
 def _is_plain(name: str) -> bool:
@@ -303,13 +328,15 @@ class ReportSettings(_Table):
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "default": {},
     # Hermosa Munoz et al.: integral normalisation, 6 samples, Ward on the root of the
-    # minimised sum of squares, a number of clusters chosen by eye between 5 and 7.
+    # minimised sum of squares, a number of clusters chosen by eye between 5 and 7; labels
+    # spread to all clusters, and random forests in 1,000 draws.
     "gatos": {
         "prepare": {"normalise": "integral"},
         "distance": {"shift": 6, "noise": "keep"},
         "linkage": {"method": "ward", "ward_input": "distance"},
-        "cut": {"criterion": "fixed", "k": 6},
+        "cut": {"criterion": "walk"},
         "profiles": {"low_snr_rule": "scatter"},
+        "classes": {"method": "forest", "spread": True, "draws": 1000},
     },
 }
 
@@ -333,31 +360,11 @@ class Settings(_Table):
     report: ReportSettings = ReportSettings()
 
 
-REMOVED: dict[str, tuple[Any, str]] = {
-    "distance.representation": (
-        "spectrum",
-        "Spaxels are compared by their spectra; docs/method.md has the measurements.",
-    ),
-    "distance.latents": (8, "It belonged to distance.representation, which is gone."),
-    "distance.model": (None, "It belonged to distance.representation, which is gone."),
-}
-"""Settings of earlier versions: the value without effect, and advice for other values.
-
-Records of runs have every setting, so records of earlier versions have these too.
-"""
-
-REMOVED_VALUES: dict[str, dict[Any, str]] = {
-    "linkage.path": {
-        "aligned": 'Use "auto": if memory is short it takes "two-stage", which is more exact.'
-    }
-}
-"""Values that settings of earlier versions could have, and advice."""
-
-
 def build_settings(values: dict[str, Any], *, source: str | Path | None = None) -> Settings:
     """Validate nested settings; the preset gives those that are not in `values`.
 
-    A removed setting is dropped with a `SettingsWarning` if its value has no effect.
+    A removed setting is dropped with a `SettingsWarning` if its value has no effect. Another
+    says what the new defaults are, where the record of an earlier version keeps the old ones.
 
     Raises
     ------
@@ -365,7 +372,8 @@ def build_settings(values: dict[str, Any], *, source: str | Path | None = None) 
         For an unknown key or a value out of range (all problems in one message), and for a
         removed setting whose value had an effect.
     """
-    values = _without_removed(values, source)
+    values = without_removed(values, source)
+    note_old_defaults(values, source)
     preset = values.get("preset", "default")
     merged = _merge(PRESETS.get(preset, {}), values)
     try:
@@ -400,30 +408,6 @@ def fingerprint(*values: Any) -> str:
     """A short digest of JSON values, the same on every machine (blake2b, 128 bits)."""
     canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
-
-
-def _without_removed(values: dict[str, Any], source: str | Path | None) -> dict[str, Any]:
-    tables = {name: dict(v) if isinstance(v, dict) else v for name, v in values.items()}
-    dropped = []
-    for path, (harmless, advice) in REMOVED.items():
-        table, key = path.split(".")
-        given = tables.get(table)
-        if not isinstance(given, dict) or key not in given:
-            continue
-        if given.pop(key) != harmless:
-            raise ConfigError(f"{path} was removed", file=source, advice=advice)
-        dropped.append(path)
-    for path, removed in REMOVED_VALUES.items():
-        table, key = path.split(".")
-        given = tables.get(table)
-        value = given.get(key) if isinstance(given, dict) else None
-        if value in removed:
-            raise ConfigError(f'{path} = "{value}" was removed', file=source, advice=removed[value])
-    if dropped:
-        where = f"{source}: " if source else ""
-        text = f"{where}settings that do nothing any more are ignored: {', '.join(dropped)}"
-        warnings.warn(text, SettingsWarning, stacklevel=3)
-    return tables
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

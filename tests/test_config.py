@@ -32,8 +32,8 @@ def test_a_bad_file_is_named_with_its_fault(tmp_path, text, words):
 
 
 def test_what_the_user_says_stands_above_the_preset():
-    settings = build_settings({"preset": "gatos", "cut": {"k": 7}})
-    assert (settings.cut.criterion, settings.cut.k) == ("fixed", 7)
+    settings = build_settings({"preset": "gatos", "linkage": {"method": "average"}})
+    assert (settings.linkage.method, settings.distance.noise) == ("average", "keep")
 
 
 def test_the_preset_of_the_paper_has_its_rule_for_low_snr():
@@ -65,7 +65,24 @@ def test_a_shift_is_samples_or_a_velocity(shift, velocity):
     assert build_settings({"distance": {"shift": shift}}).distance.shift_km_s == velocity
 
 
-@pytest.mark.parametrize("classes", [["AGN"], ["AGN", "AGN"], ["AGN", "oob_AGN"], ["AGN", "S F"]])
+def test_the_preset_of_the_paper_spreads_labels_and_grows_forests_in_a_thousand_draws():
+    classes = build_settings({"preset": "gatos"}).classes
+    assert (classes.method, classes.spread, classes.draws) == ("forest", True, 1000)
+    assert not build_settings({}).classes.spread
+
+
+@pytest.mark.parametrize(
+    "classes", [{"spread": True}, {"spread": True, "method": "forest", "predictors": "ch3"}]
+)
+def test_labels_are_spread_for_forests_of_ratios_alone(classes):
+    with pytest.raises(ConfigError, match="spread = true"):
+        build_settings({"classes": {"method": "mixture"} | classes})
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [["AGN"], ["AGN", "AGN"], ["AGN", "oob_AGN"], ["AGN", "S F"], ["AGN", "rf"], ["err", "SF"]],
+)
 def test_classes_that_cannot_be_columns_are_refused(classes):
     with pytest.raises(ConfigError, match=r"classes\.classes"):
         build_settings({"classes": {"classes": classes}})
@@ -86,6 +103,37 @@ def test_removed_settings_with_their_old_defaults_load_with_a_note(tmp_path):
     with pytest.warns(SettingsWarning, match=r"distance\.representation, distance\.latents"):
         settings = load_settings(path)
     assert settings == build_settings({"distance": {"shift": 4}})
+
+
+RECORD_OF_0_1_0 = {
+    "cut": {"criterion": "auto", "k_min": 3, "k_max": 12},
+    "linkage": {"method": "ward"},
+    "profiles": {"low_snr_factor": 3.0},
+}
+
+
+def test_a_record_that_keeps_old_defaults_is_told_the_new_ones_and_keeps_its_own():
+    with pytest.warns(SettingsWarning) as caught:
+        settings = build_settings(RECORD_OF_0_1_0)
+    (warning,) = caught
+    for words in (
+        "cut.k_min = 3",
+        'default is "average" now',
+        "the walk now",
+        "low_snr_rule",
+        "classes.method",
+    ):
+        assert words in str(warning.message)
+    assert (settings.linkage.method, settings.cut.k_min, settings.cut.k_max) == ("ward", 3, 12)
+    assert settings.profiles.low_snr_rule == "scatter"
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"linkage": {"method": "ward"}}, {"cut": {"criterion": "auto", "k_min": 3}}]
+)
+def test_settings_that_are_chosen_are_not_taken_for_a_record(values, recwarn):
+    build_settings(values)
+    assert not recwarn.list
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 Range = tuple[float, float]
 Polynomial = tuple[float, ...]
 
+SLOPE, CONTINUUM = "slope_alpha", "continuum"
+"""Words of the table of predictors: the slope of the continuum, and the continuum beside a line."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -115,6 +118,25 @@ class RatioRow(NamedTuple):
     def features(self) -> tuple[str, ...]:
         """Names of its lines and bands."""
         return (*self.numerator.split("+"), *self.denominator.split("+"))
+
+
+class PredictorRow(NamedTuple):
+    """log10(numerator / denominator + offset), of features or sums `A+B` of features.
+
+    The denominator `continuum` makes an equivalent width; the slope of the continuum has none.
+    """
+
+    numerator: str
+    denominator: str
+    offset: float
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of its lines and bands."""
+        if not self.denominator:
+            return ()
+        below = () if self.denominator == CONTINUUM else self.denominator.split("+")
+        return (*self.numerator.split("+"), *below)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from catalogs.reference.entries import (
     Line,
     PahProfile,
     PlaceClass,
+    PredictorRow,
     RatioRow,
     SampleGalaxy,
     Segment,
@@ -71,6 +72,16 @@ def parse_ratios(cells: Cells) -> tuple[str, tuple[RatioRow, ...]]:
         return cells.text("set"), (RatioRow(cells.text("numerator"), denominator),)
     pairs = combinations(cells.words("numerator"), 2)
     return cells.text("set"), tuple(RatioRow(*pair) for pair in pairs)
+
+
+def parse_predictor(cells: Cells) -> tuple[str, PredictorRow]:
+    """A predictor, with the name of its set."""
+    row = PredictorRow(
+        cells.text("numerator"), cells.text("denominator", ""), cells.number("offset", default=0.0)
+    )
+    if row.offset < 0 or not np.isfinite(row.offset):
+        raise ValueError("the offset is negative or not a number")
+    return cells.text("set"), row
 
 
 def parse_demarcation(cells: Cells) -> DemarcationRow:

@@ -23,12 +23,14 @@ from numpy.typing import ArrayLike, NDArray
 from catalogs.durable import hash_bytes
 from catalogs.errors import CatalogError
 from catalogs.reference.entries import (
+    SLOPE,
     Band,
     DemarcationRow,
     Instrument,
     Line,
     PahProfile,
     PlaceClass,
+    PredictorRow,
     Range,
     RatioRow,
     SampleGalaxy,
@@ -42,6 +44,7 @@ from catalogs.reference.parse import (
     parse_line,
     parse_pah_profile,
     parse_place_class,
+    parse_predictor,
     parse_ratios,
     parse_sample_galaxy,
 )
@@ -54,6 +57,7 @@ PACKAGED = {
     "lines": "lines.ecsv",
     "bands": "pah_bands.ecsv",
     "ratios": "ratios.ecsv",
+    "predictors": "predictors.ecsv",
     "demarcations": "demarcations.ecsv",
     "place_classes": "place_classes.ecsv",
     "instruments": "instruments.toml",
@@ -78,12 +82,14 @@ class Reference:
         Named rest-frame windows, and continuum windows of named slopes, in micron.
     ratio_sets : mapping
         Named sets of ratios, each in its order.
+    predictor_sets : mapping
+        Named sets of predictors of classes, each in its order.
     demarcations : tuple of DemarcationRow
         In the order in which they are applied.
     place_classes : tuple of PlaceClass
         The classes of nucleus and disc by the nuclear activity of the galaxy.
     digest : str
-        Hash of all of it; keys of measurements depend on it.
+        Hash of all of it but the predictors; keys of measurements depend on it.
     """
 
     lines: tuple[Line, ...]
@@ -92,6 +98,7 @@ class Reference:
     windows: Mapping[str, Range]
     slopes: Mapping[str, tuple[Range, ...]]
     ratio_sets: Mapping[str, tuple[RatioRow, ...]]
+    predictor_sets: Mapping[str, tuple[PredictorRow, ...]]
     demarcations: tuple[DemarcationRow, ...]
     place_classes: tuple[PlaceClass, ...]
     digest: str = ""
@@ -198,6 +205,9 @@ def read_reference(
         windows=_joined(named for named, _ in windows),
         slopes=_joined(slopes for _, slopes in windows),
         ratio_sets=_joined(read_ratio_sets(path, features) for path in sources("ratios")),
+        predictor_sets=_joined(
+            read_predictor_sets(path, features) for path in sources("predictors")
+        ),
         demarcations=tuple(_values(_planes(sources("demarcations")))),
         place_classes=tuple(
             _values(_merged(sources("place_classes"), parse_place_class, lambda rule: rule[:2]))
@@ -274,6 +284,22 @@ def read_ratio_sets(path: Path, features: set[str]) -> dict[str, tuple[RatioRow,
         for ratio in ratios:
             _known(entry, f"ratio {ratio.name}", ratio.features, features)
         sets[name] = sets.get(name, ()) + ratios
+    return sets
+
+
+def read_predictor_sets(path: Path, features: set[str]) -> dict[str, tuple[PredictorRow, ...]]:
+    """Sets of predictors of a file with the columns of `data/predictors.ecsv`."""
+    sets: dict[str, tuple[PredictorRow, ...]] = {}
+    for entry in read_rows(path, parse_predictor):
+        name, row = entry.value
+        if not row.denominator and row.numerator != SLOPE:
+            raise entry.refuse(f"{row.numerator} has no denominator", expected=f"one, or {SLOPE}")
+        if row[:2] in {other[:2] for other in sets.get(name, ())}:
+            raise entry.refuse(f"{row.numerator} occurs more than once in set {name}")
+        if _is_packaged(entry) and not features.issuperset(row.features):
+            continue
+        _known(entry, f"predictor {row.numerator}", row.features, features)
+        sets[name] = (*sets.get(name, ()), row)
     return sets
 
 
@@ -378,7 +404,9 @@ def _named(named: Mapping[str, T], name: str) -> T:
 
 
 def _digest(reference: Reference) -> str:
-    return hash_bytes(json.dumps(asdict(reference), sort_keys=True).encode())
+    content = asdict(reference)
+    del content["predictor_sets"]  # They change classes, which have a key of their own.
+    return hash_bytes(json.dumps(content, sort_keys=True).encode())
 
 
 def _range(value: Any, path: Path, name: str) -> Range:

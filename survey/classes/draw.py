@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from survey.classes.forest import GrownTree, grow_trees
+from survey.classes.methods.forest import GrownTree, grow_trees
 from survey.classes.sample import LabelledSample, Method, Scaling, fit_scaling
 from survey.classes.spread import Graph, similarity_graph, spread_labels
 from survey.classes.types import UNLABELLED, Floats32, Labels

@@ -1,7 +1,8 @@
-"""A trained model: a forest, the scaling of its predictors, and a card that describes it.
+"""A trained model: classifiers, the scaling of their predictors, and a card that describes it.
 
-The forest has one tree of every draw of the Monte Carlo, which includes the errors of the training
-sample. Errors of other clusters are drawn when the model is applied.
+A model of labels that are spread has a forest with one tree of every draw of the Monte Carlo, which
+includes the errors of the training sample; other models have the method of choice and a forest,
+both trained on the sample as measured. Errors of other clusters are drawn when a model is applied.
 """
 
 from __future__ import annotations
@@ -12,16 +13,20 @@ from functools import reduce
 from operator import add
 from typing import Any
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from survey.classes.diagrams import Diagram
-from survey.classes.draw import draw_generator, make_draw, scaling_of
+from survey.classes.draw import make_draw, scaling_of
 from survey.classes.exact_sum import ExactSum
-from survey.classes.forest import GrownTree
-from survey.classes.forest_arrays import FlatForest, flatten
+from survey.classes.methods.calibration import Calibrated
+from survey.classes.methods.forest import GrownTree
+from survey.classes.methods.forest_arrays import FlatForest, flatten
+from survey.classes.methods.registry import FOREST, Forest
+from survey.classes.prediction import TrainedSample, check_predictors, drawn_predictors
+from survey.classes.predictors import SLOPE, Predictor
 from survey.classes.ratios import Ratio
-from survey.classes.sample import LATENT, SLOPE, LabelledSample, Method, Sample, Scaling
-from survey.errors import DataError
+from survey.classes.sample import LATENT, LabelledSample, Method, PredictorSample, Sample, Scaling
 
 
 @dataclass(frozen=True)
@@ -45,16 +50,32 @@ class ModelCard:
 
 @dataclass(frozen=True)
 class Model:
-    """A classifier of clusters, applied to samples with its ratios (and slope and latents, if any).
+    """A classifier of clusters, applied to samples with its predictors.
 
-    `diagrams` show where the classes of the training sample lie, for others to be drawn upon.
+    Attributes
+    ----------
+    card : ModelCard
+    classes : tuple of str
+    ratios : tuple of Ratio
+        Of the diagrams; the predictors too where `set` is empty.
+    set : tuple of Predictor
+        Empty for a model of log ratios, with limits as one-sided distributions.
+    scaling : Scaling
+    method : str
+        The one that classes are by; a key of `fits`.
+    fits : mapping of Calibrated
+        By method; a forest is always among them.
+    diagrams : tuple of Diagram
+        Where the classes of the training sample lie, for others to be drawn upon.
     """
 
     card: ModelCard
     classes: tuple[str, ...]
     ratios: tuple[Ratio, ...]
+    set: tuple[Predictor, ...]
     scaling: Scaling
-    forest: FlatForest
+    method: str
+    fits: Mapping[str, Calibrated]
     diagrams: tuple[Diagram, ...]
 
     @property
@@ -66,6 +87,17 @@ class Model:
     def n_latents(self) -> int:
         """How many latents are among the predictors."""
         return sum(name.startswith(LATENT) for name in self.scaling.predictors)
+
+
+@dataclass(frozen=True)
+class AppliedSums:
+    """Sums over draws of probabilities (N, C), by the method of a model and by its forest."""
+
+    p: ExactSum
+    p_forest: ExactSum
+
+    def __add__(self, other: AppliedSums) -> AppliedSums:
+        return AppliedSums(self.p + other.p, self.p_forest + other.p_forest)
 
 
 def grow_model_forest(
@@ -84,18 +116,43 @@ def grow_model_forest(
 def make_model(
     labelled: LabelledSample, forest: FlatForest, diagrams: Sequence[Diagram], card: ModelCard
 ) -> Model:
-    """Make a model of a forest whose trees are in the order of their draws."""
+    """Make a model of a forest of spread labels, whose trees are in the order of their draws."""
+    scaling = scaling_of(labelled)
+    n = len(scaling.predictors)
+    fit = Calibrated(
+        Forest(forest, np.full(n, np.nan), np.empty((0, len(forest.roots)), dtype=bool)), 1.0
+    )
     return Model(
         card=card,
         classes=labelled.classes,
         ratios=labelled.sample.ratios,
-        scaling=scaling_of(labelled),
-        forest=forest,
+        set=(),
+        scaling=scaling,
+        method=FOREST,
+        fits={FOREST: fit},
         diagrams=tuple(diagrams),
     )
 
 
-def apply_model(model: Model, sample: Sample, draws: Iterable[int], seed: int) -> ExactSum:
+def model_of(
+    trained: TrainedSample, method: str, diagrams: Sequence[Diagram], card: ModelCard
+) -> Model:
+    """Make a model of methods trained on a sample as measured."""
+    labelled = trained.labelled
+    assert isinstance(labelled.sample, PredictorSample)
+    return Model(
+        card=card,
+        classes=labelled.classes,
+        ratios=labelled.sample.ratios,
+        set=labelled.sample.set,
+        scaling=trained.scaling,
+        method=method,
+        fits={name: trained.methods[name].whole for name in dict.fromkeys((method, FOREST))},
+        diagrams=tuple(diagrams),
+    )
+
+
+def apply_model(model: Model, sample: Sample, draws: Iterable[int], seed: int) -> AppliedSums:
     """Probabilities (N, C) of the classes, summed over these draws (one at least).
 
     `survey.classes.results.most_probable` makes classes of them, given `sample.informed`.
@@ -105,30 +162,13 @@ def apply_model(model: Model, sample: Sample, draws: Iterable[int], seed: int) -
     DataError
         If the sample has other predictors than the model, or too few of them measured.
     """
-    _check_fit(model, sample)
+    check_predictors(model.scaling.predictors, sample)
+    chosen, forest = model.fits[model.method], model.fits[FOREST]
 
-    def probabilities(number: int) -> ExactSum:
-        values = sample.draw(draw_generator(number, seed))
-        return ExactSum.of(model.forest.probabilities(model.scaling(values)))
+    def sums(number: int) -> AppliedSums:
+        values = drawn_predictors(sample, model.scaling, number, seed)
+        by_forest = forest.probabilities(values)
+        by_method = by_forest if chosen is forest else chosen.probabilities(values)
+        return AppliedSums(ExactSum.of(by_method), ExactSum.of(by_forest))
 
-    return reduce(add, map(probabilities, draws))
-
-
-def _check_fit(model: Model, sample: Sample) -> None:
-    wanted, found = model.scaling.predictors, sample.predictors
-    if wanted != found:
-        missing = [name for name in wanted if name not in found]
-        surplus = [name for name in found if name not in wanted]
-        raise DataError(
-            "the model was trained on other predictors",
-            expected=", ".join(missing) or "the same ones in another order",
-            found=", ".join(surplus) or "none in their place",
-            advice="Measure the predictors of the model, or train a model on these.",
-        )
-    if not sample.informed.any():
-        raise DataError(
-            "no cluster has enough of the predictors of the model",
-            expected=", ".join(wanted),
-            found="most of them not measured in any cluster",
-            advice="Choose a model trained on the same wavelength range.",
-        )
+    return reduce(add, map(sums, draws))

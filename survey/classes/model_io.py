@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -19,15 +20,20 @@ import numpy as np
 from skops import io as skops_io
 
 from survey.classes.diagrams import Contour, Diagram
-from survey.classes.forest_arrays import forest_arrays, forest_from_arrays
+from survey.classes.methods.calibration import Calibrated
+from survey.classes.methods.registry import FOREST, METHODS
 from survey.classes.model import Model, ModelCard
+from survey.classes.predictors import Predictor
 from survey.classes.ratios import parse_ratios
-from survey.classes.sample import Scaling, predictor_names
+from survey.classes.sample import Scaling, latent_names, predictor_names
 from survey.classes.types import Floats
 from survey.errors import ConfigError, DataError
 
-MODEL_SCHEMA = 3
-"""Version of the content of a file; other versions are refused."""
+MODEL_SCHEMA = 4
+"""Version of the content of a file."""
+
+FOREST_SCHEMA = 3
+"""Of version 0.1.0: a forest of log ratios alone. Such files are read too, others are refused."""
 
 ALLOWED_NODES = {"DictNode", "ListNode", "JsonNode", "NdArrayNode", "TypeNode"}
 ALLOWED_MODULES = {"builtins", "numpy"}
@@ -40,16 +46,23 @@ def dump_model(model: Model) -> bytes:
         "card": asdict(model.card),
         "classes": model.classes,
         "ratios": [ratio.name.split("/") for ratio in model.ratios],
+        "predictors": [[*each.name.split("/"), each.offset] for each in model.set],
         "slope": model.uses_slope,
         "latents": model.n_latents,
         "diagrams": [_without_points(diagram) for diagram in model.diagrams],
+        "method": model.method,
+        "temperatures": {name: fit.temperature for name, fit in model.fits.items()},
     }
     content = {
         "model": json.dumps(description, indent=1),
         "center": model.scaling.centre,
         "scatter": model.scaling.scatter,
         "points": _points(model.diagrams),
-        **forest_arrays(model.forest),
+        **{
+            f"{name}.{array}": values
+            for name, fit in model.fits.items()
+            for array, values in fit.arrays().items()
+        },
     }
     return bytes(skops_io.dumps(content, compression=zipfile.ZIP_DEFLATED))
 
@@ -65,11 +78,13 @@ def load_model(data: bytes, *, file: str | None = None) -> Model:
     content = _read_plain(data, file)
     try:
         description = json.loads(content["model"])
+        if description["schema"] == FOREST_SCHEMA:
+            description, content = _brought_up_to_date(description, content)
         if description["schema"] != MODEL_SCHEMA:
             raise DataError(
                 "the model was written by another version of the survey",
                 file=file,
-                expected=f"schema {MODEL_SCHEMA}",
+                expected=f"schema {MODEL_SCHEMA} or {FOREST_SCHEMA}",
                 found=f"schema {description['schema']}",
                 advice="Train it again.",
             )
@@ -81,9 +96,14 @@ def load_model(data: bytes, *, file: str | None = None) -> Model:
 def _model(description: dict[str, Any], content: dict[str, Any]) -> Model:
     ratios = parse_ratios((above, below) for above, below in description["ratios"])
     classes = tuple(map(str, description["classes"]))
-    predictors = predictor_names(
-        ratios, with_slope=bool(description["slope"]), n_latents=int(description["latents"])
-    )
+    chosen = tuple(_predictor(*row) for row in description["predictors"])
+    n_latents = int(description["latents"])
+    if chosen:
+        predictors = (*(each.name for each in chosen), *latent_names(n_latents))
+    else:
+        predictors = predictor_names(
+            ratios, with_slope=bool(description["slope"]), n_latents=n_latents
+        )
     centre, scatter = (np.asarray(content[name], np.float64) for name in ("center", "scatter"))
     usable = np.isfinite(centre).all() and np.isfinite(scatter).all() and (scatter > 0).all()
     if not (centre.shape == scatter.shape == (len(predictors),) and usable):
@@ -93,10 +113,59 @@ def _model(description: dict[str, Any], content: dict[str, Any]) -> Model:
         card=ModelCard(**{**card, "galaxies": tuple(card["galaxies"])}),
         classes=classes,
         ratios=ratios,
+        set=chosen,
         scaling=Scaling(predictors, centre, scatter),
-        forest=forest_from_arrays(content, n_predictors=len(predictors), n_classes=len(classes)),
-        diagrams=_diagrams(description["diagrams"], content["points"], predictors, classes),
+        method=str(description["method"]),
+        fits=_fits(description, content, len(predictors), len(classes)),
+        diagrams=_diagrams(
+            description["diagrams"], content["points"], [ratio.name for ratio in ratios], classes
+        ),
     )
+
+
+def _brought_up_to_date(
+    description: dict[str, Any], content: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A model of version 0.1.0 as one of this version; its forest of log ratios is the same."""
+    new = {
+        **description,
+        "schema": MODEL_SCHEMA,
+        "predictors": [],
+        "method": FOREST,
+        "temperatures": {FOREST: 1.0},
+    }
+    renamed = {f"{FOREST}.{name}": values for name, values in content.items()}
+    return new, {**content, **renamed}
+
+
+def _predictor(*row: Any) -> Predictor:
+    *terms, offset = row
+    above, below = (*map(str, terms), "")[:2]
+    return Predictor(
+        tuple(above.split("+")), tuple(below.split("+")) if below else (), float(offset)
+    )
+
+
+def _fits(
+    description: dict[str, Any], content: dict[str, Any], n_predictors: int, n_classes: int
+) -> dict[str, Calibrated]:
+    """The classifiers of a model, every number of which is checked before it is used."""
+    temperatures = description["temperatures"]
+    if not {FOREST, description["method"]} <= set(temperatures) <= set(METHODS):
+        raise ValueError("the methods of the model are unknown")
+    fits = {}
+    for name, temperature in temperatures.items():
+        if not 0 < float(temperature) < math.inf:
+            raise ValueError("a temperature is not positive")
+        prefix = f"{name}."
+        arrays = {
+            key.removeprefix(prefix): values
+            for key, values in content.items()
+            if key.startswith(prefix)
+        }
+        classifier = METHODS[name].read(arrays, n_predictors=n_predictors, n_classes=n_classes)
+        fits[name] = Calibrated(classifier, float(temperature))
+    return fits
 
 
 def _without_points(diagram: Diagram) -> dict[str, Any]:
@@ -117,7 +186,7 @@ def _points(diagrams: Sequence[Diagram]) -> Floats:
 def _diagrams(
     descriptions: list[dict[str, Any]],
     points: Any,
-    predictors: Sequence[str],
+    known_ratios: Sequence[str],
     classes: Sequence[str],
 ) -> tuple[Diagram, ...]:
     points = np.asarray(points, np.float64)
@@ -127,7 +196,7 @@ def _diagrams(
     fits = points.shape == (2, sum(counts)) and min(counts, default=1) > 0
     if not (fits and np.isfinite(points).all()):
         raise ValueError("the points do not fit the contours")
-    if not (named <= set(classes) and ratios <= set(predictors)):
+    if not (named <= set(classes) and ratios <= set(known_ratios)):
         raise ValueError("the diagrams are of other classes or ratios")
     lines = iter(np.split(points, np.cumsum(counts)[:-1], axis=1))
     return tuple(

@@ -28,7 +28,7 @@ from threadpoolctl import threadpool_limits
 
 from survey.classes.draw import Draw, make_draw, scaling_of
 from survey.classes.exact_sum import ExactSum
-from survey.classes.forest import GrownTree, probabilities
+from survey.classes.methods.forest import GrownTree, probabilities
 from survey.classes.sample import LabelledSample, Method
 from survey.classes.types import UNLABELLED, Bools, Floats
 

@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survey.classes.perturb import draw_fluxes, draw_normal
+from survey.classes.predictors import SLOPE, Measurements, Predictor, predictor_values
 from survey.classes.ratios import FeatureFluxes, Limit, Ratio, RatioPlan, plan_ratios
 from survey.classes.types import UNLABELLED, Bools, Floats, Floats32, Labels
 from survey.errors import DataError
 
-SLOPE = "slope_alpha"
 LATENT = "latent_"
 """Prefix of the names of latents among the predictors."""
 
@@ -126,6 +126,57 @@ class Sample:
     @cached_property
     def _unknown(self) -> Bools:
         return np.asarray(self._plan.limits(self.fluxes.is_limit) == Limit.BOTH)
+
+
+@dataclass(frozen=True)
+class PredictorSample(Sample):
+    """N clusters with the predictors of a set (`survey.classes.predictors`).
+
+    Ratios are those of the diagrams; predictors are made of `measurements`, and latents follow.
+    """
+
+    set: tuple[Predictor, ...] = ()
+    measurements: Measurements | None = None
+
+    @property
+    def predictors(self) -> tuple[str, ...]:
+        """Names of the columns of what `measured` and `draw` return."""
+        n_latents = 0 if self.latents is None else self.latents.shape[1]
+        return (*(each.name for each in self.set), *latent_names(n_latents))
+
+    @cached_property
+    def informed(self) -> Bools:
+        """Clusters (N,) to be learnt from and classified.
+
+        Enough predictors are known, and a line or band was detected.
+        """
+        known = np.isfinite(predictor_values(self.set, self._given, self.slope)).mean(axis=1)
+        return np.asarray((known >= MIN_MEASURED) & self._given.detected.any(axis=1))
+
+    def measured(self) -> Floats:
+        """Predictors (N, P) of the fluxes as measured; NaN where missing."""
+        return self._with_latents(self._given, self.slope, self.latents)
+
+    def draw(self, rng: np.random.Generator) -> Floats:
+        """Predictors (N, P) from fluxes and widths drawn within their errors."""
+        slope, latents = self.slope, self.latents
+        if slope is not None and self.slope_error is not None:
+            slope = draw_normal(slope, self.slope_error, rng)
+        if latents is not None and self.latent_errors is not None:
+            latents = draw_normal(latents, self.latent_errors, rng)
+        return self._with_latents(self._given.draw(rng), slope, latents)
+
+    @property
+    def _given(self) -> Measurements:
+        if self.measurements is None:
+            raise ValueError("the sample has no measurements")
+        return self.measurements
+
+    def _with_latents(
+        self, measured: Measurements, slope: Floats | None, latents: Floats | None
+    ) -> Floats:
+        values = predictor_values(self.set, measured, slope)
+        return values if latents is None else np.column_stack([values, latents])
 
 
 def predictor_names(

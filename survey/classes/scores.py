@@ -20,8 +20,15 @@ class Score:
     ----------
     n : int
         Clusters that have both.
+    n_labelled_classes : int
+        Classes among them. With fewer than two there is nothing to tell apart, and no score.
+    accuracy : float
+        Fraction that gets its class.
+    majority_accuracy : float
+        The same if all were given the most frequent class.
     balanced_accuracy : float
-        Mean over the classes of the fraction found.
+        Mean over the classes of the fraction found. If all were given one class it would be
+        one over the number of classes.
     brier : float
         Mean squared distance of the probabilities from the truth, 0 (best) to 2.
     confusion : int array (C, C)
@@ -34,12 +41,20 @@ class Score:
     """
 
     n: int
+    n_labelled_classes: int
+    accuracy: float
+    majority_accuracy: float
     balanced_accuracy: float
     brier: float
     confusion: NDArray[np.int64]
     reliability_p: Floats
     reliability_fraction: Floats
     reliability_count: NDArray[np.int64]
+
+    @property
+    def balanced_majority(self) -> float:
+        """Balanced accuracy if all were given one class; NaN where there is no score."""
+        return 1 / self.n_labelled_classes if self.n_labelled_classes >= 2 else np.nan
 
     @property
     def calibration_error(self) -> float:
@@ -62,11 +77,15 @@ def score(probabilities: Floats, labels: Labels) -> Score:
     np.add.at(confusion, (truth, p.argmax(axis=1)), 1)
     total = confusion.sum(axis=1)
     found = np.diagonal(confusion)[total > 0] / total[total > 0]
+    several = len(found) >= 2
     reliability = [_reliability(p[:, k], is_class[:, k]) for k in range(n_classes)]
     mean_p, fraction, count = (np.array(rows) for rows in zip(*reliability, strict=True))
     return Score(
         n=len(truth),
-        balanced_accuracy=float(found.mean()) if len(found) else np.nan,
+        n_labelled_classes=len(found),
+        accuracy=float(np.diagonal(confusion).sum() / total.sum()) if several else np.nan,
+        majority_accuracy=float(total.max() / total.sum()) if several else np.nan,
+        balanced_accuracy=float(found.mean()) if several else np.nan,
         brier=float(((p - is_class) ** 2).sum(axis=1).mean()) if len(p) else np.nan,
         confusion=confusion,
         reliability_p=mean_p,

@@ -8,6 +8,7 @@ from catalogs.query import Catalog
 from catalogs.reference import Reference
 from catalogs.survey_parts import SurveyPart
 from survey.report.diagnostic_diagrams import draw_planes
+from survey.report.labels import draw_labels
 from survey.report.page import PageFigure, Section
 from survey.report.provenance import drawn_for
 from survey.report.scores import draw_importances, draw_scores
@@ -19,10 +20,13 @@ OVERLAY_CAPTION = (
 CAPTIONS = {
     "planes": "Clusters in planes of two log ratios, coloured by the probabilities of their "
     "classes; arrows are limits. Contours enclose fractions of a class.",
-    "importances": "Importance of the predictors in the forests: mean and standard deviation over "
-    "the draws.",
+    "labels": "Regions that cover no cluster, over the clusters that they label because these hold "
+    "most of them. Colours are classes; numbers are the fractions that regions cover.",
+    "importances": "Importance of the predictors, with errors: by the method of the classes, and "
+    "in the random forest.",
     "scores": "Labels against classes found, and fractions against probabilities. Only the scores "
-    "with the galaxy held out predict those of a new galaxy.",
+    "with the galaxy held out predict those of a new galaxy. With a few dozen labels the distance "
+    "of a curve from the diagonal is mostly chance.",
 }
 
 
@@ -65,6 +69,8 @@ def _draw(
     if len(catalog.scores):  # An applied model has no scores.
         draw_importances(catalog.importances, folder / "importances.png", stamp=stamp)
         draw_scores(catalog.scores, folder / "scores.png", stamp=stamp)
+    if regions := classification.summary.get("partly_covered"):
+        draw_labels(catalog, regions, folder / "labels.png", stamp=stamp)
     # The ratios of a model are not always among those of the catalog.
     planes = [
         (x, y)

@@ -1,8 +1,8 @@
-"""The dendrogram of one galaxy with its cut, and the curve of the criterion."""
+"""The dendrogram of one galaxy with its cut, and why it is cut there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,16 @@ from scipy.cluster.hierarchy import dendrogram
 
 from survey.report.palette import cluster_colors
 
-NOTES = {"mean_rank": "mean rank (lowest is chosen)", "stability": "stability (has no vote)"}
-
 SHOWN_LEAVES = 40
 """The last merges; below them a dendrogram of thousands of spaxels is a black bar."""
 
 ABOVE_CUT = "#999999"
+
+WALK_PURITY = 0.9
+"""A branch has the colour of a cluster of the walk if so much of it belongs to the cluster."""
+
+MARKERS = {True: ("o", "#1a7f37", "accepted"), False: ("x", "#b42318", "rejected")}
+SHOWN_DECISIONS = 14
 
 
 def draw_tree(
@@ -46,8 +50,8 @@ def draw_tree(
     labels : (n,) array of int
         The cluster of every leaf, from 1; its branch has that cluster's colour.
     cut : mapping
-        `k`, `criterion`, `runner_up`, and `curve`: for every index its values by k, with
-        the ks under "k".
+        `k`, `criterion`, `runner_up`, `curve` (of every index its values by k, with the ks under
+        "k"), and after a walk `decisions`.
     path : Path
         The file to write.
     stamp : str
@@ -56,20 +60,27 @@ def draw_tree(
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(12, 4.2), width_ratios=(1.6, 1), layout="constrained"
     )
-    _draw_dendrogram(left, tree, labels, cut["k"])
-    _draw_criterion(right, cut)
+    decisions = cut.get("decisions")
+    _draw_dendrogram(left, tree, labels, cut["k"], decisions)
+    if decisions is None:
+        _draw_criterion(right, cut)
+    else:
+        _list_decisions(right, decisions)
     figure.suptitle(f"{name}   k = {cut['k']}   criterion: {cut['criterion']}", fontsize=11)
     figure.savefig(path, dpi=130, metadata={"Source": stamp})
     plt.close(figure)
 
 
 def _draw_dendrogram(
-    axes: Axes, tree: NDArray[np.float64], labels: NDArray[np.integer], k: int
+    axes: Axes,
+    tree: NDArray[np.float64],
+    labels: NDArray[np.integer],
+    k: int,
+    decisions: Sequence[Mapping[str, Any]] | None,
 ) -> None:
-    level = _cut_level(tree[:, 2], k)
-    colors = branch_colors(tree, labels, k)
+    colors = branch_colors(tree, labels, purity=1.0 if decisions is None else WALK_PURITY)
     with plt.rc_context({"lines.linewidth": 0.8}):
-        dendrogram(
+        drawn = dendrogram(
             tree,
             ax=axes,
             p=SHOWN_LEAVES,
@@ -79,20 +90,68 @@ def _draw_dendrogram(
             leaf_font_size=6,
             leaf_rotation=90,
         )
-    axes.axhline(level, color="black", linestyle="--", linewidth=0.9)
+    if decisions is None:
+        axes.axhline(_cut_level(tree[:, 2], k), color="black", linestyle="--", linewidth=0.9)
+    else:
+        _mark_splits(axes, drawn, decisions)
     axes.set_ylabel("linkage height")
     axes.set_xlabel("(spaxels below)")
 
 
-def branch_colors(tree: NDArray[np.float64], labels: NDArray[np.integer], k: int) -> list[str]:
-    """For every merge the colour of the cluster it is part of; those above the cut are grey."""
-    palette = cluster_colors(int(labels.max()))
-    below = np.concatenate([labels, np.zeros(len(tree), dtype=labels.dtype)])
+def _mark_splits(
+    axes: Axes, drawn: Mapping[str, Any], decisions: Sequence[Mapping[str, Any]]
+) -> None:
+    """A sign on every split that was tested and is shown."""
+    tops = {
+        round(link[1], 12): np.mean(x[1:3])
+        for link, x in zip(drawn["dcoord"], drawn["icoord"], strict=True)
+    }
+    for accepted, (marker, color, name) in MARKERS.items():
+        heights = [
+            round(decision["height"], 12)
+            for decision in decisions
+            if decision["step"] == "split" and decision["accepted"] == accepted
+        ]
+        shown = [height for height in heights if height in tops]
+        axes.scatter(
+            [tops[height] for height in shown], shown, marker=marker, color=color, s=22,
+            zorder=3, linewidths=1.2, label=f"split {name}",
+        )  # fmt: skip
+    axes.legend(fontsize=7, loc="upper left")
+
+
+def _list_decisions(axes: Axes, decisions: Sequence[Mapping[str, Any]]) -> None:
+    """The largest decisions in words: sizes of the two sides, difference, and what it means."""
+    axes.axis("off")
+    largest = sorted(decisions, key=lambda decision: -min(decision["n"]))[:SHOWN_DECISIONS]
+    chosen = [decision for decision in decisions if decision in largest]
+    lines = [
+        f"{'+' if decision['accepted'] else '-'} {decision['step']:5} "
+        f"{decision['n'][0]:>5} | {decision['n'][1]:<5} {100 * decision['difference']:4.1f}%  "
+        f"{decision['meaning']}"
+        for decision in chosen
+    ]
+    head = f"decisions (the {len(lines)} largest of {len(decisions)}): spaxels, difference of shape"
+    axes.text(
+        0.0, 1.0, "\n".join([head, *lines]), fontsize=6.2, family="monospace", va="top",
+        transform=axes.transAxes,
+    )  # fmt: skip
+
+
+def branch_colors(
+    tree: NDArray[np.float64], labels: NDArray[np.integer], *, purity: float = 1.0
+) -> list[str]:
+    """For every merge the colour of the cluster that has at least `purity` of it, or grey."""
+    n, n_cluster = len(labels), int(labels.max())
+    palette = cluster_colors(n_cluster)
+    counts = np.zeros((2 * n - 1, n_cluster), dtype=np.int64)
+    counts[np.arange(n), labels - 1] = 1
     colors = []
-    for merge, left in enumerate(tree[:, 0].astype(int)):
-        below[len(labels) + merge] = below[left]
-        in_cluster = merge < len(tree) - (k - 1)
-        colors.append(palette[below[left] - 1] if in_cluster else ABOVE_CUT)
+    for merge, (left, right) in enumerate(tree[:, :2].astype(int)):
+        counts[n + merge] = counts[left] + counts[right]
+        most = int(counts[n + merge].argmax())
+        is_one = counts[n + merge, most] >= purity * counts[n + merge].sum()
+        colors.append(palette[most] if is_one else ABOVE_CUT)
     return colors
 
 
@@ -110,7 +169,7 @@ def _draw_criterion(axes: Axes, cut: Mapping[str, Any]) -> None:
         known = np.array([np.nan if v is None else v for v in values], dtype=float)
         span = np.nanmax(known) - np.nanmin(known) if np.isfinite(known).any() else 0.0
         scaled = (known - np.nanmin(known)) / span if span > 0 else known * 0.0
-        axes.plot(ks, scaled, marker="o", markersize=3.5, linewidth=1, label=NOTES.get(name, name))
+        axes.plot(ks, scaled, marker="o", markersize=3.5, linewidth=1, label=name)
     axes.axvline(cut["k"], color="black", linestyle="--", linewidth=0.9, label="chosen")
     if cut.get("runner_up"):
         axes.axvline(cut["runner_up"], color="0.6", linestyle=":", linewidth=0.9, label="runner-up")

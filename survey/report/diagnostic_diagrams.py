@@ -24,7 +24,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from catalogs.columns import OF_MODEL
+from catalogs.class_columns import OF_MODEL
 from catalogs.reference import Reference, packaged_reference
 from survey.classes.ratios import Limit
 from survey.report.demarcations import (

@@ -21,11 +21,14 @@ from survey.report.diagnostic_diagrams import ratio_label
 from survey.report.palette import cluster_colors
 
 MOST_SHOWN = 24
-BARS = {"importance": "decrease of impurity", "permutation": "fall when shuffled"}
+BARS = {
+    "importance": "share of importance",
+    "permutation": "fall of the right probability when shuffled",
+}
 
 
 def draw_importances(importances: pd.DataFrame, path: Path, *, stamp: str = "") -> None:
-    """Write the importances with their standard deviations over the draws as PNG.
+    """Write the importances with their errors as PNG, a row of panels for every method.
 
     Parameters
     ----------
@@ -36,37 +39,49 @@ def draw_importances(importances: pd.DataFrame, path: Path, *, stamp: str = "") 
     stamp : str
         Key of the result that the figure is drawn from; kept in the file as its `Source`.
     """
-    shown = importances.sort_values("importance", ascending=False).head(MOST_SHOWN)[::-1]
-    figure, panels = plt.subplots(
-        1, 2, figsize=(11, 1.2 + 0.27 * len(shown)), sharey=True, layout="constrained"
-    )
-    colors = cluster_colors(2)
-    for axes, (column, label), color in zip(panels, BARS.items(), colors, strict=True):
-        axes.barh(
-            [ratio_label(name) for name in shown["predictor"]], shown[column],
-            xerr=shown[f"{column}_std"], color=color, error_kw={"linewidth": 0.9, "capsize": 2},
-        )  # fmt: skip
-        axes.axvline(0, color="black", linewidth=0.6)
-        axes.set_xlabel(label)
+    methods = list(dict.fromkeys(importances["method"]))
+    most = min(MOST_SHOWN, int(importances["method"].value_counts().max()))
+    figure, grid = plt.subplots(
+        len(methods), 2, figsize=(11, len(methods) * (1.2 + 0.27 * most)), sharey="row",
+        squeeze=False, layout="constrained",
+    )  # fmt: skip
+    for panels, method in zip(grid, methods, strict=True):
+        of_method = importances[importances["method"] == method]
+        shown = of_method.sort_values("importance", ascending=False).head(MOST_SHOWN)[::-1]
+        for axes, (column, label), color in zip(
+            panels, BARS.items(), cluster_colors(2), strict=True
+        ):
+            axes.barh(
+                [ratio_label(name) for name in shown["predictor"]], shown[column],
+                xerr=shown[f"{column}_std"], color=color,
+                error_kw={"linewidth": 0.9, "capsize": 2},
+            )  # fmt: skip
+            axes.axvline(0, color="black", linewidth=0.6)
+            axes.set_xlabel(f"{method}: {label}")
     figure.savefig(path, dpi=130, metadata={"Source": stamp})
     plt.close(figure)
 
 
 def draw_scores(scores: pd.DataFrame, path: Path, *, stamp: str = "") -> None:
-    """Write confusion and reliability, in-sample, out-of-bag and with galaxies held out.
+    """Write confusion and reliability by method, in-sample, out-of-bag and with galaxies held out.
 
     Parameters are as in `draw_importances`, the table is `scores`.
     """
-    ways = list(dict.fromkeys(scores["measured"]))
+    ways = list(dict.fromkeys(zip(scores["method"], scores["measured"], strict=True)))
     figure, grid = plt.subplots(
         2, len(ways), figsize=(4.1 * len(ways), 7.6), squeeze=False, layout="constrained"
     )
-    for (upper, lower), way in zip(grid.T, ways, strict=True):
-        rows = scores[scores["measured"] == way].set_index("class")
+    for (upper, lower), (method, way) in zip(grid.T, ways, strict=True):
+        of_way = (scores["method"] == method) & (scores["measured"] == way)
+        rows = scores[of_way].set_index("class")
         rows = rows.loc[list(rows["classes"].iloc[0])]
-        accuracy = rows["balanced_accuracy"].iloc[0]
-        known = "not measured" if np.isnan(accuracy) else f"{accuracy:.2f}"
-        upper.set_title(f"{way}\nbalanced accuracy {known}, n = {rows['n'].sum()}", fontsize=10)
+        accuracy, guess = (
+            rows[name].iloc[0] for name in ("balanced_accuracy", "balanced_majority")
+        )
+        known = "not measured" if np.isnan(accuracy) else f"{accuracy:.2f} (a guess: {guess:.2f})"
+        upper.set_title(
+            f"{method}, {way}\nbalanced accuracy {known}, n = {rows['n'].sum()}", fontsize=10
+        )
         draw_confusion(upper, rows)
         draw_reliability(lower, rows)
     figure.savefig(path, dpi=130, metadata={"Source": stamp})

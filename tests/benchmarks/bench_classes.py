@@ -28,7 +28,6 @@ from survey.classes.scores import score
 from survey.classes.types import UNLABELLED
 from survey.config import ClassSettings, EngineSettings
 from survey.engine.cluster import Cluster, connect
-from survey.pipeline.classification import monte_carlo as pipeline_draws
 from survey.pipeline.classification.monte_carlo import MonteCarlo
 from survey.pipeline.galaxy.peak_memory import peak_memory_bytes
 from tests.classes.simulated import ALL_RATIOS, MEANS, SLOPES, packaged_set, simulated_sample
@@ -63,7 +62,6 @@ def speed() -> Iterator[Line]:
         tempfile.TemporaryDirectory() as folder,
         connect(EngineSettings(workers=WORKERS, dashboard=False)) as cluster,
     ):
-        cluster.run(_use_forty)
         write_sample_of(Path(folder), labelled)
         _do_draws(cluster, Path(folder), 8 * WORKERS, seed=ROUNDS)  # they load what they need
         for number in range(ROUNDS):
@@ -81,13 +79,9 @@ def speed() -> Iterator[Line]:
     yield Line("peak memory of a worker meanwhile (GiB)", peak, 1.0)
 
 
-def _use_forty() -> None:
-    """On a worker: take 39 ratios, which with the slope are 40 predictors."""
-    pipeline_draws.named_ratios = lambda name: FORTY_WITH_SLOPE
-
-
 def _do_draws(cluster: Cluster, folder: Path, draws: int, seed: int) -> None:
-    MonteCarlo(cluster, folder, ClassSettings(draws=draws, seed=seed), lambda n: None).sums()
+    settings = ClassSettings(method="forest", spread=True, draws=draws, seed=seed)
+    MonteCarlo(cluster, folder, settings, lambda n: None).sums()
 
 
 def _bare_fits(predictors: np.ndarray, classes: np.ndarray, states: range) -> None:

@@ -138,7 +138,7 @@ def _judged(folder: Path, seed: int, cluster: Cluster, rule: Any) -> Judged:
     rows = sample_rows(some.sample.path)
     truth, purity, exact = _true(root, plans, rows, labelled)
     told = [plan.model.name for plan in plans if plan.labelled]
-    importances = some.classification.table("importances").to_pandas()
+    importances = some.classification.table("importances").to_pandas().query("method == 'forest'")
     return Judged(
         truth=truth,
         everything=np.ones(len(rows), dtype=bool),

@@ -6,8 +6,9 @@ not read is as short as the schema allows.
 
 from __future__ import annotations
 
+import json
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from survey.classes.ratios import FeatureFluxes
 from survey.classes.sample import LabelledSample
 from survey.classes.types import UNLABELLED
 from survey.config import Settings, fingerprint
-from survey.pipeline.classification.sample import SAMPLE_FILE
+from survey.pipeline.classification.sample import SAMPLE_FILE, USED_FILE, Used
 from survey.pipeline.run.survey import write_run_record
 
 sys.path.append(str(Path(__file__).parents[2]))  # the simulated sample is shared with the tests
@@ -88,8 +89,12 @@ def write_run(
 
 def write_sample_of(folder: Path, labelled: LabelledSample) -> None:
     """Write a sample, labels included, as `write_sample` does."""
-    rows = sample_frame(labelled).assign(label=labelled.labels, coverage=1.0, conflict=False)
+    rows = sample_frame(labelled).assign(
+        label=labelled.labels, coverage=1.0, partly=False, conflict=False
+    )
     rows.to_parquet(folder / SAMPLE_FILE)
+    used = Used(labelled.sample.ratios)
+    (folder / USED_FILE).write_text(json.dumps(asdict(used)), encoding="utf-8")
 
 
 def sample_frame(labelled: LabelledSample) -> pd.DataFrame:

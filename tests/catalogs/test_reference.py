@@ -136,6 +136,19 @@ def test_slope_windows_avoid_the_bands():
             assert high <= band.integration_um[0] or low >= band.integration_um[1]
 
 
+def test_every_set_of_ratios_named_after_a_range_has_predictors_with_and_without_widths():
+    reference = packaged_reference()
+    assert {"ch3", "ch3-short", "ch4", "mrs", "bpt"} <= set(reference.predictor_sets)
+    for name in ("ch3", "ch3-short"):
+        lines = reference.predictor_sets[f"{name}-lines"]
+        assert all(row.denominator != "continuum" for row in lines)
+        assert any(row.denominator == "continuum" for row in reference.predictor_sets[name])
+    six = [f"{row.numerator}/{row.denominator}" for row in reference.predictor_sets["ch3"]]
+    assert len(six) == 6
+    for rows in reference.predictor_sets.values():
+        assert all(row.offset > 0 or row.numerator == "slope_alpha" for row in rows)
+
+
 def test_sample_of_the_paper_is_complete(shared_reference):
     published = Table.read(shared_reference / "table1.csv", format="ascii.csv")
     sample = load_gatos_sample()

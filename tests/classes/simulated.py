@@ -4,13 +4,16 @@ Mean log fluxes relative to [Ne II] are rounded from the component spectra of th
 galaxies; galaxies differ from one another, and clusters within them.
 """
 
+from dataclasses import fields
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from catalogs.reference import packaged_reference
+from survey.classes.predictors import Measurements, Predictor
 from survey.classes.ratios import FeatureFluxes, Ratio, parse_ratios
-from survey.classes.sample import LabelledSample, Sample
+from survey.classes.sample import LabelledSample, PredictorSample, Sample
 from survey.classes.types import UNLABELLED
 from survey.features.limits import upper_limit
 
@@ -80,6 +83,41 @@ def simulated_sample(
         slope_error=np.full(clusters, 0.1),
     )
     return LabelledSample(sample, labels.astype(np.int32), CLASSES), truth
+
+
+CONTINUUM = 30 * NE_II_FLUX
+"""Per micron, beside all features of the first class."""
+
+MEASURED = (
+    Predictor(("NeIII_15.56",), ("NeII_12.81",), 0.03),
+    Predictor(("NeV_14.32",), ("NeII_12.81",), 0.03),
+    Predictor(("H2_S1_17.03",), ("NeII_12.81",), 0.02),
+    Predictor(("PAH_12.7",), ("continuum",), 0.003),
+    Predictor(("NeII_12.81",), ("continuum",), 0.003),
+    Predictor(("slope_alpha",), ()),
+)
+
+
+def measured_sample(seed: int = 0, **options: Any) -> tuple[LabelledSample, np.ndarray]:
+    """The same clusters with a set of predictors, equivalent widths among them."""
+    labelled, truth = simulated_sample(seed, **{"ratios": ALL_RATIOS[:11]} | options)
+    fluxes = labelled.sample.fluxes
+    level = CONTINUUM * np.array([1.0, 0.2, 0.4])[truth][:, np.newaxis]
+    # Brighter clusters have a brighter continuum.
+    level = level * fluxes.flux[:, [FEATURES.index("NeII_12.81")]].clip(NE_II_FLUX) / NE_II_FLUX
+    sample = PredictorSample(
+        **{f.name: getattr(labelled.sample, f.name) for f in fields(labelled.sample)},
+        set=MEASURED,
+        measurements=Measurements(
+            features=FEATURES,
+            flux=fluxes.flux,
+            error=fluxes.error,
+            detected=fluxes.detected,
+            width=fluxes.flux / level,
+            width_error=fluxes.error / level,
+        ),
+    )
+    return LabelledSample(sample, labelled.labels, labelled.classes), truth
 
 
 def observed(

@@ -3,8 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestClassifier
 
-from survey.classes.forest import GrownTree, grow_trees, probabilities
-from survey.classes.forest_arrays import flatten, forest_arrays, forest_from_arrays
+from survey.classes.methods.forest import GrownTree, grow_trees, probabilities
+from survey.classes.methods.forest_arrays import flatten, forest_arrays, forest_from_arrays
 from survey.classes.types import UNLABELLED
 
 N, P = 60, 8
@@ -89,6 +89,34 @@ def test_the_flat_forest_follows_many_clusters_in_portions(monkeypatch) -> None:
     forest = flatten(grown(10))
     predictors, _ = training_set()
     whole = forest.probabilities(predictors)
-    monkeypatch.setattr("survey.classes.forest_arrays.PLACES_AT_ONCE", 70)
+    monkeypatch.setattr("survey.classes.methods.forest_arrays.PLACES_AT_ONCE", 70)
     np.testing.assert_array_equal(forest.probabilities(predictors), whole)
     assert forest.probabilities(predictors[:0]).shape == (0, 3)
+
+
+def test_balanced_trees_see_rare_classes_as_often_as_others() -> None:
+    predictors, labels = training_set()
+    rare = labels.copy()
+    rare[np.flatnonzero(labels == 2)[3:]] = UNLABELLED
+    for balanced in (False, True):
+        trees = grow_trees(
+            predictors, rare, n_classes=3, trees=50, rows_per_tree=4096,
+            rng=np.random.default_rng(0), balanced=balanced,
+        )  # fmt: skip
+        share = np.mean([(rare[tree.rows] == 2).mean() for tree in trees])
+        assert (abs(share - 1 / 3) < 0.03) == balanced
+
+
+def test_smoothing_makes_smoother_probabilities() -> None:
+    predictors, labels = training_set()
+    few = np.where(np.arange(N) < 20, labels, UNLABELLED).astype(np.int32)
+
+    def p(smoothing: float) -> np.ndarray:
+        trees = grow_trees(
+            predictors, few, n_classes=3, trees=100, rows_per_tree=4096,
+            rng=np.random.default_rng(0), balanced=True, smoothing=smoothing,
+        )  # fmt: skip
+        return probabilities(trees, predictors)[0]
+
+    changes = [np.abs(p(smoothing)[:20] - np.eye(3)[few[:20]]).mean() for smoothing in (0.0, 0.8)]
+    assert changes[1] > 1.5 * changes[0]

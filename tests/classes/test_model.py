@@ -12,15 +12,24 @@ from sklearn.ensemble import RandomForestClassifier
 from skops import io as skops_io
 
 from survey.classes.diagrams import class_diagrams
-from survey.classes.forest_arrays import join_forests
-from survey.classes.model import Model, ModelCard, apply_model, grow_model_forest, make_model
+from survey.classes.methods.forest_arrays import join_forests
+from survey.classes.methods.registry import METHODS, FitOptions
+from survey.classes.model import (
+    Model,
+    ModelCard,
+    apply_model,
+    grow_model_forest,
+    make_model,
+    model_of,
+)
 from survey.classes.model_io import dump_model, load_model
+from survey.classes.prediction import train_methods
 from survey.classes.ratios import parse_ratios
 from survey.classes.results import most_probable
 from survey.classes.sample import Method
 from survey.classes.scores import score
 from survey.errors import DataError
-from tests.classes.simulated import CLASSES, FEATURES, simulated_sample
+from tests.classes.simulated import CLASSES, FEATURES, measured_sample, simulated_sample
 
 METHOD = Method(trees=10)
 CARD = ModelCard(
@@ -53,7 +62,7 @@ def stored(model: Model) -> bytes:
 def test_a_model_tells_the_classes_of_galaxies_it_has_not_seen(model: Model) -> None:
     new, truth = simulated_sample(9, galaxies=3, ratios=TO_NE_II)
     p = apply_model(model, new.sample, range(5), seed=0)
-    found = most_probable(p, new.sample.informed)
+    found = most_probable(p.p, new.sample.informed)
     assert score(found.p, truth).balanced_accuracy > 0.85
 
 
@@ -65,8 +74,8 @@ def test_trees_and_draws_may_be_made_in_portions(model: Model) -> None:
     whole = apply_model(model, new.sample, range(4), seed=1)
     split = apply_model(again, new.sample, [3, 0], seed=1)
     split = split + apply_model(again, new.sample, [2, 1], seed=1)
-    np.testing.assert_array_equal(whole.total, split.total)
-    np.testing.assert_array_equal(whole.squares, split.squares)
+    np.testing.assert_array_equal(whole.p.total, split.p.total)
+    np.testing.assert_array_equal(whole.p.squares, split.p.squares)
 
 
 def test_a_stored_model_is_the_same_model(model: Model, stored: bytes) -> None:
@@ -77,7 +86,7 @@ def test_a_stored_model_is_the_same_model(model: Model, stored: bytes) -> None:
     assert loaded.uses_slope
     new, _ = simulated_sample(9, ratios=TO_NE_II)
     before, after = (apply_model(m, new.sample, range(2), seed=0) for m in (model, loaded))
-    np.testing.assert_array_equal(before.total, after.total)
+    np.testing.assert_array_equal(before.p.total, after.p.total)
 
 
 def test_a_stored_model_holds_the_diagrams_of_its_training(model: Model, stored: bytes) -> None:
@@ -121,7 +130,12 @@ def test_a_sample_with_other_predictors_is_refused(model: Model) -> None:
 def test_a_sample_of_another_wavelength_range_is_refused(model: Model) -> None:
     sample = simulated_sample(9, ratios=TO_NE_II)[0].sample
     nothing = np.full_like(sample.fluxes.flux, np.nan)
-    elsewhere = replace(sample, fluxes=replace(sample.fluxes, flux=nothing, limit=nothing))
+    elsewhere = replace(
+        sample,
+        fluxes=replace(
+            sample.fluxes, flux=nothing, limit=nothing, detected=np.zeros(nothing.shape, bool)
+        ),
+    )
     with pytest.raises(DataError, match="no cluster has enough of the predictors"):
         apply_model(model, elsewhere, range(1), seed=0)
 
@@ -183,15 +197,15 @@ def tampered(stored: bytes, name: str, change: Callable[[np.ndarray], np.ndarray
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("left", lambda left: left + (left > 0) * 10**6),  # beyond the end
-        ("left", lambda left: np.where(left > 0, 0, left)),  # a circle
-        ("predictor", lambda predictor: predictor - 5),
-        ("roots", lambda roots: roots[:0]),
-        ("fraction", lambda fraction: 2 * fraction),
-        ("threshold", lambda threshold: threshold * np.nan),
+        ("forest.left", lambda left: left + (left > 0) * 10**6),  # beyond the end
+        ("forest.left", lambda left: np.where(left > 0, 0, left)),  # a circle
+        ("forest.predictor", lambda predictor: predictor - 5),
+        ("forest.roots", lambda roots: roots[:0]),
+        ("forest.fraction", lambda fraction: 2 * fraction),
+        ("forest.threshold", lambda threshold: threshold * np.nan),
         ("center", lambda center: center[:-1]),
         ("scatter", lambda scatter: 0 * scatter),
-        ("right", lambda right: right.astype(str)),
+        ("forest.right", lambda right: right.astype(str)),
         ("points", lambda points: points[:, 1:]),
         ("points", lambda points: points * np.nan),
     ],
@@ -199,6 +213,49 @@ def tampered(stored: bytes, name: str, change: Callable[[np.ndarray], np.ndarray
 def test_a_damaged_model_is_refused(stored: bytes, name: str, change) -> None:
     with pytest.raises(DataError, match="not a model of the survey"):
         load_model(tampered(stored, name, change))
+
+
+def test_a_model_of_version_0_1_0_applies_as_it_did(model: Model, stored: bytes) -> None:
+    content = skops_io.loads(stored)
+    description = json.loads(content["model"]) | {"schema": 3}
+    for name in ("predictors", "method", "temperatures"):
+        del description[name]
+    arrays = {name.removeprefix("forest."): values for name, values in content.items()}
+    del arrays["importance"]
+    old = load_model(skops_io.dumps(arrays | {"model": json.dumps(description)}))
+    assert (old.method, old.set) == ("forest", ())
+    new, _ = simulated_sample(9, ratios=TO_NE_II)
+    before, after = (apply_model(m, new.sample, range(3), seed=0) for m in (model, old))
+    np.testing.assert_array_equal(before.p.total, after.p.total)
+    np.testing.assert_array_equal(after.p.total, after.p_forest.total)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_model_of_predictors_is_stored_whole_and_has_a_forest_besides(method: str) -> None:
+    labelled, _ = measured_sample(0)
+    trained = train_methods(labelled, [method], FitOptions(trees=20, rows_per_tree=100, seed=0))
+    ours = model_of(trained, method, (), CARD)
+    read = load_model(dump_model(ours))
+    assert (read.method, read.set) == (method, ours.set)
+    assert set(read.fits) == {method, "forest"}
+    new, truth = measured_sample(9)
+    before, after = (apply_model(m, new.sample, range(3), seed=0) for m in (ours, read))
+    for name in ("p", "p_forest"):
+        np.testing.assert_allclose(getattr(before, name).mean, getattr(after, name).mean, atol=1e-6)
+    assert score(after.p.mean, truth).balanced_accuracy > 0.8
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("method", "unknown"), ("temperatures", {"logistic": 1.0}), ("temperatures", {"forest": -1})],
+)
+def test_models_of_unknown_methods_and_temperatures_are_refused(
+    stored: bytes, name: str, value: object
+) -> None:
+    content = skops_io.loads(stored)
+    changed = json.dumps(json.loads(content["model"]) | {name: value})
+    with pytest.raises(DataError, match="not a model of the survey"):
+        load_model(skops_io.dumps(content | {"model": changed}))
 
 
 def test_a_model_of_another_version_is_refused(stored: bytes) -> None:

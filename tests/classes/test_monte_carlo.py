@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from survey.classes.monte_carlo import DrawSums, run_draws
 from survey.classes.ratios import parse_ratios
-from survey.classes.results import conclude
+from survey.classes.results import UNCERTAIN_BELOW, conclude
 from survey.classes.sample import LabelledSample, Method, fit_scaling
 from survey.classes.scores import score
 from survey.classes.types import UNLABELLED
@@ -72,8 +72,9 @@ def test_the_ratio_that_separates_the_classes_is_the_most_important(telling: str
     labelled, _ = simulated_sample(3, ratios=TO_NE_II, means=means, noise=0.005)
     labelled = replace(labelled, sample=replace(labelled.sample, slope=None, slope_error=None))
     outcome = conclude(labelled, run_draws(labelled, Method(trees=40), range(10), seed=0))
-    assert outcome.predictors[int(outcome.importance.argmax())] == f"{telling}/NeII_12.81"
-    assert outcome.predictors[int(outcome.permutation.argmax())] == f"{telling}/NeII_12.81"
+    found = outcome.importances["forest"]
+    assert outcome.predictors[int(found.share.argmax())] == f"{telling}/NeII_12.81"
+    assert outcome.predictors[int(found.permutation.argmax())] == f"{telling}/NeII_12.81"
 
 
 def test_only_probabilities_with_the_galaxy_held_out_see_through_galaxies_that_differ() -> None:
@@ -87,9 +88,9 @@ def test_only_probabilities_with_the_galaxy_held_out_see_through_galaxies_that_d
         replace(labelled, labels=by_galaxy),
         run_draws(replace(labelled, labels=by_galaxy), Method(trees=30), range(16), seed=0),
     )
-    assert outcome.scores["in-sample"].balanced_accuracy == 1.0
-    assert outcome.scores["out-of-bag"].balanced_accuracy > 0.95
-    assert outcome.scores["galaxy-held-out"].balanced_accuracy < 0.75
+    assert outcome.scores["forest", "in-sample"].balanced_accuracy == 1.0
+    assert outcome.scores["forest", "out-of-bag"].balanced_accuracy > 0.95
+    assert outcome.scores["forest", "galaxy-held-out"].balanced_accuracy < 0.75
 
 
 def test_labels_of_a_galaxy_held_out_have_no_part_in_its_probabilities() -> None:
@@ -116,8 +117,8 @@ def test_with_one_galaxy_there_is_nothing_to_hold_out() -> None:
         run_draws(replace(SMALL, sample=alone), FEW_TREES, range(3), seed=0),
     )
     assert np.isnan(outcome.p_held_out).all()
-    assert np.isnan(outcome.scores["galaxy-held-out"].balanced_accuracy)
-    assert outcome.scores["out-of-bag"].n > 0
+    assert np.isnan(outcome.scores["forest", "galaxy-held-out"].balanced_accuracy)
+    assert outcome.scores["forest", "out-of-bag"].n > 0
 
 
 def test_what_no_label_reaches_is_unclassified() -> None:
@@ -143,8 +144,8 @@ def test_a_cluster_without_measurements_is_neither_learnt_from_nor_classified() 
     outcome = conclude(blank, run_draws(blank, FEW_TREES, range(3), seed=0))
     assert outcome.found.label[5] == UNLABELLED
     assert outcome.reached[5] == 0
-    assert np.isnan(outcome.p_oob[5]).all()
-    assert outcome.scores["in-sample"].n == (labels != UNLABELLED).sum() - 1
+    assert np.isnan(outcome.p_forest_oob[5]).all()
+    assert outcome.scores["forest", "in-sample"].n == (labels != UNLABELLED).sum() - 1
 
 
 def test_limits_in_most_lines_leave_a_cluster_informed_and_limits_in_all_do_not() -> None:
@@ -161,6 +162,10 @@ def test_a_margin_within_its_error_is_uncertain() -> None:
     found = conclude(hard, run_draws(hard, FEW_TREES, range(8), seed=0)).found
     assert found.uncertain.any()
     certain = (found.label != UNLABELLED) & ~found.uncertain
+    assert (found.p[certain].max(axis=1) >= UNCERTAIN_BELOW).all()
+    low = np.nan_to_num(found.p, nan=1.0).max(axis=1) < UNCERTAIN_BELOW
+    assert low.sum() > 2
+    assert found.uncertain[low].all()
     assert found.margin[found.uncertain].mean() < 0.5 * found.margin[certain].mean()
     np.testing.assert_array_equal(found.p[certain].argmax(axis=1), found.label[certain])
 

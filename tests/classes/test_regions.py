@@ -159,7 +159,50 @@ def test_a_cluster_takes_the_class_of_the_region_that_most_of_it_lies_in() -> No
 
 
 def test_more_is_asked_of_regions_with_a_larger_fraction() -> None:
-    assert labels_by(NUCLEUS, min_fraction=0.95).labels.tolist() == [UNLABELLED] * 3
+    claimed = NUCLEUS, LabelRegion("SF", (RA,), (DEC,), 1.5)
+    assert labels_by(*claimed, min_fraction=0.5).conflicts == (4,)
+    found = labels_by(*claimed, min_fraction=0.95)
+    assert (found.labels[0], found.conflicts) == (1, ()), "only SF covers that much"
+
+
+def test_a_small_circle_labels_the_cluster_that_holds_most_of_it() -> None:
+    knot = LabelRegion("SF", (RA + 1.8 / 3600,), (DEC,), 0.4)
+    found = labels_by(knot)
+    assert found.coverage.max() < 0.1
+    assert found.labels.tolist() == [UNLABELLED, UNLABELLED, 1]
+    assert found.partly == (9,)
+    assert labels_by(NUCLEUS).partly == ()
+
+
+def test_a_circle_across_two_clusters_labels_the_one_with_more_of_it() -> None:
+    across = [LabelRegion("SF", (RA + east / 3600,), (DEC,), 0.9) for east in (1.1, 1.7)]
+    small = [region for region in across if labels_by(region).partly]
+    assert [labels_by(region).labels.argmax() for region in small] == [0, 2]
+
+
+def test_a_region_that_covers_a_cluster_does_not_label_others_that_it_touches() -> None:
+    wide = LabelRegion("AGN", (RA,), (DEC,), 2.6)
+    found = labels_by(wide)
+    assert (found.coverage[:, 0] > 0).all()
+    assert found.labels.tolist() == [0, UNLABELLED, UNLABELLED]
+
+
+def test_a_cluster_that_one_class_covers_is_not_claimed_by_a_small_region_of_another() -> None:
+    spot = LabelRegion("SF", (RA + 0.3 / 3600,), (DEC,), 0.25)
+    found = labels_by(NUCLEUS, spot)
+    assert (found.labels[0], found.conflicts, found.partly) == (0, (), ())
+
+
+def test_two_small_regions_of_different_classes_in_one_cluster_are_a_conflict() -> None:
+    spots = [LabelRegion(name, (RA + 3 / 3600,), (DEC + north / 3600,), 0.4)
+             for name, north in (("AGN", 1.0), ("SF", -1.0))]  # fmt: skip
+    found = labels_by(*spots)
+    assert (found.labels[2], found.conflicts, found.partly) == (UNLABELLED, (9,), ())
+
+
+def test_a_region_outside_all_clusters_labels_nothing() -> None:
+    found = labels_by(LabelRegion("SF", (RA,), (DEC + 0.1,), 0.4))
+    assert (found.labels == UNLABELLED).all()
 
 
 def test_a_cluster_that_two_classes_claim_is_reported_and_not_labelled() -> None:
@@ -173,8 +216,9 @@ def test_regions_of_one_class_work_together() -> None:
         LabelRegion("SF", (RA, RA - 0.01, RA - 0.01, RA), (DEC, DEC, DEC + s, DEC + s))
         for s in (0.01, -0.01)
     ]
-    assert labels_by(halves[0]).labels[1] == UNLABELLED
-    assert labels_by(*halves).labels[1] == 1
+    assert labels_by(halves[0]).partly == (7,)
+    together = labels_by(*halves)
+    assert (together.labels[1], together.partly) == (1, ())
 
 
 def test_a_region_of_another_galaxy_is_left_alone() -> None:

@@ -26,7 +26,9 @@ def test_scores_are_those_of_scikit_learn(weights: np.ndarray, labels: np.ndarra
     assert found.brier == pytest.approx(((p - np.eye(3)[labels]) ** 2).sum(axis=1).mean())
     with np.errstate(invalid="ignore"):
         recall = np.diagonal(expected) / expected.sum(axis=1)
-    assert found.balanced_accuracy == pytest.approx(np.nanmean(recall))
+    if len(np.unique(labels)) > 1:
+        assert found.balanced_accuracy == pytest.approx(np.nanmean(recall))
+        assert found.accuracy == pytest.approx((p.argmax(axis=1) == labels).mean())
     assert found.reliability_count.sum() == 90
 
 
@@ -50,11 +52,25 @@ def test_honest_probabilities_lie_on_the_diagonal_of_the_reliability_curve() -> 
 
 
 def test_only_clusters_with_label_and_probabilities_count() -> None:
-    p = np.array([[0.9, 0.1], [0.2, 0.8], [np.nan, np.nan]])
-    found = score(p, np.array([0, UNLABELLED, 1], np.int32))
-    assert found.n == 1
-    assert found.confusion.tolist() == [[1, 0], [0, 0]]
+    p = np.array([[0.9, 0.1], [0.2, 0.8], [np.nan, np.nan], [0.4, 0.6]])
+    found = score(p, np.array([0, UNLABELLED, 1, 1], np.int32))
+    assert found.n == 2
+    assert found.confusion.tolist() == [[1, 0], [0, 1]]
     assert found.balanced_accuracy == 1.0
+
+
+def test_labels_of_one_class_are_no_score_however_many_are_right() -> None:
+    found = score(np.array([[0.9, 0.1], [0.8, 0.2]]), np.zeros(2, np.int32))
+    assert (found.n, found.n_labelled_classes) == (2, 1)
+    assert np.isnan([found.balanced_accuracy, found.accuracy, found.majority_accuracy]).all()
+    assert np.isnan(found.balanced_majority)
+
+
+def test_beside_a_score_stands_what_a_guess_would_have() -> None:
+    labels = np.array([0] * 6 + [1] * 3 + [2], np.int32)
+    guess = score(np.tile([1.0, 0.0, 0.0], (10, 1)), labels)
+    assert guess.accuracy == guess.majority_accuracy == 0.6
+    assert guess.balanced_accuracy == pytest.approx(guess.balanced_majority)
 
 
 def test_without_anything_to_compare_there_is_no_score() -> None:

@@ -14,7 +14,7 @@ import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 
-from catalogs.columns import DIAGRAMS
+from catalogs.class_columns import DIAGRAMS
 from catalogs.reference import packaged_reference
 from survey.classes.ratios import Limit
 from survey.report.bpt import bpt_section, measured_planes

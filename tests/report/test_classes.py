@@ -42,11 +42,13 @@ CONTOURS = pd.DataFrame(
 )
 SCORES = pd.DataFrame(
     {
+        "method": "forest",
         "measured": ["in-sample"] * 2 + ["out-of-bag"] * 2,
         "class": ["AGN", "SF"] * 2,
         "classes": [["AGN", "SF"]] * 4,
         "n": [4, 0] * 2,
         "balanced_accuracy": [0.75, 0.75, np.nan, np.nan],
+        "balanced_majority": [0.5, 0.5, np.nan, np.nan],
         "confusion": [[3, 1], [0, 0]] * 2,
         "reliability_p": [[0.1, 0.9]] * 4,
         "reliability_fraction": [[0.0, 1.0]] * 4,
@@ -137,8 +139,8 @@ def test_confusion_is_written_in_numbers_and_missing_labels_have_no_curve(axes):
 
 def test_the_figures_say_what_they_were_made_from(tmp_path: Path, clusters):
     importances = pd.DataFrame(
-        {"predictor": [X, "slope_alpha"], "importance": [0.7, 0.3], "importance_std": 0.1,
-         "permutation": [0.2, -0.1], "permutation_std": np.nan}
+        {"method": "forest", "predictor": [X, "slope_alpha"], "importance": [0.7, 0.3],
+         "importance_std": 0.1, "permutation": [0.2, -0.1], "permutation_std": np.nan}
     )  # fmt: skip
     paths = [tmp_path / f"{name}.png" for name in ("planes", "importances", "scores")]
     draw_planes(clusters, CONTOURS, CLASSES, [(X, Y)], paths[0], stamp="key")

@@ -120,10 +120,28 @@ def test_the_dendrogram_is_cut_into_k(tmp_path, k):
         assert image.size[0] > 1000
 
 
+def test_the_dendrogram_of_a_walk_shows_its_decisions(tmp_path):
+    tree = linkage(np.random.default_rng(0).normal(size=(60, 3)), "average")
+    decisions = [
+        {
+            "step": step, "height": height, "accepted": accepted, "meaning": "a reason",
+            "n": (20, 40), "difference": 0.2,
+        }
+        for step, height, accepted in [
+            ("split", tree[-1, 2], True), ("split", tree[-2, 2], False), ("blend", None, False),
+        ]
+    ]  # fmt: skip
+    cut = {"k": 2, "criterion": "walk", "runner_up": None, "curve": {}, "decisions": decisions}
+    labels = fcluster(tree, 2, "maxclust")
+    draw_tree("a galaxy", tree, labels, cut, tmp_path / "tree.png")
+    with Image.open(tmp_path / "tree.png") as image:
+        assert image.size[0] > 1000
+
+
 def test_branches_have_the_colours_of_their_clusters():
     tree = linkage(np.random.default_rng(0).normal(size=(60, 3)), "ward")
     labels = fcluster(tree, 4, "maxclust")
-    colors = branch_colors(tree, labels, 4)
+    colors = branch_colors(tree, labels)
     palette = cluster_colors(4)
     assert set(colors[-3:]) == {ABOVE_CUT}
     for color, merge in zip(colors[:-3], tree[:-3], strict=True):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.linalg import svds
 
 from survey.spectra.blocks import Rows, row_blocks
 
@@ -165,8 +166,11 @@ def align_to_components(
         sampled = found
         if settled:
             break
-    for block in row_blocks((n, spectra.shape[1]), _BLOCK_SAMPLES):
-        starts[block] = _best_starts(spectra[block], mean, components, max_shift)
+    starts[chosen] = sampled
+    others = np.setdiff1d(np.arange(n), chosen)
+    for block in row_blocks((len(others), spectra.shape[1]), _BLOCK_SAMPLES):
+        rows = others[block]
+        starts[rows] = _best_starts(spectra[rows], mean, components, max_shift)
     return aligned
 
 
@@ -187,12 +191,12 @@ def _subspace(
     weights = weight.astype(aligned.dtype)
     mean = (weights @ aligned) / weights.sum()
     residuals = (aligned - mean) * weights[:, None]
-    count = min(COMPONENTS, len(aligned) - 1)
-    gram = (residuals @ residuals.T).astype(np.float64)
-    _, vectors = np.linalg.eigh(gram)
-    components = vectors[:, len(gram) - count :].T.astype(aligned.dtype) @ residuals
-    norms = np.linalg.norm(components, axis=1, keepdims=True)
-    return mean, components / np.where(norms > 0, norms, 1.0)
+    count = min(COMPONENTS, min(residuals.shape) - 1)
+    if count < 1 or not residuals.any():
+        return mean, np.zeros((0, len(mean)), mean.dtype)
+    start = np.ones(min(residuals.shape), residuals.dtype)
+    _, _, components = svds(residuals, k=count, v0=start)
+    return mean, components
 
 
 def _best_starts(
@@ -201,12 +205,20 @@ def _best_starts(
     components: NDArray[np.floating],
     max_shift: int,
 ) -> NDArray[np.intp]:
-    size = len(mean)
-    error = np.empty((2 * max_shift + 1, len(spectra)))
-    for start in range(2 * max_shift + 1):
-        rest = spectra[:, start : start + size] - mean
-        error[start] = np.einsum("ij,ij->i", rest, rest)
-        error[start] -= np.square(rest @ components.T).sum(axis=1)
+    """Where every spectrum is nearest to the subspace: |x - m|^2 less its part inside."""
+    size, count = len(mean), 2 * max_shift + 1
+    spectra = spectra.astype(np.float64)
+    basis = np.concatenate([mean[None], components]).astype(np.float64)
+    # |x|^2 of every window by running sums; the rest are products with a few spectra.
+    squares = np.cumsum(np.square(spectra), axis=1)
+    squares = np.concatenate([np.zeros((len(spectra), 1)), squares], axis=1)
+    energy = squares[:, size : size + count] - squares[:, :count]
+    inside = basis[1:] @ basis[0]
+    error = np.empty((count, len(spectra)))
+    for start in range(count):
+        products = spectra[:, start : start + size] @ basis.T
+        error[start] = energy[:, start] - 2.0 * products[:, 0]
+        error[start] -= np.square(products[:, 1:] - inside).sum(axis=1)
     # Of equally good shifts the smallest.
     order = np.argsort(np.abs(np.arange(-max_shift, max_shift + 1)), kind="stable")
     return order[np.argmin(error[order], axis=0)]

@@ -11,7 +11,7 @@ Step = Literal["split", "join", "blend"]
 
 SENTENCES: dict[tuple[Step, Reason], str] = {
     ("split", ""): "both sides are clusters or hold some",
-    ("split", "S/N"): "a side is too noisy to be a cluster",
+    ("split", "S/N"): "a side is too noisy to be a cluster, the more so at the edge",
     ("split", "shape"): "noise, shift and width explain the difference",
     ("split", "colour"): "a smooth colour explains the difference",
     ("split", "dispersion"): "the difference is small beside the variety of the galaxy",

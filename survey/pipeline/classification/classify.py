@@ -9,12 +9,12 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from catalogs import SCHEMA_VERSION, open_catalog
-from catalogs.columns import OF_MODEL, OF_SAMPLE
+from catalogs.class_columns import OF_MODEL, OF_SAMPLE
 from catalogs.durable import hash_bytes
 from catalogs.parts import PartStore, Receipt
 from catalogs.publish import publish_again
@@ -29,18 +29,26 @@ from catalogs.survey_parts import (
 from catalogs.versions import Manifest
 from catalogs.vocabulary import packaged_vocabulary
 from survey.classes.diagrams import class_diagrams
-from survey.classes.results import conclude, most_probable
+from survey.classes.results import conclude, conclude_trained, most_probable
 from survey.config import ClassSettings, Settings, fingerprint
 from survey.engine.cluster import Cluster
 from survey.errors import ConfigError, DataError
 from survey.pipeline.classification.labels import read_labels
 from survey.pipeline.classification.models import read_model, save_model
-from survey.pipeline.classification.monte_carlo import MODEL_FILE, MonteCarlo, model_and_sample
+from survey.pipeline.classification.monte_carlo import (
+    MODEL_FILE,
+    MonteCarlo,
+    model_and_sample,
+    trained_sample,
+)
 from survey.pipeline.classification.sample import (
+    Used,
     check_labels,
     label_notes,
+    partly_covered,
     parts_of,
     sample_rows,
+    used_by,
     write_sample,
 )
 from survey.pipeline.classification.tables import (
@@ -48,17 +56,17 @@ from survey.pipeline.classification.tables import (
     diagram_rows,
     importance_rows,
     planes_of,
+    score_lines,
     score_rows,
     trained_rows,
 )
 from survey.pipeline.galaxy.tables import write_table
-from survey.pipeline.ratios import named_ratios
 from survey.pipeline.reference import reference_of_run
 from survey.pipeline.run.lock import exclusive
 from survey.pipeline.run.survey import write_run_record
 
 (SAMPLE_STAGE,) = CLASSES.made_of
-CODE_VERSION = {SAMPLE_STAGE: 2, CLASSES.name: 2}
+CODE_VERSION = {SAMPLE_STAGE: 3, CLASSES.name: 3}
 """Raised when code changes results, as `code` of a `Stage` is."""
 
 NUMERIC_LIBRARIES = ("numpy", "scipy", "scikit-learn")
@@ -96,11 +104,7 @@ class Classified:
         n_cluster = sum(self.counts().values())
         state = "computed" if self.computed else "nothing has changed"
         lines = [f"{n_cluster} clusters: {counts}, {without[1]} without class ({state})"]
-        scores = {
-            row["measured"]: row["balanced_accuracy"]
-            for row in self.classification.table("scores").to_pylist()
-        }
-        lines += [f"balanced accuracy, {how}: {_number(value)}" for how, value in scores.items()]
+        lines += score_lines(self.classification.table("scores").to_pylist())
         return [*lines, *(f"note: {note}" for note in self.notes)]
 
 
@@ -183,23 +187,34 @@ def classify(
         )
     reference = reference_of_run(Path(root))
     labels = read_labels(settings.labels, reference)
-    ratios = named_ratios(settings.ratios, reference)
-    names = [ratio.name for ratio in ratios]
+    used = used_by(settings, reference)
+    names = [ratio.name for ratio in used.ratios]
     with _working_in(root) as survey:
         latents = survey.latents() if settings.use_latents else None
         sample = survey.sample(
-            [labels.content_hash, settings.classes, settings.min_fraction, names, _key(latents)],
+            [
+                labels.content_hash,
+                settings.classes,
+                settings.min_fraction,
+                asdict(used),
+                _key(latents),
+            ],
             lambda folder: write_sample(
-                folder, survey.parts, survey.vocabulary, ratios, labels, settings, latents
+                folder, survey.parts, survey.vocabulary, used, labels, settings, latents
             ),
         )
         rows = sample_rows(sample.path)
 
         def compute() -> Result:
             labelled = check_labels(rows, settings, survey.catalog, reference)
-            outcome = conclude(
-                labelled, MonteCarlo(cluster, sample.path, settings, on_draws).sums()
-            )
+            draws = MonteCarlo(cluster, sample.path, settings, on_draws)
+            if settings.spread:
+                outcome = conclude(labelled, draws.sums())
+            else:
+                trained = trained_sample(sample.path, settings)
+                outcome = conclude_trained(
+                    trained, settings.method, draws.predictions(), settings.seed
+                )
             importances = importance_rows(outcome)
             planes = planes_of(names, importances["predictor"].tolist(), reference)
             diagrams = class_diagrams(labelled.sample, outcome.found.p, outcome.classes, planes)
@@ -209,16 +224,20 @@ def classify(
                 "scores": score_rows(outcome),
                 "diagrams": diagram_rows(diagrams, OF_SAMPLE),
             }
-            return tables, {"planes": planes}
+            return tables, {"planes": planes, "partly_covered": partly_covered(labels, rows)}
 
         return survey.publish(
             sample,
             compute,
             classes=settings.classes,
             settings=settings.model_dump(mode="json", exclude={"labels"}),
-            facts={"labels": labels.path.name, "ratios": names}
+            facts={
+                "labels": labels.path.name,
+                "ratios": names,
+                "predictors": [each.name for each in used.predictors],
+            }
             | ({"latent_model": latents.summary["model"]} if latents else {}),
-            notes=label_notes(labels, rows),
+            notes=label_notes(labels, rows, settings),
         )
 
 
@@ -248,20 +267,26 @@ def apply_model_file(
 
         def write(folder: Path) -> None:
             write_sample(
-                folder, survey.parts, survey.vocabulary, model.ratios, None, settings, latents
+                folder,
+                survey.parts,
+                survey.vocabulary,
+                Used(model.ratios, model.set),
+                None,
+                settings,
+                latents,
             )
             (folder / MODEL_FILE).write_bytes(data)
 
         sample = survey.sample([hash_bytes(data), _key(latents)], write)
 
         def compute() -> Result:
-            p = MonteCarlo(cluster, sample.path, settings, on_draws).applied()
+            sums = MonteCarlo(cluster, sample.path, settings, on_draws).applied()
             measured, rows = model_and_sample(sample.path)[1], sample_rows(sample.path)
-            found = most_probable(p, measured.informed)
+            found, forest = (most_probable(p, measured.informed) for p in (sums.p, sums.p_forest))
             planes = [(diagram.x, diagram.y) for diagram in model.diagrams]
             diagrams = class_diagrams(measured, found.p, model.classes, planes)
             tables = {
-                "classes": class_rows(rows, found, model.classes),
+                "classes": class_rows(rows, found, forest, model.classes),
                 "diagrams": diagram_rows(diagrams, OF_SAMPLE)
                 + diagram_rows(model.diagrams, OF_MODEL),
             }
@@ -275,6 +300,7 @@ def apply_model_file(
             facts={
                 "model": Path(file).name,
                 "ratios": names,
+                "method": model.method,
                 "trained_on": list(model.card.galaxies),
             },
         )
@@ -358,10 +384,6 @@ class _SurveyWide:
 
 def _key(latents: SurveyPart | None) -> str:
     return latents.key if latents else ""
-
-
-def _number(value: float | None) -> str:
-    return "not measured" if value is None else f"{value:.3f}"
 
 
 @contextmanager

@@ -115,7 +115,8 @@ def label_rows(
     -------
     DataFrame
         One row per row of `clusters`: `label`, a position in the classes or `UNLABELLED`,
-        the largest `coverage` by a class, and `conflict`.
+        the largest `coverage` by a class, `partly` (labelled by a region that covers no more
+        than `min_fraction` of it), and `conflict`.
     """
     galaxy, nuclear = str(clusters["galaxy"].iloc[0]), clusters.loc[clusters["nuclear"], "cluster"]
     regions, places = labels.of(galaxy)
@@ -134,10 +135,10 @@ def label_rows(
         {
             "label": found.labels,
             "coverage": found.coverage.max(axis=1),
+            "partly": np.isin(found.clusters, found.partly),
             "conflict": np.isin(found.clusters, found.conflicts),
         },
         index=found.clusters,
     ).reindex(clusters["cluster"])
-    return rows.fillna({"label": UNLABELLED, "coverage": 0.0, "conflict": False}).astype(
-        {"label": np.int32, "conflict": bool}
-    )
+    missing = {"label": UNLABELLED, "coverage": 0.0, "partly": False, "conflict": False}
+    return rows.fillna(missing).astype({"label": np.int32, "partly": bool, "conflict": bool})

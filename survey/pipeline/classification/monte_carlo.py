@@ -15,16 +15,17 @@ from operator import add
 from pathlib import Path
 from typing import TypeVar
 
-from survey.classes.exact_sum import ExactSum
-from survey.classes.forest_arrays import FlatForest, join_forests
-from survey.classes.model import Model, apply_model, grow_model_forest
+from survey.classes.methods.forest_arrays import FlatForest, join_forests
+from survey.classes.methods.registry import METHODS, FitOptions
+from survey.classes.model import AppliedSums, Model, apply_model, grow_model_forest
 from survey.classes.model_io import load_model
 from survey.classes.monte_carlo import DrawSums, run_draws
+from survey.classes.prediction import PredictionSums, TrainedSample, predict_draws, train_methods
 from survey.classes.sample import LabelledSample, Method, Sample
 from survey.config import ClassSettings
 from survey.engine.cluster import Cluster, slots, started
 from survey.engine.submit import Task, run_tasks
-from survey.pipeline.classification.sample import labels_of, sample_of, sample_ratios, sample_rows
+from survey.pipeline.classification.sample import Used, labels_of, sample_of, sample_rows, used_in
 
 PORTIONS_PER_SLOT = 8
 DRAWS_PER_PORTION = 10
@@ -32,6 +33,9 @@ ROWS_PER_PORTION = 20_000
 """Bounds of a portion: small enough for the progress bar, large beside the overhead of Dask."""
 
 MODEL_FILE = "model.skops"
+
+TIMES_AS_MANY_TREES = 3
+"""Of a forest that is grown once, for all draws, as of one that every draw grows."""
 
 T = TypeVar("T")
 
@@ -71,15 +75,19 @@ class MonteCarlo:
         self.on_draws = on_draws
 
     def sums(self) -> DrawSums:
-        """Sums of all draws."""
-        return reduce(add, (result for _, result in self._results(_train)))
+        """Sums of all draws in which labels are spread and forests grown."""
+        return reduce(add, (result for _, result in self._results(_spread)))
+
+    def predictions(self) -> PredictionSums:
+        """Sums of all draws to which trained methods are applied."""
+        return reduce(add, (result for _, result in self._results(_predict)))
 
     def forest(self) -> FlatForest:
-        """One tree of every draw, in their order."""
+        """One tree of every draw in which labels are spread, in their order."""
         portions = sorted(self._results(_grow), key=lambda portion: portion[0])
         return join_forests([forest for _, forest in portions])
 
-    def applied(self) -> ExactSum:
+    def applied(self) -> AppliedSums:
         """Probabilities by the model that is kept with the sample."""
         return reduce(add, (result for _, result in self._results(_apply)))
 
@@ -111,22 +119,40 @@ def method_of(settings: ClassSettings) -> Method:
     return Method(**settings.model_dump(include=set(Method.__dataclass_fields__)))
 
 
+def fit_options(settings: ClassSettings) -> FitOptions:
+    """With what methods are fitted once."""
+    trees = TIMES_AS_MANY_TREES * settings.trees
+    return FitOptions(trees, settings.rows_per_tree, settings.seed)
+
+
 @lru_cache(maxsize=1)
 def labelled_sample(folder: Path, settings: ClassSettings) -> LabelledSample:
     """The labelled sample of a part, for training."""
     rows = sample_rows(folder)
-    sample = sample_of(rows, sample_ratios(folder), use_slope=settings.use_slope)
+    sample = sample_of(rows, used_in(folder), use_slope=settings.use_slope)
     return LabelledSample(sample, labels_of(rows), settings.classes)
+
+
+@lru_cache(maxsize=1)
+def trained_sample(folder: Path, settings: ClassSettings) -> TrainedSample:
+    """All methods trained on the sample of a part; the same in every process."""
+    return train_methods(labelled_sample(folder, settings), METHODS, fit_options(settings))
 
 
 @lru_cache(maxsize=1)
 def model_and_sample(folder: Path) -> tuple[Model, Sample]:
     """The model of a part, and the sample that it is applied to."""
     model = load_model((folder / MODEL_FILE).read_bytes(), file=str(folder / MODEL_FILE))
-    return model, sample_of(sample_rows(folder), model.ratios, use_slope=model.uses_slope)
+    used = Used(model.ratios, model.set)
+    return model, sample_of(sample_rows(folder), used, use_slope=model.uses_slope)
 
 
-def _train(draws: Portion) -> DrawSums:
+def _predict(draws: Portion) -> PredictionSums:
+    trained = trained_sample(draws.sample, draws.settings)
+    return predict_draws(trained, draws.settings.method, draws.numbers, draws.settings.seed)
+
+
+def _spread(draws: Portion) -> DrawSums:
     labelled = labelled_sample(draws.sample, draws.settings)
     return run_draws(labelled, method_of(draws.settings), draws.numbers, draws.settings.seed)
 
@@ -137,6 +163,6 @@ def _grow(draws: Portion) -> FlatForest:
     return grow_model_forest(labelled, method, draws.numbers, draws.settings.seed)
 
 
-def _apply(draws: Portion) -> ExactSum:
+def _apply(draws: Portion) -> AppliedSums:
     model, sample = model_and_sample(draws.sample)
     return apply_model(model, sample, draws.numbers, draws.settings.seed)

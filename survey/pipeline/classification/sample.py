@@ -1,14 +1,16 @@
 """The sample of a classification: written once, and read once by every worker.
 
-It has the clusters of all galaxies, the fluxes that the ratios need, and the initial labels.
+It has the clusters of all galaxies, the fluxes that the predictors need, and the initial labels.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,18 +23,59 @@ from catalogs.survey_parts import SurveyPart
 from catalogs.versions import Manifest
 from catalogs.vocabulary import Vocabulary
 from survey.classes.labels import check_classes
+from survey.classes.predictors import Predictor, features_needed
 from survey.classes.ratios import Ratio, features_of
-from survey.classes.sample import LATENT, LabelledSample, Sample, latent_names
+from survey.classes.sample import LATENT, LabelledSample, PredictorSample, Sample, latent_names
 from survey.classes.types import UNLABELLED, Labels
 from survey.config import ClassSettings
 from survey.errors import DataError
 from survey.pipeline.classification.labels import LabelFile, label_rows
-from survey.pipeline.ratios import flux_columns, fluxes_of, named_ratios
+from survey.pipeline.ratios import (
+    flux_columns,
+    fluxes_of,
+    measurement_columns,
+    measurements_of,
+    named_predictors,
+    named_ratios,
+)
 
 SAMPLE_FILE = "sample.parquet"
-RATIOS_FILE = "ratios.json"
+USED_FILE = "predictors.json"
 LATENT_ERROR = f"err_{LATENT}"
+MOST_NAMED = 10
+"""Clusters that a message names one by one."""
+
 GALAXY_COLUMNS = ["galaxy", "cluster", "nuclear", "slope_alpha", "slope_alpha_err"]
+
+
+@dataclass(frozen=True)
+class Used:
+    """What a classification is made with: ratios, and a set of predictors, empty if it is they."""
+
+    ratios: tuple[Ratio, ...]
+    predictors: tuple[Predictor, ...] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns of the table `clusters` that it needs; the slope apart."""
+        return [
+            *flux_columns(features_of(self.ratios)),
+            *measurement_columns(features_needed(self.predictors)),
+        ]
+
+
+def used_by(settings: ClassSettings, reference: Reference) -> Used:
+    """The ratios and predictors of settings.
+
+    Raises
+    ------
+    CatalogError
+        If there is no such set.
+    """
+    ratios = named_ratios(settings.ratios, reference)
+    if settings.spread:
+        return Used(ratios)
+    return Used(ratios, named_predictors(settings.predictors or settings.ratios, reference))
 
 
 def parts_of(catalog: Catalog, store: PartStore) -> dict[str, Receipt]:
@@ -45,7 +88,7 @@ def write_sample(
     folder: Path,
     parts: Mapping[str, Receipt],
     vocabulary: Vocabulary,
-    ratios: Sequence[Ratio],
+    used: Used,
     labels: LabelFile | None,
     settings: ClassSettings,
     latents: SurveyPart | None = None,
@@ -59,7 +102,7 @@ def write_sample(
     """
     if labels is not None:
         check_classes(labels.classes, settings.classes)
-    columns = GALAXY_COLUMNS + flux_columns(features_of(ratios))
+    columns = [*GALAXY_COLUMNS, *dict.fromkeys(used.columns)]
     frames = []
     for part in parts.values():
         table = read_part_table(part, "clusters", vocabulary)
@@ -74,8 +117,7 @@ def write_sample(
     if latents is not None:
         rows = rows.join(_latent_columns(rows, latents, parts))
     rows.to_parquet(folder / SAMPLE_FILE)
-    terms = [[ratio.numerator, ratio.denominator] for ratio in ratios]
-    (folder / RATIOS_FILE).write_text(json.dumps(terms), encoding="utf-8")
+    (folder / USED_FILE).write_text(json.dumps(asdict(used)), encoding="utf-8")
 
 
 def _latent_columns(
@@ -103,13 +145,27 @@ def sample_rows(folder: Path) -> pd.DataFrame:
     return pd.read_parquet(folder / SAMPLE_FILE)
 
 
-def sample_ratios(folder: Path) -> tuple[Ratio, ...]:
-    """The ratios that `write_sample` wrote."""
-    terms = json.loads((folder / RATIOS_FILE).read_text(encoding="utf-8"))
-    return tuple(Ratio(tuple(over), tuple(under)) for over, under in terms)
+def partly_covered(labels: LabelFile, rows: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    """Regions of the galaxies whose labels cover little of a cluster, to be drawn."""
+    galaxies = rows.loc[rows["partly"], "galaxy"].unique()[:MOST_NAMED]
+    return {galaxy: [asdict(each) for each in labels.of(galaxy)[0]] for galaxy in galaxies}
 
 
-def sample_of(rows: pd.DataFrame, ratios: Sequence[Ratio], *, use_slope: bool) -> Sample:
+def used_in(folder: Path) -> Used:
+    """The ratios and predictors that `write_sample` wrote."""
+    content = json.loads((folder / USED_FILE).read_text(encoding="utf-8"))
+    return Used(
+        tuple(
+            Ratio(tuple(row["numerator"]), tuple(row["denominator"])) for row in content["ratios"]
+        ),
+        tuple(
+            Predictor(tuple(row["numerator"]), tuple(row["denominator"]), row["offset"])
+            for row in content["predictors"]
+        ),
+    )
+
+
+def sample_of(rows: pd.DataFrame, used: Used, *, use_slope: bool) -> Sample:
     """The sample for the classifier, with the latents if it has any.
 
     A slope that was measured nowhere is not used as a predictor.
@@ -121,10 +177,15 @@ def sample_of(rows: pd.DataFrame, ratios: Sequence[Ratio], *, use_slope: bool) -
     )
     slope = rows["slope_alpha"].to_numpy(float)
     with_slope = use_slope and bool(np.isfinite(slope).any())
-    return Sample(
+    chosen = tuple(each for each in used.predictors if with_slope or not each.is_slope)
+    make: Callable[..., Sample] = Sample
+    if used.predictors:
+        measured = measurements_of(rows, features_needed(chosen))
+        make = partial(PredictorSample, set=chosen, measurements=measured)
+    return make(
         galaxy=pd.factorize(rows["galaxy"])[0],
-        fluxes=fluxes_of(rows, features_of(ratios)),
-        ratios=tuple(ratios),
+        fluxes=fluxes_of(rows, features_of(used.ratios)),
+        ratios=used.ratios,
         slope=slope if with_slope else None,
         slope_error=rows["slope_alpha_err"].to_numpy(float) if with_slope else None,
         latents=latents,
@@ -149,11 +210,10 @@ def check_labels(
     DataError
         If the ratios were not measured, or fewer than two classes have labels.
     """
-    ratios = named_ratios(settings.ratios, reference)
-    sample = sample_of(rows, ratios, use_slope=settings.use_slope)
+    sample = sample_of(rows, used_by(settings, reference), use_slope=settings.use_slope)
     labels = labels_of(rows)
     if not sample.informed.any():
-        raise _no_ratios(rows, settings, catalog, reference)
+        raise _not_measured(rows, settings, catalog, reference)
     usable = labels[sample.informed & (labels != UNLABELLED)]
     counts = np.bincount(usable, minlength=len(settings.classes))
     if (counts > 0).sum() < 2:
@@ -165,16 +225,22 @@ def check_labels(
             file=settings.labels,
             expected="labelled and measured clusters of at least two classes",
             found=f"{found}, among {len(rows)} clusters of {rows['galaxy'].nunique()} galaxies",
-            advice="Check that names and coordinates agree with the table `galaxies`. A region "
-            f"must cover more than {settings.min_fraction:.0%} of a cluster "
-            "(classes.min_fraction).",
+            advice="Check that names and coordinates agree with the table `galaxies`.",
         )
     return LabelledSample(sample, labels, settings.classes)
 
 
-def label_notes(labels: LabelFile, rows: pd.DataFrame) -> list[str]:
-    """Messages about labels that had no effect."""
+def label_notes(labels: LabelFile, rows: pd.DataFrame, settings: ClassSettings) -> list[str]:
+    """Messages about labels that had no effect, or less than their author may think."""
     notes = []
+    if len(partly := rows[rows["partly"]]):
+        named = [f"{row.galaxy} {row.cluster} ({row.coverage:.0%})" for row in partly.itertuples()]
+        more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+        notes.append(
+            f"{len(named)} clusters are labelled by a region that covers at most "
+            f"{settings.min_fraction:.0%} of them, because they hold most of it: "
+            f"{', '.join(named[:MOST_NAMED])}{more}; the report has a map of them"
+        )
     if unknown := labels.unknown_galaxies(rows["galaxy"].unique()):
         notes.append(f"labels of galaxies that are not in the survey: {', '.join(unknown)}")
     if n_conflicts := int(rows["conflict"].sum()):
@@ -182,25 +248,30 @@ def label_notes(labels: LabelFile, rows: pd.DataFrame) -> list[str]:
     return notes
 
 
-def fitting_sets(clusters: pd.DataFrame, reference: Reference) -> list[str]:
-    """Names of the sets of ratios that were measured in at least one cluster."""
+def fitting_sets(
+    clusters: pd.DataFrame, settings: ClassSettings, reference: Reference
+) -> list[str]:
+    """Names of the sets of ratios whose predictors were measured in at least one cluster."""
     rows = clusters.reset_index(drop=True)
-    return [
-        name
-        for name in reference.ratio_sets
-        if sample_of(rows, named_ratios(name, reference), use_slope=False).informed.any()
-    ]
+    fitting = []
+    for name in reference.ratio_sets:
+        used = used_by(settings.model_copy(update={"ratios": name, "predictors": None}), reference)
+        # The slope is left out: one number alone makes no class.
+        if sample_of(rows, used, use_slope=False).informed.any():
+            fitting.append(name)
+    return fitting
 
 
-def _no_ratios(
+def _not_measured(
     rows: pd.DataFrame, settings: ClassSettings, catalog: Catalog, reference: Reference
 ) -> DataError:
-    fitting = fitting_sets(catalog.clusters, reference)
+    fitting = fitting_sets(catalog.clusters, settings, reference)
+    name = settings.predictors or settings.ratios
     return DataError(
-        f"the ratios {settings.ratios!r} were not measured in any cluster",
+        f"the predictors {name!r} were not measured in any cluster",
         expected="most of their lines within the range of the spectra, some of them detected",
         found=f"{len(rows)} clusters without",
         advice=f"Choose a set that was measured (classes.ratios): {', '.join(fitting)}."
         if fitting
-        else "No set of ratios fits this wavelength range: add one (catalogs/data/ratios.ecsv).",
+        else "No set fits this wavelength range: add one (catalogs/data/predictors.ecsv).",
     )

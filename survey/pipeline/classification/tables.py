@@ -8,27 +8,32 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from catalogs.columns import OF_SAMPLE
+from catalogs.class_columns import OF_SAMPLE
 from catalogs.flags import ClusterFlag
 from catalogs.reference import Reference
 from catalogs.survey_parts import SurveyPart
 from survey.classes.diagrams import Contour, Diagram
 from survey.classes.results import Classes, Outcome
 from survey.classes.scores import Score
+from survey.classes.training import Importances
 from survey.classes.types import UNLABELLED
 
 N_PLANES = 4
 """Number of the most important ratios that are drawn against the first of the set."""
 
 
-def class_rows(rows: pd.DataFrame, found: Classes, classes: Sequence[str]) -> pd.DataFrame:
+def class_rows(
+    rows: pd.DataFrame, found: Classes, forest: Classes, classes: Sequence[str]
+) -> pd.DataFrame:
     """The columns of the table `classes` that follow from probabilities alone."""
     names = np.array([*classes, None], dtype=object)
     table = rows[["galaxy", "cluster"]].copy()
     table["class"] = names[found.label]
+    table["class_rf"] = names[forest.label]
     table["margin"] = found.margin
     for k, name in enumerate(classes):
         table[f"p_{name}"], table[f"p_{name}_err"] = found.p[:, k], found.p_std[:, k]
+        table[f"p_rf_{name}"], table[f"p_rf_{name}_err"] = forest.p[:, k], forest.p_std[:, k]
     table["flags"] = _flags(
         {
             ClusterFlag.UNCLASSIFIED: found.label == UNLABELLED,
@@ -39,14 +44,14 @@ def class_rows(rows: pd.DataFrame, found: Classes, classes: Sequence[str]) -> pd
 
 
 def trained_rows(rows: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
-    """The table `classes` of a sample that the forests were trained on."""
+    """The table `classes` of a sample that methods were trained on."""
     names = np.array([*outcome.classes, None], dtype=object)
-    table = class_rows(rows, outcome.found, outcome.classes)
+    table = class_rows(rows, outcome.found, outcome.forest, outcome.classes)
     table["label_initial"] = names[rows["label"]]
     table["label_coverage"] = rows["coverage"]
     table["reached"] = outcome.reached
     for k, name in enumerate(outcome.classes):
-        table[f"p_oob_{name}"] = outcome.p_oob[:, k]
+        table[f"p_rf_oob_{name}"] = outcome.p_forest_oob[:, k]
         table[f"p_held_out_{name}"] = outcome.p_held_out[:, k]
     table["flags"] |= _flags(
         {
@@ -58,27 +63,59 @@ def trained_rows(rows: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
 
 
 def importance_rows(outcome: Outcome) -> pd.DataFrame:
-    """The table `importances`, the most important predictor first."""
-    table = pd.DataFrame(
+    """The table `importances`: by method, that of the classes first, the most important first."""
+    tables = [
+        _importances(outcome.predictors, name, found).sort_values(
+            "importance", ascending=False, kind="stable"
+        )
+        for name, found in outcome.importances.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _importances(predictors: Sequence[str], method: str, found: Importances) -> pd.DataFrame:
+    return pd.DataFrame(
         {
-            "predictor": outcome.predictors,
-            "importance": outcome.importance,
-            "importance_std": outcome.importance_std,
-            "permutation": outcome.permutation,
-            "permutation_std": outcome.permutation_std,
+            "method": method,
+            "predictor": predictors,
+            "importance": found.share,
+            "importance_std": found.share_std,
+            "permutation": found.permutation,
+            "permutation_std": found.permutation_std,
+            "coefficient": found.coefficient.T.tolist(),
+            "coefficient_std": found.coefficient_std.T.tolist(),
         }
     )
-    return table.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
 
 
 def score_rows(outcome: Outcome) -> list[dict[str, Any]]:
-    """The table `scores`: the three ways of measuring, side by side."""
+    """The table `scores`: methods and ways of measuring side by side, that of the classes first."""
     return [
-        {"measured": measured, "class": name, "classes": list(outcome.classes)}
+        {"method": method, "measured": measured, "class": name, "classes": list(outcome.classes)}
         | _score_row(score, k)
-        for measured, score in outcome.scores.items()
+        for (method, measured), score in outcome.scores.items()
         for k, name in enumerate(outcome.classes)
     ]
+
+
+def score_lines(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """The scores in words, with the number of labels and what a guess would have."""
+    lines = {}
+    for row in rows:
+        n = sum(
+            other["n"]
+            for other in rows
+            if (other["method"], other["measured"]) == (row["method"], row["measured"])
+        )
+        value = row["balanced_accuracy"]
+        if value is None or np.isnan(value):
+            said = "not measured: labels of one class only" if n else "not measured"
+        else:
+            said = f"{value:.3f} (a majority guess: {row['balanced_majority']:.3f})"
+        lines[row["method"], row["measured"]] = (
+            f"balanced accuracy, {row['method']}, {row['measured']}, n = {n}: {said}"
+        )
+    return list(lines.values())
 
 
 def _score_row(score: Score, k: int) -> dict[str, Any]:
@@ -86,7 +123,10 @@ def _score_row(score: Score, k: int) -> dict[str, Any]:
     return {
         "n": n,
         "recall": score.confusion[k, k] / n if n else np.nan,
+        "accuracy": score.accuracy,
+        "majority_accuracy": score.majority_accuracy,
         "balanced_accuracy": score.balanced_accuracy,
+        "balanced_majority": score.balanced_majority,
         "brier": score.brier,
         "calibration_error": score.calibration_error,
         "confusion": score.confusion[k].tolist(),
@@ -138,7 +178,7 @@ def planes_of(
     the set.
     """
     first, *others = ratios
-    ranked = [name for name in by_importance if name in others] or others
+    ranked = list(dict.fromkeys([*(name for name in by_importance if name in others), *others]))
     demarcated = {(line.x, line.y): None for line in reference.demarcations}
     known = [plane for plane in demarcated if set(plane) <= set(ratios)]
     return tuple(known or [(first, name) for name in ranked[:N_PLANES]])

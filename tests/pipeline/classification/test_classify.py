@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.table import Table
+from PIL import Image
 
 from catalogs import open_catalog
 from catalogs.flags import ClusterFlag
@@ -16,17 +17,24 @@ from catalogs.parts import PartStore
 from catalogs.reference import packaged_reference
 from catalogs.verify import verify
 from survey.classes.monte_carlo import run_draws
-from survey.config import Settings, build_settings
+from survey.classes.prediction import predict_draws
+from survey.config import ClassSettings, Settings, build_settings
 from survey.engine.cluster import Cluster
 from survey.errors import ConfigError, DataError
 from survey.pipeline.classification.classify import apply_model_file, classify, classify_run
-from survey.pipeline.classification.monte_carlo import MonteCarlo, labelled_sample, method_of
+from survey.pipeline.classification.monte_carlo import (
+    MonteCarlo,
+    labelled_sample,
+    method_of,
+    trained_sample,
+)
 from survey.pipeline.classification.plan import plan_classification
 from survey.pipeline.classification.sample import fitting_sets
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.run.prune import prune
 from survey.pipeline.run.survey import run_survey
 from survey.pipeline.run.targets import read_targets
+from survey.report.run import write_page
 from survey.simulate import simulate_archive
 
 
@@ -100,8 +108,10 @@ def test_scores_come_in_three_ways_and_importances_in_order(surveyed):
     catalog = open_catalog(surveyed)
     assert catalog.classes == ("AGN", "SF", "other")
     assert set(catalog.scores["measured"]) == {"in-sample", "out-of-bag", "galaxy-held-out"}
-    assert catalog.importances["importance"].is_monotonic_decreasing
-    assert 0.5 < catalog.importances["importance"].sum() < 1.00001
+    assert set(catalog.scores["method"]) == {"logistic", "mixture", "forest"}
+    for _, rows in catalog.importances.groupby("method"):
+        assert rows["importance"].is_monotonic_decreasing
+        assert rows["importance"].sum() == pytest.approx(1.0)
 
 
 def test_a_second_time_nothing_is_computed_nor_published(run, settings, cluster):
@@ -126,12 +136,77 @@ def test_other_labels_touch_no_galaxy(run, settings, cluster, tmp_path):
     assert not classify(run, settings.classes, cluster).computed, "the first are still there"
 
 
+def test_classes_of_a_random_forest_are_there_whatever_the_method(surveyed, run, settings, cluster):
+    clusters = open_catalog(surveyed).clusters
+    classified = clusters[clusters["class_rf"].notna()]
+    assert (classified["class"].notna()).all()
+    forest = classified[["p_rf_AGN", "p_rf_SF", "p_rf_other"]]
+    np.testing.assert_allclose(forest.sum(axis=1), 1.0, atol=1e-6)
+    assert (forest.idxmax(axis=1).str.removeprefix("p_rf_") == classified["class_rf"]).all()
+    assert classified["p_rf_AGN_err"].ge(0).all()
+    assert classified["p_rf_oob_AGN"].notna().any()
+    classify(run, changed(settings, method="forest").classes, cluster)
+    chosen = open_catalog(run).clusters
+    pd.testing.assert_series_equal(chosen["class"], clusters["class_rf"], check_names=False)
+    pd.testing.assert_series_equal(chosen["p_AGN"], clusters["p_rf_AGN"], check_names=False)
+
+
+def test_the_way_of_the_paper_spreads_labels_and_grows_a_forest_in_every_draw(
+    run, settings, cluster, tmp_path
+):
+    paper = changed(settings, method="forest", spread=True)
+    file = tmp_path / "paper.skops"
+    done = classify_run(run, paper, cluster, save_as=file)
+    clusters = open_catalog(run).clusters
+    assert clusters["reached"].between(0, 1).all()
+    pd.testing.assert_series_equal(clusters["class"], clusters["class_rf"], check_names=False)
+    assert set(open_catalog(run).scores["method"]) == {"forest"}
+    (sample,) = {done.sample.path}
+    alone = run_draws(
+        labelled_sample(sample, paper.classes), method_of(paper.classes), range(6), seed=0
+    )
+    np.testing.assert_array_equal(
+        clusters[["p_AGN", "p_SF", "p_other"]].dropna(),
+        alone.p.mean[clusters["p_AGN"].notna()],
+    )
+    assert apply_model_file(run, file, settings.classes, cluster).computed
+
+
+def test_scores_are_said_with_their_number_and_what_a_guess_would_have(
+    run, settings, cluster, tmp_path
+):
+    lines = classify(run, settings.classes, cluster).summary()
+    said = [line for line in lines if line.startswith("balanced accuracy, mixture")]
+    assert any("n = " in line and "a majority guess: 0.500" in line for line in said)
+
+
+def test_a_small_region_labels_the_cluster_that_holds_it_and_that_is_said(
+    run, settings, cluster, tmp_path
+):
+    spaxels = open_catalog(run).spaxels("SIM-003")
+    spot = spaxels[spaxels["cluster"] == spaxels["cluster"].max()].iloc[0]
+    file = tmp_path / "spots.ecsv"
+    rows = {"galaxy": ["SIM-001", "SIM-002", "SIM-003"], "type": ["Sy-2", "Starburst", ""],
+            "class": ["", "", "other"], "ra": [0.0, 0.0, spot["ra"]],
+            "dec": [0.0, 0.0, spot["dec"]], "radius": [0.0, 0.0, 0.05]}  # fmt: skip
+    Table(rows).write(file, format="ascii.ecsv")
+    done = classify(run, changed(settings, labels=str(file)).classes, cluster)
+    labelled = open_catalog(run).clusters.query("galaxy == 'SIM-003'").set_index("cluster")
+    assert labelled.loc[spot["cluster"], "label_initial"] == "other"
+    assert labelled.loc[spot["cluster"], "label_coverage"] < 0.5
+    assert any(f"SIM-003 {spot['cluster']}" in note for note in done.notes)
+    write_page(run)
+    with Image.open(run / "report" / "classes" / "labels.png") as picture:
+        assert picture.info["Source"] == done.classification.key
+    assert "classes/labels.png" in (run / "report" / "index.html").read_text()
+
+
 def test_the_draws_of_all_workers_are_those_of_one(surveyed, settings, cluster):
     (sample,) = surveyed.glob("parts/whole%20survey/sample-*")
     counted: list[int] = []
-    together = MonteCarlo(cluster, sample, settings.classes, counted.append).sums()
-    labelled = labelled_sample(sample, settings.classes)
-    alone = run_draws(labelled, method_of(settings.classes), range(6), settings.classes.seed)
+    together = MonteCarlo(cluster, sample, settings.classes, counted.append).predictions()
+    trained = trained_sample(sample, settings.classes)
+    alone = predict_draws(trained, settings.classes.method, range(6), settings.classes.seed)
     assert sum(counted) == 6
     assert len(counted) > 1
     for field in fields(alone):
@@ -181,13 +256,14 @@ def test_ratios_out_of_range_are_an_error_that_names_the_sets_that_fit(run, sett
     with pytest.raises(DataError, match=r"'ch4' were not measured") as refusal:
         classify(run, changed(settings, ratios="ch4").classes, cluster)
     assert refusal.value.advice.endswith(": ch3-short-pairs, ch3-short.")
+    spread = changed(settings, ratios="ch4", method="forest", spread=True)
+    with pytest.raises(DataError, match=r"'ch4' were not measured"):
+        classify(run, spread.classes, cluster)
 
 
 def test_where_no_set_fits_the_advice_is_to_add_one():
-    assert (
-        fitting_sets(pd.DataFrame({"galaxy": ["a"], "slope_alpha": [1.0]}), packaged_reference())
-        == []
-    )
+    clusters = pd.DataFrame({"galaxy": ["a"], "slope_alpha": [1.0], "slope_alpha_err": [0.1]})
+    assert fitting_sets(clusters, ClassSettings(), packaged_reference()) == []
 
 
 @pytest.mark.parametrize(
@@ -214,7 +290,7 @@ def test_a_model_is_saved_with_its_card_and_classifies_another_run(
     assert sum(counted) == 10, "those that were done before count as well"
     card = json.loads(file.with_suffix(".json").read_text())
     assert card["galaxies"] == ["SIM-001", "SIM-002", "SIM-003"]
-    assert set(card["scores"]) == {"in-sample", "out-of-bag", "galaxy-held-out"}
+    assert set(card["scores"]) == {"in-sample", "galaxy-held-out"}
 
     other = tmp_path / "new"
     run_survey(other, four[3:], settings, cluster)
@@ -222,6 +298,7 @@ def test_a_model_is_saved_with_its_card_and_classifies_another_run(
     catalog = open_catalog(other)
     assert catalog.clusters["class"].isin(["AGN", "SF"]).all()
     assert catalog.clusters["p_AGN_err"].gt(0).any(), "its own errors count"
+    assert catalog.clusters["class_rf"].isin(["AGN", "SF"]).all()
     assert catalog.clusters["label_initial"].isna().all()
     assert len(catalog.scores) == 0
     trained = open_catalog(run).diagrams.drop(columns="origin")
@@ -236,7 +313,7 @@ def test_a_model_of_lines_that_were_not_measured_is_refused(
     run, settings, cluster, tmp_path, targets
 ):
     file = tmp_path / "model.skops"
-    classify_run(run, settings, cluster, save_as=file)
+    classify_run(run, changed(settings, predictors="ch3-short-lines"), cluster, save_as=file)
     narrow = tmp_path / "narrow"
     run_survey(narrow, targets[:1], settings, cluster)
     with pytest.raises(DataError, match="no cluster has enough of the predictors"):

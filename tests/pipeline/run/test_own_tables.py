@@ -10,6 +10,7 @@ from catalogs.verify import verify
 from survey.config import build_settings, load_settings
 from survey.errors import ConfigError
 from survey.pipeline.galaxy.runner import GalaxyRunner
+from survey.pipeline.ratios import named_predictors, named_ratios
 from survey.pipeline.reference import reference_of, reference_of_run
 from survey.pipeline.run.plan import plan_run
 from survey.pipeline.run.survey import run_survey
@@ -23,6 +24,19 @@ HEADER = """\
 # - {name: source, datatype: string}
 # schema: astropy-2.0
 name wavelength source
+"""
+PREDICTORS = """\
+# %ECSV 1.0
+# ---
+# datatype:
+# - {name: set, datatype: string}
+# - {name: numerator, datatype: string}
+# - {name: denominator, datatype: string}
+# - {name: offset, datatype: float64}
+# - {name: source, datatype: string}
+# schema: astropy-2.0
+set numerator denominator offset source
+mine NeIII_15.56 NeII_12.81 0.05 "this test"
 """
 OWN_LINE = 'Own_12.90 129000.0 "this test"\n'
 
@@ -117,6 +131,15 @@ def test_a_list_can_take_the_place_of_all_packaged_rows(own_lines):
             r"a\.toml: cannot be read as TOML .*line 2",
         ),
         ("windows", "a.toml", "[lines]\n", r"a\.toml:1: unknown section 'lines'"),
+        ("predictors", "a.ecsv", PREDICTORS + "mine X_1 NeII_12.81 0 x\n", "unknown .* X_1"),
+        ("predictors", "a.ecsv", PREDICTORS + 'mine PAH_12.7 "" 0 x\n', "has no denominator"),
+        ("predictors", "a.ecsv", PREDICTORS + "mine PAH_12.7 continuum -1 x\n", "negative"),
+        (
+            "predictors",
+            "a.ecsv",
+            PREDICTORS + "mine NeIII_15.56 NeII_12.81 0 x\n",
+            "more than once in set mine",
+        ),
         ("instruments", "a.toml", "[X]\n[Mine]\nsource = 'a'\n", r"a\.toml:1: instrument 'X'"),
     ],
 )
@@ -125,6 +148,21 @@ def test_a_bad_table_is_refused_with_its_file_and_line(tmp_path, table, name, te
     path.write_text(text)
     with pytest.raises(CatalogError, match=words):
         reference_of(settings_of(tmp_path, **{table: path}).tables)
+
+
+def test_predictors_of_ones_own_are_used_and_change_no_measurement(tmp_path):
+    path = tmp_path / "predictors.ecsv"
+    path.write_text(PREDICTORS)
+    own = reference_of(settings_of(tmp_path, predictors=path).tables)
+    (predictor,) = named_predictors("mine", own)
+    assert (predictor.name, predictor.offset) == ("NeIII_15.56/NeII_12.81", 0.05)
+    assert own.digest == packaged_reference().digest
+    assert named_predictors("ch3", own) == named_predictors("ch3")
+
+
+def test_a_set_of_ratios_without_predictors_is_used_with_the_slope():
+    names = [each.name for each in named_predictors("ch3-pairs")]
+    assert names == [*(each.name for each in named_ratios("ch3-pairs")), "slope_alpha"]
 
 
 def test_a_window_of_ones_own_is_known_to_the_settings(archive, tmp_path):

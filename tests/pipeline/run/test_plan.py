@@ -43,7 +43,7 @@ def test_cubes_join_the_run_in_the_directory_with_its_settings(finished, targets
 
 def test_a_preset_starts_afresh(finished, targets):
     plan = plan_run([targets[1].files[0]], out=finished, overrides={"preset": "gatos"})
-    assert (plan.settings.cut.criterion, plan.settings.cut.k) == ("fixed", 6)
+    assert (plan.settings.cut.criterion, plan.settings.cut.k) == ("walk", 6)
     assert plan.settings.distance.noise == "keep"
 
 

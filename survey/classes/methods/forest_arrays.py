@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.classes.forest import GrownTree
+from survey.classes.methods.forest import GrownTree
 from survey.classes.types import Floats, Floats32
 
 LEAF = -1
@@ -44,6 +44,7 @@ class FlatForest:
 
     def probabilities(self, predictors: Floats32) -> Floats:
         """Mean over the trees of the fractions in the leaves, for clusters (N, P): (N, C)."""
+        predictors = np.asarray(predictors, np.float32)
         step = max(1, PLACES_AT_ONCE // len(self.roots))
         parts = [
             self.fraction[self._leaves(predictors[start : start + step])].mean(axis=1)
@@ -119,7 +120,7 @@ def forest_from_arrays(
     """
     names = [field.name for field in fields(FlatForest)]
     given = [np.asarray(arrays.get(name)) for name in names]
-    if any(array.dtype.kind not in "if" for array in given):
+    if any(array.dtype.kind not in "if" or not np.isfinite(array).all() for array in given):
         raise ValueError("arrays of the forest are missing or are not numbers")
     roots, left, right, predictor = (array.astype(np.int32) for array in given[:4])
     threshold, fraction = (array.astype(np.float64) for array in given[4:])

@@ -54,21 +54,45 @@ def grow_trees(
     trees: int,
     rows_per_tree: int,
     rng: np.random.Generator,
+    balanced: bool = False,
+    least_per_class: int = 1,
+    smoothing: float = 0.0,
 ) -> list[GrownTree]:
-    """Grow trees, each from a bootstrap sample of at most `rows_per_tree` labelled clusters."""
+    """Grow trees, each from a bootstrap sample of at most `rows_per_tree` labelled clusters.
+
+    With `balanced`, a tree sees as many clusters of each class, `least_per_class` or more (Chen,
+    Liaw & Breiman 2004, UC Berkeley technical report 666): otherwise a class of few labels is
+    hardly ever found. With `smoothing`, noise of this standard deviation is added to what a tree
+    sees (smoothed bootstrap, Silverman & Young 1987, Biometrika 74, 469): otherwise trees of a few
+    labels follow every one.
+    """
     rows = np.flatnonzero(labels != UNLABELLED)
     size = min(len(rows), rows_per_tree)
+    of_class = [np.flatnonzero(labels == k) for k in np.unique(labels[rows])]
+    share = max(-(-size // len(of_class)), least_per_class)
     states = np.random.RandomState(rng.integers(2**32, dtype=np.uint32))
     target = labels.astype(np.float64)
     grown = []
     with config_context(skip_parameter_validation=True, assume_finite=True):
         for _ in range(trees):
-            chosen = rows[rng.integers(len(rows), size=size)]
+            if balanced:
+                bags = [rng.permutation(own)[: _bag_size(len(own))] for own in of_class]
+                chosen = np.concatenate([bag[rng.integers(len(bag), size=share)] for bag in bags])
+            else:
+                chosen = rows[rng.integers(len(rows), size=size)]
+            seen = predictors[chosen]
+            if smoothing:
+                seen = seen + rng.normal(0, smoothing, seen.shape).astype(np.float32)
             estimator = DecisionTreeClassifier(max_features="sqrt", random_state=states)
-            estimator.fit(predictors[chosen], target[chosen], check_input=False)
+            estimator.fit(seen, target[chosen], check_input=False)
             classes = estimator.classes_.astype(np.intp)
             grown.append(GrownTree(estimator, chosen, classes, n_classes))
     return grown
+
+
+def _bag_size(n: int) -> int:
+    """How many different clusters a balanced tree sees: as many as a bootstrap sample has."""
+    return max(1, round((1 - np.exp(-1)) * n))
 
 
 def probabilities(trees: Sequence[GrownTree], predictors: Floats32) -> tuple[Floats, Floats]:

@@ -1,0 +1,1 @@
+"""Methods of classification behind one interface: regression, Gaussians, forests."""

@@ -1,0 +1,178 @@
+"""Simulated archives for classifications: clusters with their truth, kept for the next time.
+
+An archive is simulated, clustered into the six regions a galaxy that the paper has on average, and
+measured. Only its table of clusters is kept, in the folder `bench/classes`, so that other recipes
+for classes cost seconds.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from catalogs import open_catalog
+from survey.classes.labels import label_clusters
+from survey.classes.regions import LabelRegion
+from survey.classes.types import UNLABELLED
+from survey.config import ClassSettings, load_settings
+from survey.engine.cluster import Cluster
+from survey.pipeline.classification.labels import label_rows, read_labels
+from survey.pipeline.run.survey import run_survey
+from survey.pipeline.run.targets import read_targets
+from survey.simulate import simulate_archive
+from survey.simulate.archive import PlannedGalaxy, plan_archive
+from survey.simulate.galaxy import Clump, Cone, GalaxyModel, PointSource
+from survey.simulate.labels import true_classes
+from survey.simulate.observation import Observation
+from survey.simulate.write import truth_path
+
+ARCHIVE = "gatos-like"
+SIZE = (30, 30)
+CLASSES = ClassSettings().classes
+SETTINGS: dict[str, Any] = {
+    "cut": {"criterion": "fixed", "k": 6},  # the paper has 5 to 7
+    "engine": {"keep_stores": False},
+    "report": {"figures": False},
+}
+
+CIRCLE_ARCSEC = 0.4
+"""Radius of a circle as people draw it on a nucleus or a knot."""
+
+ALONG_CONE = 0.5
+"""Where on the axis of a cone or jet the circle is drawn, in lengths."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The clusters of one archive, and what becomes of circles on its parts.
+
+    Attributes
+    ----------
+    clusters : DataFrame
+        Rows of the table `clusters` with `truth` (a position in `CLASSES`), `purity`, `label` by
+        regions where one class has most of the light, `circle_label` by circles, and
+        `labelled_galaxy`.
+    circles : DataFrame
+        For every circle in a galaxy with labels: `kind`, `mostly` (labels a cluster because it
+        covers more than half), `labels` (labels one at all) and `right`.
+    """
+
+    clusters: pd.DataFrame
+    circles: pd.DataFrame
+
+
+def archive_of(seed: int, cache: Path, cluster: Callable[[], Cluster]) -> Archive:
+    """The archive of a seed, from the cache if it is there; `cluster` is called if not."""
+    files = [cache / f"{name}-{seed:03d}.parquet" for name in ("clusters", "circles")]
+    if not all(file.exists() for file in files):
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory() as folder:
+            made = _simulated(Path(folder), seed, cluster())
+        for file, frame in zip(files, (made.clusters, made.circles), strict=True):
+            frame.to_parquet(file)
+    return Archive(*map(pd.read_parquet, files))
+
+
+def _simulated(folder: Path, seed: int, cluster: Cluster) -> Archive:
+    simulate_archive(folder, archive=ARCHIVE, seed=seed, size=SIZE)
+    settings = load_settings(folder / "survey.toml", SETTINGS)
+    run_survey(folder / "run", read_targets(folder / "targets.ecsv"), settings, cluster)
+    catalog = open_catalog(folder / "run")
+    return archive_from(folder, seed, catalog.clusters, catalog.spaxels)
+
+
+def archive_from(
+    folder: Path, seed: int, clusters: pd.DataFrame, spaxels: Callable[[str], pd.DataFrame]
+) -> Archive:
+    """An archive from its tables and the truth in its folder."""
+    plans = plan_archive(folder, archive=ARCHIVE, seed=seed, observation=Observation(shape=SIZE))
+    labels, settings = read_labels(folder / "labels.ecsv"), ClassSettings()
+    frames, circles = [], []
+    for plan in plans:
+        name = plan.model.name
+        rows = clusters[clusters["galaxy"] == name].sort_values("cluster", ignore_index=True)
+        places = spaxels(name)
+        given = label_rows(labels, rows, places, settings).reset_index(drop=True)
+        truth = _truth(plan, places)
+        more = truth.reset_index(drop=True).assign(
+            labelled_galaxy=plan.labelled, circle_label=UNLABELLED
+        )
+        if plan.labelled:
+            drawn = list(circles_on(plan.model))
+            found = _labelled(places, [region for _, region in drawn])
+            more["circle_label"] = found.labels
+            right = dict(zip(found.clusters, truth["truth"], strict=True))
+            circles += [_fate(kind, region, places, right) for kind, region in drawn]
+        frames.append(pd.concat([rows, given, more], axis=1))
+    return Archive(pd.concat(frames, ignore_index=True), pd.DataFrame(circles))
+
+
+def circles_on(model: GalaxyModel) -> Iterator[tuple[str, LabelRegion]]:
+    """Circles on the nucleus, the knots, and both sides of cones and jets of a galaxy."""
+    for part in model.components:
+        places = [(0.0, 0.0)]
+        if isinstance(part, Clump):
+            places = [(part.east_arcsec, part.north_arcsec)]
+        elif isinstance(part, Cone):
+            angle = np.deg2rad(part.position_angle_deg)
+            reach = ALONG_CONE * part.length_arcsec
+            places = [
+                (side * reach * np.sin(angle), side * reach * np.cos(angle)) for side in (1, -1)
+            ]
+        elif not isinstance(part, PointSource):
+            continue
+        for east, north in places:
+            at_centre = np.hypot(east, north) < CIRCLE_ARCSEC
+            kind = "nucleus" if at_centre else "knot" if isinstance(part, Clump) else "cone"
+            ra = model.ra_deg + east / 3600 / np.cos(np.deg2rad(model.dec_deg))
+            yield (
+                kind,
+                LabelRegion(
+                    part.spectrum.class_name, (ra,), (model.dec_deg + north / 3600,), CIRCLE_ARCSEC
+                ),
+            )
+
+
+def _labelled(places: pd.DataFrame, regions: Sequence[LabelRegion]) -> Any:
+    return label_clusters(
+        places["cluster"].to_numpy(int),
+        places["ra"].to_numpy(float),
+        places["dec"].to_numpy(float),
+        galaxy="",
+        regions=regions,
+        classes=CLASSES,
+        min_fraction=ClassSettings().min_fraction,
+    )
+
+
+def _fate(
+    kind: str, region: LabelRegion, places: pd.DataFrame, truth: dict[int, int]
+) -> dict[str, Any]:
+    """What one circle alone does."""
+    found = _labelled(places, [region])
+    named = found.clusters[found.labels != UNLABELLED]
+    own = CLASSES.index(region.class_name)
+    return {
+        "kind": kind,
+        "mostly": bool(set(named) - set(found.partly)),
+        "labels": bool(len(named)),
+        "right": bool(len(named)) and all(truth[number] == own for number in named),
+    }
+
+
+def _truth(plan: PlannedGalaxy, places: pd.DataFrame) -> pd.DataFrame:
+    y, x, cluster = (places[name].to_numpy(int) for name in ("y", "x", "cluster"))
+    found = true_classes(truth_path(plan.path), cluster, y, x)
+    return pd.DataFrame(
+        {
+            "truth": [CLASSES.index(name) for name in found.names],
+            "purity": found.purity,
+        },
+        index=found.clusters,
+    )
