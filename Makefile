@@ -39,7 +39,9 @@ test-cluster: $(VENV)/.installed-dev  ## surveys over SSH and in SLURM jobs on t
 bench: $(VENV)/.installed-dev  ## speed and memory, as ratios measured in one run
 	$(BIN)/python tests/benchmarks/run.py
 
-bench-truth: $(VENV)/.installed-dev  ## classes of simulated surveys against the truth, and an archive (about an hour, less the second time)
+bench-truth: $(VENV)/.installed-dev  ## clusters, fluxes and classes against the truth, and an archive (about two hours, less the second time)
+	$(BIN)/python tests/benchmarks/bench_truth_cut.py
+	$(BIN)/python tests/benchmarks/bench_truth_fluxes.py
 	$(BIN)/python tests/benchmarks/bench_truth_classes.py
 	$(BIN)/python tests/benchmarks/bench_truth.py
 	$(BIN)/python tests/benchmarks/bench_large_sample.py

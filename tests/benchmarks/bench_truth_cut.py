@@ -1,0 +1,259 @@
+"""Does the cut find the true regions? The walk, and other ways to divide the same spectra.
+
+Cubes of known regions (`truth_cubes.py`) are read and prepared as in a survey. Scores are the
+adjusted Rand index with the true regions of all spaxels and of those that are not mixed, and the
+part of the variance of the true shares of light that the clusters explain (eta squared). "Best k"
+is the cut of a tree, of 1 to 14 clusters, with the largest index: it knows the truth. Of cubes with
+one spectrum everywhere it is counted how many get more than one cluster, of observed cubes the
+sizes of the clusters are printed.
+
+Thresholds of the walk were chosen on the seeds `chosen`; nothing was chosen on the seeds `fresh`.
+
+    python tests/benchmarks/bench_truth_cut.py [--seeds chosen|fresh]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import adjusted_rand_score
+from truth_cubes import Truth, TruthCase, observed_cases, simulated_cases, uniform_cases
+from truth_rivals import (
+    CAPIVARA_K,
+    capivara_tree,
+    gaussian_mixture,
+    hdbscan,
+    k_means,
+    principal_components,
+)
+
+from survey.clustering.criteria import partition
+from survey.clustering.walk.aligned import align_to_components
+from survey.clustering.walk.walk import near_edge, walk
+from survey.config import Settings, build_settings
+from survey.linkage.fastcluster import linkage_tree
+from survey.pipeline.galaxy.clusters import cut_tree
+from survey.pipeline.galaxy.runner import GalaxyRunner
+from survey.pipeline.galaxy.target import Target
+from survey.pipeline.galaxy.tree import TreeResult, clustered_distances
+
+SEEDS = {
+    "chosen": {"simulated": range(3), "observed": range(6), "uniform": range(20)},
+    "fresh": {
+        "simulated": range(10, 13),
+        "observed": range(10, 13),
+        "uniform": range(20, 40),
+    },
+}
+METHODS = ("average", "complete", "ward")
+K_BEST = 14
+WORKERS = 2
+RESULTS = Path("bench")
+DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
+OBSERVED = {
+    "NGC 7469, ch4": (
+        [f"mrs/NGC7469_Level3_ch4-{band}_s3d.fits.gz" for band in ("short", "medium", "long")],
+        0.016317,
+    ),
+    "16 Cyg B, ch4-short": (["mrs/16CygB_Level3_ch4-short_s3d.fits.gz"], 0.0),
+    "16 Cyg B, ch4-medium": (["mrs/16CygB_Level3_ch4-medium_s3d.fits.gz"], 0.0),
+    "A478": (["muse/A478_minicube.fits.gz"], 0.086),
+    "SAMI 209807, red": (["sami/209807_A_sectors_red.fits.gz"], 0.05),
+    "SAMI 209807, blue": (["sami/209807_A_sectors_blue.fits.gz"], 0.05),
+}
+
+Row = dict[str, Any]
+
+
+class Spaxels:
+    """The prepared spectra of one cube, and everything that divides them."""
+
+    def __init__(self, target: Target, folder: Path) -> None:
+        runner = GalaxyRunner(target, Settings(), folder)
+        self.cube, self.prepared = runner.get("read"), runner.get("prepare")
+        start = time.process_time()
+        runner.get("distances")
+        self.distance_seconds = time.process_time() - start
+        self.tree = TreeResult.load(runner.get("tree").path)
+        self.place = tuple(self.cube[axis].values[self.prepared.spaxels] for axis in "yx")
+        start = time.process_time()
+        self.aligned = align_to_components(
+            self.prepared.spectra,
+            self.prepared.max_shift,
+            snr=self.prepared.snr,
+            energy=self.tree.energy,
+        )
+        self.walked(self.tree)
+        self.walk_seconds = time.process_time() - start
+
+    def trees(self) -> dict[str, TreeResult]:
+        """By method of linkage."""
+        given = self.tree
+        distances = clustered_distances(given.condensed, given.energy, Settings())
+        return {method: replace(given, tree=linkage_tree(distances, method)) for method in METHODS}
+
+    def walked(self, tree: TreeResult) -> np.ndarray:
+        """Labels by the walk; spectra are aligned once for all trees."""
+        field = np.zeros((self.cube.attrs["shape_y"], self.cube.attrs["shape_x"]), bool)
+        field[self.place] = True
+        return walk(tree.tree, self.aligned, near_edge(*self.place, field)).labels
+
+    def silhouette(self, tree: TreeResult) -> np.ndarray:
+        """Labels by the criterion of that name."""
+        settings = build_settings({"cut": {"criterion": "silhouette"}})
+        return cut_tree(self.cube, self.prepared, tree, settings).labels
+
+    def divided(self) -> Iterator[tuple[str, np.ndarray | list[np.ndarray]]]:
+        """Labels by every method, or those for every k of which the truth is to choose."""
+        ks = range(1, K_BEST + 1)
+        trees = self.trees()
+        for method, tree in trees.items():
+            yield f"walk, {method}", self.walked(tree)
+        for method, tree in trees.items():
+            yield f"silhouette, {method}", self.silhouette(tree)
+        points = principal_components(self.aligned)
+        yield "k-means, silhouette", k_means(points)
+        yield "Gaussian mixture, BIC", gaussian_mixture(points)
+        yield "HDBSCAN", hdbscan(points)
+        theirs = capivara_tree(self.prepared.flux[:, self.prepared.is_compared])
+        yield f"CAPIVARA, k = {CAPIVARA_K}", partition(theirs, CAPIVARA_K)
+        for method, tree in trees.items():
+            yield f"best k, {method}", [partition(tree.tree, k) for k in ks]
+        yield "best k, CAPIVARA", [partition(theirs, k) for k in ks]
+
+
+def judged(case: TruthCase) -> list[Row]:
+    """Make a cube, divide it by every method, and score all."""
+    warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as name:
+        target, truth = case.make(Path(name))
+        spaxels = Spaxels(target, Path(name) / "run")
+        rows = []
+        for method, labels in spaxels.divided():
+            options = labels if isinstance(labels, list) else [labels]
+            scores = [score(option, truth, spaxels.place) for option in options]
+            best = max(scores, key=lambda found: found["ari"])
+            rows.append({"kind": case.kind, "seed": case.seed, "snr": case.snr,
+                         "number": case.number, "method": method} | best)  # fmt: skip
+    for row in rows:
+        row["walk_over_distances"] = spaxels.walk_seconds / spaxels.distance_seconds
+    return rows
+
+
+def score(labels: np.ndarray, truth: Truth, place: tuple[np.ndarray, ...]) -> Row:
+    """Against the truth at the places (y, x) of the spaxels."""
+    region, pure, share = truth.region[place], ~truth.mixed[place], truth.share[:, *place].T
+    left = sum(
+        np.square(share[labels == label] - share[labels == label].mean(axis=0)).sum()
+        for label in np.unique(labels)
+    )
+    total = np.square(share - share.mean(axis=0)).sum()
+    return {
+        "k": len(np.unique(labels)),
+        "ari": adjusted_rand_score(region, labels),
+        "unmixed": adjusted_rand_score(region[pure], labels[pure]),
+        "eta2": 1 - left / total if total > 0 else np.nan,
+    }
+
+
+def observed_sizes(name: str) -> str:
+    """Sizes of the clusters of an observed cube."""
+    warnings.simplefilter("ignore")
+    files, redshift = OBSERVED[name]
+    with tempfile.TemporaryDirectory() as folder:
+        target = Target(name, tuple(DATA / file for file in files), redshift)
+        spaxels = Spaxels(target, Path(folder))
+        sizes = np.bincount(spaxels.walked(spaxels.tree))
+    return f"{len(sizes)}: {', '.join(map(str, np.sort(sizes)[::-1]))}"
+
+
+def print_scores(rows: pd.DataFrame) -> None:
+    """One line for every method."""
+    groups = {
+        "simulated": rows[rows["kind"] == "simulated"],
+        "observed spectra": rows[rows["kind"].isin(["blended", "painted"])],
+    }
+    groups = {name: group for name, group in groups.items() if len(group)}
+    uniform = rows[rows["kind"] == "uniform"]
+    titles = [
+        f"{name} ({group.groupby('method').size().iloc[0]})" for name, group in groups.items()
+    ]
+    columns = "all             unmixed  eta2   k   "
+    print(f"{'':24}" + "".join(f"{title:38}" for title in titles) + "more than 1")
+    print(f"{'':24}" + columns * len(groups) + f"cluster, of {uniform['seed'].nunique()}")
+    for method in dict.fromkeys(rows["method"]):
+        line = f"{method:24}"
+        for group in groups.values():
+            of = group[group["method"] == method]
+            error = of["ari"].std(ddof=0) / np.sqrt(len(of))
+            mean = of[["ari", "unmixed", "eta2", "k"]].mean()
+            line += f"{mean['ari']:.3f} +- {error:.3f}  {mean['unmixed']:.3f}    "
+            line += f"{mean['eta2']:.3f}  {mean['k']:4.1f} "
+        wrong = (uniform["k"][uniform["method"] == method] > 1).sum()
+        print(line + ("" if method.startswith("best") else f"{wrong:4d}"))
+    for name, group in groups.items():
+        for method, of in indices_by_snr(group).items():
+            values = "  ".join(f"{snr:.0f}: {value:.2f}" for snr, value in of.items())
+            print(f"index by S/N, {name}, {method}: {values}")
+    ratio = rows["walk_over_distances"]
+    print(f"processor time of the walk / of the distances: median {ratio.median():.2f}, "
+          f"largest {ratio.max():.2f}")  # fmt: skip
+
+
+def indices_by_snr(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    """Mean index of the walk, and of the best k of its tree and of any tree, by S/N."""
+    cubes = ["kind", "seed", "snr", "number"]
+    of_trees = rows[rows["method"].isin([f"best k, {method}" for method in METHODS])]
+    return {
+        "walk, average": _by_snr(rows[rows["method"] == "walk, average"]),
+        "best k, average": _by_snr(rows[rows["method"] == "best k, average"]),
+        "best k of three trees": _by_snr(of_trees.groupby(cubes, as_index=False)["ari"].max()),
+    }
+
+
+def _by_snr(rows: pd.DataFrame) -> pd.Series:
+    return rows.groupby("snr")["ari"].mean()
+
+
+def cases_of(seeds: str) -> Iterator[TruthCase]:
+    """All cubes that are made for some seeds."""
+    of = SEEDS[seeds]
+    yield from simulated_cases(of["simulated"])
+    yield from observed_cases(of["observed"])
+    yield from uniform_cases(of["uniform"])
+
+
+def main(seeds: str = "fresh") -> None:
+    """Measure, print the table and keep all scores in bench/truth_cut_SEEDS.csv."""
+    os.environ["OMP_NUM_THREADS"] = "1"  # of the workers: one processor each
+    print(f"\nThe cut against the truth, seeds {seeds!r}", flush=True)
+    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
+        scores: list[Row] = []
+        RESULTS.mkdir(exist_ok=True)
+        for found in pool.map(judged, cases_of(seeds)):
+            scores += found
+            pd.DataFrame(scores).to_csv(RESULTS / f"truth_cut_{seeds}.csv", index=False)
+        print_scores(pd.DataFrame(scores))
+        if not DATA.is_dir():
+            print(f"no observed cubes in {DATA}")
+            return
+        for name, sizes in zip(OBSERVED, pool.map(observed_sizes, OBSERVED), strict=True):
+            print(f"clusters of {name}, {sizes}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", choices=tuple(SEEDS), default="fresh")
+    main(**vars(parser.parse_args()))
