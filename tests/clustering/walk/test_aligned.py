@@ -1,7 +1,5 @@
 """Spectra are shifted onto each other, and means of groups add up."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -33,20 +31,6 @@ def shifted(make_shape):
 def aligned_of(spectra):
     snr = np.full(N, 50.0)
     return align_to_components(spectra, MAX_SHIFT, snr=snr, energy=noise_energy(spectra))
-
-
-def test_aligned_spectra_are_nearer_to_their_mean(shifted):
-    found = aligned_of(shifted[0])
-    unshifted = replace(found, starts=np.full(N, MAX_SHIFT))
-    for kind in range(2):
-        members = np.arange(kind, N, 2)
-        scatter = [scatter_of(case, members) for case in (found, unshifted)]
-        assert scatter[0] < 0.7 * scatter[1]
-
-
-def scatter_of(aligned, members):
-    mean = aligned.mean(members).values
-    return sum(np.square(block - mean).sum() for _, block in aligned.blocks(members))
 
 
 def test_a_table_that_is_not_an_array_gives_the_same(shifted):
