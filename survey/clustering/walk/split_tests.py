@@ -22,9 +22,13 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from survey.clustering.walk.aligned import MeanSpectrum
+from survey.spectra.noise import local_noise
 
 Reason = Literal["", "S/N", "shape", "colour", "dispersion", "limit"]
 """The test that a difference fails, or the limit of the number of clusters; empty if none."""
+
+USUAL_EXCESS = 1.5
+"""Noise of a mean over that of independent spaxels in resampled cubes, as thresholds have it."""
 
 _ROBUST_SIGMA = 1.4826
 _TINY = np.finfo(np.float64).tiny
@@ -136,7 +140,8 @@ def compare(first: MeanSpectrum, second: MeanSpectrum, max_shift: int) -> Differ
         ]
         best = int(np.argmin(errors)) - max_shift
         one, other = one[inner], other[max_shift + best : size - max_shift + best]
-    noise = (first.noise_energy + second.noise_energy) * len(one) / size
+    share = len(one) / size
+    noise, excess = _noise_of_difference(one - other, first, second, share)
     sigma = smoothing(max_shift)
     mean, difference = (one + other) / 2, one - other
     smooth_mean, smooth = (gaussian_filter1d(values, sigma) for values in (mean, difference))
@@ -147,7 +152,7 @@ def compare(first: MeanSpectrum, second: MeanSpectrum, max_shift: int) -> Differ
     energy = np.square(smooth_mean).sum()
     return Difference(
         n=(first.n, second.n),
-        snr=(first.snr, second.snr),
+        snr=(first.snr / excess, second.snr / excess),
         total=_relative(difference, noise, np.square(mean).sum()),
         shape=_relative(_without(smooth, displaced), smooth_noise, energy),
         structure=_relative(
@@ -155,6 +160,20 @@ def compare(first: MeanSpectrum, second: MeanSpectrum, max_shift: int) -> Differ
         ),
         peak=float(np.abs(boxcar).max() / max(_ROBUST_SIGMA * np.median(np.abs(boxcar)), 1e-15)),
     )
+
+
+def _noise_of_difference(
+    difference: NDArray[np.float64], first: MeanSpectrum, second: MeanSpectrum, share: float
+) -> tuple[float, float]:
+    """Noise energy of a difference, and by how much its noise exceeds what is usual.
+
+    Spaxels of a binned cube share their noise, which does not fall with their number. So the noise
+    is also measured on the difference, in which what both have in common is gone.
+    """
+    expected = (first.noise_energy + second.noise_energy) * share
+    measured = float(np.square(local_noise(difference[None])).sum())
+    excess = np.sqrt(measured / max(expected, _TINY)) / USUAL_EXCESS
+    return (expected * excess**2, float(excess)) if excess > 1.0 else (expected, 1.0)
 
 
 def smoothing(max_shift: int) -> float:
