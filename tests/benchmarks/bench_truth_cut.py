@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from astropy.io import fits
 from sklearn.metrics import adjusted_rand_score
 from truth_cubes import Truth, TruthCase, observed_cases, simulated_cases, uniform_cases
 from truth_rivals import (
@@ -73,6 +74,8 @@ OBSERVED = {
     "SAMI 209807, red": (["sami/209807_A_sectors_red.fits.gz"], 0.05),
     "SAMI 209807, blue": (["sami/209807_A_sectors_blue.fits.gz"], 0.05),
 }
+BINS = "BIN_MASK"
+"""Extension of the SAMI cubes with the bins in which all spaxels have one spectrum."""
 
 Row = dict[str, Any]
 
@@ -169,14 +172,21 @@ def score(labels: np.ndarray, truth: Truth, place: tuple[np.ndarray, ...]) -> Ro
 
 
 def observed_sizes(name: str) -> str:
-    """Sizes of the clusters of an observed cube."""
+    """Sizes of the clusters of an observed cube, and how many bins of one spectrum they split."""
     warnings.simplefilter("ignore")
     files, redshift = OBSERVED[name]
     with tempfile.TemporaryDirectory() as folder:
         target = Target(name, tuple(DATA / file for file in files), redshift)
         spaxels = Spaxels(target, Path(folder))
-        sizes = np.bincount(spaxels.walked(spaxels.tree))
-    return f"{len(sizes)}: {', '.join(map(str, np.sort(sizes)[::-1]))}"
+        labels = spaxels.walked(spaxels.tree)
+    sizes = np.bincount(labels)
+    said = f"{len(sizes)}: {', '.join(map(str, np.sort(sizes)[::-1]))}"
+    with fits.open(target.files[0]) as hdus:
+        if BINS not in hdus:
+            return said
+        bins = hdus[BINS].data[spaxels.place]
+    split = sum(len(np.unique(labels[bins == one])) > 1 for one in np.unique(bins))
+    return f"{said}; of {len(np.unique(bins))} bins {split} are split"
 
 
 def print_scores(rows: pd.DataFrame) -> None:

@@ -21,6 +21,7 @@ from unittest.mock import patch
 
 import numpy as np
 from astropy.io import fits
+from observed_emission import PIVOT_UM, REDSHIFT, SPECTRA, Emission
 
 from survey.pipeline.galaxy.target import Target
 from survey.simulate import psf
@@ -42,19 +43,14 @@ from survey.simulate.scene import PLANES_AT_ONCE, Scene
 from survey.simulate.spectra import load_spectrum, load_toml
 from survey.simulate.truth import MIXED_BELOW
 from survey.simulate.write import truth_path, write_simulated_cube
-from survey.spectra.constants import LIGHT_KM_S
 
-SPECTRA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "mir_spectra"
 SHAPE = (40, 40)
 FIELD_ARCSEC = 0.2 * SHAPE[0]
 SIMULATED_SNR = (8.0, 12.0, 20.0, 30.0, 50.0, 100.0)
 OBSERVED_SNR = (8.0, 20.0, 40.0, 80.0)
 GALAXIES = 15
-REDSHIFT = 0.012
 REST_UM = (11.6, 17.45)
 """Where all the observed spectra have data."""
-PIVOT_UM = 15.0
-VV114_REDSHIFT = 0.0202
 
 PSFS = (
     ((0.63, 0.37), (1.0, 2.6), 1.0, 0.0),
@@ -64,8 +60,6 @@ PSFS = (
     ((0.95, 0.05), (1.0, 6.0), 1.0, 0.0),
 )
 """Light and width of two Gaussians; factor of the FWHM, and power of the wavelength in it."""
-
-Spectra = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -210,54 +204,6 @@ def _point_spread(
         patch.dict(gaussians, light=list(light), width=list(width)),
     ):
         yield
-
-
-def observed_spectra() -> Spectra:
-    """Rest wavelength (um) and flux density of the observed spectra; sub-bands are joined."""
-    wavelength, flux = np.empty(0), np.empty(0)
-    for band in ("SHORT", "MEDIUM", "LONG"):
-        table = fits.getdata(SPECTRA / f"VV114_MIRI_ch3_{band}_s1d.fits", 1)
-        good = np.isfinite(table["FLUX"]) & (table["FLUX"] > 0)
-        rest = np.asarray(table["WAVELENGTH"][good], dtype=float) / (1 + VV114_REDSHIFT)
-        values = np.asarray(table["FLUX"][good], dtype=float)
-        if len(wavelength):
-            common = wavelength > rest[0]
-            values /= np.median(np.interp(wavelength[common], rest, values) / flux[common])
-            new = rest > wavelength[-1]
-            rest, values = rest[new], values[new]
-        wavelength, flux = np.append(wavelength, rest), np.append(flux, values)
-    found = {"vv114": (wavelength, flux)}
-    files = {"region": "NGC7469_reg1_0.4arcsec.dat", "total": "NGC7469_miri_tot_Jy.dat"}
-    for name, file in files.items():
-        rows = np.genfromtxt(SPECTRA / file, comments="#")[:, :2]
-        rows = rows[np.isfinite(rows).all(axis=1)]
-        rows = rows[np.argsort(rows[:, 0])]
-        found[name] = (rows[:, 0], rows[:, 1])
-    return found
-
-
-class Emission:
-    """Observed spectra, each scaled to 1 at `PIVOT_UM`, in an order drawn at random."""
-
-    def __init__(self, rng: np.random.Generator) -> None:
-        spectra = observed_spectra()
-        names = ("vv114", "region", "total")
-        self.spectra = [spectra[names[k]] for k in rng.permutation(len(names))]
-        self.level = [
-            np.interp(PIVOT_UM, wavelength, np.convolve(flux, np.ones(51) / 51, "same"))
-            for wavelength, flux in self.spectra
-        ]
-
-    def of(self, number: int, rest_um: np.ndarray) -> np.ndarray:
-        """Spectrum of one kind of region at rest wavelengths."""
-        return np.interp(rest_um, *self.spectra[number]) / self.level[number]
-
-    def moving(
-        self, number: int, wavelength_um: np.ndarray, velocity_km_s: np.ndarray
-    ) -> np.ndarray:
-        """(plane, y, x) the same at observed wavelengths, at the velocity of every spaxel."""
-        stretch = (1 + REDSHIFT) * (1 + velocity_km_s / LIGHT_KM_S)
-        return self.of(number, wavelength_um[:, None, None] / stretch)
 
 
 def _blended(case: TruthCase, folder: Path) -> tuple[Target, Truth]:
