@@ -247,6 +247,11 @@ SPAXELS = (
     ),
     Column("snr", FLOAT, "", "stat.snr;spect.continuum", "Continuum S/N per sample"),
     Column("scale", FLOAT, "", "arith.factor", "Factor its spectrum was divided by"),
+    Column(
+        "fractions", FLOATS, "", "stat.value;arith.ratio",
+        "Fractions of the clusters 1, 2, ... in its integrated flux, with a sum of 1; missing "
+        "where not clustered, and if the tree was not cut by the walk",
+    ),
     _flags("spaxels"),
 )  # fmt: skip
 

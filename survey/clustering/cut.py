@@ -65,7 +65,7 @@ class Cut:
     runner_up : int or None
         The second choice of a criterion with a curve.
     walked : WalkResult or None
-        What the walk found; None for other criteria.
+        What the walk found; None for other criteria. Its labels are not those of the cut.
     """
 
     labels: Labels
@@ -74,6 +74,14 @@ class Cut:
     curve: dict[str, NDArray[np.float64]]
     runner_up: int | None
     walked: WalkResult | None = None
+
+    @property
+    def fractions(self) -> NDArray[np.float32] | None:
+        """(n, k) fractions of the clusters 1..k in every spaxel; of the walk only."""
+        if self.walked is None:
+            return None
+        first = [int(np.argmax(self.labels == label)) for label in range(1, self.k + 1)]
+        return self.walked.fractions[:, self.walked.labels[first]]
 
 
 def choose_cut(given: CutInput, settings: CutSettings, *, brightness: NDArray[np.floating]) -> Cut:

@@ -113,9 +113,10 @@ def test_the_silhouette_keeps_its_curve_within_the_limits_and_the_runner_up():
 @pytest.mark.parametrize("criterion", ["walk", "auto"])
 def test_auto_is_another_name_of_the_walk(criterion):
     condensed, brightness, truth = blobs(10, 3)
-    found = WalkResult(truth.astype(np.int32), [], 0.1)
+    found = WalkResult(truth.astype(np.int32), [], 0.1, np.eye(3, dtype=np.float32)[truth])
     result = cut(condensed, brightness, walk=lambda: found, criterion=criterion)
     assert (result.k, result.criterion, result.walked) == (3, "walk", found)
+    assert np.array_equal(result.fractions.argmax(axis=1) + 1, result.labels)
     assert adjusted_rand_score(result.labels, truth) == 1.0
 
 

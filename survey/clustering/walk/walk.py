@@ -12,6 +12,7 @@ from survey.clustering.criteria import Labels, Tree, partition
 from survey.clustering.walk.aligned import AlignedSpectra, MeanSpectrum
 from survey.clustering.walk.decisions import Decision
 from survey.clustering.walk.descent import Descent
+from survey.clustering.walk.fractions import cluster_fractions
 from survey.clustering.walk.settle import dissolve_blends, join_alike
 from survey.clustering.walk.split_tests import Rules, displacements
 
@@ -31,11 +32,14 @@ class WalkResult:
         In the order in which they were made.
     dispersion : float
         Of all spaxels beyond noise, shift and width, relative to their mean spectrum.
+    fractions : (n, k) array of float32
+        See `cluster_fractions`.
     """
 
     labels: Labels
     decisions: list[Decision]
     dispersion: float
+    fractions: NDArray[np.float32]
 
 
 def walk(
@@ -78,7 +82,8 @@ def walk(
         labels[group] = number
     if fewest is not None and len(groups) < fewest:
         labels = partition(tree, min(fewest, len(labels)))
-    return WalkResult(labels, [*descent.decisions, *joins, *blends, *forced], variety)
+    decisions = [*descent.decisions, *joins, *blends, *forced]
+    return WalkResult(labels, decisions, variety, cluster_fractions(spectra, labels))
 
 
 def dispersion(spectra: AlignedSpectra) -> float:

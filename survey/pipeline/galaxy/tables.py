@@ -73,6 +73,11 @@ def spaxel_rows(galaxy: str, clusters: Clusters) -> pd.DataFrame:
     frame.loc[kept, "shift_km_s"] = clusters.shifts_km_s
     frame.loc[kept, "snr"] = prepared.snr
     frame.loc[kept, "scale"] = prepared.scale
+    fractions = clusters.cut.fractions
+    if fractions is not None:
+        rows = np.full(len(frame), None, dtype=object)
+        rows[kept] = list(fractions)
+        frame["fractions"] = rows
     frame.loc[kept, "flags"] = _union(
         {
             SpaxelFlag.GAP_INTERPOLATED: prepared.filled > 0,
