@@ -32,6 +32,7 @@ class GenericReaderSettings(_Table):
     """Where a cube without a reader of its own keeps its data.
 
     Extensions are names or numbers. Units that are not given are taken from the header.
+    `wavelength` is the extension of the wavelengths, if they are not in the header of the flux.
     """
 
     flux: str | int = "SCI"
@@ -40,6 +41,7 @@ class GenericReaderSettings(_Table):
     mask: str | int | None = None
     flux_unit: str | None = None
     wavelength_unit: str | None = None
+    wavelength: str | int | None = None
     wavelength_medium: Literal["vacuum", "air"] = "vacuum"
     instrument: str = "generic"
     band: str = ""

@@ -63,15 +63,8 @@ class FitsFile:
         DataError
             If the keyword is missing without a default, or is not a number.
         """
-        value = self.header(extension).get(keyword, default)
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            raise DataError(
-                f"{keyword} in the header of extension {extension} is not a number",
-                file=self.path,
-                found="nothing" if value is None else repr(value),
-            ) from None
+        header = self.header(extension)
+        return number_of(header, keyword, default, extension=extension, file=self.path)
 
     def array(
         self, extension: str | int, dtype: DTypeLike | None = None, *, ndim: tuple[int, ...] = (3,)
@@ -125,6 +118,20 @@ class FitsFile:
                 found=", ".join(names) or "an image",
             )
         return np.asarray(hdu.data[name], dtype=np.float64).ravel()
+
+    def is_table(self, extension: str | int) -> bool:
+        """Whether an extension is a table."""
+        return not self._hdu(extension).is_image
+
+    def column_names(self, extension: str | int) -> list[str]:
+        """Names of the columns of a table extension."""
+        return list(self._hdu(extension).columns.names)
+
+    def column_unit(self, extension: str | int, name: str) -> str:
+        """The unit of a column of a table extension as written, "" if there is none."""
+        columns = self._hdu(extension).columns
+        units = {column.name.lower(): column.unit for column in columns}
+        return str(units.get(name.lower()) or "").strip()
 
     def headers(self) -> list[fits.Header]:
         """The headers of all extensions in order, the primary one first."""
@@ -182,6 +189,30 @@ class FitsFile:
         place = hdu.fileinfo()
         self._content.seek(place["datLoc"])
         return str(_datasum(self._content, place["datSpan"])) == datasum.strip()
+
+
+def number_of(
+    header: fits.Header,
+    keyword: str,
+    default: float | None = None,
+    *,
+    extension: str | int,
+    file: Path,
+) -> float:
+    """A number from a header, see `FitsFile.number`."""
+    value = header.get(keyword, default)
+    blank = value is None or isinstance(value, fits.card.Undefined) or str(value).strip() == ""
+    if blank and default is not None:
+        value = default  # a card without a value says as little as none
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise DataError(
+            f"{keyword} in the header of extension {extension} is not a number",
+            file=file,
+            expected="a finite number",
+            found="nothing" if blank else repr(value),
+        ) from None
 
 
 @contextmanager

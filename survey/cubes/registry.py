@@ -13,6 +13,7 @@ import xarray as xr
 from astropy.io import fits
 
 from survey.config import GenericReaderSettings, ReadSettings
+from survey.cubes.axes.layout import shape_of
 from survey.cubes.generic import read_generic
 from survey.cubes.irs import read_irs
 from survey.cubes.jwst import read_jwst
@@ -95,8 +96,9 @@ def cube_shape(path: str | Path) -> Shape | None:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             while True:
                 header = fits.Header.fromfile(file)
-                if header["NAXIS"] == 3:
-                    return header["NAXIS3"], header["NAXIS2"], header["NAXIS1"]
+                if header["NAXIS"] >= 3:
+                    wavelength, y, x = shape_of(header)
+                    return wavelength, y, x
                 file.seek(header.data_size_padded, 1)
     except Exception:  # of many kinds: astropy's, zlib's, the file system's
         return None

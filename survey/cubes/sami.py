@@ -18,9 +18,11 @@ def read_sami(fits_file: FitsFile) -> xr.Dataset:
     header = fits_file.primary
     return build_cube(
         fits_file.image("PRIMARY", np.float32),
-        elementwise(sigma_from_variance, fits_file.image("VARIANCE"), dtype=np.float32),
+        elementwise(sigma_from_variance, fits_file.image("VARIANCE"), dtype=np.float32)
+        if fits_file.has("VARIANCE")
+        else None,
         None,
-        wavelength_axis_um(fits_file, "PRIMARY"),
+        wavelength_axis_um(fits_file, "PRIMARY", medium="air", instrument="SAMI"),
         header=header,
         flux_unit=header.get("BUNIT", ""),
         instrument="SAMI",

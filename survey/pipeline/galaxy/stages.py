@@ -219,7 +219,7 @@ STAGES = (
             _arms(galaxy),
             len(galaxy.target.files) > 1 and galaxy.settings.prepare.mask_impossible,
         ],
-        code=3,
+        code=4,
         libraries=("numpy", "astropy", "reproject", "zarr"),
     ),
     Stage(
