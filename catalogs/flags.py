@@ -47,6 +47,11 @@ class GalaxyFlag(QualityFlag):
     PLANES_DROPPED = 4, "wavelength planes with too many bad spaxels were left out"
     NUCLEUS_NOT_CLUSTERED = 5, "no spaxel around the photometric centre could be clustered"
     IMPOSSIBLE_VOXELS = 6, "voxels that no source can make were masked (n_impossible)"
+    POSITION_REPLACED = (
+        7,
+        "no position was given, or one that is not on the cube: ra and dec are those of the "
+        "header if it has one on the cube, or of the centre of the cube",
+    )
 
 
 class ClusterFlag(QualityFlag):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from survey.cubes.lazy_image import Image, elementwise, for_dataset, planes_reversed
 from survey.cubes.units import flux_unit as canonical_flux_unit
-from survey.cubes.wcs import celestial_header, header_text, sky_position
+from survey.cubes.wcs import celestial_header, header_text, is_on_cube, sky_position
 from survey.cubes.wcs import spaxel_area_arcsec2 as area_on_sky
 from survey.errors import DataError
 
@@ -62,7 +62,8 @@ def build_cube(
     redshift : float
         NaN if not known.
     ra_deg, dec_deg : float
-        Position of the target (ICRS); the centre of the cube if NaN.
+        Position of the target (ICRS). If it is unknown or not on the cube, as of moving targets
+        and of headers never filled in, it is the centre of the cube.
     file : str or Path
         The file, for messages.
 
@@ -71,7 +72,7 @@ def build_cube(
     xarray.Dataset
         `flux` and `error` (float32), `bad` (bool) over (wavelength, y, x), `n_bad` over
         (y, x), the number of bad planes, with the attributes listed above, `celestial_header`
-        and `header` (text).
+        and `header` (text), and `position_is_centre`.
 
     Raises
     ------
@@ -106,7 +107,8 @@ def build_cube(
             file=file,
             advice="Set spaxel_area_arcsec2 in the settings of the generic reader",
         )
-    if np.isnan(ra_deg) or np.isnan(dec_deg):
+    given = is_on_cube(celestial, (flux.shape[1], flux.shape[2]), ra_deg, dec_deg)
+    if not given:
         centre = sky_position(celestial, (flux.shape[2] - 1) / 2, (flux.shape[1] - 1) / 2)
         ra_deg, dec_deg = (float(coordinate) for coordinate in centre)
 
@@ -127,6 +129,7 @@ def build_cube(
             "redshift": float(redshift),
             "ra_deg": float(ra_deg),
             "dec_deg": float(dec_deg),
+            "position_is_centre": not given,
             "celestial_header": celestial,
             "header": header_text(header),
         },

@@ -11,6 +11,7 @@ from survey.cubes.dataset import as_bits, build_cube
 from survey.cubes.lazy_image import elementwise
 from survey.cubes.read_fits import FitsFile
 from survey.cubes.wavelength import wavelength_axis_um
+from survey.cubes.wcs import angle_deg
 
 DO_NOT_USE, NON_SCIENCE = 1, 512
 NO_DATA = DO_NOT_USE | NON_SCIENCE
@@ -44,8 +45,8 @@ def read_jwst(fits_file: FitsFile) -> xr.Dataset:
         instrument=instrument,
         band=_band(primary),
         target=str(primary.get("TARGNAME", "")),
-        ra_deg=fits_file.number("PRIMARY", "TARG_RA", np.nan),
-        dec_deg=fits_file.number("PRIMARY", "TARG_DEC", np.nan),
+        ra_deg=angle_deg(primary.get("TARG_RA"), is_ra=True),
+        dec_deg=angle_deg(primary.get("TARG_DEC"), is_ra=False),
         file=fits_file.path,
     )
 

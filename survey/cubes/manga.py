@@ -13,6 +13,7 @@ from survey.cubes.dataset import as_bits, build_cube, sigma_from_inverse_varianc
 from survey.cubes.lazy_image import Image, elementwise
 from survey.cubes.read_fits import FitsFile
 from survey.cubes.wavelength import wavelength_extension_um
+from survey.cubes.wcs import angle_deg
 
 DONOTUSE = 1024
 
@@ -33,8 +34,8 @@ def read_manga(fits_file: FitsFile) -> xr.Dataset:
         instrument="MaNGA",
         band="",
         target=str(primary["PLATEIFU"]),
-        ra_deg=fits_file.number("PRIMARY", "OBJRA", np.nan),
-        dec_deg=fits_file.number("PRIMARY", "OBJDEC", np.nan),
+        ra_deg=angle_deg(primary.get("OBJRA"), is_ra=True),
+        dec_deg=angle_deg(primary.get("OBJDEC"), is_ra=False),
         file=fits_file.path,
     )
 

@@ -107,8 +107,8 @@ def merge_bands(cubes: Sequence[xr.Dataset], arms: Collection[str] = ()) -> xr.D
         spaxel_area_arcsec2=attrs["spaxel_area_arcsec2"],
         target=attrs["target"],
         redshift=attrs["redshift"],
-        ra_deg=attrs["ra_deg"],
-        dec_deg=attrs["dec_deg"],
+        ra_deg=np.nan if attrs["position_is_centre"] else attrs["ra_deg"],
+        dec_deg=np.nan if attrs["position_is_centre"] else attrs["dec_deg"],
         file=_names(cubes),
     )
     factors = json.dumps([asdict(factor) for factor in merged.factors])

@@ -244,7 +244,7 @@ def manga_logcube(sky_header):
     mask[5, 3, 3] = 2  # low coverage is no reason to refuse a voxel
     mask[6, 3, 3] = 8 | 1024
     primary = fits.PrimaryHDU()
-    primary.header.update(PLATEIFU="8485-1901", MANGAID="1-209232", OBJRA=232.5, OBJDEC=48.7)
+    primary.header.update(PLATEIFU="8485-1901", MANGAID="1-209232", OBJRA=150.0, OBJDEC=-32.5)
     wave = 10 ** (np.log10(3621.59598486) + 1e-4 * np.arange(30))
     return fits.HDUList(
         [
@@ -263,7 +263,7 @@ def test_manga_weights_masks_and_log_grid(sky_header, write):
     cube = read_cube(write(manga_logcube(sky_header), "manga.fits.gz"), ReadSettings())
     assert cube.attrs["instrument"] == "MaNGA"
     assert cube.attrs["target"] == "8485-1901"
-    assert (cube.attrs["ra_deg"], cube.attrs["dec_deg"]) == (232.5, 48.7)
+    assert (cube.attrs["ra_deg"], cube.attrs["dec_deg"]) == (150.0, -32.5)
     assert cube.attrs["spaxel_area_arcsec2"] == pytest.approx(0.25)
     wavelength = cube["wavelength"].values
     assert wavelength[0] == pytest.approx(0.362159598486)  # vacuum already
@@ -380,3 +380,23 @@ def test_flags_that_were_written_as_floats_are_the_same_flags(s3d, write):
     np.testing.assert_array_equal(read_cube(write(s3d), ReadSettings())["bad"], expected)
     s3d["DQ"].data[9, 2, 2] = np.nan
     assert read_cube(write(s3d), ReadSettings())["bad"].values[9, 2, 2]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [(None, None), (150.1, -32.5), (0.0, 0.0), (999.0, 0.0), ("N/A", "N/A"), ("", "")],
+    ids=["blank", "off the cube", "zero", "999", "N/A", "empty"],
+)
+def test_a_position_that_is_not_on_the_cube_is_replaced_by_its_centre(s3d, write, given):
+    s3d[0].header["TARG_RA"], s3d[0].header["TARG_DEC"] = given
+    attrs = read_cube(write(s3d), ReadSettings()).attrs
+    centre = np.ravel(sky_position(attrs["celestial_header"], 2.0, 2.5))
+    assert (attrs["ra_deg"], attrs["dec_deg"]) == pytest.approx(tuple(centre))
+    assert attrs["position_is_centre"]
+
+
+def test_a_position_on_the_cube_is_that_of_the_header(s3d, write):
+    s3d[0].header.update(TARG_RA=150.00002, TARG_DEC=-32.50003)
+    attrs = read_cube(write(s3d), ReadSettings()).attrs
+    assert (attrs["ra_deg"], attrs["dec_deg"]) == (150.00002, -32.50003)
+    assert not attrs["position_is_centre"]

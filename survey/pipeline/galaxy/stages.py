@@ -267,7 +267,7 @@ STAGES = (
         depends_on=lambda galaxy: [
             SCHEMA_VERSION, repr(galaxy.target.ra_deg), repr(galaxy.target.dec_deg)
         ],
-        code=3,
+        code=4,
         libraries=("numpy", "scipy"),
     ),
     Stage(
