@@ -22,12 +22,16 @@ from survey.cubes.muse import read_muse
 from survey.cubes.read_fits import FitsFile, open_fits
 from survey.cubes.sami import read_sami
 from survey.errors import ConfigError, DataError
+from survey.spectra.redshift import REDSHIFT_RANGE, suspected_meaning
 
 Shape = tuple[int, int, int]
 
 GENERIC = "generic"
 TARGET_KEYWORDS = ("TARGNAME", "OBJECT", "NAME")
 """Keywords of the primary header; the first that is not empty is used."""
+
+LARGEST_PLACEHOLDER = -9.0
+"""Redshifts of headers up to this one (-9, -99, -9999) stand for an unknown one."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,7 @@ def open_cube(
     Parameters
     ----------
     path : str or Path
-        A `.fits` or `.fits.gz` file.
+        A FITS file, plain or compressed (gzip, bzip2, xz, zip).
     settings : ReadSettings
         Which reader ("auto" goes by the header), and what the generic one has to know. With
         "auto", a file that no reader recognises goes to the generic one if it was set up.
@@ -155,11 +159,28 @@ def open_cube(
     with open_fits(path, scratch=scratch) as fits_file:
         reader = _choose(fits_file, settings)
         cube = reader.read(fits_file).assign_attrs(reader=reader.name)
-        if not isnan(redshift):
-            cube.attrs["redshift"] = float(redshift)
+        if isnan(redshift):
+            redshift = _header_redshift(cube.attrs["redshift"], path)
+        cube.attrs["redshift"] = float(redshift)
         if target:
             cube.attrs["target"] = target
         yield cube
+
+
+def _header_redshift(redshift: float, path: str | Path) -> float:
+    """The redshift of a header; NaN for numbers such as -9999, which say that it is unknown."""
+    if redshift <= LARGEST_PLACEHOLDER:
+        return float("nan")
+    meaning = suspected_meaning(redshift)
+    if meaning is not None:
+        raise DataError(
+            "the redshift in the header cannot be",
+            file=path,
+            expected=REDSHIFT_RANGE,
+            found=f"{redshift:g}",
+            advice=f"{meaning}. Give the redshift in the targets table, or with --redshift",
+        )
+    return redshift
 
 
 def _choose(fits_file: FitsFile, settings: ReadSettings) -> Reader:
