@@ -9,13 +9,16 @@ its own checksum, into memory if it is small and otherwise into a temporary file
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import shutil
 import tempfile
 import warnings
+import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from math import prod
 from pathlib import Path
 from typing import IO, Any
@@ -29,8 +32,41 @@ from survey.cubes.lazy_image import Key, Voxels
 from survey.errors import DataError
 
 SLAB_BYTES = 64 << 20
+_CORRUPT = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 UNPACKED_IN_MEMORY_BYTES = 256 << 20
 """Above this size a compressed file is unpacked into a temporary file."""
+
+
+@contextmanager
+def _only_member(path: Path) -> Iterator[IO[bytes]]:
+    """The only file in a zip archive."""
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if not name.endswith("/")]
+        if len(names) != 1:
+            raise DataError(
+                "an archive is no cube",
+                file=path,
+                expected="one file in it",
+                found=f"{len(names)} files",
+                advice="Unpack it, and name the cubes",
+            )
+        with archive.open(names[0]) as member:
+            yield member
+
+
+@contextmanager
+def _gzip(path: Path) -> Iterator[IO[bytes]]:
+    with gzip.open(path) as unpacked:
+        yield unpacked
+
+
+_UNPACK: dict[bytes, Callable[[Path], AbstractContextManager[IO[bytes]]]] = {
+    b"\x1f\x8b": _gzip,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\0": lzma.open,
+    b"PK\x03\x04": _only_member,
+}
+"""First bytes of a compressed file, whatever its name, and how it is unpacked."""
 
 
 class FitsFile:
@@ -217,7 +253,7 @@ def number_of(
 
 @contextmanager
 def open_fits(path: str | Path, *, scratch: Path | None = None) -> Iterator[FitsFile]:
-    """Open a FITS file, plain or compressed by gzip, and check that it is complete.
+    """Open a FITS file, plain or compressed (gzip, bzip2, xz, zip), and check that it is complete.
 
     Damage that only shows while the file is being used is reported the same way.
 
@@ -257,15 +293,16 @@ def open_fits(path: str | Path, *, scratch: Path | None = None) -> Iterator[Fits
 def _content(path: Path, scratch: Path | None) -> Iterator[IO[bytes]]:
     """The bytes of FITS in a file, which can be read from anywhere."""
     with path.open("rb") as file:
-        compressed = file.read(2) == b"\x1f\x8b"
-        if not compressed:
+        start = file.read(6)
+        unpack = next((how for magic, how in _UNPACK.items() if start.startswith(magic)), None)
+        if unpack is None:
             yield file
             return
     if scratch is not None:
         scratch.mkdir(parents=True, exist_ok=True)
     place = None if scratch is None else str(scratch)
     with tempfile.SpooledTemporaryFile(UNPACKED_IN_MEMORY_BYTES, dir=place) as unpacked:
-        with gzip.open(path) as packed:
+        with unpack(path) as packed:
             shutil.copyfileobj(packed, unpacked, 1 << 20)
         yield unpacked
 
@@ -328,7 +365,7 @@ def _damage_as_data_error(path: Path) -> Iterator[None]:
         if error.errno is not None:  # the machine's trouble, not the file's
             raise
         raise DataError(f"not a readable FITS file ({error})", file=path) from error
-    except (EOFError, zlib.error, fits.VerifyError) as error:
+    except (*_CORRUPT, fits.VerifyError) as error:
         raise DataError(f"the file is corrupt ({error})", file=path) from error
 
 
@@ -337,7 +374,7 @@ def _stumbling_as_data_error(path: Path) -> Iterator[None]:
     """A mangled header can make astropy stumble in any way; the file is at fault."""
     try:
         yield
-    except (OSError, EOFError, zlib.error, MemoryError):
+    except (OSError, MemoryError, *_CORRUPT):
         raise
     except Exception as error:
         raise DataError(f"headers or tables cannot be read ({error})", file=path) from error

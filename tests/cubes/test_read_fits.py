@@ -1,5 +1,9 @@
+import bz2
 import contextlib
 import gzip
+import io
+import lzma
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +33,39 @@ def test_arrays_come_in_native_byte_order(s3d, write):
 def test_a_compressed_file_reads_like_the_plain_one(s3d, write):
     with open_fits(write(s3d)) as plain, open_fits(write(s3d, "cube.fits.gz")) as packed:
         np.testing.assert_array_equal(plain.array("SCI"), packed.array("SCI"))
+
+
+def zipped(content):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("cube.fits", content)
+    return buffer.getvalue()
+
+
+PACKED = {"bz2": bz2.compress, "xz": lzma.compress, "zip": zipped}
+
+
+@pytest.mark.parametrize("kind", PACKED)
+def test_every_usual_compression_is_read_and_its_damage_found(s3d, write, kind):
+    plain = write(s3d)
+    packed = plain.with_name(f"cube.fits.{kind}")
+    content = PACKED[kind](plain.read_bytes())
+    packed.write_bytes(content)
+    with open_fits(plain) as one, open_fits(packed) as other:
+        np.testing.assert_array_equal(one.array("SCI"), other.array("SCI"))
+    for damaged in (content[: len(content) // 2], content[:300] + b"damage" + content[306:]):
+        packed.write_bytes(damaged)
+        with pytest.raises(DataError, match=rf"cube\.fits\.{kind}"):
+            read_cube(packed, ReadSettings())
+
+
+def test_an_archive_of_two_files_is_refused_with_advice(tmp_path):
+    path = tmp_path / "cubes.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.fits", b"a")
+        archive.writestr("b.fits", b"b")
+    with pytest.raises(DataError, match=r"expected one file in it; found 2 files. Unpack it"):
+        read_cube(path, ReadSettings())
 
 
 def test_a_large_compressed_file_is_unpacked_beside_the_run_and_leaves_nothing(
