@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from math import prod
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 from astropy.io import fits
@@ -57,7 +57,7 @@ def _only_member(path: Path) -> Iterator[IO[bytes]]:
 @contextmanager
 def _gzip(path: Path) -> Iterator[IO[bytes]]:
     with gzip.open(path) as unpacked:
-        yield unpacked
+        yield cast(IO[bytes], unpacked)
 
 
 _UNPACK: dict[bytes, Callable[[Path], AbstractContextManager[IO[bytes]]]] = {
