@@ -28,7 +28,15 @@ _SPELLINGS = {
 _CASELESS = {
     name.lower(): name
     for name in ("erg", "s", "cm", "m", "Angstrom", "um", "nm", "Hz", "sr", "arcsec", "W", "Jy")
-} | {"pixel": "pixel", "pix": "pix", "mjy": "MJy", "ghz": "GHz", "thz": "THz", "ev": "eV"}
+} | {
+    "pixel": "pixel",
+    "pix": "pix",
+    "mjy": "MJy",
+    "ghz": "GHz",
+    "thz": "THz",
+    "ev": "eV",
+    "kev": "keV",
+}
 
 _FLUX_TYPES = (
     "spectral flux density",

@@ -290,3 +290,34 @@ def test_observed_spectra_load_onto_one_grid(shared_data: Path) -> None:
     assert counted["9774"] > 0.9 * 4424
     # The source's spectrum is above its expected background in all of them.
     assert (loaded.spectra.totals > loaded.spectra.background.sum(axis=1)).all()
+
+
+def test_a_background_file_may_be_of_the_class_of_backgrounds_or_not(tmp_path: Path) -> None:
+    for kind in ("BKG", "TOTAL"):
+        write(tmp_path / f"{kind}.pha", spectrum(HDUCLAS2=kind, BACKSCAL=2e-6))
+        (pha,) = read_pha(write(tmp_path / "a.pha", spectrum(BACKFILE=f"{kind}.pha")))
+        background = read_background(pha)
+        assert background is not None
+        assert np.array_equal(background.counts, COUNTS)
+        np.testing.assert_allclose(background_scale(pha, background), 0.5)
+
+
+def test_of_a_file_with_both_the_background_is_taken(tmp_path: Path) -> None:
+    twice = fits.Column("COUNTS", "J", array=2 * COUNTS)
+    write(tmp_path / "both.pha", spectrum(), spectrum([twice], HDUCLAS2="BKG"))
+    (pha,) = read_pha(write(tmp_path / "a.pha", spectrum(BACKFILE="both.pha")))
+    background = read_background(pha)
+    assert background is not None
+    assert np.array_equal(background.counts, 2 * COUNTS)
+
+
+def test_spectra_of_one_file_name_are_named_with_their_folders(tmp_path: Path) -> None:
+    for folder in ("obs1", "obs2"):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder / "src.pi", spectrum())
+        write(tmp_path / folder / "small.rmf", *rmf(np.eye(CHANNELS)))
+    grid = Grid(np.arange(1.0, CHANNELS + 2), "keV")
+    paths = [tmp_path / folder / "src.pi" for folder in ("obs1", "obs2")]
+    loaded = load_spectra(paths, grid=grid)
+    assert loaded.spectra is not None
+    assert list(loaded.spectra.ids) == ["obs1-src", "obs2-src"]
