@@ -52,6 +52,7 @@ class GalaxyFlag(QualityFlag):
         "no position was given, or one that is not on the cube: ra and dec are those of the "
         "header if it has one on the cube, or of the centre of the cube",
     )
+    STALE_CHECKSUM = 8, "DATASUM or CHECKSUM of an input file is not that of its bytes"
 
 
 class ClusterFlag(QualityFlag):

@@ -49,9 +49,14 @@ class GenericReaderSettings(_Table):
 
 
 class ReadSettings(_Table):
-    """How cubes are read. `reader = "auto"` lets the header decide."""
+    """How cubes are read. `reader = "auto"` lets the header decide.
+
+    `checksums`: whether a wrong DATASUM or CHECKSUM in a file is a warning, with a flag in the
+    catalog, or an error.
+    """
 
     reader: str = "auto"
+    checksums: Literal["warn", "strict"] = "warn"
     generic: GenericReaderSettings | None = None
 
 

@@ -113,7 +113,11 @@ def merge_bands(cubes: Sequence[xr.Dataset], arms: Collection[str] = ()) -> xr.D
     )
     factors = json.dumps([asdict(factor) for factor in merged.factors])
     n_impossible = sum(cube.attrs.get("n_impossible", 0) for cube in cubes)
-    return dataset.assign_attrs(merge_factors=factors, n_impossible=n_impossible)
+    return dataset.assign_attrs(
+        merge_factors=factors,
+        n_impossible=n_impossible,
+        stale_checksum=any(cube.attrs.get("stale_checksum", False) for cube in cubes),
+    )
 
 
 def _names(cubes: Sequence[xr.Dataset]) -> str:

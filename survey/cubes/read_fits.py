@@ -29,7 +29,7 @@ from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import DTypeLike, NDArray
 
 from survey.cubes.lazy_image import Key, Voxels
-from survey.errors import DataError
+from survey.errors import DataError, SurveyWarning
 
 SLAB_BYTES = 64 << 20
 _CORRUPT = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
@@ -70,10 +70,18 @@ _UNPACK: dict[bytes, Callable[[Path], AbstractContextManager[IO[bytes]]]] = {
 
 
 class FitsFile:
-    """An open FITS file; made by `open_fits`. All its errors name the file."""
+    """An open FITS file; made by `open_fits`. All its errors name the file.
 
-    def __init__(self, path: Path, hdus: fits.HDUList, content: IO[bytes]) -> None:
+    `stale` lists the extensions whose DATASUM or CHECKSUM is not that of their bytes, among those
+    that were read so far.
+    """
+
+    def __init__(
+        self, path: Path, hdus: fits.HDUList, content: IO[bytes], *, strict_sums: bool = False
+    ) -> None:
         self.path = path
+        self.stale: list[str | int] = []
+        self._strict_sums = strict_sums
         self._hdus = hdus
         self._content = content
         self._checked: set[str | int] = set()
@@ -126,7 +134,7 @@ class FitsFile:
         Raises
         ------
         DataError
-            If there is no such extension, it holds no such image, or its DATASUM disagrees.
+            If there is no such extension, it holds no such image, or a sum is wrong that is strict.
         """
         hdu = self._hdu(extension)
         shape = hdu.shape if hdu.is_image else ()
@@ -137,7 +145,7 @@ class FitsFile:
                 expected=f"{' or '.join(str(n) for n in ndim)} dimensions",
                 found=f"shape {shape}" if hdu.is_image else "a table",
             )
-        self._check_datasum(extension, hdu)
+        self._check_sums(extension, hdu)
         if dtype is None:
             dtype = hdu.section[(slice(0, 1),) * len(shape)].dtype.newbyteorder("=")
         dtype = np.dtype(dtype)
@@ -179,14 +187,14 @@ class FitsFile:
         Raises
         ------
         DataError
-            If there is no such extension, it is no table, or its DATASUM disagrees.
+            If there is no such extension, it is no table, or, if sums are strict, one is wrong.
         """
         hdu = self._hdu(extension)
         if not isinstance(hdu, fits.BinTableHDU):
             raise DataError(f"extension {extension} is not a table", file=self.path)
         # The sum is that of the bytes on disk: astropy changes those it has read as columns.
         if extension not in self._checked:
-            self._check_datasum(extension, hdu)
+            self._check_sums(extension, hdu)
             self._checked.add(extension)
         with _stumbling_as_data_error(self.path):
             return hdu.data
@@ -201,30 +209,50 @@ class FitsFile:
             )
         return self._hdus[extension]
 
-    def _check_datasum(self, extension: str | int, hdu: Any) -> None:
-        datasum = hdu.header.get("DATASUM")
-        # Programs that cut cubes out of cubes copy one header into several extensions: a sum
-        # that two of them share was not computed from either.
-        shared = [other for other in self._hdus if other.header.get("DATASUM") == datasum]
-        if not datasum or len(shared) != 1:
+    def _check_sums(self, extension: str | int, hdu: Any) -> None:
+        """Compare DATASUM and CHECKSUM with the bytes of an extension; see `stale`."""
+        written = {key: str(hdu.header.get(key, "")).strip() for key in ("DATASUM", "CHECKSUM")}
+        for key, value in written.items():
+            # Programs that cut cubes out of cubes copy one header into several extensions: a
+            # sum that two of them share was not computed from either.
+            shared = [1 for other in self._hdus if str(other.header.get(key)).strip() == value]
+            if len(shared) != 1:
+                written[key] = ""
+        if not any(written.values()):
             return
         # The sum goes over the padding too, without which astropy stumbles.
         with _stumbling_as_data_error(self.path):
-            intact = self._datasum_agrees(hdu, str(datasum))
-        if not intact:
-            raise DataError(
-                f"the data of extension {extension} do not have the checksum in their header",
-                file=self.path,
-                expected=f"DATASUM {datasum}",
-                advice="Download the file again; if it was edited on purpose, remove DATASUM",
-            )
+            wrong = self._wrong_sum(hdu, written["DATASUM"], written["CHECKSUM"])
+        if wrong is None or extension in self.stale:
+            return
+        error = DataError(
+            f"the {'data' if wrong == 'DATASUM' else 'header or data'} of extension {extension} "
+            f"do not have the checksum in their header",
+            file=self.path,
+            expected=f"{wrong} {written[wrong]}",
+            advice="The file is damaged, or was edited by a program that kept the old sum: "
+            "download it again, or remove DATASUM and CHECKSUM",
+        )
+        if self._strict_sums:
+            raise error
+        self.stale.append(extension)
+        warnings.warn(str(error), SurveyWarning, stacklevel=2)
 
-    def _datasum_agrees(self, hdu: Any, datasum: str) -> bool:
-        if not isinstance(hdu, fits.PrimaryHDU | fits.ImageHDU):
-            return bool(hdu.verify_datasum())  # reads all of it, which for a table is little
+    def _wrong_sum(self, hdu: Any, datasum: str, checksum: str) -> str | None:
+        """The keyword whose sum is not that of the bytes, or None."""
         place = hdu.fileinfo()
+        if isinstance(hdu, fits.CompImageHDU) or place is None:
+            return "DATASUM" if datasum and not hdu.verify_datasum() else None
         self._content.seek(place["datLoc"])
-        return str(_datasum(self._content, place["datSpan"])) == datasum.strip()
+        data_sum = _datasum(self._content, place["datSpan"])
+        if datasum and str(data_sum) != datasum:
+            return "DATASUM"
+        if not checksum:
+            return None
+        self._content.seek(place["hdrLoc"])
+        total = data_sum + _datasum(self._content, place["datLoc"] - place["hdrLoc"])
+        # The card is such that the ones' complement sum of all words is -0.
+        return None if _folded(total) == 0xFFFFFFFF else "CHECKSUM"
 
 
 def number_of(
@@ -252,7 +280,9 @@ def number_of(
 
 
 @contextmanager
-def open_fits(path: str | Path, *, scratch: Path | None = None) -> Iterator[FitsFile]:
+def open_fits(
+    path: str | Path, *, scratch: Path | None = None, strict_sums: bool = False
+) -> Iterator[FitsFile]:
     """Open a FITS file, plain or compressed (gzip, bzip2, xz, zip), and check that it is complete.
 
     Damage that only shows while the file is being used is reported the same way.
@@ -263,6 +293,9 @@ def open_fits(path: str | Path, *, scratch: Path | None = None) -> Iterator[Fits
     scratch : Path, optional
         Where a large compressed file is unpacked, for as long as it is open; the system's
         place for temporary files if not given.
+    strict_sums : bool
+        Whether an extension with a wrong DATASUM or CHECKSUM is an error, and not a warning: many
+        programs edit files and keep the old sums.
 
     Raises
     ------
@@ -286,7 +319,7 @@ def open_fits(path: str | Path, *, scratch: Path | None = None) -> Iterator[Fits
                     found=f"{content_bytes} bytes",
                     advice="Download the file again",
                 )
-            yield FitsFile(path, hdus, content)
+            yield FitsFile(path, hdus, content, strict_sums=strict_sums)
 
 
 @contextmanager
@@ -347,6 +380,10 @@ def _datasum(content: IO[bytes], size: int) -> int:
         size -= len(piece)
         words = np.frombuffer(piece.ljust(-(-len(piece) // 4) * 4, b"\0"), ">u4")
         total += int(words.sum(dtype=np.uint64))
+    return _folded(total)
+
+
+def _folded(total: int) -> int:
     while total >> 32:
         total = (total & 0xFFFFFFFF) + (total >> 32)
     return total

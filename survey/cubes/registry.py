@@ -147,7 +147,8 @@ def open_cube(
     Yields
     ------
     xarray.Dataset
-        See `survey.cubes.dataset.build_cube`; `reader` is the name of the reader.
+        See `survey.cubes.dataset.build_cube`; `reader` is the name of the reader, and
+        `stale_checksum` says whether a checksum in the file is wrong.
 
     Raises
     ------
@@ -156,9 +157,12 @@ def open_cube(
     ConfigError
         If there is no reader of the name in the settings.
     """
-    with open_fits(path, scratch=scratch) as fits_file:
+    strict = settings.checksums == "strict"
+    with open_fits(path, scratch=scratch, strict_sums=strict) as fits_file:
         reader = _choose(fits_file, settings)
-        cube = reader.read(fits_file).assign_attrs(reader=reader.name)
+        cube = reader.read(fits_file).assign_attrs(
+            reader=reader.name, stale_checksum=bool(fits_file.stale)
+        )
         if isnan(redshift):
             redshift = _header_redshift(cube.attrs["redshift"], path)
         cube.attrs["redshift"] = float(redshift)

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from survey.config import ReadSettings
 from survey.cubes.read_fits import open_fits
 from survey.cubes.registry import read_cube
-from survey.errors import DataError
+from survey.errors import DataError, SurveyWarning
+
+STRICT = ReadSettings(checksums="strict")
 
 
 def test_arrays_come_in_native_byte_order(s3d, write):
@@ -133,7 +135,7 @@ def test_one_changed_byte_in_a_compressed_file_is_a_data_error(s3d, write):
             read_cube(path, ReadSettings())
 
 
-def test_data_that_disagree_with_their_datasum_are_refused(s3d, write):
+def test_data_that_disagree_with_their_datasum_are_flagged_or_refused(s3d, write):
     path = write(s3d, checksum=True)
     read_cube(path, ReadSettings())
     with fits.open(path) as hdus:
@@ -141,8 +143,21 @@ def test_data_that_disagree_with_their_datasum_are_refused(s3d, write):
     content = bytearray(path.read_bytes())
     content[start + 1001] ^= 1
     path.write_bytes(content)
-    with pytest.raises(DataError, match="checksum"):
-        read_cube(path, ReadSettings())
+    with pytest.raises(DataError, match="data of extension SCI do not have the checksum"):
+        read_cube(path, STRICT)
+    with pytest.warns(SurveyWarning, match=r"cube\.fits: the data of extension SCI .*DATASUM"):
+        cube = read_cube(path, ReadSettings())
+    assert cube.attrs["stale_checksum"]
+
+
+def test_a_header_that_was_edited_has_a_stale_checksum(s3d, write):
+    path = write(s3d, checksum=True)
+    assert not read_cube(path, STRICT).attrs["stale_checksum"]
+    path.write_bytes(path.read_bytes().replace(b"'MJy/sr", b"'mJy/sr"))
+    with pytest.warns(SurveyWarning, match="header or data of extension SCI .*expected CHECKSUM"):
+        assert read_cube(path, ReadSettings()).attrs["stale_checksum"]
+    with pytest.raises(DataError, match="header or data"):
+        read_cube(path, STRICT)
 
 
 def test_a_datasum_copied_into_several_extensions_proves_nothing(s3d, write):

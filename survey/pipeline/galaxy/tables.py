@@ -223,6 +223,7 @@ def galaxy_facts(
         GalaxyFlag.NUCLEUS_NOT_CLUSTERED: not clusters.geometry.nuclear.any(),
         GalaxyFlag.IMPOSSIBLE_VOXELS: n_impossible > 0,
         GalaxyFlag.POSITION_REPLACED: replaced,
+        GalaxyFlag.STALE_CHECKSUM: bool(attrs.get("stale_checksum", False)),
     }
     return {
         "galaxy": target.galaxy,
