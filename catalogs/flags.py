@@ -53,6 +53,11 @@ class GalaxyFlag(QualityFlag):
         "header if it has one on the cube, or of the centre of the cube",
     )
     STALE_CHECKSUM = 8, "DATASUM or CHECKSUM of an input file is not that of its bytes"
+    ERRORS_DOUBTFUL = (
+        9,
+        "the errors of the cube are over 100 times larger or smaller than the measured noise, or "
+        "none is positive",
+    )
 
 
 class ClusterFlag(QualityFlag):

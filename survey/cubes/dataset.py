@@ -72,7 +72,8 @@ def build_cube(
     xarray.Dataset
         `flux` and `error` (float32), `bad` (bool) over (wavelength, y, x), `n_bad` over
         (y, x), the number of bad planes, with the attributes listed above, `celestial_header`
-        and `header` (text), and `position_is_centre`.
+        and `header` (text), `position_is_centre` and
+        `has_errors`.
 
     Raises
     ------
@@ -130,6 +131,7 @@ def build_cube(
             "ra_deg": float(ra_deg),
             "dec_deg": float(dec_deg),
             "position_is_centre": not given,
+            "has_errors": has_errors,
             "celestial_header": celestial,
             "header": header_text(header),
         },

@@ -116,6 +116,7 @@ def merge_bands(cubes: Sequence[xr.Dataset], arms: Collection[str] = ()) -> xr.D
     return dataset.assign_attrs(
         merge_factors=factors,
         n_impossible=n_impossible,
+        has_errors=any(cube.attrs["has_errors"] for cube in cubes),
         stale_checksum=any(cube.attrs.get("stale_checksum", False) for cube in cubes),
     )
 

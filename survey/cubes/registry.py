@@ -164,17 +164,23 @@ def open_cube(
             reader=reader.name, stale_checksum=bool(fits_file.stale)
         )
         if isnan(redshift):
-            redshift = _header_redshift(cube.attrs["redshift"], path)
+            # Of headers, -9999 and the like say that it is unknown.
+            written = float(cube.attrs["redshift"])
+            redshift = float("nan") if written <= LARGEST_PLACEHOLDER else written
         cube.attrs["redshift"] = float(redshift)
         if target:
             cube.attrs["target"] = target
         yield cube
 
 
-def _header_redshift(redshift: float, path: str | Path) -> float:
-    """The redshift of a header; NaN for numbers such as -9999, which say that it is unknown."""
-    if redshift <= LARGEST_PLACEHOLDER:
-        return float("nan")
+def check_header_redshift(redshift: float, path: str | Path) -> None:
+    """Check the redshift of a header, where no other is given.
+
+    Raises
+    ------
+    DataError
+        If no galaxy can have it; an unknown one (NaN) is no error.
+    """
     meaning = suspected_meaning(redshift)
     if meaning is not None:
         raise DataError(
@@ -184,7 +190,6 @@ def _header_redshift(redshift: float, path: str | Path) -> float:
             found=f"{redshift:g}",
             advice=f"{meaning}. Give the redshift in the targets table, or with --redshift",
         )
-    return redshift
 
 
 def _choose(fits_file: FitsFile, settings: ReadSettings) -> Reader:

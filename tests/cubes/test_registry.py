@@ -3,6 +3,7 @@ import pytest
 from astropy.io import fits
 
 from survey.config import GenericReaderSettings, ReadSettings
+from survey.cubes.inspect import inspect_cube
 from survey.cubes.registry import READERS, open_cube, read_cube, target_name
 from survey.errors import ConfigError, DataError
 
@@ -82,7 +83,8 @@ def test_a_header_whose_redshift_is_a_velocity_is_refused_unless_another_is_give
     sami_blue[0].header["Z_SPEC"] = 4891.0
     path = write(sami_blue)
     with pytest.raises(DataError, match=r"km/s, the redshift is 0.016314.*targets table"):
-        read_cube(path, ReadSettings())
+        inspect_cube(path, ReadSettings())
+    assert inspect_cube(path, ReadSettings(), redshift=0.02).redshift == 0.02
     assert read_cube(path, ReadSettings(), redshift=0.02).attrs["redshift"] == 0.02
 
 

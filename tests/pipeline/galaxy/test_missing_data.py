@@ -129,3 +129,12 @@ def test_a_position_that_is_not_on_the_cube_is_not_published(run, position, publ
     assert (galaxy["ra"], galaxy["dec"]) == pytest.approx(published)
     assert bool(galaxy["flags"] & GalaxyFlag.POSITION_REPLACED) is replaced
     assert spaxels["ra"].min() < galaxy["ra"] < spaxels["ra"].max()
+
+
+@pytest.mark.parametrize(
+    ("factor", "doubtful"), [(1.0, False), (0.05, False), (1e-3, True), (1e3, True), (-1.0, True)]
+)
+def test_errors_that_cannot_be_errors_are_flagged(run, factor, doubtful):
+    flux, error, _ = two_sources()
+    galaxy, _, _ = run("galaxy", flux, (factor * error).astype("f4"))
+    assert bool(galaxy["flags"] & GalaxyFlag.ERRORS_DOUBTFUL) is doubtful
