@@ -47,6 +47,17 @@ class GalaxyFlag(QualityFlag):
     PLANES_DROPPED = 4, "wavelength planes with too many bad spaxels were left out"
     NUCLEUS_NOT_CLUSTERED = 5, "no spaxel around the photometric centre could be clustered"
     IMPOSSIBLE_VOXELS = 6, "voxels that no source can make were masked (n_impossible)"
+    POSITION_REPLACED = (
+        7,
+        "no position was given, or one that is not on the cube: ra and dec are those of the "
+        "header if it has one on the cube, or of the centre of the cube",
+    )
+    STALE_CHECKSUM = 8, "DATASUM or CHECKSUM of an input file is not that of its bytes"
+    ERRORS_DOUBTFUL = (
+        9,
+        "the errors of the cube are over 100 times larger or smaller than the measured noise, or "
+        "none is positive",
+    )
 
 
 class ClusterFlag(QualityFlag):

@@ -32,6 +32,7 @@ class GenericReaderSettings(_Table):
     """Where a cube without a reader of its own keeps its data.
 
     Extensions are names or numbers. Units that are not given are taken from the header.
+    `wavelength` is the extension of the wavelengths, if they are not in the header of the flux.
     """
 
     flux: str | int = "SCI"
@@ -40,6 +41,7 @@ class GenericReaderSettings(_Table):
     mask: str | int | None = None
     flux_unit: str | None = None
     wavelength_unit: str | None = None
+    wavelength: str | int | None = None
     wavelength_medium: Literal["vacuum", "air"] = "vacuum"
     instrument: str = "generic"
     band: str = ""
@@ -47,9 +49,14 @@ class GenericReaderSettings(_Table):
 
 
 class ReadSettings(_Table):
-    """How cubes are read. `reader = "auto"` lets the header decide."""
+    """How cubes are read. `reader = "auto"` lets the header decide.
+
+    `checksums`: whether a wrong DATASUM or CHECKSUM in a file is a warning, with a flag in the
+    catalog, or an error.
+    """
 
     reader: str = "auto"
+    checksums: Literal["warn", "strict"] = "warn"
     generic: GenericReaderSettings | None = None
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from survey.cubes.lazy_image import Image, elementwise, for_dataset
+from survey.cubes.lazy_image import Image, elementwise, for_dataset, planes_reversed
 from survey.cubes.units import flux_unit as canonical_flux_unit
-from survey.cubes.wcs import celestial_header, header_text, sky_position
+from survey.cubes.wcs import celestial_header, header_text, is_on_cube, sky_position
 from survey.cubes.wcs import spaxel_area_arcsec2 as area_on_sky
 from survey.errors import DataError
 
@@ -49,7 +50,7 @@ def build_cube(
         What the data quality flags refuse. What has no data without a flag is added, see
         `_has_no_data`.
     wavelength_um : ndarray, shape (wavelength,)
-        Vacuum, observed frame.
+        Vacuum, observed frame. If they descend, all planes are turned round.
     header : astropy.io.fits.Header
         Science header; kept verbatim, and source of the celestial coordinates.
     flux_unit : str
@@ -61,7 +62,8 @@ def build_cube(
     redshift : float
         NaN if not known.
     ra_deg, dec_deg : float
-        Position of the target (ICRS); the centre of the cube if NaN.
+        Position of the target (ICRS). If it is unknown or not on the cube, as of moving targets
+        and of headers never filled in, it is the centre of the cube.
     file : str or Path
         The file, for messages.
 
@@ -70,7 +72,8 @@ def build_cube(
     xarray.Dataset
         `flux` and `error` (float32), `bad` (bool) over (wavelength, y, x), `n_bad` over
         (y, x), the number of bad planes, with the attributes listed above, `celestial_header`
-        and `header` (text).
+        and `header` (text), `position_is_centre` and
+        `has_errors`.
 
     Raises
     ------
@@ -83,6 +86,10 @@ def build_cube(
     error = np.broadcast_to(np.float32(np.nan), flux.shape) if error is None else error
     bad = np.broadcast_to(False, flux.shape) if bad is None else bad
     _check_shapes(flux, error, bad, wavelength_um, file)
+    if (np.diff(wavelength_um) < 0).all():
+        wavelength_um = wavelength_um[::-1]
+        flux, error = planes_reversed(flux), planes_reversed(error)
+        bad = planes_reversed(bad) if bad.ndim == 3 else bad
     _check_wavelengths(wavelength_um, file)
     if has_errors:
         bad = elementwise(_bad_or_without_data, bad, flux, error, dtype=bool)
@@ -101,7 +108,8 @@ def build_cube(
             file=file,
             advice="Set spaxel_area_arcsec2 in the settings of the generic reader",
         )
-    if np.isnan(ra_deg) or np.isnan(dec_deg):
+    given = is_on_cube(celestial, (flux.shape[1], flux.shape[2]), ra_deg, dec_deg)
+    if not given:
         centre = sky_position(celestial, (flux.shape[2] - 1) / 2, (flux.shape[1] - 1) / 2)
         ra_deg, dec_deg = (float(coordinate) for coordinate in centre)
 
@@ -122,6 +130,8 @@ def build_cube(
             "redshift": float(redshift),
             "ra_deg": float(ra_deg),
             "dec_deg": float(dec_deg),
+            "position_is_centre": not given,
+            "has_errors": has_errors,
             "celestial_header": celestial,
             "header": header_text(header),
         },
@@ -145,6 +155,17 @@ def _known_error(error: NDArray[np.floating]) -> NDArray[np.floating]:
     """Errors; NaN (unknown) for those that are not positive and finite, whose flux stays."""
     with np.errstate(invalid="ignore"):
         return np.where((error > 0) & np.isfinite(error), error, np.float32(np.nan))
+
+
+def as_bits(flags: NDArray[Any], where_unknown: int) -> NDArray[np.integer]:
+    """Flags as integers, whose bits can be told apart, also if they were written as floats.
+
+    `where_unknown` stands for NaN.
+    """
+    if np.issubdtype(flags.dtype, np.integer):
+        return flags
+    known = np.isfinite(np.asarray(flags, dtype=np.float64))
+    return np.where(known, flags, where_unknown).astype(np.int64)
 
 
 def sigma_from_variance(variance: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -11,7 +11,7 @@ import xarray as xr
 
 from catalogs.reference import Reference, packaged_reference
 from survey.config import ReadSettings
-from survey.cubes.registry import open_cube
+from survey.cubes.registry import check_header_redshift, open_cube
 from survey.spectra.constants import LIGHT_KM_S
 
 
@@ -69,6 +69,7 @@ def inspect_cube(
         If it cannot be read.
     """
     with open_cube(path, settings, redshift=redshift) as cube:
+        check_header_redshift(cube.attrs["redshift"], path)
         return _summary(Path(path), cube, reference or packaged_reference())
 
 

@@ -17,7 +17,7 @@ def read_irs(fits_file: FitsFile) -> xr.Dataset:
         fits_file.image("PRIMARY", np.float32),
         None,
         None,
-        wavelength_axis_um(fits_file, "PRIMARY"),
+        wavelength_axis_um(fits_file, "PRIMARY", instrument="Spitzer/IRS"),
         header=header,
         flux_unit=header.get("BUNIT", ""),
         instrument="Spitzer/IRS",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 from astropy.io import fits
-from numpy.typing import NDArray
 
-from survey.cubes.dataset import build_cube
+from survey.cubes.axes.layout import cube_layout
+from survey.cubes.dataset import as_bits, build_cube
 from survey.cubes.lazy_image import elementwise
 from survey.cubes.read_fits import FitsFile
-from survey.cubes.wavelength import to_micron, wavelength_axis_um
+from survey.cubes.wavelength import wavelength_axis_um
+from survey.cubes.wcs import angle_deg
 
 DO_NOT_USE, NON_SCIENCE = 1, 512
 NO_DATA = DO_NOT_USE | NON_SCIENCE
@@ -24,30 +25,30 @@ _SUB_BANDS = ("short", "medium", "long")
 
 def read_jwst(fits_file: FitsFile) -> xr.Dataset:
     """Read an s3d cube: one sub-band, one channel, or several of them."""
-    primary, science = fits_file.primary, fits_file.header("SCI")
+    primary, layout = fits_file.primary, cube_layout(fits_file, "SCI")
+    science = layout.header
     instrument = str(primary.get("INSTRUME", "")).strip()
+    instrument = _INSTRUMENTS.get(instrument, instrument)
     return build_cube(
-        fits_file.image("SCI", np.float32),
-        fits_file.image("ERR", np.float32),
-        elementwise(lambda dq: (dq & NO_DATA) != 0, fits_file.image("DQ"), dtype=bool),
-        _wavelength_um(fits_file),
+        layout.image(fits_file, "SCI", np.float32),
+        layout.image(fits_file, "ERR", np.float32) if fits_file.has("ERR") else None,
+        elementwise(
+            lambda dq: (as_bits(dq, NO_DATA) & NO_DATA) != 0,
+            layout.image(fits_file, "DQ"),
+            dtype=bool,
+        )
+        if fits_file.has("DQ")
+        else None,
+        wavelength_axis_um(fits_file, "SCI", instrument=instrument, table=WAVELENGTH_TABLE),
         header=science,
         flux_unit=science.get("BUNIT", ""),
-        instrument=_INSTRUMENTS.get(instrument, instrument),
+        instrument=instrument,
         band=_band(primary),
         target=str(primary.get("TARGNAME", "")),
-        ra_deg=fits_file.number("PRIMARY", "TARG_RA", np.nan),
-        dec_deg=fits_file.number("PRIMARY", "TARG_DEC", np.nan),
+        ra_deg=angle_deg(primary.get("TARG_RA"), is_ra=True),
+        dec_deg=angle_deg(primary.get("TARG_DEC"), is_ra=False),
         file=fits_file.path,
     )
-
-
-def _wavelength_um(fits_file: FitsFile) -> NDArray[np.float64]:
-    """Wavelengths of the table if there is one, also where the header calls the axis linear."""
-    if fits_file.has(WAVELENGTH_TABLE):
-        table = fits_file.column(WAVELENGTH_TABLE, "wavelength")
-        return to_micron(table, fits_file.header("SCI").get("CUNIT3", ""), file=fits_file.path)
-    return wavelength_axis_um(fits_file, "SCI")
 
 
 def _band(primary: fits.Header) -> str:

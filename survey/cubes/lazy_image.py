@@ -69,6 +69,46 @@ def elementwise(function: Callable[..., NDArray[Any]], *images: Image, dtype: DT
     return Voxels(shape, np.dtype(dtype), read)
 
 
+def rearranged(image: Image, axes: tuple[int, ...]) -> Image:
+    """The image with other axes: for each of the result, the one of the image.
+
+    Axes of the image that are not named have length 1, and are dropped.
+    """
+    if axes == tuple(range(image.ndim)):
+        return image
+    shape = tuple(image.shape[axis] for axis in axes)
+
+    def read(key: Key) -> NDArray[Any]:
+        source: list[Any] = [slice(0, 1)] * image.ndim
+        for axis, selected in zip(axes, key, strict=True):
+            source[axis] = selected
+        kept = [axis for axis, selected in enumerate(source) if isinstance(selected, slice)]
+        dropped = [axis for axis in kept if axis not in axes]
+        order = [kept.index(axis) for axis in (*dropped, *axes) if axis in kept]
+        return image[tuple(source)].transpose(order)[(0,) * len(dropped)]
+
+    return Voxels(shape, image.dtype, read)
+
+
+def planes_reversed(image: Image) -> Image:
+    """The image with its first axis the other way round."""
+    if not isinstance(image, Voxels):
+        return image[::-1]
+    last = image.shape[0] - 1
+
+    def read(key: Key) -> NDArray[Any]:
+        first, *others = key
+        if not isinstance(first, slice):
+            return image[(last - first % (last + 1), *others)]
+        planes = sorted(last - plane for plane in range(*first.indices(last + 1)))
+        step = abs(first.step or 1)
+        start, stop = (planes[0], planes[-1] + 1) if planes else (0, 0)
+        piece = image[(slice(start, stop, step), *others)]
+        return piece if (first.step or 1) < 0 else piece[::-1]
+
+    return Voxels(image.shape, image.dtype, read)
+
+
 def for_dataset(image: Image) -> Any:
     """What to give xarray for it: an array as it is, voxels to be read later."""
     if isinstance(image, Voxels):

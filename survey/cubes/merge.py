@@ -107,13 +107,18 @@ def merge_bands(cubes: Sequence[xr.Dataset], arms: Collection[str] = ()) -> xr.D
         spaxel_area_arcsec2=attrs["spaxel_area_arcsec2"],
         target=attrs["target"],
         redshift=attrs["redshift"],
-        ra_deg=attrs["ra_deg"],
-        dec_deg=attrs["dec_deg"],
+        ra_deg=np.nan if attrs["position_is_centre"] else attrs["ra_deg"],
+        dec_deg=np.nan if attrs["position_is_centre"] else attrs["dec_deg"],
         file=_names(cubes),
     )
     factors = json.dumps([asdict(factor) for factor in merged.factors])
     n_impossible = sum(cube.attrs.get("n_impossible", 0) for cube in cubes)
-    return dataset.assign_attrs(merge_factors=factors, n_impossible=n_impossible)
+    return dataset.assign_attrs(
+        merge_factors=factors,
+        n_impossible=n_impossible,
+        has_errors=any(cube.attrs["has_errors"] for cube in cubes),
+        stale_checksum=any(cube.attrs.get("stale_checksum", False) for cube in cubes),
+    )
 
 
 def _names(cubes: Sequence[xr.Dataset]) -> str:

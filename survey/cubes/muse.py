@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from survey.cubes.axes.layout import cube_layout
 from survey.cubes.dataset import build_cube, sigma_from_variance
 from survey.cubes.lazy_image import elementwise
 from survey.cubes.read_fits import FitsFile
@@ -12,15 +13,22 @@ from survey.cubes.wavelength import wavelength_axis_um
 
 
 def read_muse(fits_file: FitsFile) -> xr.Dataset:
-    """Read a MUSE cube. RA and DEC of its header are the pointing, so its centre is used."""
-    science = fits_file.header("DATA")
+    """Read a MUSE cube. RA and DEC of its header are the pointing, so its centre is used.
+
+    Wavelengths are in air unless CTYPE3 of the extension says WAVE: that is the default of the
+    pipeline, and tools that write cubes anew leave CTYPE3 out.
+    """
+    layout = cube_layout(fits_file, "DATA")
+    science = layout.header
     return build_cube(
-        fits_file.image("DATA", np.float32),
-        elementwise(sigma_from_variance, fits_file.image("STAT"), dtype=np.float32),
-        elementwise(lambda dq: dq != 0, fits_file.image("DQ"), dtype=bool)
+        layout.image(fits_file, "DATA", np.float32),
+        elementwise(sigma_from_variance, layout.image(fits_file, "STAT"), dtype=np.float32)
+        if fits_file.has("STAT")
+        else None,
+        elementwise(lambda dq: dq != 0, layout.image(fits_file, "DQ"), dtype=bool)
         if fits_file.has("DQ")
         else None,
-        wavelength_axis_um(fits_file, "DATA"),
+        wavelength_axis_um(fits_file, "DATA", medium="air", instrument="MUSE"),
         header=science,
         flux_unit=science.get("BUNIT", ""),
         instrument="MUSE",

@@ -9,16 +9,19 @@ its own checksum, into memory if it is small and otherwise into a temporary file
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import shutil
 import tempfile
 import warnings
+import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from math import prod
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 from astropy.io import fits
@@ -26,18 +29,59 @@ from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import DTypeLike, NDArray
 
 from survey.cubes.lazy_image import Key, Voxels
-from survey.errors import DataError
+from survey.errors import DataError, SurveyWarning
 
 SLAB_BYTES = 64 << 20
+_CORRUPT = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 UNPACKED_IN_MEMORY_BYTES = 256 << 20
 """Above this size a compressed file is unpacked into a temporary file."""
 
 
-class FitsFile:
-    """An open FITS file; made by `open_fits`. All its errors name the file."""
+@contextmanager
+def _only_member(path: Path) -> Iterator[IO[bytes]]:
+    """The only file in a zip archive."""
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if not name.endswith("/")]
+        if len(names) != 1:
+            raise DataError(
+                "an archive is no cube",
+                file=path,
+                expected="one file in it",
+                found=f"{len(names)} files",
+                advice="Unpack it, and name the cubes",
+            )
+        with archive.open(names[0]) as member:
+            yield member
 
-    def __init__(self, path: Path, hdus: fits.HDUList, content: IO[bytes]) -> None:
+
+@contextmanager
+def _gzip(path: Path) -> Iterator[IO[bytes]]:
+    with gzip.open(path) as unpacked:
+        yield cast(IO[bytes], unpacked)
+
+
+_UNPACK: dict[bytes, Callable[[Path], AbstractContextManager[IO[bytes]]]] = {
+    b"\x1f\x8b": _gzip,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\0": lzma.open,
+    b"PK\x03\x04": _only_member,
+}
+"""First bytes of a compressed file, whatever its name, and how it is unpacked."""
+
+
+class FitsFile:
+    """An open FITS file; made by `open_fits`. All its errors name the file.
+
+    `stale` lists the extensions whose DATASUM or CHECKSUM is not that of their bytes, among those
+    that were read so far.
+    """
+
+    def __init__(
+        self, path: Path, hdus: fits.HDUList, content: IO[bytes], *, strict_sums: bool = False
+    ) -> None:
         self.path = path
+        self.stale: list[str | int] = []
+        self._strict_sums = strict_sums
         self._hdus = hdus
         self._content = content
         self._checked: set[str | int] = set()
@@ -63,15 +107,8 @@ class FitsFile:
         DataError
             If the keyword is missing without a default, or is not a number.
         """
-        value = self.header(extension).get(keyword, default)
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            raise DataError(
-                f"{keyword} in the header of extension {extension} is not a number",
-                file=self.path,
-                found="nothing" if value is None else repr(value),
-            ) from None
+        header = self.header(extension)
+        return number_of(header, keyword, default, extension=extension, file=self.path)
 
     def array(
         self, extension: str | int, dtype: DTypeLike | None = None, *, ndim: tuple[int, ...] = (3,)
@@ -97,7 +134,7 @@ class FitsFile:
         Raises
         ------
         DataError
-            If there is no such extension, it holds no such image, or its DATASUM disagrees.
+            If there is no such extension, it holds no such image, or a sum is wrong that is strict.
         """
         hdu = self._hdu(extension)
         shape = hdu.shape if hdu.is_image else ()
@@ -108,7 +145,7 @@ class FitsFile:
                 expected=f"{' or '.join(str(n) for n in ndim)} dimensions",
                 found=f"shape {shape}" if hdu.is_image else "a table",
             )
-        self._check_datasum(extension, hdu)
+        self._check_sums(extension, hdu)
         if dtype is None:
             dtype = hdu.section[(slice(0, 1),) * len(shape)].dtype.newbyteorder("=")
         dtype = np.dtype(dtype)
@@ -126,6 +163,20 @@ class FitsFile:
             )
         return np.asarray(hdu.data[name], dtype=np.float64).ravel()
 
+    def is_table(self, extension: str | int) -> bool:
+        """Whether an extension is a table."""
+        return not self._hdu(extension).is_image
+
+    def column_names(self, extension: str | int) -> list[str]:
+        """Names of the columns of a table extension."""
+        return list(self._hdu(extension).columns.names)
+
+    def column_unit(self, extension: str | int, name: str) -> str:
+        """The unit of a column of a table extension as written, "" if there is none."""
+        columns = self._hdu(extension).columns
+        units = {column.name.lower(): column.unit for column in columns}
+        return str(units.get(name.lower()) or "").strip()
+
     def headers(self) -> list[fits.Header]:
         """The headers of all extensions in order, the primary one first."""
         return [hdu.header for hdu in self._hdus]
@@ -136,14 +187,14 @@ class FitsFile:
         Raises
         ------
         DataError
-            If there is no such extension, it is no table, or its DATASUM disagrees.
+            If there is no such extension, it is no table, or, if sums are strict, one is wrong.
         """
         hdu = self._hdu(extension)
         if not isinstance(hdu, fits.BinTableHDU):
             raise DataError(f"extension {extension} is not a table", file=self.path)
         # The sum is that of the bytes on disk: astropy changes those it has read as columns.
         if extension not in self._checked:
-            self._check_datasum(extension, hdu)
+            self._check_sums(extension, hdu)
             self._checked.add(extension)
         with _stumbling_as_data_error(self.path):
             return hdu.data
@@ -158,35 +209,81 @@ class FitsFile:
             )
         return self._hdus[extension]
 
-    def _check_datasum(self, extension: str | int, hdu: Any) -> None:
-        datasum = hdu.header.get("DATASUM")
-        # Programs that cut cubes out of cubes copy one header into several extensions: a sum
-        # that two of them share was not computed from either.
-        shared = [other for other in self._hdus if other.header.get("DATASUM") == datasum]
-        if not datasum or len(shared) != 1:
+    def _check_sums(self, extension: str | int, hdu: Any) -> None:
+        """Compare DATASUM and CHECKSUM with the bytes of an extension; see `stale`."""
+        written = {key: str(hdu.header.get(key, "")).strip() for key in ("DATASUM", "CHECKSUM")}
+        for key, value in written.items():
+            # Programs that cut cubes out of cubes copy one header into several extensions: a
+            # sum that two of them share was not computed from either.
+            shared = [1 for other in self._hdus if str(other.header.get(key)).strip() == value]
+            if len(shared) != 1:
+                written[key] = ""
+        if not any(written.values()):
             return
         # The sum goes over the padding too, without which astropy stumbles.
         with _stumbling_as_data_error(self.path):
-            intact = self._datasum_agrees(hdu, str(datasum))
-        if not intact:
-            raise DataError(
-                f"the data of extension {extension} do not have the checksum in their header",
-                file=self.path,
-                expected=f"DATASUM {datasum}",
-                advice="Download the file again; if it was edited on purpose, remove DATASUM",
-            )
+            wrong = self._wrong_sum(hdu, written["DATASUM"], written["CHECKSUM"])
+        if wrong is None or extension in self.stale:
+            return
+        error = DataError(
+            f"the {'data' if wrong == 'DATASUM' else 'header or data'} of extension {extension} "
+            f"do not have the checksum in their header",
+            file=self.path,
+            expected=f"{wrong} {written[wrong]}",
+            advice="The file is damaged, or was edited by a program that kept the old sum: "
+            "download it again, or remove DATASUM and CHECKSUM",
+        )
+        if self._strict_sums:
+            raise error
+        self.stale.append(extension)
+        warnings.warn(str(error), SurveyWarning, stacklevel=2)
 
-    def _datasum_agrees(self, hdu: Any, datasum: str) -> bool:
-        if not isinstance(hdu, fits.PrimaryHDU | fits.ImageHDU):
-            return bool(hdu.verify_datasum())  # reads all of it, which for a table is little
+    def _wrong_sum(self, hdu: Any, datasum: str, checksum: str) -> str | None:
+        """The keyword whose sum is not that of the bytes, or None."""
         place = hdu.fileinfo()
+        if isinstance(hdu, fits.CompImageHDU) or place is None:
+            return "DATASUM" if datasum and not hdu.verify_datasum() else None
         self._content.seek(place["datLoc"])
-        return str(_datasum(self._content, place["datSpan"])) == datasum.strip()
+        data_sum = _datasum(self._content, place["datSpan"])
+        if datasum and str(data_sum) != datasum:
+            return "DATASUM"
+        if not checksum:
+            return None
+        self._content.seek(place["hdrLoc"])
+        total = data_sum + _datasum(self._content, place["datLoc"] - place["hdrLoc"])
+        # The card is such that the ones' complement sum of all words is -0.
+        return None if _folded(total) == 0xFFFFFFFF else "CHECKSUM"
+
+
+def number_of(
+    header: fits.Header,
+    keyword: str,
+    default: float | None = None,
+    *,
+    extension: str | int,
+    file: Path,
+) -> float:
+    """A number from a header, see `FitsFile.number`."""
+    value = header.get(keyword, default)
+    blank = value is None or isinstance(value, fits.card.Undefined) or str(value).strip() == ""
+    if blank and default is not None:
+        value = default  # a card without a value says as little as none
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise DataError(
+            f"{keyword} in the header of extension {extension} is not a number",
+            file=file,
+            expected="a finite number",
+            found="nothing" if blank else repr(value),
+        ) from None
 
 
 @contextmanager
-def open_fits(path: str | Path, *, scratch: Path | None = None) -> Iterator[FitsFile]:
-    """Open a FITS file, plain or compressed by gzip, and check that it is complete.
+def open_fits(
+    path: str | Path, *, scratch: Path | None = None, strict_sums: bool = False
+) -> Iterator[FitsFile]:
+    """Open a FITS file, plain or compressed (gzip, bzip2, xz, zip), and check that it is complete.
 
     Damage that only shows while the file is being used is reported the same way.
 
@@ -196,6 +293,9 @@ def open_fits(path: str | Path, *, scratch: Path | None = None) -> Iterator[Fits
     scratch : Path, optional
         Where a large compressed file is unpacked, for as long as it is open; the system's
         place for temporary files if not given.
+    strict_sums : bool
+        Whether an extension with a wrong DATASUM or CHECKSUM is an error, and not a warning: many
+        programs edit files and keep the old sums.
 
     Raises
     ------
@@ -219,22 +319,23 @@ def open_fits(path: str | Path, *, scratch: Path | None = None) -> Iterator[Fits
                     found=f"{content_bytes} bytes",
                     advice="Download the file again",
                 )
-            yield FitsFile(path, hdus, content)
+            yield FitsFile(path, hdus, content, strict_sums=strict_sums)
 
 
 @contextmanager
 def _content(path: Path, scratch: Path | None) -> Iterator[IO[bytes]]:
     """The bytes of FITS in a file, which can be read from anywhere."""
     with path.open("rb") as file:
-        compressed = file.read(2) == b"\x1f\x8b"
-        if not compressed:
+        start = file.read(6)
+        unpack = next((how for magic, how in _UNPACK.items() if start.startswith(magic)), None)
+        if unpack is None:
             yield file
             return
     if scratch is not None:
         scratch.mkdir(parents=True, exist_ok=True)
     place = None if scratch is None else str(scratch)
     with tempfile.SpooledTemporaryFile(UNPACKED_IN_MEMORY_BYTES, dir=place) as unpacked:
-        with gzip.open(path) as packed:
+        with unpack(path) as packed:
             shutil.copyfileobj(packed, unpacked, 1 << 20)
         yield unpacked
 
@@ -279,6 +380,10 @@ def _datasum(content: IO[bytes], size: int) -> int:
         size -= len(piece)
         words = np.frombuffer(piece.ljust(-(-len(piece) // 4) * 4, b"\0"), ">u4")
         total += int(words.sum(dtype=np.uint64))
+    return _folded(total)
+
+
+def _folded(total: int) -> int:
     while total >> 32:
         total = (total & 0xFFFFFFFF) + (total >> 32)
     return total
@@ -297,7 +402,7 @@ def _damage_as_data_error(path: Path) -> Iterator[None]:
         if error.errno is not None:  # the machine's trouble, not the file's
             raise
         raise DataError(f"not a readable FITS file ({error})", file=path) from error
-    except (EOFError, zlib.error, fits.VerifyError) as error:
+    except (*_CORRUPT, fits.VerifyError) as error:
         raise DataError(f"the file is corrupt ({error})", file=path) from error
 
 
@@ -306,7 +411,7 @@ def _stumbling_as_data_error(path: Path) -> Iterator[None]:
     """A mangled header can make astropy stumble in any way; the file is at fault."""
     try:
         yield
-    except (OSError, EOFError, zlib.error, MemoryError):
+    except (OSError, MemoryError, *_CORRUPT):
         raise
     except Exception as error:
         raise DataError(f"headers or tables cannot be read ({error})", file=path) from error

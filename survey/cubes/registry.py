@@ -13,6 +13,7 @@ import xarray as xr
 from astropy.io import fits
 
 from survey.config import GenericReaderSettings, ReadSettings
+from survey.cubes.axes.layout import shape_of
 from survey.cubes.generic import read_generic
 from survey.cubes.irs import read_irs
 from survey.cubes.jwst import read_jwst
@@ -21,12 +22,16 @@ from survey.cubes.muse import read_muse
 from survey.cubes.read_fits import FitsFile, open_fits
 from survey.cubes.sami import read_sami
 from survey.errors import ConfigError, DataError
+from survey.spectra.redshift import REDSHIFT_RANGE, suspected_meaning
 
 Shape = tuple[int, int, int]
 
 GENERIC = "generic"
 TARGET_KEYWORDS = ("TARGNAME", "OBJECT", "NAME")
 """Keywords of the primary header; the first that is not empty is used."""
+
+LARGEST_PLACEHOLDER = -9.0
+"""Redshifts of headers up to this one (-9, -99, -9999) stand for an unknown one."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +100,9 @@ def cube_shape(path: str | Path) -> Shape | None:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             while True:
                 header = fits.Header.fromfile(file)
-                if header["NAXIS"] == 3:
-                    return header["NAXIS3"], header["NAXIS2"], header["NAXIS1"]
+                if header["NAXIS"] >= 3:
+                    wavelength, y, x = shape_of(header)
+                    return wavelength, y, x
                 file.seek(header.data_size_padded, 1)
     except Exception:  # of many kinds: astropy's, zlib's, the file system's
         return None
@@ -129,7 +135,7 @@ def open_cube(
     Parameters
     ----------
     path : str or Path
-        A `.fits` or `.fits.gz` file.
+        A FITS file, plain or compressed (gzip, bzip2, xz, zip).
     settings : ReadSettings
         Which reader ("auto" goes by the header), and what the generic one has to know. With
         "auto", a file that no reader recognises goes to the generic one if it was set up.
@@ -141,7 +147,8 @@ def open_cube(
     Yields
     ------
     xarray.Dataset
-        See `survey.cubes.dataset.build_cube`; `reader` is the name of the reader.
+        See `survey.cubes.dataset.build_cube`; `reader` is the name of the reader, and
+        `stale_checksum` says whether a checksum in the file is wrong.
 
     Raises
     ------
@@ -150,14 +157,39 @@ def open_cube(
     ConfigError
         If there is no reader of the name in the settings.
     """
-    with open_fits(path, scratch=scratch) as fits_file:
+    strict = settings.checksums == "strict"
+    with open_fits(path, scratch=scratch, strict_sums=strict) as fits_file:
         reader = _choose(fits_file, settings)
-        cube = reader.read(fits_file).assign_attrs(reader=reader.name)
-        if not isnan(redshift):
-            cube.attrs["redshift"] = float(redshift)
+        cube = reader.read(fits_file).assign_attrs(
+            reader=reader.name, stale_checksum=bool(fits_file.stale)
+        )
+        if isnan(redshift):
+            # Of headers, -9999 and the like say that it is unknown.
+            written = float(cube.attrs["redshift"])
+            redshift = float("nan") if written <= LARGEST_PLACEHOLDER else written
+        cube.attrs["redshift"] = float(redshift)
         if target:
             cube.attrs["target"] = target
         yield cube
+
+
+def check_header_redshift(redshift: float, path: str | Path) -> None:
+    """Check the redshift of a header, where no other is given.
+
+    Raises
+    ------
+    DataError
+        If no galaxy can have it; an unknown one (NaN) is no error.
+    """
+    meaning = suspected_meaning(redshift)
+    if meaning is not None:
+        raise DataError(
+            "the redshift in the header cannot be",
+            file=path,
+            expected=REDSHIFT_RANGE,
+            found=f"{redshift:g}",
+            advice=f"{meaning}. Give the redshift in the targets table, or with --redshift",
+        )
 
 
 def _choose(fits_file: FitsFile, settings: ReadSettings) -> Reader:

@@ -9,6 +9,7 @@ from survey.cubes.dataset import build_cube, sigma_from_variance
 from survey.cubes.lazy_image import elementwise
 from survey.cubes.read_fits import FitsFile
 from survey.cubes.wavelength import wavelength_axis_um
+from survey.cubes.wcs import angle_deg
 
 _ARMS = {"BL": "blue", "RD": "red"}
 
@@ -18,16 +19,18 @@ def read_sami(fits_file: FitsFile) -> xr.Dataset:
     header = fits_file.primary
     return build_cube(
         fits_file.image("PRIMARY", np.float32),
-        elementwise(sigma_from_variance, fits_file.image("VARIANCE"), dtype=np.float32),
+        elementwise(sigma_from_variance, fits_file.image("VARIANCE"), dtype=np.float32)
+        if fits_file.has("VARIANCE")
+        else None,
         None,
-        wavelength_axis_um(fits_file, "PRIMARY"),
+        wavelength_axis_um(fits_file, "PRIMARY", medium="air", instrument="SAMI"),
         header=header,
         flux_unit=header.get("BUNIT", ""),
         instrument="SAMI",
         band=_ARMS.get(str(header.get("SPECTID", "")).strip(), ""),
         target=str(header.get("NAME", "")),
         redshift=fits_file.number("PRIMARY", "Z_SPEC", np.nan),
-        ra_deg=fits_file.number("PRIMARY", "CATARA", np.nan),
-        dec_deg=fits_file.number("PRIMARY", "CATADEC", np.nan),
+        ra_deg=angle_deg(header.get("CATARA"), is_ra=True),
+        dec_deg=angle_deg(header.get("CATADEC"), is_ra=False),
         file=fits_file.path,
     )

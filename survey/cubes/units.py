@@ -15,6 +15,27 @@ _SPELLINGS = {
     r"\bA\b|(?i:\bang(?:strom)?s?\b)": "Angstrom",
     r"(?i:\bmicrons?\b|\bmicrometers?\b)": "um",
     r"(?i:\bspaxels?\b)": "pixel",
+    r"(?i:\bergs?(?![a-z]))": "erg",
+    r"(?i:\bFLAM(\d\d)\b)": r"10**-\1*erg/(s*cm2*Angstrom)",
+    r"(?i:\bFLAM\b)": "erg/(s*cm2*Angstrom)",
+    r"(?i:\bFNU\b)": "erg/(s*cm2*Hz)",
+    r"(?i:\bsecs?\b|\bseconds?\b)": "s",
+    r"(?i:\bsq\.? ?arcsecs?\b|\barcsec(?:onds?)?\^2|\bsqarcsec\b)": "arcsec2",
+    r"(?i:\bjansky?s?\b)": "Jy",
+}
+
+# In capitals throughout, or the like; names whose case matters otherwise ("mJy", "MJy") are not.
+_CASELESS = {
+    name.lower(): name
+    for name in ("erg", "s", "cm", "m", "Angstrom", "um", "nm", "Hz", "sr", "arcsec", "W", "Jy")
+} | {
+    "pixel": "pixel",
+    "pix": "pix",
+    "mjy": "MJy",
+    "ghz": "GHz",
+    "thz": "THz",
+    "ev": "eV",
+    "kev": "keV",
 }
 
 _FLUX_TYPES = (
@@ -36,12 +57,7 @@ def parse_unit(text: str, *, file: str | Path, what: str) -> u.UnitBase:
     spelled = text
     for pattern, name in _SPELLINGS.items():
         spelled = re.sub(pattern, name, spelled)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", u.UnitsWarning)
-            unit = u.Unit(spelled) if spelled.strip() else None
-    except ValueError:
-        unit = None
+    unit = _read(spelled) or _read(_other_case(spelled))
     if unit is None:
         raise DataError(
             f"unknown unit of the {what}",
@@ -50,6 +66,25 @@ def parse_unit(text: str, *, file: str | Path, what: str) -> u.UnitBase:
             advice='Give it in the settings of the generic reader, and set reader = "generic"',
         )
     return unit
+
+
+def _read(text: str) -> u.UnitBase | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", u.UnitsWarning)
+            return u.Unit(text) if text.strip() else None
+    except ValueError:
+        return None
+
+
+def _other_case(text: str) -> str:
+    """The text with the names of units as astropy spells them; "mjy" could be two, and stays."""
+
+    def name(match: re.Match[str]) -> str:
+        written = match.group()
+        return written if written == "mjy" else _CASELESS.get(written.lower(), written)
+
+    return re.sub(r"[A-Za-z]+", name, text)
 
 
 def flux_unit(text: str, *, file: str | Path) -> str:

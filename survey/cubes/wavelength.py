@@ -1,26 +1,46 @@
 """The wavelength axis of a cube: observed frame, vacuum, micron.
 
-Covers the forms of the FITS spectral standard that cubes use (Greisen et al. 2006, A&A 446,
-747): linear, logarithmic (-LOG), and tabulated (-TAB), in vacuum (WAVE) or in air (AWAV).
+One function, `wavelength_axis_um`, reads whatever spectral axis a FITS file has (Greisen et al.
+2006, A&A 446, 747): wavelengths in vacuum (WAVE) or air (AWAV), frequencies, wavenumbers, energies
+and velocities; linear, logarithmic (-LOG), tabulated (-TAB) and, by astropy, linear in another
+quantity (such as WAVE-F2W); also decimal logarithms as IRAF and SDSS write them.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Literal
+import re
+import warnings
 
 import numpy as np
-from astropy import units as u
 from astropy.io import fits
-from numpy.typing import ArrayLike, NDArray
+from astropy.utils.exceptions import AstropyWarning
+from astropy.wcs import WCS
+from numpy.typing import NDArray
 
-from survey.cubes.read_fits import FitsFile
-from survey.cubes.units import parse_unit
+from survey.cubes.axes.conversion import (
+    Floats,
+    Medium,
+    SpectralValues,
+    air_to_vacuum_um,
+    is_logarithm,
+)
+from survey.cubes.axes.layout import cube_layout
+from survey.cubes.axes.possible import check_possible
+from survey.cubes.read_fits import FitsFile, number_of
 from survey.errors import DataError
+from survey.spectra.constants import LIGHT_UM_S
 
-Medium = Literal["vacuum", "air"]
+__all__ = ["air_to_vacuum_um", "wavelength_axis_um", "wavelength_extension_um"]
 
-_MEDIUM_OF_CTYPE: dict[str, Medium] = {"WAVE": "vacuum", "AWAV": "air"}
+_KINDS = ("WAVE", "AWAV", "FREQ", "WAVN", "ENER", "VRAD", "VOPT", "ZOPT", "VELO", "BETA")
+_LN = re.compile(r"\bLN\b|LN\(|LNLAM|-LN$", re.I)
+_LOG10 = re.compile(r"LOG10|LOG-?LAM|LOG-?WAV|LOG\(|^LOG", re.I)
+_LARGEST_LOG10 = 6.5
+"""Decimal logarithms of Angstrom are smaller, natural ones larger (3 micron and 0.07 micron)."""
+
+_WAVELENGTH_NAMES = ("wave", "wavelength", "lambda", "lam", "wcs-table", "wcs-tab")
+_SAME_PLANE = 1.5
+"""Planes by which a table of wavelengths and a linear header may differ."""
 
 
 def wavelength_axis_um(
@@ -29,6 +49,8 @@ def wavelength_axis_um(
     *,
     unit: str | None = None,
     medium: Medium = "vacuum",
+    instrument: str = "",
+    table: str | None = None,
 ) -> NDArray[np.float64]:
     """Vacuum wavelengths in micron of the planes of a cube, from its header.
 
@@ -37,88 +59,268 @@ def wavelength_axis_um(
     fits_file : FitsFile
         The open file.
     extension : str or int
-        The cube whose third axis it is.
+        The cube whose spectral axis it is.
     unit : str, optional
-        Stands for CUNIT3, for files that lack it.
+        Stands for CUNIT, for files that lack it; may be "log10(Angstrom)".
     medium : {"vacuum", "air"}
-        Where CTYPE3 is neither WAVE nor AWAV.
+        Where CTYPE is neither WAVE nor AWAV.
+    instrument : str
+        As in the table of instruments, whose range the wavelengths are held against.
+    table : str, optional
+        A table extension with a column "wavelength", as of JWST. It stands above a header that
+        calls the axis linear, if it has as many rows as there are planes and begins where the
+        header says; it may belong to the whole of a cube of which this is a cut-out.
+
+    Returns
+    -------
+    ndarray, shape (planes,)
+        In the order of the planes: `survey.cubes.dataset.build_cube` turns descending ones round.
 
     Raises
     ------
     DataError
-        If the header does not define the axis or its unit is not a length.
+        If the header does not define the axis, its unit is not one of its kind, header and table
+        disagree, or the instrument cannot have such wavelengths.
     """
-    header = fits_file.header(extension)
-    kind, _, algorithm = str(header.get("CTYPE3", "")).strip().partition("-")
-    wavelength = _axis(fits_file, extension, algorithm.strip("- "))
-    wavelength_um = to_micron(
-        wavelength, unit or str(header.get("CUNIT3", "")), file=fits_file.path
+    axis = _Axis(fits_file, extension, unit, medium)
+    try:
+        values = axis.read(table)
+    except DataError as error:
+        beside = wavelength_extensions(fits_file)
+        if beside and error.advice is None and axis.algorithm != "TAB":
+            error.advice = f'Set wavelength = "{beside[0]}" in [read.generic], if that has them'
+        raise
+    if table is not None and fits_file.has(table) and axis.algorithm != "TAB":
+        values = _with_table(fits_file, values, table, axis)
+    wavelength_um = values.vacuum_um(file=fits_file.path)
+    check_possible(
+        wavelength_um,
+        instrument,
+        numbers=np.asarray(values.values, dtype=np.float64),
+        unit=values.unit,
+        file=fits_file.path,
     )
-    if _MEDIUM_OF_CTYPE.get(kind.strip(), medium) == "air":
-        return air_to_vacuum_um(wavelength_um)
     return wavelength_um
 
 
-def to_micron(wavelength: ArrayLike, unit: str, *, file: str | Path) -> NDArray[np.float64]:
-    """Wavelengths given in a unit of length, in micron."""
-    length = parse_unit(unit, file=file, what="wavelength axis")
-    if not length.is_equivalent(u.um):
-        raise DataError(
-            "the third axis has a wrong unit", file=file, expected="a length", found=repr(unit)
-        )
-    return np.asarray(wavelength, dtype=np.float64) * length.to(u.um)
+def wavelength_extension_um(
+    fits_file: FitsFile,
+    extension: str | int,
+    *,
+    unit: str | None = None,
+    medium: Medium = "vacuum",
+    instrument: str = "",
+) -> NDArray[np.float64]:
+    """Vacuum wavelengths in micron from an extension of their own.
 
+    It is an image of one axis, or a table with a column named `wavelength`, `lambda` or the like,
+    or with one column only. The unit is BUNIT or CUNIT1, or TUNIT of the column, if not given.
 
-def air_to_vacuum_um(air_um: ArrayLike) -> NDArray[np.float64]:
-    """Vacuum wavelength of a wavelength in standard air, above 0.2 micron.
-
-    The refractive index is that of Birch & Downs (1994) as adopted by Morton (2000, ApJS 130,
-    403, equation 8). It is a function of the vacuum wavelength, hence the iteration.
+    Raises
+    ------
+    DataError
+        If there is no such extension, no unit, or the instrument cannot have such wavelengths.
     """
-    air_um = np.asarray(air_um, dtype=np.float64)
-    vacuum_um = air_um
-    for _ in range(3):
-        s2 = vacuum_um**-2.0
-        index = 1 + 8.34254e-5 + 2.406147e-2 / (130 - s2) + 1.5998e-4 / (38.9 - s2)
-        vacuum_um = air_um * index
-    return vacuum_um
-
-
-def _axis(fits_file: FitsFile, extension: str | int, algorithm: str) -> NDArray[np.float64]:
-    """The coordinate of the third axis in the unit of the header."""
     header = fits_file.header(extension)
-    if "CD3_3" in header:
-        step = fits_file.number(extension, "CD3_3")
+    if fits_file.is_table(extension):
+        name = _column(fits_file, extension)
+        values = fits_file.column(extension, name)
+        written = fits_file.column_unit(extension, name)
     else:
-        # A tabulated axis counts rows, and its header may leave the increment of one row out.
-        increment = fits_file.number(extension, "CDELT3", 1.0 if algorithm == "TAB" else None)
-        step = increment * fits_file.number(extension, "PC3_3", 1.0)
-    start = fits_file.number(extension, "CRVAL3")
-    pixel = np.arange(1, header["NAXIS3"] + 1)
-    offset = step * (pixel - fits_file.number(extension, "CRPIX3"))
-    if algorithm == "":
-        return start + offset
-    if algorithm == "LOG":
-        return start * np.exp(offset / start)
-    if algorithm == "TAB":
-        return _tabulated(fits_file, header, start + offset)
+        values = np.ravel(fits_file.array(extension, np.float64, ndim=(1, 2, 3)))
+        written = str(header.get("BUNIT") or header.get("CUNIT1") or "")
+    kind = str(header.get("CTYPE1", "")).strip().upper()[:4]
+    found = SpectralValues(values, unit or written, "AWAV" if kind == "AWAV" else "", medium)
+    wavelength_um = found.vacuum_um(file=fits_file.path)
+    check_possible(wavelength_um, instrument, numbers=values, unit=found.unit, file=fits_file.path)
+    return wavelength_um
+
+
+class _Axis:
+    """The spectral axis that a header describes, renumbered to be the third."""
+
+    def __init__(
+        self, fits_file: FitsFile, extension: str | int, unit: str | None, medium: Medium
+    ) -> None:
+        self.fits_file, self.extension = fits_file, extension
+        self.header = cube_layout(fits_file, extension).header
+        self.ctype = str(self.header.get("CTYPE3") or "").strip().upper()
+        kind, _, algorithm = self.ctype.partition("-")
+        self.kind = kind.strip() if kind.strip() in _KINDS else ""
+        self.algorithm = algorithm.strip("- ") if self.kind else ""
+        if "AIR" in self.ctype:
+            medium = "air"
+        self.medium: Medium = medium
+        self.unit = unit or str(self.header.get("CUNIT3") or "").strip()
+        if kind.strip() == "FELO" or (self.ctype == "VELO" and self.header.get("VELREF")):
+            self.algorithm = "AIPS"
+
+    def number(self, keyword: str, default: float | None = None) -> float:
+        return number_of(
+            self.header, keyword, default, extension=self.extension, file=self.fits_file.path
+        )
+
+    def read(self, table: str | None) -> SpectralValues:
+        """The numbers of the axis, and their meaning."""
+        unit = self.unit
+        if self.algorithm in ("", "LOG", "LOG10", "LN"):
+            row = self._linear()
+            if self.algorithm == "LOG":
+                start = self.number("CRVAL3")
+                with np.errstate(all="ignore"):
+                    row = start * np.exp((row - start) / start)
+            return self._values(row, self._logarithmic(row, unit))
+        if self.algorithm == "TAB":
+            return self._values(*self._tabulated(table))
+        return self._by_astropy()
+
+    def _values(self, values: Floats, unit: str) -> SpectralValues:
+        return SpectralValues(values, unit, self.kind, self.medium, self._rest_um())
+
+    def _rest_um(self) -> float:
+        for header in (self.header, self.fits_file.primary):
+            for keyword in ("RESTFRQ", "RESTFREQ"):
+                if header.get(keyword):
+                    frequency = number_of(
+                        header, keyword, extension=self.extension, file=self.fits_file.path
+                    )
+                    return LIGHT_UM_S / frequency if frequency else float("nan")
+            if header.get("RESTWAV"):
+                return 1e6 * number_of(
+                    header, "RESTWAV", extension=self.extension, file=self.fits_file.path
+                )
+        return float("nan")
+
+    def _linear(self) -> Floats:
+        tabulated = self.algorithm == "TAB"
+        if "CD3_3" in self.header:
+            step = self.number("CD3_3")
+        else:
+            # A tabulated axis counts rows, and its header may leave the increment out.
+            step = self.number("CDELT3", 1.0 if tabulated else None) * self.number("PC3_3", 1.0)
+        # Where the reference pixel is missing the standard's default would be 0.
+        start, pixel = self.number("CRVAL3"), self.number("CRPIX3")
+        planes = np.arange(1.0, int(self.header["NAXIS3"]) + 1)
+        return np.asarray(start + step * (planes - pixel), dtype=np.float64)
+
+    def _logarithmic(self, row: Floats, unit: str) -> str:
+        """The unit, with the logarithm that a header states elsewhere."""
+        if is_logarithm(unit) or self.algorithm == "LOG":
+            return unit
+        text = f"{self.ctype} {self.header.get('CNAME3', '')}".strip()
+        iraf = self.header.get("DC-FLAG", self.fits_file.primary.get("DC-FLAG", 0))
+        natural = bool(_LN.search(text)) or self.algorithm == "LN"
+        if not (natural or self.algorithm == "LOG10" or _LOG10.search(text) or str(iraf) == "1"):
+            return unit
+        if not natural and "LOG10" not in text and np.abs(row).min() > _LARGEST_LOG10:
+            natural = True
+        return f"{'ln' if natural else 'log10'}({unit or 'Angstrom'})"
+
+    def _tabulated(self, table: str | None) -> tuple[Floats, str]:
+        file, row = self.fits_file, self._linear()
+        extension = str(self.header.get("PS3_0") or table or "").strip()
+        column = str(self.header.get("PS3_1") or "wavelength").strip()
+        values = file.column(extension, column)
+        index = str(self.header.get("PS3_2") or "").strip()
+        if index:
+            numbers = file.column(extension, index)
+            order = np.argsort(numbers)
+            rows = np.arange(1.0, numbers.size + 1)[order]
+            row = np.interp(row, numbers[order], rows, left=np.nan, right=np.nan)
+        first, last = row.min(), row.max()
+        if not (first >= 1 and last <= values.size):
+            raise DataError(
+                "the wavelength table is too short",
+                file=file.path,
+                expected=f"rows {first:g} to {last:g} of {extension}",
+                found=f"{values.size} rows",
+            )
+        written = file.column_unit(extension, column)
+        return np.interp(row, np.arange(1, values.size + 1), values), written or self.unit
+
+    def _by_astropy(self) -> SpectralValues:
+        """Axes that are linear in another quantity than their own, and those of AIPS."""
+        plane = fits.Header()
+        for card in self.header.cards:
+            if re.fullmatch(r"(CTYPE|CUNIT|CRVAL|CRPIX|CDELT)3|PV3_\d+", card.keyword):
+                plane[card.keyword.replace("3", "1", 1)] = card.value
+        step = self._linear()
+        plane["CDELT1"] = float(step[1] - step[0]) if step.size > 1 else self.number("CDELT3")
+        for keyword in ("RESTFRQ", "RESTFREQ", "RESTWAV", "VELREF", "SPECSYS"):
+            if self.header.get(keyword):
+                plane[keyword.replace("FREQ", "FRQ")] = self.header[keyword]
+        if self.unit:
+            plane["CUNIT1"] = self.unit
+        grism = self.algorithm in ("GRI", "GRA") and "PV1_0" not in plane
+        try:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore", AstropyWarning)
+                wcs = WCS(plane, naxis=1)
+                wcs.wcs.set()
+                values = wcs.wcs_pix2world(np.arange(1.0, step.size + 1), 1)[0]
+            kind, unit = str(wcs.wcs.ctype[0])[:4], str(wcs.wcs.cunit[0])
+        except Exception as error:  # wcslib's errors are of many classes
+            raise self._unknown(str(error).strip().splitlines()[-1]) from error
+        if kind not in _KINDS or grism or not np.isfinite(values).all():
+            raise self._unknown(None)
+        self.kind = kind
+        return self._values(values, unit)
+
+    def _unknown(self, reason: str | None) -> DataError:
+        return DataError(
+            "unknown kind of wavelength axis" + (f" ({reason})" if reason else ""),
+            file=self.fits_file.path,
+            expected="a kind of the FITS spectral standard with all its parameters",
+            found=f"CTYPE3 = {self.header.get('CTYPE3')}",
+        )
+
+
+def _with_table(
+    fits_file: FitsFile, linear: SpectralValues, table: str, axis: _Axis
+) -> SpectralValues:
+    """The wavelengths of a table beside a header that calls the axis linear.
+
+    Of a cut-out, whose table is that of the whole cube, those of the header, if the table has
+    them too.
+    """
+    values = fits_file.column(table, "wavelength")
+    unit = fits_file.column_unit(table, "wavelength") or axis.unit
+    tabulated = SpectralValues(values, unit, axis.kind, axis.medium)
+    rows = tabulated.vacuum_um(file=fits_file.path)
+    planes = linear.vacuum_um(file=fits_file.path)
+    step = max(np.abs(np.diff(wavelength)).max(initial=0) for wavelength in (planes, rows))
+    if rows.size == planes.size:
+        chosen, distance = tabulated, abs(rows[0] - planes[0])
+    else:
+        first = int(np.abs(rows - planes[0]).argmin())
+        part = rows[first : first + planes.size]
+        whole = part.size == planes.size
+        chosen, distance = linear, np.abs(part - planes).max() if whole else np.inf
+    if not distance <= _SAME_PLANE * step:
+        raise DataError(
+            f"the wavelengths of the header and of the table {table} disagree",
+            file=fits_file.path,
+            expected=f"{planes[0]:.6g} to {planes[-1]:.6g} micron, as in the header",
+            found=f"{rows[0]:.6g} to {rows[-1]:.6g} micron in {rows.size} rows",
+            advice=f"Remove what is wrong: the table {table}, or CRVAL3 and CDELT3",
+        )
+    return chosen
+
+
+def _column(fits_file: FitsFile, extension: str | int) -> str:
+    names = fits_file.column_names(extension)
+    for name in names:
+        if name.lower() in _WAVELENGTH_NAMES or len(names) == 1:
+            return name
     raise DataError(
-        "unknown kind of wavelength axis",
+        f"no column of wavelengths in extension {extension}",
         file=fits_file.path,
-        expected="a linear, -LOG or -TAB axis",
-        found=f"CTYPE3 = {header['CTYPE3']}",
+        expected="a column named wavelength or lambda",
+        found=", ".join(names),
     )
 
 
-def _tabulated(
-    fits_file: FitsFile, header: fits.Header, row: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    table = fits_file.column(header.get("PS3_0", ""), header.get("PS3_1", ""))
-    if row[0] < 1 or row[-1] > table.size:
-        raise DataError(
-            "the wavelength table is too short",
-            file=fits_file.path,
-            expected=f"rows {row[0]:g} to {row[-1]:g}",
-            found=f"{table.size} rows",
-        )
-    return np.interp(row, np.arange(1, table.size + 1), table)
+def wavelength_extensions(fits_file: FitsFile) -> list[str]:
+    """Names of the extensions that by their name hold wavelengths."""
+    names = [str(header.get("EXTNAME", "")) for header in fits_file.headers()]
+    return [name for name in names if name.lower() in _WAVELENGTH_NAMES]

@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from astropy.coordinates import SkyCoord
+from astropy.coordinates import Angle, SkyCoord
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
@@ -21,9 +21,13 @@ from numpy.typing import ArrayLike, NDArray
 from survey.errors import DataError
 
 _KEYWORDS = re.compile(
-    r"(CTYPE|CUNIT|CRVAL|CRPIX|CDELT)[12]|(PC|CD)[12]_[12]|PV[12]_\d+"
-    r"|LONPOLE|LATPOLE|RADESYS|RADECSYS|EQUINOX"
+    r"(CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CROTA)[12]|(PC|CD)[12]_[12]|(PC|CD)00[12]00[12]|PV[12]_\d+"
+    r"|LONPOLE|LATPOLE|RADESYS|RADECSYS|EQUINOX|EPOCH"
 )
+_OLD_NAMES = {"RADECSYS": "RADESYS", "EPOCH": "EQUINOX"} | {
+    f"{matrix}00{i}00{j}": f"{matrix}{i}_{j}" for matrix in ("PC", "CD") for i in "12" for j in "12"
+}
+"""Names of cards before the standard of 2002, and those of today."""
 
 
 def celestial_header(header: fits.Header, *, file: str | Path) -> str:
@@ -40,11 +44,15 @@ def celestial_header(header: fits.Header, *, file: str | Path) -> str:
     plane = fits.Header()
     for card in header.cards:
         if _KEYWORDS.fullmatch(card.keyword):
-            keyword = "RADESYS" if card.keyword == "RADECSYS" else card.keyword
-            plane[keyword] = card.value
-    if any(keyword.startswith("CD") and "_" in keyword for keyword in plane):
-        for keyword in ("CDELT1", "CDELT2", "PC1_1", "PC1_2", "PC2_1", "PC2_2"):
-            plane.remove(keyword, ignore_missing=True)
+            keyword = _OLD_NAMES.get(card.keyword, card.keyword)
+            if keyword == card.keyword or keyword not in header:
+                plane[keyword] = card.value
+    matrices = {keyword[:2] for keyword in plane if re.fullmatch("(CD|PC)[12]_[12]", keyword)}
+    superseded = ["CROTA1", "CROTA2"] if matrices else []
+    if "CD" in matrices:
+        superseded += ["CDELT1", "CDELT2", "PC1_1", "PC1_2", "PC2_1", "PC2_2"]
+    for keyword in superseded:
+        plane.remove(keyword, ignore_missing=True)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)
@@ -54,9 +62,31 @@ def celestial_header(header: fits.Header, *, file: str | Path) -> str:
                 return ""
             if not isinstance(wcs.pixel_to_world(0, 0), SkyCoord):
                 raise ValueError(f"unknown reference frame {wcs.wcs.radesys!r}")
-            return header_text(wcs.to_header())
+            return header_text(_longitude_first(wcs.to_header(), wcs.wcs.lng))
     except ValueError as error:
         raise DataError(f"the celestial coordinates are not valid ({error})", file=file) from error
+
+
+def _longitude_first(header: fits.Header, longitude: int) -> fits.Header:
+    """The header of two celestial axes with the longitude as world axis 1; pixels stay."""
+    if longitude == 0:
+        return header
+    swapped, other = header.copy(), {"1": "2", "2": "1"}
+    for keyword in list(header):
+        match = re.fullmatch(r"(CTYPE|CUNIT|CRVAL|CDELT|PC|PV)([12])(|_\d+)", keyword)
+        if match is not None:
+            del swapped[keyword]
+    for card in header.cards:
+        match = re.fullmatch(r"(CTYPE|CUNIT|CRVAL|CDELT|PC|PV)([12])(|_\d+)", card.keyword)
+        if match is not None:
+            name, axis, index = match.groups()
+            swapped[f"{name}{other[axis]}{index}"] = (card.value, card.comment)
+    # An element of the matrix that is not given is that of the unit matrix, before the swap.
+    for row in (1, 2):
+        for column in (1, 2):
+            default = 0.0 if row == column else 1.0
+            swapped.setdefault(f"PC{row}_{column}", default)
+    return swapped
 
 
 def header_text(header: fits.Header) -> str:
@@ -91,6 +121,56 @@ def sky_position(
         return np.full(x.shape, np.nan), np.full(x.shape, np.nan)
     position = celestial_wcs(celestial).pixel_to_world(x, y).icrs
     return np.asarray(position.ra.deg), np.asarray(position.dec.deg)
+
+
+def is_on_cube(celestial: str, shape_yx: tuple[int, int], ra_deg: float, dec_deg: float) -> bool:
+    """Whether a position is one, and lies on a spaxel of a cube.
+
+    Without celestial coordinates the latter is not known; then (0, 0), which headers have
+    where nothing was filled in, is no position.
+
+    Parameters
+    ----------
+    celestial : str
+        Text of the celestial header, or "".
+    shape_yx : tuple of int
+        Spaxels along y and x.
+    ra_deg, dec_deg : float
+        ICRS, degrees.
+    """
+    if not (-360 <= ra_deg <= 360 and -90 <= dec_deg <= 90):  # NaN neither
+        return False
+    if not celestial:
+        return (ra_deg, dec_deg) != (0.0, 0.0)
+    position = SkyCoord(ra_deg, dec_deg, unit="deg", frame="icrs")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyWarning)
+        x, y = celestial_wcs(celestial).world_to_pixel(position)
+    n_y, n_x = shape_yx
+    if not (-0.5 <= x <= n_x - 0.5 and -0.5 <= y <= n_y - 0.5):
+        return False
+    # Some projections show the far side of the sky on the same plane.
+    back = SkyCoord(*sky_position(celestial, x, y), unit="deg")
+    return bool(back.separation(position).deg < 1)
+
+
+def angle_deg(written: object, *, is_ra: bool) -> float:
+    """An angle in degrees, from a number or from sexagesimal text; NaN if it is neither.
+
+    Sexagesimal right ascensions are in hours: "10:00:00.0", "10 00 00", "10h00m00s".
+    """
+    text = str(written).strip()
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    if not re.fullmatch(r"[-+]?\d+[:hd° ]\s*\d+([:m' ]\s*\d+(\.\d*)?[s\"]?)?", text):
+        return float("nan")
+    try:
+        hours = is_ra and "d" not in text and "°" not in text
+        return float(Angle(text, unit="hourangle" if hours else "deg").deg)
+    except ValueError:
+        return float("nan")
 
 
 def spaxel_area_arcsec2(celestial: str) -> float:

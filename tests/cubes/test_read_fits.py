@@ -1,5 +1,9 @@
+import bz2
 import contextlib
 import gzip
+import io
+import lzma
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +15,9 @@ from hypothesis import strategies as st
 from survey.config import ReadSettings
 from survey.cubes.read_fits import open_fits
 from survey.cubes.registry import read_cube
-from survey.errors import DataError
+from survey.errors import DataError, SurveyWarning
+
+STRICT = ReadSettings(checksums="strict")
 
 
 def test_arrays_come_in_native_byte_order(s3d, write):
@@ -29,6 +35,39 @@ def test_arrays_come_in_native_byte_order(s3d, write):
 def test_a_compressed_file_reads_like_the_plain_one(s3d, write):
     with open_fits(write(s3d)) as plain, open_fits(write(s3d, "cube.fits.gz")) as packed:
         np.testing.assert_array_equal(plain.array("SCI"), packed.array("SCI"))
+
+
+def zipped(content):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("cube.fits", content)
+    return buffer.getvalue()
+
+
+PACKED = {"bz2": bz2.compress, "xz": lzma.compress, "zip": zipped}
+
+
+@pytest.mark.parametrize("kind", PACKED)
+def test_every_usual_compression_is_read_and_its_damage_found(s3d, write, kind):
+    plain = write(s3d)
+    packed = plain.with_name(f"cube.fits.{kind}")
+    content = PACKED[kind](plain.read_bytes())
+    packed.write_bytes(content)
+    with open_fits(plain) as one, open_fits(packed) as other:
+        np.testing.assert_array_equal(one.array("SCI"), other.array("SCI"))
+    for damaged in (content[: len(content) // 2], content[:300] + b"damage" + content[306:]):
+        packed.write_bytes(damaged)
+        with pytest.raises(DataError, match=rf"cube\.fits\.{kind}"):
+            read_cube(packed, ReadSettings())
+
+
+def test_an_archive_of_two_files_is_refused_with_advice(tmp_path):
+    path = tmp_path / "cubes.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.fits", b"a")
+        archive.writestr("b.fits", b"b")
+    with pytest.raises(DataError, match=r"expected one file in it; found 2 files. Unpack it"):
+        read_cube(path, ReadSettings())
 
 
 def test_a_large_compressed_file_is_unpacked_beside_the_run_and_leaves_nothing(
@@ -96,7 +135,7 @@ def test_one_changed_byte_in_a_compressed_file_is_a_data_error(s3d, write):
             read_cube(path, ReadSettings())
 
 
-def test_data_that_disagree_with_their_datasum_are_refused(s3d, write):
+def test_data_that_disagree_with_their_datasum_are_flagged_or_refused(s3d, write):
     path = write(s3d, checksum=True)
     read_cube(path, ReadSettings())
     with fits.open(path) as hdus:
@@ -104,8 +143,21 @@ def test_data_that_disagree_with_their_datasum_are_refused(s3d, write):
     content = bytearray(path.read_bytes())
     content[start + 1001] ^= 1
     path.write_bytes(content)
-    with pytest.raises(DataError, match="checksum"):
-        read_cube(path, ReadSettings())
+    with pytest.raises(DataError, match="data of extension SCI do not have the checksum"):
+        read_cube(path, STRICT)
+    with pytest.warns(SurveyWarning, match=r"cube\.fits: the data of extension SCI .*DATASUM"):
+        cube = read_cube(path, ReadSettings())
+    assert cube.attrs["stale_checksum"]
+
+
+def test_a_header_that_was_edited_has_a_stale_checksum(s3d, write):
+    path = write(s3d, checksum=True)
+    assert not read_cube(path, STRICT).attrs["stale_checksum"]
+    path.write_bytes(path.read_bytes().replace(b"'MJy/sr", b"'mJy/sr"))
+    with pytest.warns(SurveyWarning, match="header or data of extension SCI .*expected CHECKSUM"):
+        assert read_cube(path, ReadSettings()).attrs["stale_checksum"]
+    with pytest.raises(DataError, match="header or data"):
+        read_cube(path, STRICT)
 
 
 def test_a_datasum_copied_into_several_extensions_proves_nothing(s3d, write):

@@ -206,9 +206,10 @@ def test_jwst_channel_cubes_take_wavelengths_from_the_table(s3d, write):
 
 
 def test_the_table_is_preferred_where_the_header_calls_the_axis_linear(s3d, write):
-    with_wavelength_table(s3d, 11.0 + 0.01 * np.arange(20))
+    wavelength_um = 11.55 + np.cumsum(np.linspace(0.001, 0.005, 20))
+    with_wavelength_table(s3d, wavelength_um)
     cube = read_cube(write(s3d), ReadSettings())
-    np.testing.assert_allclose(cube["wavelength"], 11.0 + 0.01 * np.arange(20), rtol=1e-7)
+    np.testing.assert_allclose(cube["wavelength"], wavelength_um, rtol=1e-7)
 
 
 def test_jwst_wavelengths_may_be_in_metres(s3d, write):
@@ -243,7 +244,7 @@ def manga_logcube(sky_header):
     mask[5, 3, 3] = 2  # low coverage is no reason to refuse a voxel
     mask[6, 3, 3] = 8 | 1024
     primary = fits.PrimaryHDU()
-    primary.header.update(PLATEIFU="8485-1901", MANGAID="1-209232", OBJRA=232.5, OBJDEC=48.7)
+    primary.header.update(PLATEIFU="8485-1901", MANGAID="1-209232", OBJRA=150.0, OBJDEC=-32.5)
     wave = 10 ** (np.log10(3621.59598486) + 1e-4 * np.arange(30))
     return fits.HDUList(
         [
@@ -262,7 +263,7 @@ def test_manga_weights_masks_and_log_grid(sky_header, write):
     cube = read_cube(write(manga_logcube(sky_header), "manga.fits.gz"), ReadSettings())
     assert cube.attrs["instrument"] == "MaNGA"
     assert cube.attrs["target"] == "8485-1901"
-    assert (cube.attrs["ra_deg"], cube.attrs["dec_deg"]) == (232.5, 48.7)
+    assert (cube.attrs["ra_deg"], cube.attrs["dec_deg"]) == (150.0, -32.5)
     assert cube.attrs["spaxel_area_arcsec2"] == pytest.approx(0.25)
     wavelength = cube["wavelength"].values
     assert wavelength[0] == pytest.approx(0.362159598486)  # vacuum already
@@ -288,6 +289,7 @@ def test_the_generic_reader_makes_sigma_of_any_error(s3d, write, kind, values):
 
 def test_the_generic_reader_takes_extension_numbers_and_units(s3d, write):
     del s3d["SCI"].header["BUNIT"]
+    s3d["SCI"].header.update(CRVAL3=1155.0)
     settings = ReadSettings(
         reader="generic",
         generic=GenericReaderSettings(flux=1, flux_unit="Jy", wavelength_unit="nm", band="blue"),
@@ -295,7 +297,7 @@ def test_the_generic_reader_takes_extension_numbers_and_units(s3d, write):
     cube = read_cube(write(s3d), settings)
     assert cube.attrs["flux_unit"] == "Jy"
     assert cube.attrs["band"] == "blue"
-    assert cube["wavelength"].values[0] == pytest.approx(0.01155)
+    assert cube["wavelength"].values[0] == pytest.approx(1.155)
 
 
 def test_every_bad_cube_is_one_data_error_that_names_its_file(s3d, write):
@@ -305,16 +307,96 @@ def test_every_bad_cube_is_one_data_error_that_names_its_file(s3d, write):
     def wrong_unit(hdus):
         hdus["SCI"].header["BUNIT"] = "DN/s"
 
-    def falling_wavelengths(hdus):
-        with_wavelength_table(hdus, 12.0 - 0.01 * np.arange(20))
+    def repeated_wavelengths(hdus):
+        with_wavelength_table(hdus, 11.55 + 0.0025 * (np.arange(20) % 9))
 
     def no_science(hdus):
         del hdus["SCI"]
 
-    for spoil in (all_nan, wrong_unit, falling_wavelengths, no_science):
+    for spoil in (all_nan, wrong_unit, repeated_wavelengths, no_science):
         hdus = fits.HDUList([hdu.copy() for hdu in s3d])
         spoil(hdus)
         path = write(hdus, f"{spoil.__name__}.fits")
         with pytest.raises(DataError) as caught:
             read_cube(path, ReadSettings())
         assert caught.value.file == str(path)
+
+
+def test_a_cut_out_whose_table_is_that_of_the_whole_cube_is_read_by_its_header(s3d, write):
+    whole_um = 11.55 + 0.0025 * np.arange(20)
+    with_wavelength_table(s3d, whole_um)
+    for name in ("SCI", "ERR", "DQ"):
+        s3d[name].data = s3d[name].data[5:15]
+    s3d["SCI"].header["CRPIX3"] = -4.0
+    cube = read_cube(write(s3d), ReadSettings())
+    np.testing.assert_allclose(cube["wavelength"], whole_um[5:15], rtol=1e-6)
+
+
+def test_header_and_table_that_disagree_are_refused(s3d, write):
+    with_wavelength_table(s3d, 12.55 + 0.0025 * np.arange(20))
+    with pytest.raises(DataError, match="header and of the table WCS-TABLE disagree"):
+        read_cube(write(s3d), ReadSettings())
+    for name in ("SCI", "ERR", "DQ"):
+        s3d[name].data = s3d[name].data[5:15]
+    with pytest.raises(DataError, match="header and of the table WCS-TABLE disagree"):
+        read_cube(write(s3d), ReadSettings())
+
+
+def test_muse_is_in_air_unless_its_extension_says_otherwise(s3d, write):
+    science = s3d["SCI"].header
+    science.update(CUNIT3="Angstrom", CRVAL3=6500.0, CDELT3=1.25, EXTNAME="DATA", BUNIT="MJy/sr")
+    s3d["ERR"].name = "STAT"
+    s3d[0].header.update(TELESCOP="ESO-VLT-U4", INSTRUME="MUSE", CTYPE3="AWAV")
+    first_um = {}
+    for kind in ("AWAV", "", "LINEAR", "WAVE"):
+        science["CTYPE3"] = kind
+        first_um[kind] = float(read_cube(write(s3d), ReadSettings())["wavelength"][0])
+    assert first_um["AWAV"] == pytest.approx(morton_vacuum(6500.0) / 1e4, abs=1e-8)
+    assert first_um[""] == first_um["LINEAR"] == first_um["AWAV"]
+    assert first_um["WAVE"] == pytest.approx(0.65)
+
+
+def test_without_errors_and_flags_the_errors_are_unknown(s3d, write):
+    del s3d["ERR"], s3d["DQ"]
+    cube = read_cube(write(s3d), ReadSettings())
+    assert np.isnan(cube["error"]).all()
+    assert int(cube["bad"].sum()) == 1  # the NaN
+
+
+def test_manga_without_weights_or_mask_is_read(sky_header, write):
+    hdus = manga_logcube(sky_header)
+    del hdus["IVAR"]
+    cube = read_cube(write(hdus), ReadSettings())
+    assert np.isnan(cube["error"]).all()
+    assert cube["bad"].values[:, 0, 0].all()  # by the mask
+    del hdus["MASK"]
+    read_cube(write(hdus), ReadSettings())
+
+
+def test_flags_that_were_written_as_floats_are_the_same_flags(s3d, write):
+    s3d["DQ"].data[7, 2, 2], s3d["DQ"].data[8, 2, 2] = 4, 513
+    expected = read_cube(write(s3d), ReadSettings())["bad"].values
+    s3d["DQ"].data = s3d["DQ"].data.astype(np.float32)
+    np.testing.assert_array_equal(read_cube(write(s3d), ReadSettings())["bad"], expected)
+    s3d["DQ"].data[9, 2, 2] = np.nan
+    assert read_cube(write(s3d), ReadSettings())["bad"].values[9, 2, 2]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [(None, None), (150.1, -32.5), (0.0, 0.0), (999.0, 0.0), ("N/A", "N/A"), ("", "")],
+    ids=["blank", "off the cube", "zero", "999", "N/A", "empty"],
+)
+def test_a_position_that_is_not_on_the_cube_is_replaced_by_its_centre(s3d, write, given):
+    s3d[0].header["TARG_RA"], s3d[0].header["TARG_DEC"] = given
+    attrs = read_cube(write(s3d), ReadSettings()).attrs
+    centre = np.ravel(sky_position(attrs["celestial_header"], 2.0, 2.5))
+    assert (attrs["ra_deg"], attrs["dec_deg"]) == pytest.approx(tuple(centre))
+    assert attrs["position_is_centre"]
+
+
+def test_a_position_on_the_cube_is_that_of_the_header(s3d, write):
+    s3d[0].header.update(TARG_RA=150.00002, TARG_DEC=-32.50003)
+    attrs = read_cube(write(s3d), ReadSettings()).attrs
+    assert (attrs["ra_deg"], attrs["dec_deg"]) == (150.00002, -32.50003)
+    assert not attrs["position_is_centre"]

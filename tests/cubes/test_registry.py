@@ -3,6 +3,7 @@ import pytest
 from astropy.io import fits
 
 from survey.config import GenericReaderSettings, ReadSettings
+from survey.cubes.inspect import inspect_cube
 from survey.cubes.registry import READERS, open_cube, read_cube, target_name
 from survey.errors import ConfigError, DataError
 
@@ -70,3 +71,29 @@ def test_redshift_and_target_stand_above_the_header(s3d, write):
     assert np.isnan(plain.attrs["redshift"])
     named = read_cube(path, ReadSettings(), redshift=0.02, target="mine")
     assert (named.attrs["target"], named.attrs["redshift"]) == ("mine", 0.02)
+
+
+@pytest.mark.parametrize("written", [-9999.0, -99.0, -9.0])
+def test_a_redshift_that_stands_for_unknown_is_unknown(sami_blue, write, written):
+    sami_blue[0].header["Z_SPEC"] = written
+    assert np.isnan(read_cube(write(sami_blue), ReadSettings()).attrs["redshift"])
+
+
+def test_a_header_whose_redshift_is_a_velocity_is_refused_unless_another_is_given(sami_blue, write):
+    sami_blue[0].header["Z_SPEC"] = 4891.0
+    path = write(sami_blue)
+    with pytest.raises(DataError, match=r"km/s, the redshift is 0.016314.*targets table"):
+        inspect_cube(path, ReadSettings())
+    assert inspect_cube(path, ReadSettings(), redshift=0.02).redshift == 0.02
+    assert read_cube(path, ReadSettings(), redshift=0.02).attrs["redshift"] == 0.02
+
+
+@pytest.fixture
+def sami_blue(sky_header):
+    """A tiny cube of the blue arm."""
+    header = sky_header()
+    header.update(INSTRUME="AAOMEGA-SAMI", SPECTID="BL", NAME="209807", Z_SPEC=0.05)
+    header.update(CTYPE3="AWAV", CUNIT3="Angstrom", CRPIX3=1.0, CRVAL3=4000.0, CDELT3=1.0)
+    header["BUNIT"] = "10**(-16) erg /s /cm**2 /angstrom /pixel"
+    flux = np.ones((20, 6, 5), np.float32)
+    return fits.HDUList([fits.PrimaryHDU(flux, header), fits.ImageHDU(flux, name="VARIANCE")])

@@ -97,7 +97,7 @@ def test_a_store_streamed_from_a_file_is_that_of_the_cube_in_memory(
 def test_no_cube_is_in_memory_while_its_store_is_written(tmp_path, sky_header, monkeypatch):
     flux = np.random.default_rng(0).normal(10.0, 1.0, (300, 60, 90)).astype(np.float32)
     header = sky_header()
-    header.update(CTYPE3="WAVE", CUNIT3="um", CRVAL3=5.0, CDELT3=0.001, CRPIX3=1.0, BUNIT="MJy/sr")
+    header.update(CTYPE3="WAVE", CUNIT3="um", CRVAL3=0.5, CDELT3=0.001, CRPIX3=1.0, BUNIT="MJy/sr")
     primary = fits.PrimaryHDU()
     primary.header["INSTRUME"] = "MUSE"
     names = {"DATA": flux, "STAT": flux**2}

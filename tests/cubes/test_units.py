@@ -12,6 +12,19 @@ WRITTEN = {
     "1E-17 erg/s/cm^2/Ang/spaxel": 1e-17 * u.erg / u.s / u.cm**2 / u.AA,
     "MJy/sr": u.MJy / u.sr,
     "10^-16 erg/s/cm2/Angstrom": 1e-16 * u.erg / u.s / u.cm**2 / u.AA,
+    "ergs/s/cm^2/A": u.erg / u.s / u.cm**2 / u.AA,
+    "ERG/S/CM2/A": u.erg / u.s / u.cm**2 / u.AA,
+    "ERGS/S/CM**2/ANGSTROM": u.erg / u.s / u.cm**2 / u.AA,
+    "1E-16 ERG/S/CM2/ANGSTROM": 1e-16 * u.erg / u.s / u.cm**2 / u.AA,
+    "10**(-20) ergs/sec/cm**2/Angstrom": 1e-20 * u.erg / u.s / u.cm**2 / u.AA,
+    "erg sec^-1 cm^-2 A^-1": u.erg / u.s / u.cm**2 / u.AA,
+    "FLAM16": 1e-16 * u.erg / u.s / u.cm**2 / u.AA,
+    "FLAM": u.erg / u.s / u.cm**2 / u.AA,
+    "MJY/SR": u.MJy / u.sr,
+    "JY": u.Jy,
+    "mJy/arcsec2": u.mJy / u.arcsec**2,
+    "mJy": u.mJy,
+    "W/M2/UM": u.W / u.m**2 / u.um,
     "W/m2/micron/sr": u.W / u.m**2 / u.um / u.sr,
 }
 
@@ -28,7 +41,7 @@ def test_other_quantities_are_no_flux(text):
         flux_unit(text, file="cube.fits")
 
 
-@pytest.mark.parametrize("text", ["", "  ", "flux", "counts per hour"])
+@pytest.mark.parametrize("text", ["", "  ", "flux", "counts per hour", "mjy"])
 def test_no_unit_at_all_comes_with_advice(text):
     with pytest.raises(DataError, match="generic reader"):
         flux_unit(text, file="cube.fits")

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from survey.cubes.wcs import (
+    angle_deg,
     celestial_header,
     header_text,
+    is_on_cube,
     read_header,
     sky_position,
     spaxel_area_arcsec2,
@@ -89,3 +91,96 @@ def test_a_header_survives_as_text(s3d):
     header["LONG"] = "S_REGION " * 20
     header["HISTORY"] = "a remark"
     assert read_header(header_text(header)) == header
+
+
+def plain_header(**cards):
+    """Cards of the two axes of a cube around (150, 2), without rotation."""
+    header = fits.Header()
+    header.update(CTYPE1="RA---TAN", CTYPE2="DEC--TAN", CUNIT1="deg", CUNIT2="deg", CRPIX1=4.0)
+    header.update(CRPIX2=3.5, CRVAL1=150.0, CRVAL2=2.0, CDELT1=-0.5 / 3600, CDELT2=0.5 / 3600)
+    header.update(cards)
+    return header
+
+
+COS, SIN = np.cos(np.radians(30.0)), np.sin(np.radians(30.0))
+ROTATIONS = {
+    "CROTA2": {"CROTA2": 30.0},
+    "PC": {"PC1_1": COS, "PC1_2": SIN, "PC2_1": -SIN, "PC2_2": COS},
+    "PC of before 2002": {"PC001001": COS, "PC001002": SIN, "PC002001": -SIN, "PC002002": COS},
+    "CD": {
+        "CD1_1": -COS * 0.5 / 3600,
+        "CD1_2": -SIN * 0.5 / 3600,
+        "CD2_1": -SIN * 0.5 / 3600,
+        "CD2_2": COS * 0.5 / 3600,
+        "CROTA2": 30.0,  # says the same again
+    },
+}
+
+
+@pytest.mark.parametrize("name", ROTATIONS)
+def test_every_way_to_write_a_rotation_gives_the_same_sky(name):
+    text = celestial_header(plain_header(**ROTATIONS[name]), file="cube.fits")
+    expected = WCS(plain_header(CROTA2=30.0), naxis=2).pixel_to_world(0, 0)
+    assert offset_arcsec(sky_position(text, 0, 0), expected) < 1e-4
+    found = np.ravel(sky_position(text, 0, 0))
+    assert found == pytest.approx([150.000535, 1.999908], abs=1e-6)
+    assert spaxel_area_arcsec2(text) == pytest.approx(0.25)
+
+
+@given(angle=st.floats(-180, 180), x=st.floats(0, 9), y=st.floats(0, 9))
+def test_declination_may_be_the_first_axis(angle, x, y):
+    cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    header = plain_header(CTYPE1="DEC--TAN", CTYPE2="RA---TAN", CRVAL1=2.0, CRVAL2=150.0)
+    header.update(CDELT1=0.5 / 3600, CDELT2=-0.5 / 3600)
+    header.update(PC1_1=cos, PC1_2=sin, PC2_1=-sin, PC2_2=cos)
+    expected = WCS(header, naxis=2).pixel_to_world(x, y)
+    text = celestial_header(header, file="cube.fits")
+    assert offset_arcsec(sky_position(text, x, y), expected) < 1e-4
+    assert read_header(text)["CTYPE1"] == "RA---TAN"  # longitude first, whatever the file has
+
+
+@pytest.mark.parametrize(
+    ("ra", "dec", "inside"),
+    [
+        (150.0, 2.0, True),
+        (150.00041, 1.9997, True),  # the corner
+        (150.00139, 2.00139, False),
+        (0.0, 0.0, False),
+        (330.0, -2.0, False),  # the far side of the sky
+        (999.0, 2.0, False),
+        (150.0, 99.0, False),
+        (np.nan, 2.0, False),
+        (-210.0, 2.0, True),
+    ],
+)
+def test_a_position_is_on_the_cube_or_not(ra, dec, inside):
+    text = celestial_header(plain_header(), file="cube.fits")
+    assert is_on_cube(text, (6, 7), ra, dec) is inside
+
+
+def test_without_coordinates_only_what_is_no_position_is_refused():
+    assert is_on_cube("", (6, 7), 150.0, 2.0)
+    assert not is_on_cube("", (6, 7), 0.0, 0.0)
+    assert not is_on_cube("", (6, 7), 999.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("written", "is_ra", "degrees"),
+    [
+        ("150.5", True, 150.5),
+        (-2.25, False, -2.25),
+        ("10:00:00.0", True, 150.0),
+        ("10 00 00", True, 150.0),
+        ("10h00m00.0s", True, 150.0),
+        ("150d00m00s", True, 150.0),
+        ("+02:30:00", False, 2.5),
+        ("-00:30:00", False, -0.5),
+        ("-00 30 00.0", False, -0.5),
+        ("N/A", True, np.nan),
+        ("12h75m00s", True, np.nan),
+        ("", True, np.nan),
+        (None, False, np.nan),
+    ],
+)
+def test_angles_as_they_are_written(written, is_ra, degrees):
+    assert angle_deg(written, is_ra=is_ra) == pytest.approx(degrees, nan_ok=True)

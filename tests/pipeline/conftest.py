@@ -36,9 +36,9 @@ def _wrong_unit(path: Path) -> None:
         file["SCI"].header["BUNIT"] = "km/s"
 
 
-def _backward_wavelengths(path: Path) -> None:
+def _impossible_wavelengths(path: Path) -> None:
     with fits.open(path, mode="update") as file:
-        file["SCI"].header["CDELT3"] *= -1.0
+        file["SCI"].header["CRVAL3"] *= 1000.0
 
 
 def _not_fits(path: Path) -> None:
@@ -51,7 +51,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no-science": (_without_science, "SCI"),
     "all-nan": (_all_nan, "no usable value"),
     "wrong-unit": (_wrong_unit, "km"),
-    "backward": (_backward_wavelengths, "increas"),
+    "impossible-wavelengths": (_impossible_wavelengths, "wavelengths cannot be"),
     "not-fits": (_not_fits, "FITS"),
 }
 """Ways of being damaged: how it is done, and what the message has to name."""

@@ -47,6 +47,8 @@ class Pha:
     object_name, observation, telescope, instrument : str
     own_background : bool
         Whether the file holds a background spectrum too.
+    folder : str
+        Part of the name, where files of one name are in several folders.
     """
 
     file: Path
@@ -66,12 +68,17 @@ class Pha:
     telescope: str = ""
     instrument: str = ""
     own_background: bool = False
+    folder: str = ""
 
     @property
     def name(self) -> str:
-        """The name of the file without its endings, and the row if there are several."""
+        """The name of the file without its endings, and the row if there are several.
+
+        With the folder in front, if that is set.
+        """
         stem = re.sub(r"\.(gz|fits|fit|pha|pha2|pi)$", "", self.file.name, flags=re.IGNORECASE)
         stem = re.sub(r"\.(fits|fit|pha|pha2|pi)$", "", stem, flags=re.IGNORECASE)
+        stem = f"{self.folder}-{stem}" if self.folder else stem
         return stem if self.row is None else f"{stem}#{self.row}"
 
     @property
@@ -125,7 +132,7 @@ def read_background(pha: Pha) -> Pha | None:
             advice="Put it there, or read without background",
         )
     within = path == pha.file and extension is None and row is None
-    found = _read(path, background=within, extension=extension)
+    found = _read(path, background=True if within else None, extension=extension)
     if row is not None:
         found = tuple(one for one in found if one.row == row)
     if len(found) != 1:
@@ -174,9 +181,16 @@ def beside(file: Path, name: str) -> Path | None:
     return None
 
 
-def _read(path: Path, *, background: bool, extension: str | None = None) -> tuple[Pha, ...]:
+def _read(path: Path, *, background: bool | None, extension: str | None = None) -> tuple[Pha, ...]:
+    """Spectra of a file: its sources or its backgrounds, or with None those of a background file.
+
+    A background file holds backgrounds by their class (HDUCLAS2 = BKG), or, as many programs
+    write it, one spectrum of the class TOTAL.
+    """
     with open_fits(path) as file:
         spectra = [table for table in tables_of(file) if _is_spectrum(table)]
+        own = any(table.text("HDUCLAS2").upper() == "BKG" for table in spectra)
+        background = own if background is None else background
         if extension is not None:
             chosen = [t for t in spectra if extension in (t.name, str(t.extension))]
         else:
@@ -189,7 +203,6 @@ def _read(path: Path, *, background: bool, extension: str | None = None) -> tupl
                 expected="a table with EXTNAME or HDUCLAS1 = SPECTRUM",
                 found=", ".join(table.name for table in tables_of(file)) or "no tables",
             )
-        own = any(table.text("HDUCLAS2").upper() == "BKG" for table in spectra)
         return tuple(pha for table in chosen for pha in _spectra(table, own))
 
 

@@ -99,7 +99,7 @@ def _one(tables: list[Table], path: Path, names: tuple[str, ...]) -> Table:
 
 
 def _bins(table: Table, low_name: str, high_name: str) -> Grid:
-    low, high = table.numbers(low_name), table.numbers(high_name)
+    low, high = table.energies_kev(low_name), table.energies_kev(high_name)
     if len(low) > 1 and low[0] > low[1]:
         raise DataError("bins of falling energy are not supported", file=table.file.path)
     gap = np.abs(low[1:] - high[:-1])

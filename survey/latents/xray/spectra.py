@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -52,7 +53,7 @@ def load_spectra(
     Parameters
     ----------
     files : paths
-        Source spectra, of type I or II.
+        Source spectra, of type I or II. Those of one file name get their folder into their names.
     grid : Grid, optional
         Bins in keV, not narrower than the channels. Default: `acis_grid()`.
     sources : mapping from `Pha.name` to str, optional
@@ -65,9 +66,12 @@ def load_spectra(
     grid = acis_grid() if grid is None else grid
     read: dict[str, SpectrumSet] = {}
     failures: list[DataError] = []
-    for path in map(Path, files):
+    paths = [Path(file) for file in files]
+    same_name = Counter(path.name for path in paths)
+    for path in paths:
+        folder = path.resolve().parent.name if same_name[path.name] > 1 else ""
         try:
-            for pha in read_pha(path):
+            for pha in (replace(one, folder=folder) for one in read_pha(path)):
                 if pha.name in read:
                     raise DataError(f"there is a spectrum named {pha.name} already", file=path)
                 source = (sources or {}).get(pha.name, pha.name)

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from astropy import units as u
 from astropy.io import fits
 
 from survey.cubes.read_fits import FitsFile
+from survey.cubes.units import parse_unit
 from survey.errors import DataError
 
 Floats = npt.NDArray[np.float64]
@@ -79,6 +81,28 @@ class Table:
         if not np.isfinite(numbers).all():
             raise DataError(f"column {name} has numbers that are not finite", file=self.file.path)
         return numbers
+
+    def energies_kev(self, name: str) -> Floats:
+        """A column of energies in keV, by its TUNIT; without one it is in keV.
+
+        Raises
+        ------
+        DataError
+            As `numbers`, and if the unit is not one of energy.
+        """
+        values, written = self.numbers(name), self.file.column_unit(self.extension, name)
+        if not written:
+            return values
+        unit = parse_unit(written, file=self.file.path, what=f"column {name}")
+        if not unit.is_equivalent(u.keV):
+            raise DataError(
+                f"column {name} has a wrong unit",
+                file=self.file.path,
+                expected="an energy such as keV",
+                found=repr(written),
+                advice=f"Correct TUNIT of {name}, or remove it if the numbers are keV",
+            )
+        return values * unit.to(u.keV)
 
     def text(self, keyword: str) -> str:
         """A keyword as text without blanks at its ends; empty where missing."""

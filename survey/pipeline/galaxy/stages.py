@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 
 from catalogs import SCHEMA_VERSION
+from catalogs.flags import GalaxyFlag
 from catalogs.part_tables import copy_part_table, read_part_table
 from catalogs.parts import Receipt
 from catalogs.reference import Reference
@@ -24,7 +25,7 @@ from survey.clustering.cut import Cut
 from survey.clustering.pair_sums import random_sample
 from survey.cubes.mask_impossible import mask_impossible
 from survey.cubes.merge import merge_bands
-from survey.cubes.registry import open_cube, read_cube
+from survey.cubes.registry import check_header_redshift, open_cube, read_cube
 from survey.cubes.scratch import SCRATCH
 from survey.cubes.store import stored_spectra, write_store
 from survey.distances.distances import shifted_distances
@@ -53,6 +54,7 @@ from survey.pipeline.galaxy.tree_paths import TREE_PATHS, TreeDistances, TreeInp
 from survey.pipeline.ratios import all_ratios, with_ratios
 from survey.pipeline.reference import run_vocabulary, run_window_um
 from survey.spectra.blocks import Allocate, Rows, in_memory
+from survey.spectra.error_check import doubt_about_errors
 from survey.spectra.prepare import Prepared, prepare
 
 SAMPLE_SPAXELS = 4000
@@ -153,7 +155,12 @@ def profiles(
     settings, target = galaxy.settings, galaxy.target
     tree = TreeResult.load(tree_part.path)
     clusters = describe_clusters(cube, prepared, tree, found, settings)
+    doubt = doubt_about_errors(
+        prepared.error_ratio, prepared.noise, given=bool(cube.attrs["has_errors"])
+    )
     facts = galaxy_facts(clusters, target, _redshift(galaxy, cube), settings, tree_part.summary)
+    if doubt is not None:
+        facts["flags"] |= int(GalaxyFlag.ERRORS_DOUBTFUL)
 
     def write(folder: Path) -> None:
         write_table(folder, "spaxels", spaxel_rows(target.galaxy, clusters))
@@ -165,7 +172,7 @@ def profiles(
         if settings.profiles.reconstruct:
             write_reconstruction(folder / "reconstruction.fits", clusters, _allocate(galaxy, cube))
 
-    return Part(write, {"facts": facts})
+    return Part(write, {"facts": facts}, notes=() if doubt is None else (doubt,))
 
 
 def features(galaxy: GalaxyContext, profiled: Receipt) -> MeasuredRows:
@@ -219,7 +226,7 @@ STAGES = (
             _arms(galaxy),
             len(galaxy.target.files) > 1 and galaxy.settings.prepare.mask_impossible,
         ],
-        code=3,
+        code=4,
         libraries=("numpy", "astropy", "reproject", "zarr"),
     ),
     Stage(
@@ -267,7 +274,7 @@ STAGES = (
         depends_on=lambda galaxy: [
             SCHEMA_VERSION, repr(galaxy.target.ra_deg), repr(galaxy.target.dec_deg)
         ],
-        code=3,
+        code=4,
         libraries=("numpy", "scipy"),
     ),
     Stage(
@@ -286,9 +293,12 @@ STAGES = (
 
 def _redshift(galaxy: GalaxyContext, cube: xr.Dataset) -> float:
     """The redshift of the target, or else of the cube's header."""
-    for redshift in (galaxy.target.redshift, float(cube.attrs["redshift"])):
-        if np.isfinite(redshift):
-            return redshift
+    if np.isfinite(galaxy.target.redshift):
+        return galaxy.target.redshift
+    redshift = float(cube.attrs["redshift"])
+    check_header_redshift(redshift, galaxy.target.files[0])
+    if np.isfinite(redshift):
+        return redshift
     raise DataError(
         "the redshift is unknown",
         file=galaxy.target.files[0],

@@ -26,7 +26,7 @@ from catalogs.schema import to_arrow
 from catalogs.vocabulary import Vocabulary
 from survey.clustering.cut import Cut, largest_k
 from survey.config import FeatureSettings, Settings
-from survey.cubes.wcs import sky_position
+from survey.cubes.wcs import is_on_cube, sky_position
 from survey.features.feature_tables import feature_columns, measurement_rows, region_columns
 from survey.features.measurements import measure_spectrum
 from survey.features.spectrum import line_flux_unit, observed_spectrum
@@ -218,6 +218,7 @@ def galaxy_facts(
     merged = len(target.files) > 1
     # Of merged cubes some were masked before they were merged.
     n_impossible = int(prepared.n_impossible.sum()) + int(attrs.get("n_impossible", 0))
+    ra_deg, dec_deg, replaced = _position(target, attrs)
     conditions = {
         GalaxyFlag.SHIFTS_AT_LIMIT: tree_summary["at_limit_fraction"] > AT_LIMIT_FRACTION_ABOVE,
         GalaxyFlag.MERGED_BANDS: merged,
@@ -226,11 +227,13 @@ def galaxy_facts(
         GalaxyFlag.PLANES_DROPPED: len(prepared.dropped_planes) > 0,
         GalaxyFlag.NUCLEUS_NOT_CLUSTERED: not clusters.geometry.nuclear.any(),
         GalaxyFlag.IMPOSSIBLE_VOXELS: n_impossible > 0,
+        GalaxyFlag.POSITION_REPLACED: replaced,
+        GalaxyFlag.STALE_CHECKSUM: bool(attrs.get("stale_checksum", False)),
     }
     return {
         "galaxy": target.galaxy,
-        "ra": _first_finite(target.ra_deg, attrs["ra_deg"]),
-        "dec": _first_finite(target.dec_deg, attrs["dec_deg"]),
+        "ra": ra_deg,
+        "dec": dec_deg,
         "redshift": redshift,
         "instrument": attrs["instrument"],
         "band": attrs["band"],
@@ -366,5 +369,14 @@ def _surface_brightness_factor(flux_unit: str, spaxel_area_arcsec2: float) -> fl
     return float(measured.to(wanted))
 
 
-def _first_finite(*values: float) -> float:
-    return next((float(value) for value in values if np.isfinite(value)), float("nan"))
+def _position(target: Target, attrs: Mapping[str, Any]) -> tuple[float, float, bool]:
+    """Position of the target, and whether it is not the one that was given.
+
+    That of the targets table if it is on the cube, else that of the cube's header, else the centre.
+    """
+    shape = int(attrs["shape_y"]), int(attrs["shape_x"])
+    if is_on_cube(attrs["celestial_header"], shape, target.ra_deg, target.dec_deg):
+        return target.ra_deg, target.dec_deg, False
+    given = bool(np.isfinite([target.ra_deg, target.dec_deg]).any())
+    replaced = given or bool(attrs["position_is_centre"])
+    return float(attrs["ra_deg"]), float(attrs["dec_deg"]), replaced

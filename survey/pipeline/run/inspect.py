@@ -10,6 +10,7 @@ from survey.cubes.inspect import CubeSummary, inspect_cube
 from survey.pipeline.galaxy.choose_tree_path import project_cost
 from survey.pipeline.galaxy.costs import Projection, Work
 from survey.pipeline.reference import reference_of
+from survey.pipeline.run.targets import check_redshift
 
 
 def inspect_with_projection(
@@ -28,11 +29,14 @@ def inspect_with_projection(
 
     Raises
     ------
+    ConfigError
+        If no galaxy can have the redshift.
     DataError
         If the cube cannot be read.
     ResourceError
         If clustering it does not fit into the memory.
     """
+    check_redshift(redshift)
     summary = inspect_cube(cube, settings.read, redshift, reference=reference_of(settings.tables))
     shift = settings.distance.shift
     if not isinstance(shift, int):

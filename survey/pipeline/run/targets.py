@@ -5,46 +5,35 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from astropy.table import Row, Table
+from astropy.table import Table
 
 from catalogs.durable import replacing
 from survey.cubes.registry import target_name
 from survey.errors import ConfigError, DataError
 from survey.pipeline.galaxy.target import Target
+from survey.pipeline.run.target_table import TargetRow, read_rows
+from survey.spectra.redshift import REDSHIFT_RANGE, suspected_meaning
 
 FILE_SEPARATOR = ";"
-REQUIRED_COLUMNS = ("galaxy", "files")
-OPTIONAL_COLUMNS = ("redshift", "ra", "dec")
 
 
 def read_targets(path: str | Path) -> list[Target]:
     """Read a targets table: ECSV, CSV or anything else astropy recognises by its name.
 
     Columns: `galaxy`; `files`, separated by ";" and relative to the table's own folder;
-    `redshift`, `ra` and `dec` (degrees), which may be missing or masked.
+    `redshift`, `ra` and `dec` (degrees), which may be missing, masked, blank, "-" or "N/A".
+    Positions may be sexagesimal, the right ascension then in hours. Units of columns are honoured:
+    a redshift in km/s, a right ascension in hours. Names are text, zeros in front included.
 
     Raises
     ------
     ConfigError
-        If the table cannot be read, lacks a column, names a galaxy twice, or if a redshift or a
-        coordinate is not a number.
+        If the table cannot be read, lacks a column, names a galaxy twice or not at all, or if a
+        redshift or a coordinate is not a number or cannot be.
     """
     path = Path(path)
-    try:
-        table = Table.read(path)
-    except Exception as error:  # astropy raises errors of many unrelated classes
-        raise ConfigError(f"cannot read the targets table ({error})", file=path) from None
-    for name in REQUIRED_COLUMNS:
-        if name not in table.colnames:
-            raise ConfigError(
-                f"the targets table has no column {name!r}",
-                file=path,
-                expected=", ".join(REQUIRED_COLUMNS + OPTIONAL_COLUMNS),
-                found=", ".join(table.colnames),
-            )
-    return _unique([_from_row(row, path) for row in table], path)
+    return _unique([_from_row(row) for row in read_rows(path)], path)
 
 
 def write_targets(targets: Iterable[Target], path: str | Path) -> None:
@@ -71,6 +60,7 @@ def targets_from_cubes(
     Without merging, every cube is a galaxy of its own, named like its file. With it, the
     cubes whose headers name the same target are the sub-bands of one galaxy of that name.
     """
+    check_redshift(redshift)
     groups: dict[str, list[Path]] = {}
     for cube in map(Path, cubes):
         name = (merge_bands and _header_target(cube)) or _stem(cube)
@@ -83,6 +73,24 @@ def targets_from_cubes(
     return _unique(targets, "command line")
 
 
+def check_redshift(redshift: float) -> None:
+    """Check a redshift of the command line; NaN is an unknown one.
+
+    Raises
+    ------
+    ConfigError
+        If no galaxy can have it.
+    """
+    meaning = suspected_meaning(redshift)
+    if meaning is not None:
+        raise ConfigError(
+            "--redshift cannot be",
+            expected=REDSHIFT_RANGE,
+            found=f"{redshift:g}",
+            advice=meaning,
+        )
+
+
 def _header_target(cube: Path) -> str:
     try:
         return target_name(cube)
@@ -92,7 +100,7 @@ def _header_target(cube: Path) -> str:
 
 def _stem(file: Path) -> str:
     name = file.name
-    for suffix in (".gz", ".fits", ".fit"):
+    for suffix in (".gz", ".bz2", ".xz", ".zip", ".fits", ".fit"):
         name = name.removesuffix(suffix)
     return name
 
@@ -101,32 +109,24 @@ def _name_with_folder(file: Path) -> str:
     return f"{file.resolve().parent.name}-{_stem(file)}"
 
 
-def _from_row(row: Row, table: Path) -> Target:
-    names = [name.strip() for name in str(row["files"]).split(FILE_SEPARATOR)]
-    files = tuple(table.parent / name for name in names if name)
+def _from_row(row: TargetRow) -> Target:
+    galaxy = row.text("galaxy")
+    if not galaxy:
+        raise ConfigError(
+            f"{row.where} of the targets table has no name of a galaxy",
+            file=row.file,
+            expected="a name in the column galaxy",
+            found="nothing",
+        )
+    names = [name.strip() for name in row.text("files").split(FILE_SEPARATOR)]
+    files = tuple(row.file.parent / name for name in names if name)
     if not files:
         raise ConfigError(
-            f"galaxy {row['galaxy']!s} has no files in the targets table",
-            file=table,
+            f"galaxy {galaxy} has no files in the targets table",
+            file=row.file,
             advice=f"Give one or more in the column files, separated by {FILE_SEPARATOR}",
         )
-    numbers = [_number(row, name, table) for name in OPTIONAL_COLUMNS]
-    return Target(str(row["galaxy"]), files, *numbers)
-
-
-def _number(row: Row, name: str, table: Path) -> float:
-    value: Any = row[name] if name in row.colnames else None
-    if value is None or getattr(value, "mask", False):
-        return math.nan
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise ConfigError(
-            f"{name} of galaxy {row['galaxy']!s} is not a number",
-            file=table,
-            expected="a number, or an empty cell if it is unknown",
-            found=repr(str(value)),
-        ) from None
+    return Target(galaxy, files, row.redshift(), row.angle("ra"), row.angle("dec"))
 
 
 def _unique(targets: list[Target], source: str | Path) -> list[Target]:

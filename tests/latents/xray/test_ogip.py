@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from survey.errors import DataError
+from survey.errors import DataError, SurveyWarning
 from survey.latents.grid import Grid
 from survey.latents.xray.ogip import background_scale, read_background, read_pha
 from survey.latents.xray.spectra import find_spectra, load_spectra
@@ -169,9 +169,12 @@ def test_what_is_wrong_with_a_spectrum_is_said(
     assert "broken.pha" in str(caught.value)
 
 
-@pytest.mark.parametrize("fraction", [0.3, 0.6, 0.95])
-@pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_a_truncated_spectrum_is_a_data_error(tmp_path: Path, fraction: float, pack) -> None:
+@pytest.mark.parametrize(
+    ("pack", "fraction"),
+    # The last of a plain file is padding, without which all data are there.
+    [(bytes, 0.3), (bytes, 0.6), *((gzip.compress, fraction) for fraction in (0.3, 0.6, 0.95))],
+)
+def test_a_truncated_spectrum_is_a_data_error(tmp_path: Path, pack, fraction: float) -> None:
     whole = pack(write(tmp_path / "a.pha", spectrum()).read_bytes())
     (tmp_path / "cut.pha").write_bytes(whole[: int(fraction * len(whole))])
     with pytest.raises(DataError, match=r"cut\.pha"):
@@ -184,8 +187,20 @@ def test_a_flipped_bit_is_found_by_the_checksum(tmp_path: Path) -> None:
     where = whole.rindex(COUNTS.astype(">i4")[-1].tobytes())
     whole[where + 3] ^= 1
     path.write_bytes(whole)
-    with pytest.raises(DataError, match="checksum"):
+    with pytest.warns(SurveyWarning, match=r"a\.pha: .*checksum"):
         read_pha(path)
+
+
+def test_a_grouped_file_with_the_sum_of_before_is_read_with_a_warning(tmp_path: Path) -> None:
+    plain = spectrum()
+    plain.add_checksum()
+    grouped = spectrum([fits.Column("GROUPING", "I", array=np.ones(CHANNELS, int))])
+    grouped.header["DATASUM"] = plain.header["DATASUM"]
+    path = tmp_path / "a_grp.pi"
+    fits.HDUList([fits.PrimaryHDU(), grouped]).writeto(path)
+    with pytest.warns(SurveyWarning, match=r"a_grp\.pi: .*kept the old sum"):
+        (pha,) = read_pha(path)
+    assert np.array_equal(pha.counts, COUNTS)
 
 
 def test_a_background_with_other_channels_is_refused(tmp_path: Path) -> None:
@@ -290,3 +305,34 @@ def test_observed_spectra_load_onto_one_grid(shared_data: Path) -> None:
     assert counted["9774"] > 0.9 * 4424
     # The source's spectrum is above its expected background in all of them.
     assert (loaded.spectra.totals > loaded.spectra.background.sum(axis=1)).all()
+
+
+def test_a_background_file_may_be_of_the_class_of_backgrounds_or_not(tmp_path: Path) -> None:
+    for kind in ("BKG", "TOTAL"):
+        write(tmp_path / f"{kind}.pha", spectrum(HDUCLAS2=kind, BACKSCAL=2e-6))
+        (pha,) = read_pha(write(tmp_path / "a.pha", spectrum(BACKFILE=f"{kind}.pha")))
+        background = read_background(pha)
+        assert background is not None
+        assert np.array_equal(background.counts, COUNTS)
+        np.testing.assert_allclose(background_scale(pha, background), 0.5)
+
+
+def test_of_a_file_with_both_the_background_is_taken(tmp_path: Path) -> None:
+    twice = fits.Column("COUNTS", "J", array=2 * COUNTS)
+    write(tmp_path / "both.pha", spectrum(), spectrum([twice], HDUCLAS2="BKG"))
+    (pha,) = read_pha(write(tmp_path / "a.pha", spectrum(BACKFILE="both.pha")))
+    background = read_background(pha)
+    assert background is not None
+    assert np.array_equal(background.counts, 2 * COUNTS)
+
+
+def test_spectra_of_one_file_name_are_named_with_their_folders(tmp_path: Path) -> None:
+    for folder in ("obs1", "obs2"):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder / "src.pi", spectrum())
+        write(tmp_path / folder / "small.rmf", *rmf(np.eye(CHANNELS)))
+    grid = Grid(np.arange(1.0, CHANNELS + 2), "keV")
+    paths = [tmp_path / folder / "src.pi" for folder in ("obs1", "obs2")]
+    loaded = load_spectra(paths, grid=grid)
+    assert loaded.spectra is not None
+    assert list(loaded.spectra.ids) == ["obs1-src", "obs2-src"]

@@ -205,3 +205,25 @@ def test_an_observed_matrix_agrees_with_its_file_row_by_row(shared_data: Path) -
                 ]
                 start += count
             np.testing.assert_array_equal(matrix[row], expected)
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("eV", 1e3), ("keV", 1.0), ("KEV", 1.0), ("", 1.0)])
+def test_energies_of_channels_are_in_the_unit_of_their_columns(
+    tmp_path: Path, unit: str, factor: float
+) -> None:
+    plain, _ = read_channels(write(tmp_path / "k.rmf", *rmf(blurred())))
+    matrix, bounds = rmf(blurred())
+    for i, name in enumerate(bounds.columns.names, 1):
+        if name in ("E_MIN", "E_MAX"):
+            bounds.data[name] *= factor
+            bounds.header[f"TUNIT{i}"] = unit
+    channels, _ = read_channels(write(tmp_path / "e.rmf", matrix, bounds))
+    np.testing.assert_allclose(channels.edges, plain.edges, rtol=1e-6)
+
+
+def test_channels_in_another_unit_than_of_energy_are_refused(tmp_path: Path) -> None:
+    matrix, bounds = rmf(blurred())
+    number = bounds.columns.names.index("E_MIN") + 1
+    bounds.header[f"TUNIT{number}"] = "Angstrom"
+    with pytest.raises(DataError, match=r"column E_MIN has a wrong unit.*an energy"):
+        read_channels(write(tmp_path / "a.rmf", matrix, bounds))

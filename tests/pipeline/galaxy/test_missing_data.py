@@ -53,11 +53,13 @@ def write_cube(path, flux, error, quality):
 def run(tmp_path):
     """Runs a cube; returns the rows of its galaxy, clusters and spaxels."""
 
-    def run_cube(name, flux, error, quality=None):
+    def run_cube(name, flux, error, quality=None, position=()):
         quality = np.zeros(SHAPE, "u4") if quality is None else quality
         path = write_cube(tmp_path / f"{name}_s3d.fits", flux, error, quality)
         settings = build_settings({"cut": {"criterion": "fixed", "k": 2}})
-        receipt = GalaxyRunner(Target(name, (path,), REDSHIFT), settings, tmp_path).result()
+        receipt = GalaxyRunner(
+            Target(name, (path,), REDSHIFT, *position), settings, tmp_path
+        ).result()
         tables = (read_part_table(receipt, name) for name in ("galaxies", "clusters", "spaxels"))
         galaxy, clusters, spaxels = (table.to_pandas() for table in tables)
         return galaxy.iloc[0], clusters, spaxels
@@ -110,3 +112,29 @@ def test_a_clean_cube_has_no_impossible_voxels(run):
     assert galaxy["n_impossible"] == 0
     assert not galaxy["flags"] & GalaxyFlag.IMPOSSIBLE_VOXELS
     assert not (spaxels["flags"] & int(SpaxelFlag.IMPOSSIBLE_VOXELS)).any()
+
+
+@pytest.mark.parametrize(
+    ("position", "published", "replaced"),
+    [
+        ((), (150.0, 2.0), False),  # that of the header
+        ((150.0001, 2.0001), (150.0001, 2.0001), False),
+        ((150.1, 2.0), (150.0, 2.0), True),
+        ((0.0, 0.0), (150.0, 2.0), True),
+        ((999.0, 2.0), (150.0, 2.0), True),
+    ],
+)
+def test_a_position_that_is_not_on_the_cube_is_not_published(run, position, published, replaced):
+    galaxy, _, spaxels = run("galaxy", *two_sources()[:2], position=position)
+    assert (galaxy["ra"], galaxy["dec"]) == pytest.approx(published)
+    assert bool(galaxy["flags"] & GalaxyFlag.POSITION_REPLACED) is replaced
+    assert spaxels["ra"].min() < galaxy["ra"] < spaxels["ra"].max()
+
+
+@pytest.mark.parametrize(
+    ("factor", "doubtful"), [(1.0, False), (0.05, False), (1e-3, True), (1e3, True), (-1.0, True)]
+)
+def test_errors_that_cannot_be_errors_are_flagged(run, factor, doubtful):
+    flux, error, _ = two_sources()
+    galaxy, _, _ = run("galaxy", flux, (factor * error).astype("f4"))
+    assert bool(galaxy["flags"] & GalaxyFlag.ERRORS_DOUBTFUL) is doubtful

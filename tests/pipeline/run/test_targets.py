@@ -3,6 +3,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from astropy.table import MaskedColumn, Table
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,12 +65,12 @@ def test_written_targets_are_read_back(tmp_path_factory, targets):
         ("galaxy,files\nNGC 1,a.fits\nNGC 1,b.fits\n", "named twice"),
         ("galaxy,files\nNGC 1,;\n", r"targets\.csv: galaxy NGC 1 has no files.*column files"),
         (
-            "galaxy,files,redshift\nNGC 1,a.fits,0.01\nNGC 2,b.fits,n/a\n",
-            r"targets\.csv: redshift of galaxy NGC 2 is not a number.*found 'n/a'",
+            "galaxy,files,redshift\nNGC 1,a.fits,0.01\nNGC 2,b.fits,zero\n",
+            r"targets\.csv: line 3: redshift of galaxy NGC 2 is not a number.*found 'zero'",
         ),
         (
-            "galaxy,files,ra,dec\nNGC 1,a.fits,12h30m,5.0\n",
-            r"targets\.csv: ra of galaxy NGC 1 is not a number.*found '12h30m'",
+            "galaxy,files,ra,dec\nNGC 1,a.fits,12parsec,5.0\n",
+            r"targets\.csv: line 2: ra of galaxy NGC 1 is not a number.*found '12parsec'",
         ),
     ],
 )
@@ -111,3 +112,137 @@ def test_cubes_of_one_name_in_two_folders_stay_apart(tmp_path):
 def test_an_unreadable_cube_is_left_for_the_run_to_quarantine(tmp_path):
     (target,) = targets_from_cubes([tmp_path / "absent.fits"], merge_bands=True)
     assert target.galaxy == "absent"
+
+
+def read(tmp_path, text, name="targets.csv", encoding="utf-8"):
+    table = tmp_path / name
+    table.write_text(text, encoding=encoding)
+    return read_targets(table)
+
+
+@pytest.mark.parametrize("name", ["0006821", "1E5", "1.10", "7443.10", "+5", "007", "NaN-3"])
+def test_names_stay_text(tmp_path, name):
+    (target,) = read(tmp_path, f"galaxy,files,redshift\n{name},a.fits,0.01\n")
+    assert target.galaxy == name
+
+
+def test_names_of_files_stay_text(tmp_path):
+    (target,) = read(tmp_path, "galaxy,files\nNGC 1,0012\n")
+    assert target.files == (tmp_path / "0012",)
+
+
+@pytest.mark.parametrize("cell", ["", "-", "--", "N/A", "n/a", "nan", "null", " "])
+def test_what_stands_for_unknown_is_unknown(tmp_path, cell):
+    (target,) = read(tmp_path, f"galaxy,files,redshift,ra,dec\nNGC 1,a.fits,{cell},{cell},{cell}\n")
+    assert math.isnan(target.redshift)
+    assert math.isnan(target.ra_deg)
+    assert math.isnan(target.dec_deg)
+
+
+@pytest.mark.parametrize(
+    ("ra", "dec"),
+    [
+        ("150.0", "2.0"),
+        ("10:00:00.0", "+02:00:00"),
+        ("10 00 00", "02 00 00.0"),
+        ("10h00m00s", "2d00m00s"),
+    ],
+)
+def test_positions_may_be_sexagesimal(tmp_path, ra, dec):
+    (target,) = read(tmp_path, f"galaxy,files,ra,dec\nNGC 1,a.fits,{ra},{dec}\n")
+    assert (target.ra_deg, target.dec_deg) == pytest.approx((150.0, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("redshift", "words"),
+    [
+        ("4891", r"cannot be; expected -0.01 to 20; found 4891.*km/s, the redshift is 0.016314"),
+        ("-1500", r"cannot be.*km/s, the redshift is -0.0050034"),
+        ("-0.5", "cannot be.*Leave it empty"),
+        ("inf", "cannot be.*found inf"),
+        ("1e300", "cannot be"),
+    ],
+)
+def test_redshifts_that_cannot_be_are_refused_with_the_reason(tmp_path, redshift, words):
+    with pytest.raises(
+        ConfigError, match=rf"targets\.csv: line 2: redshift of galaxy NGC 1 {words}"
+    ):
+        read(tmp_path, f"galaxy,files,redshift\nNGC 1,a.fits,{redshift}\n")
+
+
+@pytest.mark.parametrize("redshift", ["-0.001", "0", "14.3"])
+def test_redshifts_from_andromeda_to_the_farthest_are_read(tmp_path, redshift):
+    (target,) = read(tmp_path, f"galaxy,files,redshift\nNGC 1,a.fits,{redshift}\n")
+    assert target.redshift == float(redshift)
+
+
+def test_a_velocity_given_as_redshift_on_the_command_line_is_refused():
+    with pytest.raises(ConfigError, match=r"--redshift cannot be.*the redshift is 0.0163"):
+        targets_from_cubes(["a.fits"], redshift=4891)
+
+
+def test_units_of_an_ecsv_table_are_honoured(tmp_path):
+    table = Table({"galaxy": ["007"], "files": ["a.fits"], "redshift": [2997.92458]})
+    table["ra"], table["dec"] = [10.0], [7200.0]
+    table["redshift"].unit, table["ra"].unit, table["dec"].unit = "km/s", "hourangle", "arcsec"
+    table.write(tmp_path / "targets.ecsv")
+    (target,) = read_targets(tmp_path / "targets.ecsv")
+    assert target.galaxy == "007"
+    assert target.redshift == pytest.approx(0.01)
+    assert (target.ra_deg, target.dec_deg) == pytest.approx((150.0, 2.0))
+
+
+def test_masked_cells_of_an_ecsv_table_are_unknown(tmp_path):
+    table = Table({"galaxy": ["a", "b"], "files": ["a.fits", "b.fits"]}, masked=True)
+    table["redshift"] = MaskedColumn([0.01, 0.02], mask=[False, True])
+    table.write(tmp_path / "targets.ecsv")
+    first, second = read_targets(tmp_path / "targets.ecsv")
+    assert first.redshift == 0.01
+    assert math.isnan(second.redshift)
+
+
+def test_a_redshift_in_another_unit_is_refused(tmp_path):
+    table = Table({"galaxy": ["a"], "files": ["a.fits"], "redshift": [3.0]})
+    table["redshift"].unit = "Mpc"
+    table.write(tmp_path / "targets.ecsv")
+    with pytest.raises(ConfigError, match="wrong unit; expected none, or km/s; found Mpc"):
+        read_targets(tmp_path / "targets.ecsv")
+
+
+WRITTEN = {
+    "byte order mark": "\ufeffgalaxy,files,redshift\nNGC 1,a.fits,0.01\n",
+    "remarks": "# my sample\n\ngalaxy,files,redshift\n# the first\nNGC 1,a.fits,0.01\n",
+    "names after #": "# galaxy,files,redshift\nNGC 1,a.fits,0.01\n",
+    "spaces": "galaxy, files , redshift\nNGC 1 , a.fits, 0.01\n",
+    "semicolons, decimal commas": "galaxy;files;redshift\nNGC 1;a.fits;0,01\n",
+    "tabs": "galaxy\tfiles\tredshift\nNGC 1\ta.fits\t0.01\n",
+    "capitals": "Galaxy,Files,Redshift\nNGC 1,a.fits,0.01\n",
+    "lines of Windows": "galaxy,files,redshift\r\nNGC 1,a.fits,0.01\r\n",
+    "quotes": 'galaxy,files,redshift\n"NGC 1","a.fits","0.01"\n',
+    "an own column": "galaxy,files,redshift,class\nNGC 1,a.fits,0.01,Sy 2\n",
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_tables_as_programs_write_them(tmp_path, name):
+    assert read(tmp_path, WRITTEN[name]) == [Target("NGC 1", (tmp_path / "a.fits",), 0.01)]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "galaxy,files,redshift\nNGC 1,a.fits\n",
+            r"line 2 .* number of cells.*expected 3.*found 2",
+        ),
+        ("galaxy,files\nNGC 1,a.fits,0.01\n", "line 2 .* number of cells"),
+        ("galaxy,files,files\nNGC 1,a.fits,b.fits\n", "two columns 'files'"),
+        ("galaxy,files,redshfit\nNGC 1,a.fits,0.1\n", "'redshfit'.*Name it 'redshift'"),
+        ("galaxy,files,z\nNGC 1,a.fits,0.1\n", "'z'.*Name it 'redshift'"),
+        ("galaxy,files\n ,a.fits\n", "line 2 .* has no name of a galaxy"),
+        ("", "no column 'galaxy'.*found nothing"),
+    ],
+)
+def test_tables_that_cannot_be_meant_so_are_refused_with_the_row(tmp_path, text, words):
+    with pytest.raises(ConfigError, match=rf"targets\.csv: .*{words}"):
+        read(tmp_path, text)

@@ -1,0 +1,97 @@
+"""Holds wavelengths against the range of their instrument: wrong units show here.
+
+A cube whose axis was misread has no line in it, and a run over it would say nothing but that.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalogs.errors import CatalogError
+from catalogs.reference import packaged_reference
+from survey.cubes.axes.conversion import SpectralValues
+from survey.errors import DataError
+
+ANY_INSTRUMENT_UM = (0.09, 1000.0)
+"""Wavelengths that a cube of stars and gas may have, from the Lyman limit to the submillimetre."""
+
+MARGIN = 2.0
+"""An instrument may reach this factor beyond its listed range: by its modes."""
+
+_USUAL_UM = (0.3, 40.0)
+_SUSPECTS = (
+    *("Angstrom", "nm", "um", "m", "log10(Angstrom)", "ln(Angstrom)"),
+    *("Hz", "GHz", "THz", "cm-1", "eV", "log10(um)", "log10(m)", "mm"),
+)
+
+
+def possible_range_um(instrument: str) -> tuple[float, float]:
+    """Shortest and longest wavelength that a cube of an instrument can have."""
+    listed = packaged_reference().instruments.get(instrument)
+    if listed is None:
+        return ANY_INSTRUMENT_UM
+    ends = [end for segment in listed.segments for end in segment.range_um]
+    return min(ends) / MARGIN, max(ends) * MARGIN
+
+
+def check_possible(
+    wavelength_um: NDArray[np.float64],
+    instrument: str,
+    *,
+    numbers: NDArray[np.float64] | None = None,
+    unit: str = "um",
+    file: str | Path,
+) -> None:
+    """Check that wavelengths are some that the instrument can have.
+
+    Parameters
+    ----------
+    wavelength_um : ndarray, shape (wavelength,)
+        Vacuum, observed frame.
+    instrument : str
+        As in the table of instruments; of one that is not listed, the range is wide.
+    numbers, unit : ndarray, str, optional
+        The axis as in the file, and the unit it was read in; to name the unit that would fit.
+    file : str or Path
+        For messages.
+
+    Raises
+    ------
+    DataError
+        If a wavelength is out of the range.
+    """
+    low, high = possible_range_um(instrument)
+    with np.errstate(invalid="ignore"):
+        inside = (wavelength_um >= low) & (wavelength_um <= high)
+    if inside.all():
+        return
+    numbers = wavelength_um if numbers is None else np.asarray(numbers, dtype=np.float64)
+    usual = (low, high) if instrument in packaged_reference().instruments else _USUAL_UM
+    suspects = [name for name in _SUSPECTS if _fits(numbers, name, usual)]
+    if not suspects:
+        hint = "Look at CRVAL, CDELT, CRPIX and CUNIT of the spectral axis"
+    else:
+        hint = (
+            f"The numbers of the axis, {numbers[0]:.6g} to {numbers[-1]:.6g}, were read in "
+            f"{unit or 'no unit'}; they would fit in {' or '.join(suspects[:2])}. If so, set "
+            f'reader = "generic" and wavelength_unit = "{suspects[0]}" in [read.generic]'
+        )
+    raise DataError(
+        f"the wavelengths cannot be those of {instrument or 'a cube'}",
+        file=file,
+        expected=f"{low:g} to {high:g} micron",
+        found=f"{wavelength_um.min():.6g} to {wavelength_um.max():.6g} micron",
+        advice=hint,
+    )
+
+
+def _fits(numbers: NDArray[np.float64], unit: str, usual_um: tuple[float, float]) -> bool:
+    try:
+        found = SpectralValues(numbers, unit).vacuum_um(file="")
+    except (DataError, CatalogError):
+        return False
+    with np.errstate(invalid="ignore"):
+        return bool(((found >= usual_um[0]) & (found <= usual_um[1])).all())

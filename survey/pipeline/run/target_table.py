@@ -1,0 +1,238 @@
+"""Reads targets tables as text, so that names stay what they are and errors name the row.
+
+Tables of commas (also of semicolons or tabs) are read here: a reader that guesses types would make
+6821 of the name 0006821. Other tables (ECSV, VOTable, FITS) have types and units of their own.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy import units as u
+from astropy.table import Table
+
+from survey.cubes.wcs import angle_deg
+from survey.errors import ConfigError
+from survey.spectra.constants import LIGHT_KM_S
+from survey.spectra.redshift import REDSHIFT_RANGE, suspected_meaning
+
+REQUIRED_COLUMNS = ("galaxy", "files")
+OPTIONAL_COLUMNS = ("redshift", "ra", "dec")
+COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
+
+_TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".dat")
+_UNKNOWN = {"", "-", "--", "---", "n/a", "na", "nan", "none", "null", "...", "?"}
+_OTHER_NAMES = {"z": "redshift", "name": "galaxy", "target": "galaxy", "object": "galaxy"} | {
+    "file": "files", "cube": "files", "cubes": "files", "de": "dec", "decl": "dec"
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TargetRow:
+    """One row of a targets table.
+
+    Attributes
+    ----------
+    cells : mapping
+        Values by the names of their columns.
+    units : mapping
+        Units of the columns that have one.
+    where : str
+        As "line 3", for messages.
+    file : Path
+    decimal_comma : bool
+        Whether a comma in a number is a decimal point.
+    """
+
+    cells: Mapping[str, Any]
+    units: Mapping[str, u.UnitBase]
+    where: str
+    file: Path
+    decimal_comma: bool = False
+
+    def text(self, column: str) -> str:
+        """A cell as text, "" if it is blank or masked."""
+        value = self.cells.get(column)
+        if value is None or value is np.ma.masked:
+            return ""
+        return (value.decode() if isinstance(value, bytes) else str(value)).strip()
+
+    def redshift(self) -> float:
+        """The redshift, NaN if it is unknown; of a column in km/s, velocity over that of light.
+
+        Raises
+        ------
+        ConfigError
+            If it is no number, or none that a galaxy can have.
+        """
+        text = self._known("redshift")
+        value = math.nan if text is None else self._number("redshift", text)
+        unit = self.units.get("redshift", u.dimensionless_unscaled)
+        if unit.is_equivalent(u.km / u.s):
+            value *= unit.to(u.km / u.s) / LIGHT_KM_S
+        elif unit.is_equivalent(u.dimensionless_unscaled):
+            value *= unit.to(u.dimensionless_unscaled)
+        else:
+            raise self._error("the column redshift has a wrong unit", "none, or km/s", str(unit))
+        meaning = suspected_meaning(value)
+        if meaning is not None:
+            raise self._error(
+                f"redshift of galaxy {self.text('galaxy')} cannot be", REDSHIFT_RANGE,
+                f"{value:g}", meaning,
+            )  # fmt: skip
+        return value
+
+    def angle(self, column: str) -> float:
+        """`ra` or `dec` in degrees, NaN if unknown; numbers or sexagesimal text (ra in hours).
+
+        Raises
+        ------
+        ConfigError
+            If it is no angle.
+        """
+        text = self._known(column)
+        if text is None:
+            return math.nan
+        unit = self.units.get(column, u.deg)
+        if not unit.is_equivalent(u.deg):
+            raise self._error(f"the column {column} has a wrong unit", "an angle", str(unit))
+        try:
+            return float(self._number(column, text) * unit.to(u.deg))
+        except ConfigError:
+            degrees = angle_deg(text, is_ra=column == "ra")
+            if math.isnan(degrees):
+                raise
+            return degrees
+
+    def _known(self, column: str) -> str | None:
+        text = self.text(column)
+        return None if text.lower() in _UNKNOWN else text
+
+    def _number(self, column: str, text: str) -> float:
+        try:
+            return float(text.replace(",", ".") if self.decimal_comma else text)
+        except ValueError:
+            raise self._error(
+                f"{column} of galaxy {self.text('galaxy')} is not a number",
+                "a number, or an empty cell if it is unknown",
+                repr(text),
+            ) from None
+
+    def _error(
+        self, message: str, expected: str, found: str, advice: str | None = None
+    ) -> ConfigError:
+        return ConfigError(
+            f"{self.where}: {message}",
+            file=self.file,
+            expected=expected,
+            found=found,
+            advice=advice,
+        )
+
+
+def read_rows(path: Path) -> list[TargetRow]:
+    """The rows of a targets table: text, or anything else astropy recognises by its name.
+
+    Raises
+    ------
+    ConfigError
+        If the table cannot be read, a column is missing, named twice or misspelt, or a row of
+        text has too few or too many cells.
+    """
+    try:
+        if path.suffix.lower() in _TEXT_SUFFIXES:
+            text = path.read_text(encoding="utf-8-sig")
+            if not text.startswith("# %ECSV"):
+                return _of_text(text, path)
+        return _of_table(Table.read(path), path)
+    except ConfigError:
+        raise
+    except Exception as error:  # astropy raises errors of many unrelated classes
+        raise ConfigError(f"cannot read the targets table ({error})", file=path) from None
+
+
+def _of_table(table: Table, path: Path) -> list[TargetRow]:
+    names = _checked_names(table.colnames, path)
+    columns = dict(zip(names, table.itercols(), strict=True))
+    units = {name: u.Unit(column.unit) for name, column in columns.items() if column.unit}
+    return [
+        TargetRow(
+            {name: column[i] for name, column in columns.items()}, units, f"row {i + 1}", path
+        )
+        for i in range(len(table))
+    ]
+
+
+def _of_text(text: str, path: Path) -> list[TargetRow]:
+    lines = text.splitlines()
+    first = next((i for i, line in enumerate(lines) if _is_header(line)), len(lines))
+    header = lines[first].lstrip("# ") if first < len(lines) else ""
+    delimiter = next((mark for mark in ",;\t" if mark in header), ",")
+    reader = csv.reader([header, *lines[first + 1 :]], delimiter=delimiter, skipinitialspace=True)
+    names: list[str] | None = None
+    rows = []
+    for cells in reader:
+        where = f"line {first + reader.line_num}"
+        if names is None:
+            names = _checked_names(cells, path)
+        elif any(cell.strip() for cell in cells) and not cells[0].startswith("#"):
+            if len(cells) != len(names):
+                raise ConfigError(
+                    f"{where} of the targets table has another number of cells than the first line",
+                    file=path,
+                    expected=f"{len(names)}: {', '.join(names)}",
+                    found=f"{len(cells)}: {delimiter.join(cells)}",
+                )
+            row = dict(zip(names, cells, strict=True))
+            rows.append(TargetRow(row, {}, where, path, decimal_comma=delimiter != ","))
+    return rows if names is not None else _of_nothing(path)
+
+
+def _is_header(line: str) -> bool:
+    """Whether a line is the first that is not blank or a remark, or the names after a "#"."""
+    bare = line.strip()
+    return bool(bare) and (
+        not bare.startswith("#") or bare.lower().lstrip("# ").startswith("galaxy")
+    )
+
+
+def _of_nothing(path: Path) -> list[TargetRow]:
+    _checked_names([], path)
+    return []
+
+
+def _checked_names(given: Sequence[str], path: Path) -> list[str]:
+    names = [name.strip() for name in given]
+    names = [name.lower() if name.lower() in COLUMNS else name for name in names]
+    twice = [name for name, count in Counter(names).items() if count > 1 and name in COLUMNS]
+    if twice:
+        raise ConfigError(f"the targets table has two columns {twice[0]!r}", file=path)
+    missing = [column for column in COLUMNS if column not in names]
+    for name in names:
+        near = get_close_matches(name.lower(), missing, n=1, cutoff=0.75)
+        meant = near[0] if near else _OTHER_NAMES.get(name.lower())
+        if name not in COLUMNS and meant in missing:
+            raise ConfigError(
+                f"the targets table has an unknown column {name!r}",
+                file=path,
+                expected=", ".join(COLUMNS),
+                found=", ".join(names),
+                advice=f"Name it {meant!r}, if that is meant",
+            )
+    for column in REQUIRED_COLUMNS:
+        if column not in names:
+            raise ConfigError(
+                f"the targets table has no column {column!r}",
+                file=path,
+                expected=", ".join(COLUMNS),
+                found=", ".join(names) or "nothing",
+            )
+    return names
