@@ -25,6 +25,7 @@ MAX_SNR = 100.0
 _ROUNDS = 3
 _SAMPLE = 1500
 _BLOCK_SAMPLES = 2**22
+_DOUBLE_SAMPLES = 2**20
 
 
 @dataclass(frozen=True)
@@ -206,12 +207,26 @@ def _best_starts(
     max_shift: int,
 ) -> NDArray[np.intp]:
     """Where every spectrum is nearest to the subspace: |x - m|^2 less its part inside."""
-    size, count = len(mean), 2 * max_shift + 1
-    spectra = spectra.astype(np.float64)
     basis = np.concatenate([mean[None], components]).astype(np.float64)
-    # |x|^2 of every window by running sums; the rest are products with a few spectra.
-    squares = np.cumsum(np.square(spectra), axis=1)
-    squares = np.concatenate([np.zeros((len(spectra), 1)), squares], axis=1)
+    # Of equally good shifts the smallest.
+    order = np.argsort(np.abs(np.arange(-max_shift, max_shift + 1)), kind="stable")
+    starts = np.empty(len(spectra), np.intp)
+    for block in row_blocks(spectra.shape, _DOUBLE_SAMPLES):
+        error = _squared_distances(spectra[block].astype(np.float64), basis, 2 * max_shift + 1)
+        starts[block] = order[np.argmin(error[order], axis=0)]
+    return starts
+
+
+def _squared_distances(
+    spectra: NDArray[np.float64], basis: NDArray[np.float64], count: int
+) -> NDArray[np.float64]:
+    """Squared distances (count, n) to the subspace from each start, less what is constant.
+
+    |x|^2 of every window is a difference of running sums; the rest are products with a few spectra.
+    """
+    size = basis.shape[1]
+    squares = np.zeros((len(spectra), spectra.shape[1] + 1))
+    np.cumsum(np.square(spectra), axis=1, out=squares[:, 1:])
     energy = squares[:, size : size + count] - squares[:, :count]
     inside = basis[1:] @ basis[0]
     error = np.empty((count, len(spectra)))
@@ -219,6 +234,4 @@ def _best_starts(
         products = spectra[:, start : start + size] @ basis.T
         error[start] = energy[:, start] - 2.0 * products[:, 0]
         error[start] -= np.square(products[:, 1:] - inside).sum(axis=1)
-    # Of equally good shifts the smallest.
-    order = np.argsort(np.abs(np.arange(-max_shift, max_shift + 1)), kind="stable")
-    return order[np.argmin(error[order], axis=0)]
+    return error

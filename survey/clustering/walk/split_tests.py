@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from survey.clustering.walk.aligned import MeanSpectrum
-from survey.spectra.noise import local_noise
+from survey.spectra.noise import spectral_noise
 
 Reason = Literal["", "S/N", "shape", "colour", "dispersion", "limit"]
 """The test that a difference fails, or the limit of the number of clusters; empty if none."""
@@ -171,7 +171,7 @@ def _noise_of_difference(
     is also measured on the difference, in which what both have in common is gone.
     """
     expected = (first.noise_energy + second.noise_energy) * share
-    measured = float(np.square(local_noise(difference[None])).sum())
+    measured = len(difference) * float(spectral_noise(difference[None])[0]) ** 2
     excess = np.sqrt(measured / max(expected, _TINY)) / USUAL_EXCESS
     return (expected * excess**2, float(excess)) if excess > 1.0 else (expected, 1.0)
 
