@@ -46,7 +46,7 @@ _FLUX_TYPES = (
 )
 
 
-def parse_unit(text: str, *, file: str | Path, what: str) -> u.UnitBase:
+def parse_unit(text: object, *, file: str | Path, what: str) -> u.UnitBase:
     """The unit written in a header.
 
     Raises
@@ -54,6 +54,7 @@ def parse_unit(text: str, *, file: str | Path, what: str) -> u.UnitBase:
     DataError
         If the text is empty or no unit; `what` says what it should have been the unit of.
     """
+    text = "" if text is None else str(text)  # a card may be blank, or hold a number
     spelled = text
     for pattern, name in _SPELLINGS.items():
         spelled = re.sub(pattern, name, spelled)

@@ -63,7 +63,7 @@ def celestial_header(header: fits.Header, *, file: str | Path) -> str:
             if not isinstance(wcs.pixel_to_world(0, 0), SkyCoord):
                 raise ValueError(f"unknown reference frame {wcs.wcs.radesys!r}")
             return header_text(_longitude_first(wcs.to_header(), wcs.wcs.lng))
-    except ValueError as error:
+    except (ValueError, TypeError, AttributeError) as error:  # also of cards that hold numbers
         raise DataError(f"the celestial coordinates are not valid ({error})", file=file) from error
 
 
