@@ -1,1 +1,1 @@
-"""Classes of the clusters: labels from regions, spreading, forests, Monte Carlo, diagrams."""
+"""Classes of the clusters: labels from regions, methods of classification, draws, diagrams."""

@@ -1,1 +1,1 @@
-"""Spectra as plain arrays: grids, masks, noise, normalisation. No files, no Dask."""
+"""Spectra as plain arrays: grid, masks, impossible voxels, noise, normalisation. Knows no files."""
