@@ -93,7 +93,11 @@ def run(
 
 
 def execute(plan: RunPlan, *, quiet: bool) -> RunOutcome:
-    """Run a plan, with progress bars, and write the page with its figures."""
+    """Run a plan, with progress bars, and write the page with its figures.
+
+    Cluster, survey, classification and page are put in order here, since no package below may
+    import all four.
+    """
     from survey.engine.cluster import LazyCluster
     from survey.pipeline.classification.run import run_and_classify
     from survey.pipeline.galaxy.task import GalaxyReport
