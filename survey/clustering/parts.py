@@ -10,16 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 from scipy.ndimage import label as label_connected
 
-from survey.spectra.blocks import Rows, row_blocks
-from survey.spectra.noise import spectral_noise
+from survey.clustering.profiles import stacked_snr
+from survey.spectra.blocks import Rows
 
 _TOUCHING = np.ones((3, 3), dtype=bool)
-_READ_SAMPLES = 2**24
-_SUM_SAMPLES = 2**23
-"""Samples of mean spectra that are in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +93,7 @@ def cluster_parts(
         centroid_y=np.bincount(row_of_spaxel, y) / count,
         centroid_x=np.bincount(row_of_spaxel, x) / count,
         light_fraction=light / np.where(of_cluster > 0, of_cluster, np.nan),
-        continuum_snr=_continuum_snr(flux, row_of_spaxel, count),
+        continuum_snr=stacked_snr(flux, row_of_spaxel + 1),
         touches_edge=np.bincount(row_of_spaxel, at_edge) > 0,
     )
 
@@ -117,26 +113,3 @@ def _connected(
         piece[members] = n_piece + found[row[members], column[members]] - 1
         n_piece += n_found
     return piece, n_piece
-
-
-def _continuum_snr(
-    flux: Rows, part: NDArray[np.intp], count: NDArray[np.intp]
-) -> NDArray[np.float64]:
-    """(m,) of the mean spectra; a bounded number of them is in memory at a time."""
-    n_sample = flux.shape[1]
-    snr = np.empty(len(count))
-    for group in row_blocks((len(count), n_sample), _SUM_SAMPLES):
-        size = group.stop - group.start
-        total = np.zeros((size, n_sample))
-        for rows in row_blocks(flux.shape, _READ_SAMPLES):
-            members = np.flatnonzero((part[rows] >= group.start) & (part[rows] < group.stop))
-            if not len(members):
-                continue
-            place = part[rows][members] - group.start
-            shape = (size, rows.stop - rows.start)
-            belongs = sparse.csr_array((np.ones(len(members)), (place, members)), shape=shape)
-            total += belongs @ flux[rows]
-        mean = total / count[group, None]
-        noise = np.maximum(spectral_noise(mean), np.finfo(np.float64).tiny)
-        snr[group] = np.median(mean, axis=1) / noise
-    return snr

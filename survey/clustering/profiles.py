@@ -35,6 +35,7 @@ MIN_LIGHT = 0.5
 
 _BLOCK_SAMPLES = 2**21
 _READ_SAMPLES = 2**24
+_SUM_SAMPLES = 2**23
 _MIN_MEMBERS = 8
 
 
@@ -244,16 +245,27 @@ def shifts_to_medoids(
 
 
 def stacked_snr(flux: Rows, labels: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Continuum S/N (k,) of one sample of the mean spectrum of every cluster 1..k.
+    """Continuum S/N (k,) of one sample of the mean spectrum of every group 1..k.
 
-    Cheap, for trying many partitions: the spaxels are not aligned.
+    Cheap, for trying many partitions: the spaxels are not aligned. A bounded number of mean spectra
+    is in memory at a time.
     """
-    k = int(labels.max())
-    membership = (labels == np.arange(1, k + 1)[:, None]).astype(flux.dtype)
-    total = sum(membership[:, rows] @ flux[rows] for rows in row_blocks(flux.shape, _READ_SAMPLES))
-    stacked = total / membership.sum(axis=1, keepdims=True)
-    noise = spectral_noise(stacked)
-    return np.median(stacked, axis=1) / np.maximum(noise, np.finfo(np.float64).tiny)
+    count = np.bincount(labels)[1:]
+    snr = np.empty(len(count))
+    for group in row_blocks((len(count), flux.shape[1]), _SUM_SAMPLES):
+        total = np.zeros((group.stop - group.start, flux.shape[1]))
+        for rows in row_blocks(flux.shape, _READ_SAMPLES):
+            place = labels[rows] - 1 - group.start
+            members = np.flatnonzero((place >= 0) & (place < len(total)))
+            if not len(members):
+                continue
+            shape = (len(total), rows.stop - rows.start)
+            belongs = sparse.csr_array((np.ones(len(members)), (place[members], members)), shape)
+            total += belongs @ flux[rows]
+        mean = total / count[group, None]
+        noise = np.maximum(spectral_noise(mean), np.finfo(np.float64).tiny)
+        snr[group] = np.median(mean, axis=1) / noise
+    return snr
 
 
 def _wavelength_blocks(n: int, size: int, margin: int) -> Iterator[tuple[slice, slice]]:

@@ -69,6 +69,6 @@ def test_of_equal_parts_the_brighter_comes_first(image):
 
 def test_parts_in_blocks_of_rows_and_of_parts_are_the_same(image, monkeypatch):
     whole = cluster_parts(*image)
-    monkeypatch.setattr("survey.clustering.parts._READ_SAMPLES", 5 * 400)
-    monkeypatch.setattr("survey.clustering.parts._SUM_SAMPLES", 2 * 400)
+    monkeypatch.setattr("survey.clustering.profiles._READ_SAMPLES", 5 * 400)
+    monkeypatch.setattr("survey.clustering.profiles._SUM_SAMPLES", 2 * 400)
     assert cluster_parts(*image).continuum_snr == pytest.approx(whole.continuum_snr, rel=1e-9)
