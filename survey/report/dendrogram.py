@@ -12,6 +12,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import dendrogram
@@ -35,6 +36,7 @@ def draw_tree(
     tree: NDArray[np.float64],
     labels: NDArray[np.integer],
     cut: Mapping[str, Any],
+    splits: pd.DataFrame,
     path: Path,
     *,
     stamp: str = "",
@@ -50,8 +52,10 @@ def draw_tree(
     labels : (n,) array of int
         The cluster of every leaf, from 1; its branch has that cluster's colour.
     cut : mapping
-        `k`, `criterion`, `runner_up`, `curve` (of every index its values by k, with the ks under
-        "k"), and after a walk `decisions`.
+        `k`, `criterion`, `runner_up`, and `curve`: of every index its values by k, with the ks
+        under "k".
+    splits : DataFrame
+        Rows of the table of that name, which has some after a walk.
     path : Path
         The file to write.
     stamp : str
@@ -60,78 +64,68 @@ def draw_tree(
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(12, 4.2), width_ratios=(1.6, 1), layout="constrained"
     )
-    decisions = cut.get("decisions")
-    _draw_dendrogram(left, tree, labels, cut["k"], decisions)
-    if decisions is None:
-        _draw_criterion(right, cut)
+    is_walk = cut["criterion"] == "walk"
+    colors = branch_colors(tree, labels, purity=WALK_PURITY if is_walk else 1.0)
+    drawn = _draw_dendrogram(left, tree, colors)
+    if is_walk:
+        _mark_splits(left, drawn, splits)
+        _list_decisions(right, splits)
     else:
-        _list_decisions(right, decisions)
+        level = _cut_level(tree[:, 2], cut["k"])
+        left.axhline(level, color="black", linestyle="--", linewidth=0.9)
+        _draw_criterion(right, cut)
     figure.suptitle(f"{name}   k = {cut['k']}   criterion: {cut['criterion']}", fontsize=11)
     figure.savefig(path, dpi=130, metadata={"Source": stamp})
     plt.close(figure)
 
 
 def _draw_dendrogram(
-    axes: Axes,
-    tree: NDArray[np.float64],
-    labels: NDArray[np.integer],
-    k: int,
-    decisions: Sequence[Mapping[str, Any]] | None,
-) -> None:
-    colors = branch_colors(tree, labels, purity=1.0 if decisions is None else WALK_PURITY)
+    axes: Axes, tree: NDArray[np.float64], colors: Sequence[str]
+) -> Mapping[str, Any]:
+    """Draw the tree with a colour for every merge; returns what SciPy says of the drawing."""
     with plt.rc_context({"lines.linewidth": 0.8}):
-        drawn = dendrogram(
+        drawn: Mapping[str, Any] = dendrogram(
             tree,
             ax=axes,
             p=SHOWN_LEAVES,
             truncate_mode="lastp",
-            link_color_func=lambda node: colors[node - len(labels)],
+            link_color_func=lambda node: colors[node - len(tree) - 1],
             show_contracted=True,
             leaf_font_size=6,
             leaf_rotation=90,
         )
-    if decisions is None:
-        axes.axhline(_cut_level(tree[:, 2], k), color="black", linestyle="--", linewidth=0.9)
-    else:
-        _mark_splits(axes, drawn, decisions)
     axes.set_ylabel("linkage height")
     axes.set_xlabel("(spaxels below)")
+    return drawn
 
 
-def _mark_splits(
-    axes: Axes, drawn: Mapping[str, Any], decisions: Sequence[Mapping[str, Any]]
-) -> None:
+def _mark_splits(axes: Axes, drawn: Mapping[str, Any], splits: pd.DataFrame) -> None:
     """A sign on every split that was tested and is shown."""
     tops = {
-        round(link[1], 12): np.mean(x[1:3])
+        link[1]: float(np.mean(x[1:3]))
         for link, x in zip(drawn["dcoord"], drawn["icoord"], strict=True)
     }
+    shown = splits[(splits["step"] == "split") & splits["height"].isin(tops)]
     for accepted, (marker, color, name) in MARKERS.items():
-        heights = [
-            round(decision["height"], 12)
-            for decision in decisions
-            if decision["step"] == "split" and decision["accepted"] == accepted
-        ]
-        shown = [height for height in heights if height in tops]
+        heights = shown["height"][shown["accepted"] == accepted]
         axes.scatter(
-            [tops[height] for height in shown], shown, marker=marker, color=color, s=22,
+            heights.map(tops), heights, marker=marker, color=color, s=22,
             zorder=3, linewidths=1.2, label=f"split {name}",
         )  # fmt: skip
     axes.legend(fontsize=7, loc="upper left")
 
 
-def _list_decisions(axes: Axes, decisions: Sequence[Mapping[str, Any]]) -> None:
+def _list_decisions(axes: Axes, splits: pd.DataFrame) -> None:
     """The largest decisions in words: sizes of the two sides, difference, and what it means."""
     axes.axis("off")
-    largest = sorted(decisions, key=lambda decision: -min(decision["n"]))[:SHOWN_DECISIONS]
-    chosen = [decision for decision in decisions if decision in largest]
+    smaller = splits[["n_left", "n_right"]].min(axis=1)
+    chosen = splits.loc[smaller.nlargest(SHOWN_DECISIONS).index.sort_values()]
     lines = [
-        f"{'+' if decision['accepted'] else '-'} {decision['step']:5} "
-        f"{decision['n'][0]:>5} | {decision['n'][1]:<5} {100 * decision['difference']:4.1f}%  "
-        f"{decision['meaning']}"
-        for decision in chosen
+        f"{'+' if row['accepted'] else '-'} {row['step']:5} {row['n_left']:>5} | "
+        f"{row['n_right']:<5} {100 * row['shape']:4.1f}%  {row['meaning']}"
+        for row in chosen.to_dict("records")
     ]
-    head = f"decisions (the {len(lines)} largest of {len(decisions)}): spaxels, difference of shape"
+    head = f"decisions (the {len(lines)} largest of {len(splits)}): spaxels, difference of shape"
     axes.text(
         0.0, 1.0, "\n".join([head, *lines]), fontsize=6.2, family="monospace", va="top",
         transform=axes.transAxes,

@@ -58,7 +58,7 @@ def draw_galaxy_figures(root: Path, galaxy: str, key: str) -> None:
     vocabulary = vocabulary_of_run(root)
     tables = {
         name: read_part_table(measured, name, vocabulary).to_pandas()
-        for name in ("galaxies", "clusters", "spaxels", "spectra")
+        for name in ("galaxies", "clusters", "spaxels", "spectra", "splits")
     }
     map_path.parent.mkdir(parents=True, exist_ok=True)
     row = {str(name): value for name, value in tables["galaxies"].iloc[0].items()}
@@ -69,7 +69,7 @@ def draw_galaxy_figures(root: Path, galaxy: str, key: str) -> None:
     cut = json.loads((profiled.path / "cut.json").read_text(encoding="utf-8"))
     leaves = tables["spaxels"]["cluster"].to_numpy()
     tree = np.load(tree_part.path / "tree.npy")
-    draw_tree(galaxy, tree, leaves[leaves > 0], cut, tree_path, stamp=key)
+    draw_tree(galaxy, tree, leaves[leaves > 0], cut, tables["splits"], tree_path, stamp=key)
 
 
 def draw_all(root: str | Path, *, on_done: Callable[[str], None] = lambda name: None) -> Path:

@@ -115,25 +115,27 @@ def test_the_dendrogram_is_cut_into_k(tmp_path, k):
     tree = linkage(np.random.default_rng(0).normal(size=(60, 3)), "ward")
     cut = {"k": k, "criterion": "fixed", "runner_up": None, "curve": {}}
     labels = fcluster(tree, k, "maxclust")
-    draw_tree("a galaxy", tree, labels, cut, tmp_path / "tree.png")
+    draw_tree("a galaxy", tree, labels, cut, pd.DataFrame(), tmp_path / "tree.png")
     with Image.open(tmp_path / "tree.png") as image:
         assert image.size[0] > 1000
 
 
 def test_the_dendrogram_of_a_walk_shows_its_decisions(tmp_path):
     tree = linkage(np.random.default_rng(0).normal(size=(60, 3)), "average")
-    decisions = [
+    splits = pd.DataFrame(
         {
-            "step": step, "height": height, "accepted": accepted, "meaning": "a reason",
-            "n": (20, 40), "difference": 0.2,
+            "step": ["split", "split", "blend"],
+            "height": [tree[-1, 2], tree[-2, 2], np.nan],
+            "accepted": [True, False, False],
+            "meaning": "a reason",
+            "n_left": 20,
+            "n_right": 40,
+            "shape": 0.2,
         }
-        for step, height, accepted in [
-            ("split", tree[-1, 2], True), ("split", tree[-2, 2], False), ("blend", None, False),
-        ]
-    ]  # fmt: skip
-    cut = {"k": 2, "criterion": "walk", "runner_up": None, "curve": {}, "decisions": decisions}
+    )
+    cut = {"k": 2, "criterion": "walk", "runner_up": None, "curve": {}}
     labels = fcluster(tree, 2, "maxclust")
-    draw_tree("a galaxy", tree, labels, cut, tmp_path / "tree.png")
+    draw_tree("a galaxy", tree, labels, cut, splits, tmp_path / "tree.png")
     with Image.open(tmp_path / "tree.png") as image:
         assert image.size[0] > 1000
 

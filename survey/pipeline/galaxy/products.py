@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +19,11 @@ _BLOCK_SAMPLES = 2**22
 
 
 def write_cut(path: Path, cut: Cut) -> None:
-    """Write how the number of clusters was chosen, as JSON; NaN becomes null."""
-    record: dict[str, Any] = {
+    """Write how the number of clusters was chosen, as JSON; NaN becomes null.
+
+    Decisions of the walk are the table `splits`.
+    """
+    record = {
         "k": cut.k,
         "criterion": cut.criterion,
         "runner_up": cut.runner_up,
@@ -30,18 +32,6 @@ def write_cut(path: Path, cut: Cut) -> None:
             for name, values in cut.curve.items()
         },
     }
-    if cut.walked is not None:
-        record["decisions"] = [
-            {
-                "step": decision.step,
-                "height": decision.height if decision.step == "split" else None,
-                "accepted": decision.accepted,
-                "meaning": decision.sentence,
-                "n": decision.difference.n,
-                "difference": decision.difference.shape,
-            }
-            for decision in cut.walked.decisions
-        ]
     path.write_text(json.dumps(record, indent=1), encoding="utf-8")
 
 
