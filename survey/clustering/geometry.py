@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_erosion, median_filter
+from scipy.ndimage import distance_transform_edt, median_filter
 
 CENTROID_RADIUS_SPAXELS = 3.0
 """Aperture of the photometric centre: wide enough for the core of the PSF of MRS and MUSE."""
@@ -100,9 +100,13 @@ def cluster_geometry(
     )
 
 
-def edge_of_field(field: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(Y, X) spaxels with data that have a neighbour without, or none at all."""
-    return np.asarray(field & ~binary_erosion(field))
+def edge_of_field(field: NDArray[np.bool_], width: float = 1.0) -> NDArray[np.bool_]:
+    """(Y, X) spaxels of a field that are at most `width` spaxels from one outside it.
+
+    By default those that have a side in common with one.
+    """
+    distance = distance_transform_edt(np.pad(field, 1))[1:-1, 1:-1]
+    return np.asarray(field & (distance <= width))
 
 
 def photometric_centre(

@@ -41,8 +41,9 @@ from truth_rivals import (
 )
 
 from survey.clustering.criteria import partition
+from survey.clustering.geometry import edge_of_field
 from survey.clustering.walk.aligned import align_to_components
-from survey.clustering.walk.walk import near_edge, walk
+from survey.clustering.walk.walk import EDGE_SPAXELS, walk
 from survey.config import Settings, build_settings
 from survey.linkage.fastcluster import linkage_tree
 from survey.pipeline.galaxy.clusters import cut_tree
@@ -111,7 +112,7 @@ class Spaxels:
         """Labels by the walk; spectra are aligned once for all trees."""
         field = np.zeros((self.cube.attrs["shape_y"], self.cube.attrs["shape_x"]), bool)
         field[self.place] = True
-        return walk(tree.tree, self.aligned, near_edge(*self.place, field)).labels
+        return walk(tree.tree, self.aligned, edge_of_field(field, EDGE_SPAXELS)[self.place]).labels
 
     def silhouette(self, tree: TreeResult) -> np.ndarray:
         """Labels by the criterion of that name."""

@@ -16,6 +16,9 @@ from scipy.sparse.linalg import svds
 
 from survey.spectra.blocks import Rows, row_blocks
 
+Members = NDArray[np.intp]
+"""Numbers of some spaxels."""
+
 COMPONENTS = 3
 """Principal components besides the mean: more follow the shifts that they are to find."""
 
@@ -109,23 +112,27 @@ class AlignedSpectra:
         """Samples of an aligned spectrum."""
         return self.spectra.shape[1] - 2 * self.max_shift
 
+    @property
+    def noise_energy(self) -> NDArray[np.float64]:
+        """(n,) noise energy of the samples that are used."""
+        return self.energy * (self.n_sample / self.spectra.shape[1])
+
     def blocks(
-        self, members: NDArray[np.intp] | None = None
-    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.floating]]]:
+        self, members: Members | None = None
+    ) -> Iterator[tuple[Members, NDArray[np.floating]]]:
         """Spaxel numbers and aligned spectra, a block at a time; all spaxels by default."""
         rows = np.arange(len(self.starts)) if members is None else members
         for block in row_blocks((len(rows), self.spectra.shape[1]), _BLOCK_SAMPLES):
             chosen = rows[block]
             yield chosen, _shifted(self.spectra[chosen], self.starts[chosen], self.n_sample)
 
-    def mean(self, members: NDArray[np.intp]) -> MeanSpectrum:
+    def mean(self, members: Members) -> MeanSpectrum:
         """The weighted mean of some spaxels."""
         weight = self.weight[members]
         total = np.zeros(self.n_sample)
         for chosen, aligned in self.blocks(members):
             total += self.weight[chosen].astype(aligned.dtype) @ aligned
-        share = self.n_sample / self.spectra.shape[1]
-        noise = float((np.square(weight) * self.energy[members]).sum()) * share
+        noise = float((np.square(weight) * self.noise_energy[members]).sum())
         return MeanSpectrum(len(members), float(weight.sum()), total, noise)
 
 

@@ -18,7 +18,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.clustering.walk.aligned import AlignedSpectra, MeanSpectrum
+from survey.clustering.walk.aligned import AlignedSpectra, MeanSpectrum, Members
 from survey.clustering.walk.split_tests import Difference, Rules, compare
 
 
@@ -28,7 +28,6 @@ class Blend:
 
     cluster: int
     parents: tuple[int, int]
-    shares: tuple[float, float]
     difference: Difference
 
 
@@ -48,24 +47,18 @@ def nearest_blends(means: list[MeanSpectrum], rules: Rules, max_shift: int) -> l
             _, pair, shares = min(options, key=lambda option: option[0])
             blend = _blend(shares, [means[k] for k in pair])
             difference = compare(means[cluster], blend, max_shift)
-            relative = shares / shares.sum()
-            found.append(Blend(cluster, pair, (relative[0], relative[1]), difference))
+            found.append(Blend(cluster, pair, difference))
     return sorted(found, key=lambda blend: blend.difference.shape)
 
 
 def larger_share(
     spectra: AlignedSpectra,
-    members: NDArray[np.intp],
+    members: Members,
     parents: tuple[MeanSpectrum, MeanSpectrum],
 ) -> NDArray[np.bool_]:
-    """Which members have more of the first parent than of the second.
-
-    For shares of two spectra by least squares, neither negative, that is the sign of the difference
-    of the projections on the difference of the two.
-    """
-    first, second = (parent.values for parent in parents)
-    gram = np.array([[first @ first, first @ second], [first @ second, second @ second]])
-    ends = np.stack([first, second])
+    """Which members have more of the first parent than of the second, by least squares."""
+    ends = np.stack([parent.values for parent in parents])
+    gram = ends @ ends.T
     more = np.empty(len(members), dtype=bool)
     start = 0
     for chosen, aligned in spectra.blocks(members):

@@ -36,21 +36,21 @@ class Decision:
     step : str
         "split" (a node of the tree), "join" (two clusters after the walk) or "blend" (a cluster
         against the blend of two others).
-    node : int
-        Node of the tree, in SciPy's numbers; -1 for other steps.
-    height : float
-        Of the node in the tree; NaN for other steps.
     reason : str
         The test that failed; empty if none, and the sides are apart.
     difference : Difference
         Of the two sides.
+    node : int
+        Node of the tree, in SciPy's numbers; -1 for other steps.
+    height : float
+        Of the node in the tree; NaN for other steps.
     """
 
     step: Step
-    node: int
-    height: float
     reason: Reason
     difference: Difference
+    node: int = -1
+    height: float = float("nan")
 
     @property
     def accepted(self) -> bool:

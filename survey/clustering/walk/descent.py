@@ -11,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survey.clustering.criteria import Tree
-from survey.clustering.walk.aligned import AlignedSpectra, MeanSpectrum
+from survey.clustering.walk.aligned import AlignedSpectra, MeanSpectrum, Members
 from survey.clustering.walk.decisions import Decision
 from survey.clustering.walk.split_tests import Difference, Reason, Rules, compare
-
-Members = NDArray[np.intp]
 
 
 class Descent:
@@ -53,10 +51,10 @@ class Descent:
         self._order, self._first = leaf_order(tree)
         self._means: dict[int, MeanSpectrum] = {}
 
-    def groups(self) -> list[Members]:
-        """Spaxels of every cluster; one group of all if no split is real."""
+    def groups(self, mean: MeanSpectrum) -> list[Members]:
+        """Spaxels of every cluster, by the mean of all; one group if no split is real."""
         root = 2 * len(self.tree)
-        self._means[root] = self.spectra.mean(self._members(root))
+        self._means[root] = mean
         return self._below(root, rejected=0)
 
     def _below(self, top: int, rejected: int) -> list[Members]:
@@ -145,7 +143,7 @@ class Descent:
 
     def _record(self, node: int, reason: Reason, difference: Difference) -> None:
         height = float(self.tree[node - len(self.tree) - 1, 2])
-        self.decisions.append(Decision("split", node, height, reason, difference))
+        self.decisions.append(Decision("split", reason, difference, node, height))
 
 
 def leaf_order(tree: Tree) -> tuple[Members, NDArray[np.intp]]:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from survey.clustering.walk.aligned import AlignedSpectra, MeanSpectrum
+from survey.clustering.walk.aligned import AlignedSpectra, MeanSpectrum, Members
 from survey.clustering.walk.blends import larger_share, nearest_blends
 from survey.clustering.walk.decisions import Decision
 from survey.clustering.walk.split_tests import Difference, Rules, compare
-
-Members = NDArray[np.intp]
 
 
 def join_alike(
@@ -38,21 +35,19 @@ def join_alike(
     }
     known: dict[tuple[int, int], Difference] = {}
     decisions = []
-    while len(alive) > (1 if at_most is None else at_most):
+    while len(alive) > (at_most or 1):
         candidates = []
         for pair in ((a, b) for a in alive for b in alive if a < b):
             if pair not in known:
                 means = alive[pair[0]][1], alive[pair[1]][1]
                 known[pair] = compare(*means, spectra.max_shift)
-            reason = known[pair].failed_test(rules, least)
-            if at_most is not None:
-                reason = "limit"
+            reason = "limit" if at_most else known[pair].failed_test(rules, least)
             if reason:
                 candidates.append((known[pair].shape, pair, reason))
         if not candidates:
             break
         _, pair, reason = min(candidates)
-        decisions.append(Decision("join", -1, float("nan"), reason, known[pair]))
+        decisions.append(Decision("join", reason, known[pair]))
         (one, mean), (other, other_mean) = (alive.pop(name) for name in pair)
         # A new number: what is known of the old ones does not hold for it.
         number = max((*alive, *pair)) + 1
@@ -68,16 +63,16 @@ def dissolve_blends(
     means = [spectra.mean(group) for group in groups]
     decisions: list[Decision] = []
     while len(groups) > 2:
-        kept: list[Decision] = []
-        for blend in nearest_blends(means, rules, spectra.max_shift):
-            reason = blend.difference.failed_test(rules, least)
-            decision = Decision("blend", -1, float("nan"), reason, blend.difference)
-            if reason:
-                break
-            kept.append(decision)
-        else:
-            return groups, decisions + kept
-        decisions.append(decision)
+        blends = nearest_blends(means, rules, spectra.max_shift)
+        judged = [
+            Decision("blend", blend.difference.failed_test(rules, least), blend.difference)
+            for blend in blends
+        ]
+        failed = next((k for k, decision in enumerate(judged) if not decision.accepted), None)
+        if failed is None:
+            return groups, decisions + judged
+        blend = blends[failed]
+        decisions.append(judged[failed])
         first, second = blend.parents
         to_first = larger_share(spectra, groups[blend.cluster], (means[first], means[second]))
         for parent, chosen in ((first, to_first), (second, ~to_first)):

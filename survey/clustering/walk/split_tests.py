@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from survey.clustering.walk.aligned import MeanSpectrum
+from survey.spectra.constants import MEDIAN_ABS_PER_SIGMA
 from survey.spectra.noise import spectral_noise
 
 Reason = Literal["", "S/N", "shape", "colour", "dispersion", "limit"]
@@ -30,7 +31,6 @@ Reason = Literal["", "S/N", "shape", "colour", "dispersion", "limit"]
 USUAL_EXCESS = 1.5
 """Noise of a mean over that of independent spaxels in resampled cubes, as thresholds have it."""
 
-_ROBUST_SIGMA = 1.4826
 _TINY = np.finfo(np.float64).tiny
 
 
@@ -140,14 +140,16 @@ def compare(first: MeanSpectrum, second: MeanSpectrum, max_shift: int) -> Differ
         ]
         best = int(np.argmin(errors)) - max_shift
         one, other = one[inner], other[max_shift + best : size - max_shift + best]
-    share = len(one) / size
-    noise, excess = _noise_of_difference(one - other, first, second, share)
-    sigma = smoothing(max_shift)
     mean, difference = (one + other) / 2, one - other
+    expected = (first.noise_energy + second.noise_energy) * len(one) / size
+    excess = _excess_noise(difference, expected)
+    noise = expected * excess**2
+    sigma = max(2.0, 2.0 * max_shift / 3.0)
     smooth_mean, smooth = (gaussian_filter1d(values, sigma) for values in (mean, difference))
     smooth_noise = noise / (2.0 * np.sqrt(np.pi) * sigma)
     rest = _without(difference, _colours(mean), displacements(mean))
     boxcar = np.convolve(rest, np.ones(3) / 3, "same")
+    scatter = np.median(np.abs(boxcar)) / MEDIAN_ABS_PER_SIGMA
     displaced = displacements(smooth_mean)
     energy = np.square(smooth_mean).sum()
     return Difference(
@@ -158,27 +160,18 @@ def compare(first: MeanSpectrum, second: MeanSpectrum, max_shift: int) -> Differ
         structure=_relative(
             _without(smooth, _colours(smooth_mean), displaced), smooth_noise, energy
         ),
-        peak=float(np.abs(boxcar).max() / max(_ROBUST_SIGMA * np.median(np.abs(boxcar)), 1e-15)),
+        peak=float(np.abs(boxcar).max() / max(scatter, 1e-15)),
     )
 
 
-def _noise_of_difference(
-    difference: NDArray[np.float64], first: MeanSpectrum, second: MeanSpectrum, share: float
-) -> tuple[float, float]:
-    """Noise energy of a difference, and by how much its noise exceeds what is usual.
+def _excess_noise(difference: NDArray[np.float64], expected: float) -> float:
+    """By how much the noise of a difference exceeds what is usual; one if it does not.
 
     Spaxels of a binned cube share their noise, which does not fall with their number. So the noise
     is also measured on the difference, in which what both have in common is gone.
     """
-    expected = (first.noise_energy + second.noise_energy) * share
     measured = len(difference) * float(spectral_noise(difference[None])[0]) ** 2
-    excess = np.sqrt(measured / max(expected, _TINY)) / USUAL_EXCESS
-    return (expected * excess**2, float(excess)) if excess > 1.0 else (expected, 1.0)
-
-
-def smoothing(max_shift: int) -> float:
-    """Standard deviation in samples of the Gaussian by which spectra are smoothed."""
-    return max(2.0, 2.0 * max_shift / 3.0)
+    return max(float(np.sqrt(measured / max(expected, _TINY))) / USUAL_EXCESS, 1.0)
 
 
 def displacements(mean: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 
 from survey.clustering.criteria import Labels, Tree, partition
 from survey.clustering.walk.aligned import AlignedSpectra, MeanSpectrum
@@ -17,7 +16,7 @@ from survey.clustering.walk.settle import dissolve_blends, join_alike
 from survey.clustering.walk.split_tests import Rules, displacements
 
 EDGE_SPAXELS = 3.0
-"""Spaxels at most so far from the edge of the field are near it: about the width of a PSF."""
+"""Spaxels at most so far from the edge of the field are at it: about the width of a PSF."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def walk(
         In the format of SciPy.
     spectra : AlignedSpectra
     at_edge : (n,) array of bool
-        See `near_edge`.
+        Spaxels within `EDGE_SPAXELS` of the edge of the field, see `edge_of_field`.
     rules : Rules, optional
         Thresholds.
     limits : (int or None, int or None)
@@ -66,10 +65,11 @@ def walk(
         joined; below the least, the tree is cut at that number instead.
     """
     rules = rules or Rules()
-    variety = dispersion(spectra)
+    mean = spectra.mean(np.arange(len(spectra.starts)))
+    variety = dispersion(spectra, mean)
     least = rules.min_of_dispersion * variety
     descent = Descent(tree, spectra, at_edge, rules, least)
-    groups, joins = join_alike(descent.groups(), spectra, rules, least)
+    groups, joins = join_alike(descent.groups(mean), spectra, rules, least)
     groups, blends = dissolve_blends(
         groups, spectra, rules.for_blends, rules.min_blend_of_dispersion * variety
     )
@@ -86,32 +86,15 @@ def walk(
     return WalkResult(labels, decisions, variety, cluster_fractions(spectra, labels))
 
 
-def dispersion(spectra: AlignedSpectra) -> float:
+def dispersion(spectra: AlignedSpectra, mean: MeanSpectrum) -> float:
     """Dispersion of all spaxels beyond noise, shift and width, relative to their mean."""
-    mean: MeanSpectrum = spectra.mean(np.arange(len(spectra.starts)))
     values = mean.values
     basis = np.linalg.qr(displacements(values))[0]
-    share = spectra.n_sample / spectra.spectra.shape[1]
     scatter = 0.0
     for chosen, aligned in spectra.blocks():
         rest = aligned - values.astype(aligned.dtype)
         squared = np.einsum("ij,ij->i", rest, rest).astype(np.float64)
         squared -= np.square(rest @ basis.astype(rest.dtype)).sum(axis=1)
-        scatter += float(spectra.weight[chosen] @ (squared - share * spectra.energy[chosen]))
+        scatter += float(spectra.weight[chosen] @ (squared - spectra.noise_energy[chosen]))
     scatter = max(scatter / float(spectra.weight.sum()), 0.0)
     return float(np.sqrt(scatter / np.square(values).sum()))
-
-
-def near_edge(
-    y: NDArray[np.integer], x: NDArray[np.integer], field: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Which spaxels are at most `EDGE_SPAXELS` from the edge of the field.
-
-    Parameters
-    ----------
-    y, x : (n,) arrays of int
-    field : (ny, nx) array of bool
-        Spaxels that are clustered.
-    """
-    distance = distance_transform_edt(np.pad(field, 1))[1:-1, 1:-1]
-    return np.asarray(distance[y, x] <= EDGE_SPAXELS)

@@ -27,7 +27,7 @@ from survey.clustering.profiles import (
     stacked_snr,
 )
 from survey.clustering.walk.aligned import align_to_components
-from survey.clustering.walk.walk import WalkResult, near_edge, walk
+from survey.clustering.walk.walk import EDGE_SPAXELS, WalkResult, walk
 from survey.config import Settings
 from survey.pipeline.galaxy.tree import SEED, TreeResult
 from survey.spectra.prepare import Prepared
@@ -86,8 +86,7 @@ def cut_tree(cube: xr.Dataset, prepared: Prepared, tree: TreeResult, settings: S
     """Cut the tree of the spaxels."""
     y, x = (cube[axis].values[prepared.spaxels] for axis in "yx")
     # Spaxels that were left out are mostly those of a ragged border.
-    clustered = np.zeros((cube.attrs["shape_y"], cube.attrs["shape_x"]), dtype=bool)
-    clustered[y, x] = True
+    at_edge = edge_of_field(_field(cube, prepared.spaxels), EDGE_SPAXELS)[y, x]
 
     def walk_down() -> WalkResult:
         aligned = align_to_components(
@@ -98,7 +97,7 @@ def cut_tree(cube: xr.Dataset, prepared: Prepared, tree: TreeResult, settings: S
             seed=SEED,
         )
         limits = settings.cut.k_min, settings.cut.k_max
-        return walk(tree.tree, aligned, near_edge(y, x, clustered), limits=limits)
+        return walk(tree.tree, aligned, at_edge, limits=limits)
 
     given = CutInput(
         tree.tree,
@@ -140,19 +139,19 @@ def describe_clusters(
         x=x,
         bridged=prepared.bridged,
     )
-    centre = _centre(cube, prepared)
+    centre, field = _centre(cube, prepared), _field(cube)
     geometry = cluster_geometry(
         cut.labels,
         y,
         x,
         brightness,
         centre=centre,
-        field=_field(cube),
+        field=field,
         spaxel_area_arcsec2=cube.attrs["spaxel_area_arcsec2"],
         nuclear_radius_arcsec=settings.profiles.nuclear_radius_arcsec,
     )
     low_snr = profiles.low_snr(settings.profiles)
-    at_edge = edge_of_field(_field(cube))[y, x]
+    at_edge = edge_of_field(field)[y, x]
     parts = cluster_parts(prepared.flux, cut.labels, y, x, brightness, at_edge)
     return Clusters(cube, prepared, cut, shifts, profiles, geometry, centre, low_snr, parts)
 
@@ -174,10 +173,10 @@ def _medoids(
     )
 
 
-def _field(cube: xr.Dataset) -> NDArray[np.bool_]:
-    """(ny, nx) where the cube has data."""
+def _field(cube: xr.Dataset, spaxels: NDArray[np.intp] | slice = slice(None)) -> NDArray[np.bool_]:
+    """(ny, nx) where the cube has data, or only some of its spaxels."""
     field = np.zeros((cube.attrs["shape_y"], cube.attrs["shape_x"]), dtype=bool)
-    field[cube["y"].values, cube["x"].values] = True
+    field[cube["y"].values[spaxels], cube["x"].values[spaxels]] = True
     return field
 
 

@@ -6,7 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
-from survey.clustering.walk.walk import near_edge
+from survey.clustering.geometry import edge_of_field
+from survey.clustering.walk.walk import EDGE_SPAXELS
 
 N = 60
 
@@ -96,8 +97,8 @@ def test_the_edge_of_the_field_is_three_spaxels_wide():
     y, x = np.mgrid[:9, :9]
     field = np.ones((9, 9), bool)
     field[4, 4] = False
-    near = near_edge(y.ravel(), x.ravel(), field).reshape(9, 9)
-    assert near.all()
+    near = edge_of_field(field, EDGE_SPAXELS)
+    assert np.array_equal(near, field)
     field[4, 4] = True
-    near = near_edge(y.ravel(), x.ravel(), field).reshape(9, 9)
+    near = edge_of_field(field, EDGE_SPAXELS)
     assert np.array_equal(near, np.maximum(np.abs(y - 4), np.abs(x - 4)) >= 2)
