@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from catalogs import open_catalog
-from survey.classes.labels import label_clusters
-from survey.classes.regions import LabelRegion
+from survey.classes.labelling.labels import label_clusters
+from survey.classes.labelling.regions import LabelRegion
 from survey.classes.types import UNLABELLED
 from survey.config import ClassSettings, load_settings
 from survey.engine.cluster import Cluster
