@@ -17,8 +17,8 @@ _required = partial(Column, required=True)
 def _share(dtype: pa.DataType, of: str) -> Column:
     return Column(
         "share_{class}", dtype, "", "phot.flux;arith.ratio",
-        f"Share of class {{class}} in {of}: the fractions of the clusters of this class. No "
-        "probability; less than 1 in sum if clusters have no class",
+        f"Expected share of class {{class}} in {of}: the fractions of the clusters times their "
+        "p_{class}. No probability; less than 1 in sum if clusters have no class",
     )  # fmt: skip
 
 

@@ -162,9 +162,9 @@ def _join_spaxel_shares(part: SurveyPart, spaxels: pa.Table, galaxy: Receipt) ->
     fractions = _floats(mixtures.flatten()).reshape(known.sum(), len(found))
     columns = {}
     for name in part.classes:
-        of_class = np.asarray(pc.fill_null(pc.equal(found["class"], name), False))
+        p = np.nan_to_num(_floats(found[f"p_{name}"]))  # none without a class
         share = np.full(len(spaxels), np.nan, np.float32)
-        share[known] = fractions @ of_class
+        share[known] = fractions @ p
         columns[f"share_{name}"] = pa.chunked_array([pa.array(share, mask=~known)])
     return _with_columns(spaxels, columns)
 

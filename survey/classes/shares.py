@@ -1,9 +1,11 @@
 """Shares of the classes in the light of clusters and galaxies.
 
 Where spaxels are mixtures of the clusters of their galaxy (`survey.clustering.walk.fractions`), the
-light of each spaxel is divided among the clusters by these fractions, and counts for the class of
-each. A share is no probability: the probability says how sure a class is, the share how much of the
-light it has. A cluster that is AGN without doubt may have a third of its light from star formation.
+light of each spaxel is divided among the clusters by these fractions, and counts for the classes of
+each by their probabilities: an expected share. It is no probability: that says how sure a class is,
+the share how much of the light the class has. A cluster that is AGN without doubt may have a third
+of its light from star formation. On simulated galaxies expected shares are nearer to the truth than
+those that count each cluster for its most probable class alone: docs/method.md.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.classes.types import Floats, Labels
+from survey.classes.types import Floats
 
 
 def end_member_light(
@@ -33,8 +35,8 @@ def end_member_light(
     return total
 
 
-def class_shares(light: Floats, label: Labels, n_classes: int) -> Floats:
-    """Shares (R, C) of the classes in each row of light.
+def class_shares(light: Floats, p: Floats) -> Floats:
+    """Expected shares (R, C) of the classes in each row of light.
 
     Their sum is less than one by the light of end-members without a class.
 
@@ -42,10 +44,8 @@ def class_shares(light: Floats, label: Labels, n_classes: int) -> Floats:
     ----------
     light : array (R, K)
         Light of each end-member, see `end_member_light`.
-    label : array (K,)
-        Class of each end-member, a position, or -1 (`UNLABELLED`).
-    n_classes : int
+    p : array (K, C)
+        Probabilities of the classes for each end-member; NaN for one without a class.
     """
-    of_class = label[:, np.newaxis] == np.arange(n_classes)  # UNLABELLED is none of them
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(light @ of_class / light.sum(axis=1, keepdims=True))
+        return np.asarray(light @ np.nan_to_num(p) / light.sum(axis=1, keepdims=True))

@@ -80,7 +80,7 @@ def mixed(tables: dict) -> None:
     ]
 
 
-def test_shares_of_spaxels_and_galaxies_follow_from_classes_fractions_and_light(
+def test_shares_of_spaxels_and_galaxies_follow_from_probabilities_fractions_and_light(
     tmp_path, make_part
 ):
     part = make_part("NGC 1", edit=mixed)
@@ -92,7 +92,8 @@ def test_shares_of_spaxels_and_galaxies_follow_from_classes_fractions_and_light(
     assert catalog.galaxies.loc[0, ["share_AGN", "share_SF"]].tolist() == [0.6875, 0.3125]
     spaxels = catalog.spaxels("NGC 1")
     assert np.isnan(spaxels["share_AGN"][0])
-    expected = np.where(spaxels["cluster"] == 1, 0.75, 0.5)
+    # 0.75 x p of the first + 0.25 x p of the second: 0.75 x 0.75 + 0.25 x 0.25, or half of each
+    expected = np.where(spaxels["cluster"] == 1, 0.625, 0.5)
     np.testing.assert_array_equal(spaxels["share_AGN"][1:], expected[1:])
     np.testing.assert_array_equal(spaxels["share_SF"][1:], 1 - expected[1:])
     assert all(check.ok for check in verify(tmp_path))

@@ -106,7 +106,7 @@ def test_classes_are_columns_of_the_clusters_and_the_catalog_is_sound(surveyed):
     assert all(check.ok for check in verify(surveyed))
 
 
-def test_shares_of_the_classes_are_the_fractions_of_their_clusters(
+def test_shares_of_the_classes_are_fractions_times_probabilities_of_clusters(
     four, settings, cluster, tmp_path
 ):
     walked = settings.model_copy(
@@ -121,8 +121,8 @@ def test_shares_of_the_classes_are_the_fractions_of_their_clusters(
         spaxels = catalog.spaxels(galaxy)
         spaxels = spaxels[spaxels["cluster"] > 0]
         own = np.stack(list(spaxels["fractions"]))
-        of_class = [own[:, (clusters["class"] == c).to_numpy()].sum(1) for c in catalog.classes]
-        np.testing.assert_allclose(spaxels[names], np.transpose(of_class), atol=1e-6)
+        p = clusters[[f"p_{name}" for name in catalog.classes]].fillna(0.0)
+        np.testing.assert_allclose(spaxels[names], own @ p, atol=1e-6)
         light = spaxels["scale"].to_numpy()[:, np.newaxis] * spaxels[names].to_numpy()
         total = spaxels["scale"].groupby(spaxels["cluster"]).sum().to_numpy()
         expected = [light[spaxels["cluster"] == c].sum(0) for c in clusters["cluster"]]
