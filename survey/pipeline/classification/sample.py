@@ -117,7 +117,7 @@ def write_sample(
         if labels is not None:
             found = label_rows(labels, clusters, spaxels, settings)
             clusters = clusters.join(found.reset_index(drop=True))
-        clusters[LIGHT] = _light_of(spaxels, len(clusters))
+        clusters[LIGHT] = light_of(spaxels, len(clusters))
         frames.append(clusters)
     rows = pd.concat(frames, ignore_index=True)
     if latents is not None:
@@ -126,8 +126,8 @@ def write_sample(
     (folder / USED_FILE).write_text(json.dumps(asdict(used)), encoding="utf-8")
 
 
-def _light_of(spaxels: pd.DataFrame, n_cluster: int) -> list[Any]:
-    """Light of each cluster by end-members; None where spaxels have no fractions."""
+def light_of(spaxels: pd.DataFrame, n_cluster: int) -> list[Any]:
+    """Light of each cluster of a galaxy by end-members; None if spaxels have no fractions."""
     mixed = spaxels[spaxels["fractions"].notna()]
     if mixed.empty:
         return [None] * n_cluster
