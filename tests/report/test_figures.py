@@ -21,9 +21,10 @@ from catalogs.reference import packaged_reference
 from survey.errors import IntegrityError
 from survey.report.dendrogram import ABOVE_CUT, branch_colors, draw_tree
 from survey.report.galaxy import BACKGROUND, draw_cluster_map, draw_spectra
+from survey.report.offsets import offset_matrix
 from survey.report.palette import cluster_colors
 from survey.report.run import draw_all, draw_galaxy_figures, figure_paths
-from survey.report.sky import draw_spaxels, frame_sky, offset_matrix
+from survey.report.sky import draw_spaxels, frame_sky
 
 
 @pytest.fixture
