@@ -61,7 +61,7 @@ def run(
         bool | None, typer.Option("--dashboard/--no-dashboard", help="Serve Dask's dashboard.")
     ] = None,
     figures: Annotated[
-        bool | None, typer.Option("--figures/--no-figures", help="Draw figures of every galaxy.")
+        bool | None, typer.Option("--figures/--no-figures", help="Write a page of every galaxy.")
     ] = None,
     classify: Annotated[
         bool,
@@ -190,9 +190,15 @@ def status(
 @app.command()
 def report(
     root: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="Also draw every galaxy as PNG, for papers.")
+    ] = False,
 ) -> None:
     """Write the pages of a run: an index, every galaxy, the classes."""
     from survey.report.run import write_all
 
-    page = write_all(root, on_done=lambda name: err_console.print(name, highlight=False))
+    def say(name: str) -> None:
+        err_console.print(name, highlight=False)
+
+    page = write_all(root, pictures=pictures, on_done=say)
     out_console.print(f"wrote {page}", highlight=False)

@@ -25,11 +25,23 @@ def write_galaxy(root: Path, galaxy: str, key: str) -> None:
     write_galaxy_page(root, galaxy, key)
 
 
-def write_all(root: str | Path, *, on_done: Callable[[str], None] = lambda name: None) -> Path:
-    """Write missing pages of the published galaxies, and the index; returns its path."""
+def write_all(
+    root: str | Path,
+    *,
+    pictures: bool = False,
+    on_done: Callable[[str], None] = lambda name: None,
+) -> Path:
+    """Write missing pages of the published galaxies, and the index; returns its path.
+
+    With `pictures` also draw the map and the dendrogram of every galaxy as PNG.
+    """
     root = Path(root)
     for row in open_catalog(root).galaxies.to_dict("records"):
         write_galaxy(root, row["galaxy"], row["part_key"])
+        if pictures:
+            from survey.report.pictures import draw_pictures  # loads Matplotlib
+
+            draw_pictures(root, row["galaxy"], row["part_key"])
         on_done(row["galaxy"])
     return write_index_pages(root)
 

@@ -156,9 +156,7 @@ def test_the_index_sorts_filters_and_leads_to_the_galaxies(browser, finished, re
         assert page.inner_text("h1") == receipt.galaxy
 
 
-def test_ten_thousand_galaxies_are_sorted_and_shown_a_hundred_at_a_time(
-    browser, report, tmp_path
-):
+def test_ten_thousand_galaxies_are_sorted_and_shown_a_hundred_at_a_time(browser, report, tmp_path):
     shutil.copytree(report.parent, tmp_path / "report")
     script = tmp_path / "report" / "data" / "galaxies.js"
     data = json.loads(script.read_text().removeprefix("const SURVEY_GALAXIES = "))

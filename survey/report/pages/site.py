@@ -63,10 +63,10 @@ def write_galaxy_page(root: Path, galaxy: str, key: str) -> None:
     page = page_path(root, galaxy)
     if written_for(page) == _stamp(key) and thumbnail_path(root, galaxy).exists():
         return
-    measured = _part(root, galaxy, "commit", key)
+    measured = part_of(root, galaxy, "commit", key)
     keys = measured.summary["keys"]
-    tree_part = _part(root, galaxy, "tree", keys["tree"])
-    profiled = _part(root, galaxy, "profiles", keys["profiles"])
+    tree_part = part_of(root, galaxy, "tree", keys["tree"])
+    profiled = part_of(root, galaxy, "profiles", keys["profiles"])
     vocabulary, reference = vocabulary_of_run(root), reference_of_run(root)
     tables = {name: read_part_table(measured, name, vocabulary).to_pandas() for name in TABLES}
     row = {str(name): value for name, value in tables["galaxies"].iloc[0].items()}
@@ -140,7 +140,14 @@ def _bokeh_scripts() -> tuple[Path, ...]:
     return folder / "bokeh.min.js", folder / "bokeh-api.min.js"
 
 
-def _part(root: Path, galaxy: str, stage: str, key: str) -> Receipt:
+def part_of(root: Path, galaxy: str, stage: str, key: str) -> Receipt:
+    """A committed part of a galaxy.
+
+    Raises
+    ------
+    IntegrityError
+        If it is missing or damaged.
+    """
     receipt = PartStore(root).find(galaxy, stage, key)
     if receipt is None:
         raise IntegrityError(

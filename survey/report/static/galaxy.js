@@ -13,6 +13,7 @@ const HELP = {
 
 const data = JSON.parse(document.getElementById("data").textContent)
 const classified = typeof SURVEY_CLASSES === "undefined" ? { names: [], colors: [], galaxies: {} } : SURVEY_CLASSES
+const SMALL = 150
 const place = (id) => document.getElementById(id)
 
 const maps = new Maps(data)
@@ -28,13 +29,13 @@ function classesOf() {
 }
 
 function drawMaps() {
-  const size = Math.min(430, document.documentElement.clientWidth - 40)
+  const size = Math.min(360, document.documentElement.clientWidth - 110)
   maps.drawColors(place("map"), size, "color", { labels: true })
   const spaxels = data.cells.block === 1 ? "" : ` One cell is ${data.cells.block} by ${data.cells.block} spaxels.`
   place("map-caption").textContent = `The clusters. Click on one to fade the others, again to undo it.${spaxels}`
-  maps.drawValues(place("map-snr"), 190, "snr")
-  maps.drawValues(place("map-shift"), 190, "shift", { palette: "RdBu11", symmetric: true })
-  maps.drawValues(place("map-white"), 190, "white")
+  maps.drawValues(place("map-snr"), SMALL, "snr")
+  maps.drawValues(place("map-shift"), SMALL, "shift", { palette: "RdBu11", symmetric: true })
+  maps.drawValues(place("map-white"), SMALL, "white")
   drawClasses()
   drawChosen()
   return maps.render()
@@ -48,7 +49,7 @@ function drawClasses() {
   }
   const color = (row) => row.index >= 0 ? classified.colors[row.index] : NOT_CLUSTERED
   maps.set("class_color", maps.cluster.map((n) => n > 0 ? color(found[n - 1]) : NOT_CLUSTERED))
-  maps.drawColors(place("map-class"), 190, "class_color")
+  maps.drawColors(place("map-class"), SMALL, "class_color")
   place("class-caption").replaceChildren("classes: ", ...classified.names.flatMap((name, index) => {
     const dot = element("span", "", { className: "swatch" })
     dot.style.background = classified.colors[index]
@@ -80,8 +81,10 @@ function drawChosen() {
   }
   const select = place("chosen")
   select.append(...found.map(([name], index) => element("option", name, { value: index })))
-  maps.set("chosen", found[0][1]())
-  const rescale = maps.drawValues(place("map-chosen"), 190, "chosen")
+  const strongest = Math.max(0, data.features.indexOf(plot.strongest()))
+  select.value = strongest
+  maps.set("chosen", found[strongest][1]())
+  const rescale = maps.drawValues(place("map-chosen"), SMALL, "chosen")
   select.addEventListener("change", () => {
     maps.set("chosen", found[Number(select.value)][1]())
     rescale()

@@ -45,8 +45,8 @@ class Maps {
 
   figure(size, tools = "pan,wheel_zoom,reset") {
     const figure = Bokeh.Plotting.figure({
-      width: size, height: size, x_range: this.ranges[0], y_range: this.ranges[1], tools, toolbar_location: null,
-      match_aspect: true, min_border: 4,
+      frame_width: size, frame_height: size, x_range: this.ranges[0], y_range: this.ranges[1], tools, toolbar_location: null,
+      min_border: 4,
     })
     figure.toolbar.logo = null
     figure.grid.visible = false
@@ -76,7 +76,6 @@ class Maps {
     const mapper = new Bokeh.LinearColorMapper({ palette: Bokeh.Palettes[palette], nan_color: "#eeeeee" })
     this.addCells(figure, { field: column, transform: mapper })
     figure.add_layout(new Bokeh.ColorBar({ color_mapper: mapper, width: 9, label_standoff: 4, padding: 4, major_label_text_font_size: "10px" }), "right")
-    figure.width = size + 62
     const rescale = () => {
       let [low, high] = limitsOf(this.source.data[column])
       if (symmetric) [low, high] = [-Math.max(-low, high), Math.max(-low, high)]

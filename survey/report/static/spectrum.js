@@ -63,8 +63,7 @@ class SpectrumPlot {
   // Detected lines, the strongest named where names would stand too close.
   drawLines(figure) {
     const width = this.wavelength[this.wavelength.length - 1] - this.wavelength[0]
-    const strength = (feature) => Math.max(...feature.flux.map((flux, i) => feature.detected[i] ? flux / feature.err[i] : 0))
-    const lines = this.data.features.filter((feature) => feature.kind === "line").sort((a, b) => strength(b) - strength(a))
+    const lines = this.linesByStrength()
     const named = []
     for (const line of lines) {
       figure.add_layout(new Bokeh.Span({ location: line.wavelength, dimension: "height", line_color: "#999", line_dash: "dotted", line_width: 0.8, level: "underlay" }))
@@ -73,6 +72,15 @@ class SpectrumPlot {
     }
     const source = new Bokeh.ColumnDataSource({ data: { x: named.map((line) => line.wavelength), text: named.map((line) => line.label), y: named.map(() => figure.y_range.end) } })
     figure.text({ field: "x" }, { field: "y" }, { field: "text" }, { source, angle: Math.PI / 2, text_font_size: "10px", text_align: "right", text_baseline: "middle", text_color: "#555", x_offset: 6 })
+  }
+
+  linesByStrength() {
+    const strength = (feature) => Math.max(...feature.flux.map((flux, i) => feature.detected[i] ? flux / feature.err[i] : 0))
+    return this.data.features.filter((feature) => feature.kind === "line").sort((a, b) => strength(b) - strength(a))
+  }
+
+  strongest() {
+    return this.linesByStrength()[0]
   }
 
   // From below the faintest continuum to above the brightest line, whatever noise does.
