@@ -51,7 +51,7 @@ GOALS = {"AGN or SF": 0.945, "three classes": 0.91, "never labelled": 0.92}
 
 MOST_CALIBRATION_ERROR = 0.045
 WITHIN = 0.01
-"""The forest makes the classes if it is that near the best method."""
+"""The forest makes the classes if it is that near the confirmed method."""
 
 PAPER = ClassSettings(method="forest", spread=True)
 
@@ -267,21 +267,19 @@ def print_shares(title: str, archives: Sequence[Archive]) -> None:
 
 
 def goals(rows: dict[str, Any]) -> Iterator[Line]:
-    """The goals on fresh archives, for the best method and for the default."""
-    methods = [recipe.name for recipe in RECIPES[1:]]
-    for name, goal in GOALS.items():
-        best = max(methods, key=lambda method: rows[method][name][0])
-        value, error = rows[best][name]
-        yield Line(name, value, goal, at_most=False, detail=f"(+-{error:.3f}, {best})")
+    """The goals on fresh archives, for the default method: the best of several is too good."""
     default = f"{ClassSettings().method}, six predictors"
+    for name, goal in GOALS.items():
+        value, error = rows[default][name]
+        yield Line(name, value, goal, at_most=False, detail=f"(+-{error:.3f}, {default})")
     yield Line(
         f"calibration error, {default}", rows[default]["calibration"], MOST_CALIBRATION_ERROR,
         detail=f"(by chance {rows[default]['by chance']:.3f}, n = {rows[default]['n']})",
     )  # fmt: skip
     for name in ("AGN or SF", "three classes"):
-        best = max(rows[method][name][0] for method in methods)
         forest = rows["forest, six predictors"][name][0]
-        yield Line(f"by how much the forest is below the best, {name}", best - forest, WITHIN)
+        below = rows[default][name][0] - forest
+        yield Line(f"by how much the forest is below the default, {name}", below, WITHIN)
 
 
 def main(arguments: Sequence[str] = ()) -> bool:
