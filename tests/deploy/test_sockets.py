@@ -5,7 +5,6 @@ import re
 import shlex
 import subprocess
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -63,12 +62,11 @@ def test_every_command_of_the_pages_says_where_it_listens(path: Path) -> None:
         assert words[words.index("--dashboard-address") + 1].startswith("127.0.0.1:"), words
 
 
-def blocks() -> Iterator[str]:
+def blocks() -> list[str]:
     """The pieces of the page about schedulers and workers that a person types."""
     text = (ROOT / "deploy" / "README.md").read_text()
-    for block in re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL):
-        if "dask scheduler" in block:
-            yield block
+    found = re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)
+    return [block for block in found if "dask scheduler" in block]
 
 
 def environment_after(block: str) -> dict[str, str]:
