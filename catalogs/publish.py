@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from itertools import count, pairwise
 from pathlib import Path
@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from catalogs import versions
-from catalogs.durable import flush, flush_tree, hash_bytes, hash_file, record_files, write_json
+from catalogs.durable import flush, flush_tree, hash_bytes, hash_file, record_files
 from catalogs.errors import CatalogError
 from catalogs.part_tables import read_part_table
 from catalogs.parts import PartStore, Receipt
@@ -75,6 +75,7 @@ def publish(
     metadata: Mapping[str, str] | None = None,
     survey_parts: Iterable[SurveyPart] = (),
     vocabulary: Vocabulary | None = None,
+    anew: bool = False,
 ) -> Path:
     """Publish the catalog of a run, unless the current one was made from the same parts.
 
@@ -94,6 +95,8 @@ def publish(
         Parts of all galaxies together, for example their classes.
     vocabulary : Vocabulary, optional
         Lines, bands and ratios that columns are named after; by default the packaged ones.
+    anew : bool
+        Whether to write a new version in any case, because the current one is damaged.
 
     Returns
     -------
@@ -125,7 +128,8 @@ def publish(
     )
     with _only_publisher(root):
         current = versions.current_version(root)
-        if current is not None and versions.is_made_from(current, manifest.inputs):
+        unchanged = current is not None and versions.is_made_from(current, manifest.inputs)
+        if current is not None and unchanged and not anew:
             return current
         version = _build(root, receipts, failures, manifest, survey_parts)
         versions.make_current(root, version)
@@ -225,7 +229,8 @@ def _build(
             ]
             _write_table(folder, name, rows, manifest)
     manifest = replace(manifest, version=version.name, files=record_files(folder))
-    write_json(folder / versions.MANIFEST, asdict(manifest))
+    manifest.write(folder)
+    manifest.write_copy(root, failures.to_pylist())
     flush_tree(folder)
     folder.rename(version)
     flush(version.parent)

@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 from catalogs.durable import find_damage
 from catalogs.errors import CatalogError
 from catalogs.query import Catalog, open_catalog
+from catalogs.repair import foreign_file
 from catalogs.schema import arrow_schema, declared_tables
-from catalogs.versions import MANIFEST, Manifest
+from catalogs.versions import Manifest
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,8 @@ def _check(claim: str, find: Callable[[Catalog], str | None], catalog: Catalog) 
 
 def _wrong_files(catalog: Catalog) -> str | None:
     manifest = Manifest.read(catalog.path)
-    stated = {record.path for record in manifest.files} | {MANIFEST}
-    for path in catalog.path.rglob("*"):
-        if path.is_file() and path.relative_to(catalog.path).as_posix() not in stated:
-            return f"{path.name} is not in the manifest"
-    return find_damage(catalog.path, manifest.files, full=True)
+    foreign = foreign_file(catalog.path, manifest)
+    return foreign or find_damage(catalog.path, manifest.files, full=True)
 
 
 def _wrong_schema(catalog: Catalog) -> str | None:

@@ -46,6 +46,10 @@ class Ledger:
             notes=list(report.notes),
         )
 
+    def note(self, message: str) -> None:
+        """Record what a user of the run should know."""
+        self._append("note", message=message)
+
     def end(self, outcome: str) -> None:
         """Record how the run ended: "complete" or "interrupted"."""
         self._append("end", outcome=outcome)

@@ -31,7 +31,7 @@ from survey.pipeline.reference import (
 from survey.pipeline.run.earlier_results import record_versions
 from survey.pipeline.run.ledger import COMPLETE, INTERRUPTED, Ledger
 from survey.pipeline.run.lock import exclusive
-from survey.pipeline.run.publisher import PeriodicPublisher
+from survey.pipeline.run.publisher import PeriodicPublisher, repaired
 from survey.pipeline.run.schedule import projected_demand, reports_of_finished
 from survey.pipeline.run.settings_file import write_settings
 from survey.pipeline.run.targets import write_targets
@@ -108,12 +108,19 @@ def run_survey(
         sweep_scratch(root)
         ledger, results = Ledger(root), Results()
         ledger.begin(len(targets))
+        if (repair := repaired(root)) is not None:
+            ledger.note(str(repair))
         tasks = [GalaxyTask(target, settings, root, draw) for target in targets]
         metadata = {
             "survey_version": __version__,
             "settings_fingerprint": _fingerprint(settings),
         }
-        catalog = PeriodicPublisher(root, metadata, run_vocabulary(reference, settings))
+        catalog = PeriodicPublisher(
+            root,
+            metadata,
+            run_vocabulary(reference, settings),
+            damaged=repair is not None and not repair.published,
+        )
         outcome = INTERRUPTED
         try:
             for report in _reports(tasks, cluster):
