@@ -211,7 +211,7 @@ def _build(
 ) -> Path:
     """Write a complete version under another name, then rename it."""
     version = versions.next_version(root)
-    folder = version.parent / ".building"
+    folder = version.parent / versions.BUILDING
     if folder.exists():  # Left by a publisher that was killed: we hold the lock.
         shutil.rmtree(folder)
     folder.mkdir()

@@ -26,6 +26,7 @@ SCHEMA_VERSION = "9"
 
 LINK = "catalog"
 FOLDER = ".versions"
+BUILDING = ".building"
 MANIFEST = "_manifest.json"  # Readers of Parquet skip names that begin with an underscore.
 
 VERSION_NAME = re.compile(r"v\d{4,}")

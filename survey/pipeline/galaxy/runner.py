@@ -17,6 +17,7 @@ from survey.pipeline.galaxy.peak_memory import reset_peak_memory
 from survey.pipeline.galaxy.stage import GalaxyContext, Kept, Part, Stage
 from survey.pipeline.galaxy.stages import STAGES
 from survey.pipeline.galaxy.target import Target
+from survey.pipeline.leftovers import sweep_once
 from survey.pipeline.reference import reference_of
 
 BY_NAME = {stage.name: stage for stage in STAGES}
@@ -70,6 +71,7 @@ class GalaxyRunner:
         SurveyError
             If the galaxy cannot be processed; `stage` is the stage that failed.
         """
+        sweep_once(self.root)
         reset_peak_memory()
         self.stage = STAGES[0].name
         self._results.clear()

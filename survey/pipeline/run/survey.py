@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from catalogs import SCHEMA_VERSION
-from catalogs.parts import PartStore
 from survey import __version__
 from survey.config import Settings, fingerprint
 from survey.cubes.scratch import sweep_scratch
@@ -21,6 +20,7 @@ from survey.engine.submit import Task, run_tasks
 from survey.errors import ConfigError
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.galaxy.task import GalaxyReport, GalaxyTask, failure_row, process_galaxy
+from survey.pipeline.leftovers import sweep_leftovers
 from survey.pipeline.reference import (
     SETTINGS_FILE,
     keep_tables,
@@ -104,7 +104,7 @@ def run_survey(
         write_targets(targets, root / TARGETS_FILE)
         write_run_record(root, settings)
         record_versions(root)
-        PartStore(root).sweep_inflight()
+        sweep_leftovers(root)
         sweep_scratch(root)
         ledger, results = Ledger(root), Results()
         ledger.begin(len(targets))
