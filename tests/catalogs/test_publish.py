@@ -5,6 +5,7 @@ import fcntl
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
 
@@ -185,6 +186,25 @@ def test_old_versions_go_once_nobody_can_be_reading_them(tmp_path, make_part, mo
     monkeypatch.setattr(versions, "READER_GRACE_S", 0.0)
     publish(tmp_path, parts[1:])
     assert all_versions(tmp_path) == ["v0004", "v0005", "v0006"]
+
+
+@pytest.mark.parametrize("clock_s", [-3600.0, 3600.0])
+def test_a_clock_that_is_set_removes_no_version_that_is_kept(
+    tmp_path, make_part, monkeypatch, clock_s
+):
+    now = time.time()
+    parts = [make_part(f"NGC {number}") for number in range(5)]
+    for number in range(1, 4):
+        publish(tmp_path, parts[:number])
+    monkeypatch.setattr(time, "time", lambda: now + clock_s)
+    publish(tmp_path, parts[:4])
+    assert set(all_versions(tmp_path)) >= {"v0002", "v0003", "v0004"}
+    assert len(open_catalog(tmp_path).galaxies) == 4
+
+
+def test_folders_that_are_no_versions_are_left_alone(run, make_part):
+    (run / ".versions" / "v0001 (copy)").mkdir()
+    assert publish(run, [make_part("NGC 4")]).name == "v0002"
 
 
 def test_readers_always_find_one_whole_catalog(tmp_path, make_part):
