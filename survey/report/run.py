@@ -1,4 +1,4 @@
-"""The figures of a run: two for every galaxy, and one page that shows them all.
+"""The figures of a run: two or three for every galaxy, and one page that shows them all.
 
 They are drawn from the committed parts and the published catalog, on the worker when a galaxy is
 done, or later.
@@ -23,12 +23,14 @@ from survey.pipeline.reference import reference_of_run, vocabulary_of_run
 from survey.report.bpt import bpt_section
 from survey.report.classes import class_section
 from survey.report.dendrogram import draw_tree
+from survey.report.fractions import draw_fractions, has_fractions
 from survey.report.galaxy import draw_galaxy
 from survey.report.page import Section, write_template
 from survey.report.provenance import drawn_for
 
 FOLDER = "report"
 PAGE = "index.html"
+FIGURES = ("map", "tree", "fractions")
 
 
 def draw_galaxy_figures(root: Path, galaxy: str, key: str) -> None:
@@ -47,7 +49,7 @@ def draw_galaxy_figures(root: Path, galaxy: str, key: str) -> None:
     IntegrityError
         If a part that is needed is missing or damaged.
     """
-    map_path, tree_path = figure_paths(root, galaxy)
+    map_path, tree_path, fractions_path = figure_paths(root, galaxy)
     if drawn_for(map_path) == drawn_for(tree_path) == key:
         return
     measured = _part(root, galaxy, "commit", key)
@@ -66,6 +68,10 @@ def draw_galaxy_figures(root: Path, galaxy: str, key: str) -> None:
         row, tables["clusters"], tables["spaxels"], tables["spectra"], map_path, stamp=key,
         reference=reference,
     )  # fmt: skip
+    if has_fractions(tables["spaxels"]):
+        draw_fractions(row, tables["spaxels"], fractions_path, stamp=key)
+    else:
+        fractions_path.unlink(missing_ok=True)
     cut = json.loads((profiled.path / "cut.json").read_text(encoding="utf-8"))
     leaves = tables["spaxels"]["cluster"].to_numpy()
     tree = np.load(tree_part.path / "tree.npy")
@@ -108,21 +114,22 @@ def write_page(root: str | Path) -> Path:
 
 def _galaxy(root: Path, row: dict[Hashable, Any]) -> dict[str, str]:
     """The facts of a galaxy for the page."""
-    map_address, tree_address = (
-        quote(path.relative_to(root / FOLDER).as_posix())
-        for path in figure_paths(root, row["galaxy"])
-    )
+    addresses = {
+        name: quote(path.relative_to(root / FOLDER).as_posix())
+        for name, path in zip(FIGURES, figure_paths(root, row["galaxy"]), strict=True)
+        if name != "fractions" or path.exists()
+    }
     facts = (
         f"{row['instrument']} {row['band'] or ''}, z = {row['redshift']:.5g}, "
         f"{row['n_spaxel']} spaxels, k = {row['n_cluster']} ({row['criterion']})"
     )
-    return {"name": row["galaxy"], "facts": facts, "map": map_address, "tree": tree_address}
+    return {"name": row["galaxy"], "facts": facts, "fractions": ""} | addresses
 
 
-def figure_paths(root: Path, galaxy: str) -> tuple[Path, Path]:
-    """Paths of the map and the dendrogram of a galaxy."""
+def figure_paths(root: Path, galaxy: str) -> tuple[Path, Path, Path]:
+    """Paths of the map, the dendrogram and the fractions of a galaxy, as in `FIGURES`."""
     folder, name = root / FOLDER / "figures", safe_name(galaxy)
-    return folder / f"{name}.png", folder / f"{name}-tree.png"
+    return folder / f"{name}.png", folder / f"{name}-tree.png", folder / f"{name}-fractions.png"
 
 
 def _part(root: Path, galaxy: str, stage: str, key: str) -> Receipt:
