@@ -20,8 +20,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import ArrayLike, NDArray
 
 from survey.report.galaxy import BACKGROUND, label_axes
+from survey.report.offsets import offset_matrix
 from survey.report.palette import cluster_colors
-from survey.report.sky import CORNERS, draw_spaxels, frame_sky, offset_matrix
+from survey.report.sky import CORNERS, draw_spaxels, frame_sky
 
 COLOR_MAP = "YlGnBu"
 """Light where there is nothing: the scale bar is black."""
