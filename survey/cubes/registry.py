@@ -14,13 +14,13 @@ from astropy.io import fits
 
 from survey.config import GenericReaderSettings, ReadSettings
 from survey.cubes.axes.layout import shape_of
-from survey.cubes.generic import read_generic
-from survey.cubes.irs import read_irs
-from survey.cubes.jwst import read_jwst
-from survey.cubes.manga import read_manga
-from survey.cubes.muse import read_muse
 from survey.cubes.read_fits import FitsFile, open_fits
-from survey.cubes.sami import read_sami
+from survey.cubes.readers.generic import read_generic
+from survey.cubes.readers.irs import read_irs
+from survey.cubes.readers.jwst import read_jwst
+from survey.cubes.readers.manga import read_manga
+from survey.cubes.readers.muse import read_muse
+from survey.cubes.readers.sami import read_sami
 from survey.errors import ConfigError, DataError
 from survey.spectra.redshift import REDSHIFT_RANGE, suspected_meaning
 
@@ -161,7 +161,7 @@ def open_cube(
     with open_fits(path, scratch=scratch, strict_sums=strict) as fits_file:
         reader = _choose(fits_file, settings)
         cube = reader.read(fits_file).assign_attrs(
-            reader=reader.name, stale_checksum=bool(fits_file.stale)
+            reader=reader.name, stale_checksum=fits_file.has_stale_sum
         )
         if isnan(redshift):
             # Of headers, -9999 and the like say that it is unknown.

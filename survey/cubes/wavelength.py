@@ -30,7 +30,12 @@ from survey.cubes.read_fits import FitsFile, number_of
 from survey.errors import DataError
 from survey.spectra.constants import LIGHT_UM_S
 
-__all__ = ["air_to_vacuum_um", "wavelength_axis_um", "wavelength_extension_um"]
+__all__ = [
+    "air_to_vacuum_um",
+    "check_same_planes",
+    "wavelength_axis_um",
+    "wavelength_extension_um",
+]
 
 _KINDS = ("WAVE", "AWAV", "FREQ", "WAVN", "ENER", "VRAD", "VOPT", "ZOPT", "VELO", "BETA")
 _LN = re.compile(r"\bLN\b|LN\(|LNLAM|-LN$", re.I)
@@ -107,14 +112,16 @@ def wavelength_extension_um(
     fits_file: FitsFile,
     extension: str | int,
     *,
+    column: str = "",
     unit: str | None = None,
     medium: Medium = "vacuum",
     instrument: str = "",
 ) -> NDArray[np.float64]:
     """Vacuum wavelengths in micron from an extension of their own.
 
-    It is an image of one axis, or a table with a column named `wavelength`, `lambda` or the like,
-    or with one column only. The unit is BUNIT or CUNIT1, or TUNIT of the column, if not given.
+    It is an image of one axis, or a table with the column that is named, else one named
+    `wavelength`, `lambda` or the like, else its only one. The unit is BUNIT or CUNIT1, or TUNIT of
+    the column, if not given.
 
     Raises
     ------
@@ -123,7 +130,7 @@ def wavelength_extension_um(
     """
     header = fits_file.header(extension)
     if fits_file.is_table(extension):
-        name = _column(fits_file, extension)
+        name = column or _column(fits_file, extension)
         values = fits_file.column(extension, name)
         written = fits_file.column_unit(extension, name)
     else:
@@ -134,6 +141,31 @@ def wavelength_extension_um(
     wavelength_um = found.vacuum_um(file=fits_file.path)
     check_possible(wavelength_um, instrument, numbers=values, unit=found.unit, file=fits_file.path)
     return wavelength_um
+
+
+def check_same_planes(
+    fits_file: FitsFile, extension: str | int, wavelength_um: NDArray[np.float64], table: str
+) -> None:
+    """Compare wavelengths of an extension with the header of the flux, if that has any.
+
+    Raises
+    ------
+    DataError
+        If they differ by more than a plane or so.
+    """
+    header = cube_layout(fits_file, extension).header
+    if "CRVAL3" not in header or not {"CDELT3", "CD3_3"} & set(header):
+        return
+    try:
+        planes = _Axis(fits_file, extension, None, "vacuum").read(None)
+        planes_um = planes.vacuum_um(file=fits_file.path)
+    except DataError:
+        return  # an axis that cannot be read contradicts nothing
+    if planes_um.shape != wavelength_um.shape or planes_um.size < 2:
+        return
+    step = np.abs(np.diff(planes_um)).max()
+    if not np.abs(planes_um - wavelength_um).max() <= _SAME_PLANE * step:
+        raise _disagreement(fits_file, planes_um, wavelength_um, table)
 
 
 class _Axis:
@@ -297,14 +329,18 @@ def _with_table(
         whole = part.size == planes.size
         chosen, distance = linear, np.abs(part - planes).max() if whole else np.inf
     if not distance <= _SAME_PLANE * step:
-        raise DataError(
-            f"the wavelengths of the header and of the table {table} disagree",
-            file=fits_file.path,
-            expected=f"{planes[0]:.6g} to {planes[-1]:.6g} micron, as in the header",
-            found=f"{rows[0]:.6g} to {rows[-1]:.6g} micron in {rows.size} rows",
-            advice=f"Remove what is wrong: the table {table}, or CRVAL3 and CDELT3",
-        )
+        raise _disagreement(fits_file, planes, rows, table)
     return chosen
+
+
+def _disagreement(fits_file: FitsFile, planes: Floats, rows: Floats, table: str) -> DataError:
+    return DataError(
+        f"the wavelengths of the header and of the table {table} disagree",
+        file=fits_file.path,
+        expected=f"{planes[0]:.6g} to {planes[-1]:.6g} micron, as in the header",
+        found=f"{rows[0]:.6g} to {rows[-1]:.6g} micron in {rows.size} rows",
+        advice=f"Remove what is wrong: the table {table}, or CRVAL3 and CDELT3",
+    )
 
 
 def _column(fits_file: FitsFile, extension: str | int) -> str:
