@@ -107,7 +107,8 @@ def build_cube(
         raise DataError(
             "the area of a spaxel is unknown: the header has no celestial coordinates",
             file=file,
-            advice="Set spaxel_area_arcsec2 in the settings of the generic reader",
+            expected="CTYPE, CRVAL, CRPIX, and CDELT or CD, of both axes of the sky",
+            advice='Set read.reader = "generic" and spaxel_area_arcsec2 in [read.generic]',
         )
     given = is_on_cube(celestial, (flux.shape[1], flux.shape[2]), ra_deg, dec_deg)
     if not given:
@@ -123,7 +124,7 @@ def build_cube(
         },
         coords={"wavelength": ("wavelength", np.asarray(wavelength_um, dtype=np.float64))},
         attrs={
-            "flux_unit": canonical_flux_unit(flux_unit, file=file),
+            "flux_unit": canonical_flux_unit(flux_unit, file=file, header=header),
             "spaxel_area_arcsec2": float(area),
             "instrument": instrument,
             "band": band,

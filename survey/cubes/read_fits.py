@@ -300,9 +300,10 @@ def number_of(
 def open_fits(
     path: str | Path, *, scratch: Path | None = None, strict_sums: bool = False
 ) -> Iterator[FitsFile]:
-    """Open a FITS file, plain or compressed (gzip, bzip2, xz, zip), and check that it is complete.
+    """Open a FITS file and check that it is complete.
 
-    Damage that only shows while the file is being used is reported the same way.
+    It may be compressed (gzip, bzip2, xz, zip), and its images by fpack. Damage that only shows
+    while the file is being used is reported the same way.
 
     Parameters
     ----------
@@ -339,7 +340,7 @@ def open_fits(
             with ExitStack() as others:
                 yield FitsFile(
                     path,
-                    hdus,
+                    _without_dummy(hdus),
                     content,
                     strict_sums=strict_sums,
                     open_other=lambda other: others.enter_context(
@@ -364,6 +365,15 @@ def _content(path: Path, scratch: Path | None) -> Iterator[IO[bytes]]:
         with unpack(path) as packed:
             shutil.copyfileobj(packed, unpacked, 1 << 20)
         yield unpacked
+
+
+def _without_dummy(hdus: fits.HDUList) -> fits.HDUList:
+    """The extensions of a file as they were before fpack compressed its primary image.
+
+    That becomes the first extension, behind an empty primary header; it keeps its SIMPLE card.
+    """
+    packed = len(hdus) > 1 and isinstance(hdus[1], fits.CompImageHDU)
+    return hdus[1:] if packed and "SIMPLE" in hdus[1].header else hdus
 
 
 def _read_headers(hdus: fits.HDUList) -> int:

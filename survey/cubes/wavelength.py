@@ -93,7 +93,10 @@ def wavelength_axis_um(
     except DataError as error:
         beside = wavelength_extensions(fits_file)
         if beside and error.advice is None and axis.algorithm != "TAB":
-            error.advice = f'Set wavelength = "{beside[0]}" in [read.generic], if that has them'
+            error.advice = (
+                f'Set read.reader = "generic" and wavelength = "{beside[0]}" in [read.generic], '
+                "if that has them"
+            )
         raise
     if table is not None and fits_file.has(table) and axis.algorithm != "TAB":
         values = _with_table(fits_file, values, table, axis)
@@ -103,6 +106,7 @@ def wavelength_axis_um(
         instrument,
         numbers=np.asarray(values.values, dtype=np.float64),
         unit=values.unit,
+        kind=values.kind,
         file=fits_file.path,
     )
     return wavelength_um
@@ -183,7 +187,8 @@ class _Axis:
         if "AIR" in self.ctype:
             medium = "air"
         self.medium: Medium = medium
-        self.unit = unit or str(self.header.get("CUNIT3") or "").strip()
+        written = str(self.header.get("CUNIT3") or "").strip()
+        self.unit = unit or written or self._iraf_unit()
         if kind.strip() == "FELO" or (self.ctype == "VELO" and self.header.get("VELREF")):
             self.algorithm = "AIPS"
 
@@ -192,11 +197,16 @@ class _Axis:
             self.header, keyword, default, extension=self.extension, file=self.fits_file.path
         )
 
+    def _iraf_unit(self) -> str:
+        """The unit in the attributes of IRAF, as "label=Wavelength units=angstroms"."""
+        found = re.search(r"units=\s*(\w+)", str(self.header.get("WAT3_001", "")))
+        return found[1] if found else ""
+
     def read(self, table: str | None) -> SpectralValues:
         """The numbers of the axis, and their meaning."""
         unit = self.unit
         if self.algorithm in ("", "LOG", "LOG10", "LN"):
-            row = self._linear()
+            row = self.linear()
             if self.algorithm == "LOG":
                 start = self.number("CRVAL3")
                 with np.errstate(all="ignore"):
@@ -223,7 +233,8 @@ class _Axis:
                 )
         return float("nan")
 
-    def _linear(self) -> Floats:
+    def linear(self) -> Floats:
+        """The numbers of the planes, taken for a linear axis."""
         tabulated = self.algorithm == "TAB"
         if "CD3_3" in self.header:
             step = self.number("CD3_3")
@@ -249,7 +260,7 @@ class _Axis:
         return f"{'ln' if natural else 'log10'}({unit or 'Angstrom'})"
 
     def _tabulated(self, table: str | None) -> tuple[Floats, str]:
-        file, row = self.fits_file, self._linear()
+        file, row = self.fits_file, self.linear()
         extension = str(self.header.get("PS3_0") or table or "").strip()
         column = str(self.header.get("PS3_1") or "wavelength").strip()
         values = file.column(extension, column)
@@ -276,7 +287,7 @@ class _Axis:
         for card in self.header.cards:
             if re.fullmatch(r"(CTYPE|CUNIT|CRVAL|CRPIX|CDELT)3|PV3_\d+", card.keyword):
                 plane[card.keyword.replace("3", "1", 1)] = card.value
-        step = self._linear()
+        step = self.linear()
         plane["CDELT1"] = float(step[1] - step[0]) if step.size > 1 else self.number("CDELT3")
         for keyword in ("RESTFRQ", "RESTFREQ", "RESTWAV", "VELREF", "SPECSYS"):
             if self.header.get(keyword):
@@ -354,6 +365,17 @@ def _column(fits_file: FitsFile, extension: str | int) -> str:
         expected="a column named wavelength or lambda",
         found=", ".join(names),
     )
+
+
+def axis_numbers(fits_file: FitsFile, extension: str | int) -> Floats:
+    """The numbers of a linear axis as they are, whatever their unit.
+
+    Raises
+    ------
+    DataError
+        If the header has no linear axis.
+    """
+    return _Axis(fits_file, extension, None, "vacuum").linear()
 
 
 def wavelength_extensions(fits_file: FitsFile) -> list[str]:

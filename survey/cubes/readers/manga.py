@@ -21,11 +21,12 @@ from survey.cubes.wcs import angle_deg
 def read_manga(fits_file: FitsFile) -> xr.Dataset:
     """Read a LOGCUBE; spaxels outside the hexagon of fibres have no weight and are bad."""
     primary, layout = fits_file.primary, cube_layout(fits_file, "FLUX")
+    flux = layout.image(fits_file, "FLUX", np.float32)
     weight = layout.image(fits_file, "IVAR", np.float32) if fits_file.has("IVAR") else None
     wavelength_um = wavelength_extension_um(fits_file, "WAVE", unit="Angstrom", instrument="MaNGA")
     check_same_planes(fits_file, "FLUX", wavelength_um, "WAVE")
     return build_cube(
-        layout.image(fits_file, "FLUX", np.float32),
+        flux,
         None
         if weight is None
         else elementwise(sigma_from_inverse_variance, weight, dtype=np.float32),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from survey.config import Settings
 from survey.cubes.inspect import CubeSummary, inspect_cube
+from survey.cubes.readers.guess import Guess
 from survey.pipeline.galaxy.choose_tree_path import project_cost
 from survey.pipeline.galaxy.costs import Projection, Work
 from survey.pipeline.reference import reference_of
@@ -44,6 +45,12 @@ def inspect_with_projection(
         shift = round((settings.distance.shift_km_s or 0.0) / middle_km_s)
     work = Work.of(summary.n_spaxel, summary.shape[0], settings, max_shift=shift)
     return summary, project_cost(work, path=settings.linkage.path, memory_bytes=memory_bytes)
+
+
+def with_generic(settings: Settings, guess: Guess) -> Settings:
+    """The settings with those of the generic reader that were guessed."""
+    read = settings.read.model_copy(update={"generic": guess.settings})
+    return settings.model_copy(update={"read": read})
 
 
 def summary_rows(summary: CubeSummary, projection: Projection) -> list[tuple[str, str]]:
