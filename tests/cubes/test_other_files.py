@@ -7,8 +7,7 @@ import pytest
 from astropy.io import fits
 
 from survey.config import GenericReaderSettings, ReadSettings
-from survey.cubes.readers.generic import companion_files
-from survey.cubes.readers.places import Place, parse_place
+from survey.cubes.readers.places import Place, companion_files, parse_place
 from survey.cubes.registry import read_cube
 from survey.errors import ConfigError, DataError, SurveyWarning
 

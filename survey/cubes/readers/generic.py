@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from catalogs.missing_data import MissingRule
-from survey.config import GenericReaderSettings, ReadSettings
+from survey.config import GenericReaderSettings
 from survey.cubes.axes.layout import Layout, cube_layout
 from survey.cubes.dataset import build_cube, sigma_from_inverse_variance, sigma_from_variance
 from survey.cubes.lazy_image import Image, elementwise
@@ -52,16 +51,6 @@ def read_generic(fits_file: FitsFile, settings: GenericReaderSettings) -> xr.Dat
         target=str(header.get("OBJECT", fits_file.primary.get("OBJECT", ""))),
         file=fits_file.path,
     )
-
-
-def companion_files(path: Path, settings: ReadSettings) -> list[Path]:
-    """The other files that a cube is read with, which its results depend on too."""
-    generic = settings.generic
-    if generic is None:
-        return []
-    written = [place for place in (generic.error, generic.mask, generic.wavelength) if place]
-    found = [parse_place(place).path(path) for place in written]
-    return list(dict.fromkeys(file for file in found if file is not None))
 
 
 def _find(fits_file: FitsFile, place: Place, *, what: str) -> tuple[FitsFile, str | int]:

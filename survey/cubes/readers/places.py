@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from survey.config import ReadSettings
 from survey.errors import ConfigError
 
 _FITS_ENDING = re.compile(r"(\.(fits?|fts))?(\.(gz|bz2|xz|zip|fz|Z))?$", re.I)
@@ -83,6 +84,16 @@ def parse_place(text: str | int) -> Place:
             found=repr(text),
         )
     return Place("", _extension(first or second), second if first else "")
+
+
+def companion_files(path: Path, settings: ReadSettings) -> list[Path]:
+    """The other files that a cube is read with, which its results depend on too."""
+    generic = settings.generic
+    if generic is None:
+        return []
+    written = [place for place in (generic.error, generic.mask, generic.wavelength) if place]
+    found = [parse_place(place).path(path) for place in written]
+    return list(dict.fromkeys(file for file in found if file is not None))
 
 
 def is_file(text: str) -> bool:
