@@ -272,7 +272,7 @@ def test_a_part_of_another_schema_is_never_published(tmp_path):
                 writer.write_table(table)
 
     part = PartStore(tmp_path).commit("NGC 1", "features", "k", write).path
-    with pytest.raises(CatalogError, match=r"another schema; expected version .; found none"):
+    with pytest.raises(CatalogError, match=r"another schema; expected version \d+; found none"):
         publish(tmp_path, [part])
 
 
