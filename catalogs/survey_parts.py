@@ -180,6 +180,11 @@ def current_survey_parts(root: Path) -> dict[str, SurveyPart]:
         manifest = Manifest.read(version)
     except CatalogError:  # Damaged, or of an older version: it will be replaced.
         return {}
+    return survey_parts_of(root, manifest)
+
+
+def survey_parts_of(root: Path, manifest: Manifest) -> dict[str, SurveyPart]:
+    """The undamaged survey parts that a catalog was made from, by name of the product."""
     store = PartStore(root)
     found = {}
     for name, key in manifest.products.items():

@@ -29,9 +29,7 @@ class _Table(BaseModel):
 
 
 class GenericReaderSettings(_Table):
-    """Where a cube without a reader of its own keeps its data.
-
-    `survey inspect CUBE` prints this table with guesses for a cube that no reader recognises.
+    """Where a cube without a reader of its own keeps its data; `survey inspect CUBE` guesses it.
 
     `flux`: the extension with the cube, its name or number (0 is the first, with the primary
     header). `error`, `mask`, `wavelength`: an extension, or one of another file beside the cube,
@@ -329,7 +327,9 @@ class EngineSettings(_Table):
 
     `cluster` is a TOML file with kind = local, existing, ssh, slurm or kubernetes, which then sets
     workers and their memory; examples are in the repository, deploy/. `scheduler` is the address of
-    a Dask scheduler. Without either, `workers` run on this machine. `device` computes distances:
+    a Dask scheduler. Without either, `workers` run on this machine. Connections are encrypted, or
+    refused between machines; `insecure = true` lets everybody in who can reach a port, and then
+    anyone can run code as you. `device` computes distances:
     "auto" takes the GPU for large galaxies if a worker has one and PyTorch; distances are the same
     to rounding. `keep_stores = false` deletes the converted cube of a galaxy once its part is
     committed.
@@ -341,6 +341,7 @@ class EngineSettings(_Table):
     memory_limit: str = "auto"
     scheduler: str | None = None
     cluster: str | None = None
+    insecure: bool = False
     in_flight_per_worker: int = Field(default=3, ge=1)
     dashboard: bool = True
     keep_stores: bool = True
