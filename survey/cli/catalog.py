@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from survey.cli.app import app
-from survey.terminal import EXIT_CHECK_FAILED, out_console
+from survey.terminal import EXIT_CHECK_FAILED, out_console, shown
 
 catalog_app = typer.Typer(help="Inspect, check and export a catalog.", no_args_is_help=True)
 app.add_typer(catalog_app, name="catalog")
@@ -39,7 +39,7 @@ def catalog_verify(root: Annotated[Path, typer.Argument(metavar="RUN")]) -> None
     checks = verify(root)
     for check in checks:
         mark = "[green]ok[/]  " if check.ok else "[red]FAIL[/]"
-        out_console.print(f"{mark} {check.check}  {check.detail}", highlight=False)
+        out_console.print(f"{mark} {check.check}  {shown(check.detail)}", highlight=False)
     if not all(check.ok for check in checks):
         raise typer.Exit(EXIT_CHECK_FAILED)
 
@@ -58,7 +58,7 @@ def catalog_prune(
 
     found = prune(root, remove=remove)
     for folder in found.folders:
-        out_console.print(folder, highlight=False, soft_wrap=True)
+        out_console.print(shown(folder), highlight=False, soft_wrap=True)
     what = "deleted" if remove else "not used; delete them with --remove"
     text = f"{len(found.folders)} results, {format_bytes(found.n_bytes)}: {what}"
     out_console.print(text, highlight=False)

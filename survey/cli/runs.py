@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from survey.cli.app import app, engine_overrides
 from survey.cli.classes import print_classes
@@ -25,6 +24,7 @@ from survey.terminal import (
     out_console,
     print_warning,
     progress_bar,
+    shown,
 )
 
 if TYPE_CHECKING:
@@ -139,12 +139,12 @@ def execute(plan: RunPlan, *, quiet: bool) -> RunOutcome:
 
 def _report_line(report: Any) -> str:
     colour = {"computed": "green", "reused": "cyan", "quarantined": "red"}[report.outcome]
-    line = f"[{colour}]{report.outcome:<11}[/] {escape(report.galaxy)}  {report.seconds:.1f} s"
+    line = f"[{colour}]{report.outcome:<11}[/] {shown(report.galaxy)}  {report.seconds:.1f} s"
     if report.computed:
         line += f"  ({', '.join(report.computed)})"
     if report.failure is not None:
-        line += escape(f"  {report.failure['stage']}: {report.failure['message']}")
-    return "\n".join([line, *(f"            {escape(note)}" for note in report.notes)])
+        line += shown(f"  {report.failure['stage']}: {report.failure['message']}")
+    return "\n".join([line, *(f"            {shown(note)}" for note in report.notes)])
 
 
 def finish_run(plan: RunPlan, outcome: RunOutcome, *, as_json: bool, quiet: bool) -> None:
@@ -183,7 +183,7 @@ def status(
     if found.remaining_s and found.state.startswith("running"):
         out_console.print(f"about {found.remaining_s:.0f} s to go")
     for galaxy, message in found.failures.items():
-        text = f"  [red]quarantined[/] {escape(galaxy)}: {escape(message)}"
+        text = f"  [red]quarantined[/] {shown(galaxy)}: {shown(message)}"
         out_console.print(text, highlight=False, soft_wrap=True)
 
 
@@ -194,5 +194,5 @@ def report(
     """Draw missing figures of a run, and write the page that shows them."""
     from survey.report.run import draw_all
 
-    page = draw_all(root, on_done=lambda name: err_console.print(name, highlight=False))
+    page = draw_all(root, on_done=lambda name: err_console.print(shown(name), highlight=False))
     out_console.print(f"wrote {page}", highlight=False)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from survey.errors import ConfigError
 from survey.latents.cli.app import latent_app, load_spectra
@@ -18,6 +17,7 @@ from survey.terminal import (
     Seed,
     out_console,
     progress_bar,
+    shown,
 )
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def fit(
     _forget(options.get("checkpoint"))
     if not quiet:
         text = f"{model.name} of {len(spectra)} spectra in {out}"
-        out_console.print(escape(text), highlight=False, soft_wrap=True)
+        out_console.print(shown(text), highlight=False, soft_wrap=True)
         if method == "autoencoder" and len(spectra) < FEW_SPECTRA:
             text = f"note: {len(spectra)} spectra are few for a network; --method pca needs less"
             out_console.print(text, highlight=False, soft_wrap=True)
@@ -139,7 +139,7 @@ def encode(
     table["misfit_sigma"] = misfit(spectra, fitted.expected(spectra))
     write_table(table, out)
     if not quiet:
-        out_console.print(f"{len(table)} spectra in {escape(str(out))}", highlight=False)
+        out_console.print(f"{len(table)} spectra in {shown(str(out))}", highlight=False)
     _end(failed)
 
 
@@ -180,7 +180,7 @@ def reconstruct(
     if figure is not None:
         draw_reconstructions(spectra, {fitted.name: expected}, figure)
     if not quiet:
-        out_console.print(f"{len(table)} spectra in {escape(str(out))}", highlight=False)
+        out_console.print(f"{len(table)} spectra in {shown(str(out))}", highlight=False)
     _end(failed)
 
 
@@ -260,7 +260,7 @@ def _publish(run: Path, model: Path, *, quiet: bool) -> None:
         summary = done.latents.receipt.summary
         state = "computed" if done.computed else "nothing has changed"
         text = f"{summary['n_latents']} latents a cluster in {run}/catalog/latents.parquet"
-        out_console.print(escape(f"{text} ({state})"), highlight=False, soft_wrap=True)
+        out_console.print(shown(f"{text} ({state})"), highlight=False, soft_wrap=True)
 
 
 def _forget(checkpoint: Path | None) -> None:
@@ -282,4 +282,4 @@ def _print_rows(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     from astropy.table import Table
 
     for line in Table(rows).pformat(max_lines=-1, max_width=-1):
-        out_console.print(escape(line), highlight=False, soft_wrap=True)
+        out_console.print(shown(line), highlight=False, soft_wrap=True)
