@@ -10,6 +10,7 @@ import xarray as xr
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from catalogs.printable import printable
 from survey.cubes.lazy_image import Image, elementwise, for_dataset, planes_reversed
 from survey.cubes.units import flux_unit as canonical_flux_unit
 from survey.cubes.wcs import celestial_header, header_text, is_on_cube, sky_position
@@ -98,7 +99,12 @@ def build_cube(
         bad = elementwise(lambda bad, flux: bad | ~np.isfinite(flux), bad, flux, dtype=bool)
     n_bad = _bad_planes_per_spaxel(bad)
     if n_bad.min() == flux.shape[0]:
-        raise DataError("no usable value in the cube: all are NaN or flagged", file=file)
+        raise DataError(
+            "no usable value in the cube: all are NaN or flagged",
+            file=file,
+            expected="some spaxel with a finite flux that is not flagged",
+            found=f"none in {flux.shape[1]} x {flux.shape[2]} spaxels of {flux.shape[0]} planes",
+        )
 
     celestial = celestial_header(header, file=file)
     area = area_on_sky(celestial) if spaxel_area_arcsec2 is None else spaxel_area_arcsec2
@@ -106,6 +112,8 @@ def build_cube(
         raise DataError(
             "the area of a spaxel is unknown: the header has no celestial coordinates",
             file=file,
+            expected="CTYPE1 and CTYPE2 of celestial axes",
+            found=f"{header.get('CTYPE1')!r} and {header.get('CTYPE2')!r}",
             advice="Set spaxel_area_arcsec2 in the settings of the generic reader",
         )
     given = is_on_cube(celestial, (flux.shape[1], flux.shape[2]), ra_deg, dec_deg)
@@ -124,9 +132,9 @@ def build_cube(
         attrs={
             "flux_unit": canonical_flux_unit(flux_unit, file=file),
             "spaxel_area_arcsec2": float(area),
-            "instrument": instrument,
-            "band": band,
-            "target": target,
+            "instrument": printable(instrument),
+            "band": printable(band),
+            "target": printable(target),
             "redshift": float(redshift),
             "ra_deg": float(ra_deg),
             "dec_deg": float(dec_deg),
@@ -223,6 +231,7 @@ def _check_wavelengths(wavelength_um: NDArray[np.float64], file: str | Path) -> 
         raise DataError(
             "the wavelengths are not positive and strictly increasing",
             file=file,
+            expected="wavelengths above 0 that increase from plane to plane",
             found=f"{wavelength_um[0]:.6g} to {wavelength_um[-1]:.6g} micron, "
             f"{int((~increasing).sum())} of {increasing.size} steps not positive",
         )

@@ -63,6 +63,7 @@ def parse_unit(text: object, *, file: str | Path, what: str) -> u.UnitBase:
         raise DataError(
             f"unknown unit of the {what}",
             file=file,
+            expected='a unit such as "MJy/sr" or "um"',
             found=repr(text),
             advice='Give it in the settings of the generic reader, and set reader = "generic"',
         )

@@ -10,9 +10,10 @@ from typing import Any
 from catalogs.durable import hash_bytes, hash_file
 from catalogs.parts import PartStore, Receipt, safe_name
 from survey.config import Settings
+from survey.cubes.files.unpack import check_cube_file
 from survey.cubes.scratch import Scratch
 from survey.cubes.store import open_store
-from survey.errors import DataError, IntegrityError
+from survey.errors import IntegrityError
 from survey.pipeline.galaxy.peak_memory import reset_peak_memory
 from survey.pipeline.galaxy.stage import GalaxyContext, Kept, Part, Stage
 from survey.pipeline.galaxy.stages import STAGES
@@ -74,6 +75,7 @@ class GalaxyRunner:
         self.stage = STAGES[0].name
         self._results.clear()
         try:
+            _ = self.context  # reads the files, before any later stage is named
             receipt: Receipt = self.get(LAST)
             return receipt
         finally:
@@ -178,11 +180,6 @@ class GalaxyRunner:
 
 def _content_hash(target: Target) -> str:
     """Hash of the content of all input files."""
-    missing = [file for file in target.files if not file.is_file()]
-    if missing:
-        raise DataError(
-            "no such file",
-            file=missing[0],
-            advice="Correct the column files of the targets table; paths are relative to it.",
-        )
+    for file in target.files:
+        check_cube_file(file)  # before gigabytes of it are read
     return hash_bytes("".join(hash_file(file) for file in target.files).encode())
