@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from survey.errors import ConfigError
-from survey.latents.cli.app import latent_app, load_spectra
+from survey.latents.cli.app import Background, ResponseFile, latent_app, load_spectra
 from survey.terminal import (
     EXIT_QUARANTINED,
     AsJson,
@@ -51,6 +51,8 @@ def fit(
         int | None, typer.Option(min=1, help="Training epochs of the autoencoder.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the autoencoder on a CPU.")] = 1,
+    background: Background = "required",
+    response: ResponseFile = None,
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -65,7 +67,9 @@ def fit(
                 "no folder for the model", advice="Give --out FOLDER; only a RUN has a default."
             )
         out = inputs[0] / RUN_MODEL
-    spectra, failed = load_spectra(inputs, None, quiet=quiet)
+    spectra, failed = load_spectra(
+        inputs, None, quiet=quiet, background=background, response=response
+    )
     chosen = {} if method == "hardness" else {"n_latents": latents, "seed": seed}
     options: dict[str, Any] = {}
     if method == "autoencoder":
@@ -113,6 +117,8 @@ def encode(
         "latents.ecsv"
     ),
     errors: Annotated[bool, typer.Option(help="Also write uncertainties, from thinning.")] = True,
+    background: Background = "required",
+    response: ResponseFile = None,
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -125,7 +131,9 @@ def encode(
     from survey.latents.uncertainty import latent_uncertainty
 
     fitted = load_model(model)
-    spectra, failed = load_spectra(inputs, fitted.grid_, quiet=quiet)
+    spectra, failed = load_spectra(
+        inputs, fitted.grid_, quiet=quiet, background=background, response=response
+    )
     latents = fitted.transform(spectra)
     table = Table({"id": spectra.ids, "source": spectra.sources})
     if spectra.kind == "counts":
@@ -153,6 +161,8 @@ def reconstruct(
     figure: Annotated[
         Path | None, typer.Option(help="Draw a figure of some of them (.png).")
     ] = None,
+    background: Background = "required",
+    response: ResponseFile = None,
     quiet: Quiet = False,
 ) -> None:
     """Write spectra from their latents: expected values, and shapes without background."""
@@ -163,7 +173,9 @@ def reconstruct(
     from survey.latents.run.inputs import write_table
 
     fitted = load_model(model)
-    spectra, failed = load_spectra(inputs, fitted.grid_, quiet=quiet)
+    spectra, failed = load_spectra(
+        inputs, fitted.grid_, quiet=quiet, background=background, response=response
+    )
     expected = fitted.expected(spectra)
     table = Table(
         {
