@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from survey.engine.cluster import Cluster
 from survey.errors import DataError
-from survey.pipeline.classification.classify import Classified, classify_run
-from survey.pipeline.galaxy.task import GalaxyReport
 from survey.pipeline.run.plan import RunPlan
 from survey.pipeline.run.survey import run_survey
+
+if TYPE_CHECKING:
+    from survey.pipeline.classification.classify import Classified
+    from survey.pipeline.galaxy.task import GalaxyReport
 
 OUTCOMES = ("computed", "reused", "quarantined")
 
@@ -52,6 +55,8 @@ def run_and_classify(
     )
     classified, refusal = None, None
     if plan.classify:
+        from survey.pipeline.classification.classify import classify_run  # slow to load
+
         try:
             classified = classify_run(plan.root, plan.settings, cluster, on_draws=on_draws)
         except DataError as error:

@@ -14,10 +14,7 @@ from catalogs.durable import find_damage
 from catalogs.parts import Receipt
 from survey.config import Settings
 from survey.cubes.files.input_file import size_of
-from survey.cubes.registry import cube_shape
 from survey.errors import SurveyError
-from survey.pipeline.galaxy.choose_tree_path import project_cost
-from survey.pipeline.galaxy.costs import Work
 from survey.pipeline.galaxy.runner import LAST, GalaxyRunner
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.galaxy.task import GalaxyReport, GalaxyTask, process_galaxy
@@ -40,6 +37,10 @@ def projected_demand(target: Target, settings: Settings) -> Demand:
     This is the only look of the driver at cubes, and it must not stop a survey: its errors are
     found again by the task of the galaxy, which says what they are.
     """
+    from survey.cubes.registry import cube_shape  # slow to load, as are the two below
+    from survey.pipeline.galaxy.choose_tree_path import project_cost
+    from survey.pipeline.galaxy.costs import Work
+
     shapes = [shape for file in target.files if (shape := cube_shape(file)) is not None]
     if not shapes:
         return Demand()
