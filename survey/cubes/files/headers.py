@@ -9,8 +9,8 @@ from pathlib import Path
 from astropy.io import fits
 
 from survey.cubes.files.input_file import open_input
-from survey.cubes.files.structure import HeaderUnit, header_units
-from survey.cubes.files.unpack import ALWAYS_BYTES, CORRUPT, MOST_RATIO, Source
+from survey.cubes.files.structure import ALWAYS_BYTES, MOST_RATIO, HeaderUnit, header_units
+from survey.cubes.files.unpack import CORRUPT, Source
 from survey.errors import DataError
 
 MOST_UNPACKED_BYTES = 64 << 20

@@ -21,10 +21,14 @@ MOST_HEADER_BYTES = 16 << 20
 
 MOST_EXTENSIONS = 2000
 MOST_AXES = 999
+MOST_TILE_BYTES = 256 << 20
+ALWAYS_BYTES = 1 << 30
+MOST_RATIO = 100
+"""Above `ALWAYS_BYTES` cubes do not shrink by more than this: noise does not."""
 
 _CARD_BYTES = 80
 _INTEGER = re.compile(rb"\s*([+-]?\d{1,30})\s*(/.*)?", re.S)
-_NAMES = re.compile(rb"(BITPIX|NAXIS\d{0,3}|PCOUNT|GCOUNT|GROUPS) *")
+_NAMES = re.compile(rb"(Z?BITPIX|Z?NAXIS\d{0,3}|PCOUNT|GCOUNT|GROUPS|ZIMAGE|ZTILE\d{1,3}) *")
 _BITPIX = (8, 16, 32, 64, -32, -64)
 
 
@@ -160,4 +164,40 @@ def _unit(number: int, text: bytes, file: str | Path) -> HeaderUnit:
     n_values = prod(sizes) if sizes else 0
     per_group = integer("PCOUNT", 0, default=0) + n_values
     data_bytes = abs(bits) // 8 * integer("GCOUNT", 0, default=1) * per_group if axes else 0
+    if number > 0 and cards.get("ZIMAGE", b"").split(b"/")[0].strip() == b"T":
+        _check_tiles(number, integer, axes, data_bytes, file)
     return HeaderUnit(number, text, axes, data_bytes)
+
+
+def _check_tiles(
+    number: int,
+    integer: Callable[..., int],
+    axes: tuple[int, ...],
+    data_bytes: int,
+    file: str | Path,
+) -> None:
+    """Check that a tile-compressed image (section 10.1) has the tiles that its header implies."""
+    sizes = [integer(f"ZNAXIS{i}", 0) for i in range(1, integer("ZNAXIS", 0, MOST_AXES) + 1)]
+    tiles = [
+        min(size, integer(f"ZTILE{i}", 1, default=size if i == 1 else 1))
+        for i, size in enumerate(sizes, start=1)
+    ]
+    n_tile = prod(-(-size // max(tile, 1)) for size, tile in zip(sizes, tiles, strict=True))
+    n_row = axes[1] if len(axes) > 1 else 0
+    image_bytes = prod(sizes) * abs(integer("ZBITPIX", -64, 64)) // 8
+    allowed = max(ALWAYS_BYTES, MOST_RATIO * data_bytes)
+    tile_bytes = 8 * prod(tiles)
+    most = "bytes or less"
+    for is_wrong, message, expected, unit, found in (
+        (n_tile != n_row, "does not have the tiles of its header", n_tile, "tiles", n_row),
+        (tile_bytes > MOST_TILE_BYTES, "has too large tiles", MOST_TILE_BYTES, most, tile_bytes),
+        (image_bytes > allowed, "would unpack to too much", allowed, most, image_bytes),
+    ):
+        if is_wrong:
+            raise DataError(
+                f"the compressed image of extension {number} {message}",
+                file=file,
+                expected=f"{expected} {unit}",
+                found=str(found),
+                advice="Download the file again",
+            )

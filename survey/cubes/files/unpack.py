@@ -21,15 +21,11 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from survey.cubes.files.input_file import open_input
-from survey.cubes.files.structure import HeaderUnit, header_units
+from survey.cubes.files.structure import ALWAYS_BYTES, MOST_RATIO, HeaderUnit, header_units
 from survey.errors import DataError, ResourceError
 
 CORRUPT = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 """What the decompressors raise at damage."""
-
-ALWAYS_BYTES = 1 << 30
-MOST_RATIO = 100
-"""Above `ALWAYS_BYTES` cubes do not shrink by more than this: noise does not."""
 
 MOST_TRAILING_BYTES = 64 << 20
 """Behind the last extension, and of zeros behind the end of a packed file."""

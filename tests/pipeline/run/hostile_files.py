@@ -155,11 +155,19 @@ def _uneven_wavelengths(path: Path, content: bytes) -> None:
         cube.writeto(path)
 
 
-def _tiles_that_are_not(path: Path, content: bytes) -> None:
-    """A tile-compressed cube of 60 planes whose header says that there are 10,000,000."""
-    cube = fits.CompImageHDU(np.ones((60, 4, 4), np.float32), compression_type="GZIP_1")
-    fits.HDUList([fits.PrimaryHDU(), cube]).writeto(path)
-    _card(path, path.read_bytes(), "ZNAXIS3", "10000000")
+def _tiles(**values: str) -> Callable[[Path, bytes], None]:
+    """A tile-compressed cube of 240 tiles whose header says something else."""
+
+    def write(path: Path, content: bytes) -> None:
+        with fits.open(io.BytesIO(content)) as good:
+            primary, header = good[0].copy(), good["SCI"].header
+            data = np.ones((60, 4, 4), np.float32)
+            cube = fits.CompImageHDU(data, header, name="SCI", compression_type="GZIP_1")
+            fits.HDUList([primary, cube]).writeto(path)
+        for keyword, value in values.items():
+            _card(path, path.read_bytes(), keyword, value)
+
+    return write
 
 
 HOSTILE: dict[str, tuple[str, Callable[[Path, bytes], None], str]] = {
@@ -181,7 +189,18 @@ HOSTILE: dict[str, tuple[str, Callable[[Path, bytes], None], str]] = {
     "one-terabyte-hole": (".fits", _mostly_hole, "never written"),
     "zeros-behind": (".fits", _zeros_behind, "behind the end"),
     "many-extensions": (".fits", _many_extensions, "too many extensions"),
-    "tiles": (".fits", _tiles_that_are_not, "tile|recognises"),
+    "tiles-planes": (".fits", _tiles(ZNAXIS3="10000000"), "tiles of its header"),
+    "tiles-wide": (".fits", _tiles(ZNAXIS1="40000", ZNAXIS2="40000"), "tiles of its header"),
+    "tiles-large": (
+        ".fits",
+        _tiles(ZNAXIS1="90000", ZNAXIS2="90000", ZNAXIS3="240", ZTILE1="90000", ZTILE2="90000"),
+        "too large tiles",
+    ),
+    "tiles-unpacked": (
+        ".fits",
+        _tiles(ZNAXIS1="4000", ZNAXIS2="4000", ZNAXIS3="240", ZTILE1="4000", ZTILE2="4000"),
+        "unpack to too much",
+    ),
     "step-times-1e6": (".fits", _cards(CDELT3="2500.0"), "wavelength"),
     "step-over-1e6": (".fits", _cards(CDELT3="2.5E-09"), "wavelength steps cannot be"),
     "uneven": (".fits", _uneven_wavelengths, "too uneven"),
