@@ -31,6 +31,8 @@ from survey.errors import DataError, SurveyError
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.run.targets import write_targets
 from survey.simulate import simulate_archive
+
+sys.path.append(str(Path(__file__).parents[2]))  # shared with the tests
 from tests.cubes.mutations import layouts, mutated
 
 LONGEST_S = 20
