@@ -19,8 +19,8 @@ from catalogs.printable import printable
 from catalogs.query import Catalog
 from survey.cubes.wcs import celestial_wcs
 from survey.report.galaxy import draw_cluster_map
+from survey.report.offsets import offset_matrix
 from survey.report.palette import cluster_colors
-from survey.report.sky import offset_matrix
 
 COLUMNS = 3
 UNLABELLED_COLOR = "#d9dcdc"
