@@ -89,7 +89,8 @@ def _check(found: os.stat_result, path: str | Path) -> None:
     if not stat.S_ISREG(found.st_mode):
         kind = next((name for is_kind, name in _KINDS if is_kind(found.st_mode)), "something else")
         raise DataError("not a file of data", file=path, expected="a regular file", found=kind)
-    allocated = 512 * getattr(found, "st_blocks", found.st_size)
+    # Some file systems do not count blocks, and say 0.
+    allocated = 512 * getattr(found, "st_blocks", 0) or found.st_size
     if found.st_size > _LARGE_BYTES and allocated < _LEAST_ALLOCATED * found.st_size:
         raise DataError(
             "nearly all of the file was never written",
