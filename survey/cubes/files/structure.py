@@ -20,7 +20,7 @@ MOST_HEADER_BYTES = 16 << 20
 """Of one header: 200,000 cards. Those of JWST have some 1,000."""
 
 MOST_EXTENSIONS = 2000
-MOST_AXES = 999
+MOST_AXES = MOST_COLUMNS = 999
 MOST_TILE_BYTES = 256 << 20
 ALWAYS_BYTES = 1 << 30
 MOST_RATIO = 100
@@ -28,7 +28,9 @@ MOST_RATIO = 100
 
 _CARD_BYTES = 80
 _INTEGER = re.compile(rb"\s*([+-]?\d{1,30})\s*(/.*)?", re.S)
-_NAMES = re.compile(rb"(Z?BITPIX|Z?NAXIS\d{0,3}|PCOUNT|GCOUNT|GROUPS|ZIMAGE|ZTILE\d{1,3}) *")
+_NAMES = re.compile(
+    rb"(Z?BITPIX|Z?NAXIS\d{0,3}|PCOUNT|GCOUNT|GROUPS|TFIELDS|ZIMAGE|ZTILE\d{1,3}) *"
+)
 _BITPIX = (8, 16, 32, 64, -32, -64)
 
 
@@ -147,6 +149,7 @@ def _unit(number: int, text: bytes, file: str | Path) -> HeaderUnit:
             )
         return value
 
+    integer("TFIELDS", 0, MOST_COLUMNS, default=0)
     bits = integer("BITPIX", -64, 64)
     if bits not in _BITPIX:
         raise DataError(

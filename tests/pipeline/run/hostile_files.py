@@ -155,6 +155,17 @@ def _uneven_wavelengths(path: Path, content: bytes) -> None:
         cube.writeto(path)
 
 
+def _table(**values: str) -> Callable[[Path, bytes], None]:
+    """A cube with a table of wavelengths, whose header says something else."""
+
+    def write(path: Path, content: bytes) -> None:
+        _uneven_wavelengths(path, content)
+        for keyword, value in values.items():
+            _card(path, path.read_bytes(), keyword, value)
+
+    return write
+
+
 def _tiles(**values: str) -> Callable[[Path, bytes], None]:
     """A tile-compressed cube of 240 tiles whose header says something else."""
 
@@ -189,6 +200,8 @@ HOSTILE: dict[str, tuple[str, Callable[[Path, bytes], None], str]] = {
     "one-terabyte-hole": (".fits", _mostly_hole, "never written"),
     "zeros-behind": (".fits", _zeros_behind, "behind the end"),
     "many-extensions": (".fits", _many_extensions, "too many extensions"),
+    "table-columns": (".fits", _table(TFIELDS="99999999"), "TFIELDS"),
+    "table-width": (".fits", _table(TFORM1="'99999999999D'"), "WCS-TABLE|tables|uneven"),
     "tiles-planes": (".fits", _tiles(ZNAXIS3="10000000"), "tiles of its header"),
     "tiles-wide": (".fits", _tiles(ZNAXIS1="40000", ZNAXIS2="40000"), "tiles of its header"),
     "tiles-large": (
