@@ -7,11 +7,13 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from distributed import Client, LocalCluster
 
 from survey.engine.backends.base import LOOPBACK, PRELOAD, LargeWorkers, Warn, WorkerSettings
+from survey.engine.backends.certificates import temporary_security
+from survey.engine.spill_folder import private_folder
 from survey.engine.worker_preload import IGNORE_INTERRUPTS
 
 EXAMPLE = """\
@@ -22,18 +24,27 @@ memory_limit = "4GiB"
 
 
 class LocalSettings(WorkerSettings):
-    """`workers` processes; scheduler, workers and pages listen only on the loopback interface."""
+    """`workers` processes; scheduler, workers and pages listen only on the loopback interface.
+
+    Every user of the machine can reach that. With `tls = "temporary"` only processes that have the
+    key of this run get in; with "off" everybody can run code as you.
+    """
 
     EXAMPLE: ClassVar[str] = EXAMPLE
 
     kind: Literal["local"] = "local"
     large: LargeWorkers | None = None
+    tls: Literal["temporary", "off"] = "temporary"
 
     @property
     def expected_slots(self) -> int:
         """All threads of all workers."""
         large = self.large.workers if self.large else 0
         return (self.workers + large) * self.threads
+
+    def without_tls(self) -> Self:
+        """The same cluster with plain connections."""
+        return self.model_copy(update={"tls": "off"})
 
     @contextmanager
     def open(self, warn: Warn) -> Iterator[Client]:
@@ -53,8 +64,9 @@ class LocalSettings(WorkerSettings):
             threads_per_worker=self.threads,
             processes=True,
             host=LOOPBACK,
+            security=temporary_security() if self.tls == "temporary" else None,
             memory_limit=self.memory_limit,
-            local_directory=self.scratch,
+            local_directory=str(private_folder(self.scratch)),
             resources=self.resources or None,
             preload=[PRELOAD],
             env={IGNORE_INTERRUPTS: "1"},

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from catalogs import SCHEMA_VERSION
-from catalogs.parts import PartStore
 from survey import __version__
 from survey.config import Settings, fingerprint
 from survey.cubes.scratch import sweep_scratch
@@ -21,6 +20,7 @@ from survey.engine.submit import Task, run_tasks
 from survey.errors import ConfigError
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.galaxy.task import GalaxyReport, GalaxyTask, failure_row, process_galaxy
+from survey.pipeline.leftovers import sweep_leftovers
 from survey.pipeline.reference import (
     SETTINGS_FILE,
     keep_tables,
@@ -31,12 +31,10 @@ from survey.pipeline.reference import (
 from survey.pipeline.run.earlier_results import record_versions
 from survey.pipeline.run.ledger import COMPLETE, INTERRUPTED, Ledger
 from survey.pipeline.run.lock import exclusive
-from survey.pipeline.run.publisher import PeriodicPublisher
+from survey.pipeline.run.publisher import PeriodicPublisher, repaired
 from survey.pipeline.run.schedule import projected_demand, reports_of_finished
 from survey.pipeline.run.settings_file import write_settings
-from survey.pipeline.run.targets import write_targets
-
-TARGETS_FILE = "targets.ecsv"
+from survey.pipeline.run.targets import TARGETS_FILE, write_targets
 
 
 @dataclass
@@ -97,26 +95,34 @@ def run_survey(
     root = Path(root).resolve()
     if not targets:
         raise ConfigError("the survey has no targets")
-    with exclusive(root):
+    with exclusive(root) as ownership:
         reference = reference_of(settings.tables)
         tables = keep_tables(settings.tables, root)
         settings = settings.model_copy(update={"tables": tables})
         write_targets(targets, root / TARGETS_FILE)
         write_run_record(root, settings)
         record_versions(root)
-        PartStore(root).sweep_inflight()
+        sweep_leftovers(root)
         sweep_scratch(root)
         ledger, results = Ledger(root), Results()
         ledger.begin(len(targets))
+        if (repair := repaired(root)) is not None:
+            ledger.note(str(repair))
         tasks = [GalaxyTask(target, settings, root, draw) for target in targets]
         metadata = {
             "survey_version": __version__,
             "settings_fingerprint": _fingerprint(settings),
         }
-        catalog = PeriodicPublisher(root, metadata, run_vocabulary(reference, settings))
+        catalog = PeriodicPublisher(
+            root,
+            metadata,
+            run_vocabulary(reference, settings),
+            damaged=repair is not None and not repair.published,
+        )
         outcome = INTERRUPTED
         try:
             for report in _reports(tasks, cluster):
+                ownership.check()
                 results.reports[report.galaxy] = report
                 ledger.galaxy(report)
                 on_report(report)
@@ -124,6 +130,7 @@ def run_survey(
                     catalog.grow(results.parts, results.failures)
             outcome = COMPLETE
         finally:
+            ownership.check()  # Whoever has taken over publishes.
             catalog.finish(results.parts, results.failures, complete=outcome == COMPLETE)
             ledger.end(outcome)
     return results
