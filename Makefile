@@ -12,7 +12,7 @@ CLUSTER_PACKAGES := openssh-server slurm-wlm munge
 LOCK   := requirements/tested.txt
 
 .PHONY: help demo test lint types pytest test-cluster bench bench-truth bench-archive bench-scale \
-	bench-latent wheel audit lock clean-venv clean
+	bench-latent fuzz wheel audit lock clean-venv clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:\t/' | expand -t 13
@@ -54,6 +54,9 @@ bench-scale: $(VENV)/.installed-dev  ## large galaxies on workers of limited mem
 
 bench-latent: $(VENV)/.installed-dev  ## representations of X-ray spectra side by side (an hour; continues after an interruption)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_latent.py
+
+fuzz: $(VENV)/.installed-dev  ## 2,000 cubes with damaged headers through the readers, 300 through a run (about 10 minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/fuzz_headers.py
 
 wheel: $(VENV)/bin/python  ## build the wheel, install it into a bare environment elsewhere, run the demo there
 	rm -rf dist && $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w dist .

@@ -16,6 +16,7 @@ FLOORS = (
     "survey.earlier_settings",
     "survey.config",
     "survey.terminal",
+    "survey.bounded_zip",
     "survey.spectra",
     "survey.distances",
     "survey.linkage",
@@ -40,7 +41,8 @@ FLOORS = (
 )
 """From the ground up. A module imports from its own floor and from those above it in this list."""
 
-GROUND = {"catalogs", "survey.errors", "survey.earlier_settings", "survey.config"}
+GROUND = {"catalogs", "survey.bounded_zip", "survey.config", "survey.earlier_settings"}
+GROUND |= {"survey.errors"}
 KNOWS_ONLY = {
     "survey.spectra": set(),
     "survey.distances": {"survey.spectra"},

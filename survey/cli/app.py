@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 import warnings
 from pathlib import Path
 from typing import Annotated, Any, TextIO
@@ -50,7 +51,8 @@ def main() -> None:
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's usage errors
             fail(error.format_message(), EXIT_USAGE)
-        err_console.print_exception()
+        # In plain text: an error may quote what a file holds.
+        err_console.print(traceback.format_exc(), markup=False, highlight=False, soft_wrap=True)
         sys.exit(EXIT_BUG)
     if code == EXIT_INTERRUPTED_BY_TYPER:
         fail(INTERRUPTED, EXIT_RESUMABLE)

@@ -21,6 +21,7 @@ from distributed import Client
 from distributed.comm.addressing import get_address_host
 
 from catalogs.durable import write_text
+from catalogs.printable import printable
 from survey.engine.backends.base import ClusterSettings, Warn, WatchSettings
 from survey.engine.periodic import every
 
@@ -94,7 +95,7 @@ def look(dask_scheduler: Any) -> Snapshot:
 
 def task_name(key: Any) -> str:
     """The name of a task in messages: that of the galaxy, if the key is ours (see `submit`)."""
-    return str(key[1]) if isinstance(key, tuple) and len(key) > 1 else str(key)
+    return printable(key[1] if isinstance(key, tuple) and len(key) > 1 else key)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from dask.typing import Key
 from dask.utils import format_bytes
 from distributed import Client, Future, KilledWorker
 
+from catalogs.printable import printable
 from survey.engine.worker_memory import WorkerMemory
 from survey.engine.worker_preload import MEMORY
 from survey.errors import InfrastructureError, MemoryNeeded, ResourceError
@@ -129,7 +130,7 @@ def _windowed(
 
     def launch(task: Task) -> None:
         claim = memory.claim(task.memory_bytes)
-        key = (function.__name__, task.name, uuid4().hex)  # shown on the dashboard
+        key = (function.__name__, printable(task.name), uuid4().hex)  # shown on the dashboard
         future = client.submit(function, task.argument, key=key, pure=False, resources=claim)
         in_flight[future.key] = _InFlight(task, future, claim)
         future.add_done_callback(ended.put)

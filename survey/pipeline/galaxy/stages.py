@@ -260,6 +260,8 @@ def _redshift(galaxy: GalaxyContext, cube: xr.Dataset) -> float:
     raise DataError(
         "the redshift is unknown",
         file=galaxy.target.files[0],
+        expected="one in the targets table or in the header",
+        found="none",
         advice="Give it in the targets table, or with --redshift (0 for a star).",
     )
 

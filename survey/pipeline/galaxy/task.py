@@ -19,6 +19,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 import catalogs
 import survey
 from catalogs.parts import DamagedPartWarning
+from catalogs.printable import printable
 from survey.config import Settings
 from survey.engine.worker_memory import memory_here_bytes
 from survey.errors import IntegrityError, MemoryNeeded, ResourceError, SurveyError
@@ -117,6 +118,8 @@ def failure_row(
 ) -> dict[str, Any]:
     """A row of the table `quarantine`; `file` is named if the error names none."""
     if isinstance(error, SurveyError):
+        if error.file is None and file is not None:
+            error.file = str(file)
         message = str(error)
     elif isinstance(error, MemoryError):
         error = ResourceError("the worker ran out of memory", found=str(error))
@@ -124,7 +127,7 @@ def failure_row(
     else:
         # A bug of ours: record where it happened.
         message = f"{file}: " if file else ""
-        message += f"unexpected {type(error).__name__}{_place(error)}: {error}"
+        message += printable(f"unexpected {type(error).__name__}{_place(error)}: {error}")
     return {
         "galaxy": galaxy,
         "stage": stage,
