@@ -18,7 +18,7 @@ from catalogs.durable import FileRecord, find_damage, flush
 from catalogs.errors import CatalogError
 from catalogs.vocabulary import Vocabulary
 
-SCHEMA_VERSION = "9"
+SCHEMA_VERSION = "10"
 """Raised whenever the name, the type or the meaning of a column changes."""
 
 LINK = "catalog"

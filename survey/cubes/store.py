@@ -10,7 +10,6 @@ and shard index.
 
 from __future__ import annotations
 
-import errno
 import json
 import shutil
 import uuid
@@ -38,7 +37,7 @@ from catalogs.durable import (
     record_files,
     write_json,
 )
-from survey.errors import IntegrityError, ResourceError
+from survey.errors import IntegrityError
 
 MANIFEST = "manifest.json"
 SPECTRA = {"flux": np.nan, "error": np.nan, "bad": True}
@@ -69,8 +68,8 @@ def write_store(
 
     Raises
     ------
-    ResourceError
-        If the disk is full.
+    OSError
+        If the disk is full, with the path of the store.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -292,9 +291,9 @@ def _temporary_folder(path: Path) -> Iterator[Path]:
     try:
         yield folder
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno is None or error.filename is not None:
             raise
-        raise ResourceError(f"no room on the disk ({error.strerror})", file=path) from error
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

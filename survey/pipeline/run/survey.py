@@ -19,8 +19,9 @@ from survey.cubes.scratch import sweep_scratch
 from survey.engine.cluster import Cluster, slots, started
 from survey.engine.submit import Task, run_tasks
 from survey.errors import ConfigError
+from survey.pipeline.galaxy.failures import failure_row
 from survey.pipeline.galaxy.target import Target
-from survey.pipeline.galaxy.task import GalaxyReport, GalaxyTask, failure_row, process_galaxy
+from survey.pipeline.galaxy.task import GalaxyReport, GalaxyTask, process_galaxy
 from survey.pipeline.reference import (
     SETTINGS_FILE,
     keep_tables,
