@@ -43,6 +43,15 @@ def no_memory(task: Task, largest_bytes: float) -> ResourceError:
     )
 
 
+def cluster_lost(n_running: int) -> InfrastructureError:
+    """The scheduler is gone."""
+    return InfrastructureError(
+        "the Dask cluster was lost while tasks were running",
+        found=f"{n_running} tasks that had not ended",
+        advice=RESUME,
+    )
+
+
 def all_fail(held: list[Attempts], message: str) -> InfrastructureError:
     """No task succeeds, and several fail wherever they are asked for."""
     places = sorted({f"{p.worker or p.address} on {p.host}" for a in held for p in a.doubts})

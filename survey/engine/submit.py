@@ -18,17 +18,28 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from math import inf
 from queue import Empty, SimpleQueue
 from typing import Any
 from uuid import uuid4
 
 from dask.typing import Key
 from distributed import Client, Future, KilledWorker
+from distributed.client import ClosedClientError
+from distributed.comm import CommClosedError
 
 from survey.engine.attempt import Answer, Attempts, Outcome, Place, Task, call
 from survey.engine.deaths import DeathWatch
 from survey.engine.drain import Drain
-from survey.engine.ends import RESUME, Fault, all_fail, erred_on, executing_keys, no_memory
+from survey.engine.ends import (
+    RESUME,
+    Fault,
+    all_fail,
+    cluster_lost,
+    erred_on,
+    executing_keys,
+    no_memory,
+)
 from survey.engine.suspects import Suspects, Verdict
 from survey.engine.worker_memory import WorkerMemory
 from survey.engine.worker_preload import MEMORY
@@ -103,7 +114,10 @@ def run_tasks(
         drain = drain or Drain()
         runner = _Runner(client, function, iter(tasks), window, patience_s, deaths, drain, warn)
         with drain.heard():
-            yield from runner.outcomes(drain_s)
+            try:
+                yield from runner.outcomes(drain_s)
+            except (ClosedClientError, CommClosedError) as error:
+                raise cluster_lost(len(runner.in_flight)) from error
 
 
 @dataclass(frozen=True)
@@ -173,10 +187,11 @@ class _Runner:
     def _launched(self) -> Iterator[Outcome]:
         """Start what may be started; tasks for which no worker has the memory are refused."""
         while (attempts := self._next()) is not None:
-            largest = self.memory.largest_bytes
-            if attempts.needs_memory and attempts.task.memory_bytes > largest:
-                yield attempts.outcome(error=no_memory(attempts.task, largest))
-                continue
+            if attempts.needs_memory:
+                largest = self.memory.largest_bytes
+                if attempts.task.memory_bytes > largest:
+                    yield attempts.outcome(error=no_memory(attempts.task, largest))
+                    continue
             self._launch(attempts)
 
     def _next(self) -> Attempts | None:
@@ -216,7 +231,8 @@ class _Runner:
         if trial or (attempts.deaths and not attempts.needs_memory):
             # On the largest worker: a lack of memory may have killed the first.
             largest = self.memory.largest_bytes
-            attempts.task = replace(attempts.task, memory_bytes=largest)
+            if largest < inf:
+                attempts.task = replace(attempts.task, memory_bytes=largest)
         task, now = attempts.task, time.monotonic()
         claim = self.memory.claim(task.memory_bytes)
         workers = self.workers.choice(attempts, claim[MEMORY] if claim else 0.0)
@@ -256,11 +272,7 @@ class _Runner:
         if flight is None:
             return  # It was stranded and has been submitted again.
         if future.status in ("cancelled", "lost"):
-            raise InfrastructureError(
-                "the Dask cluster was lost while tasks were running",
-                found=f"{len(self.in_flight) + 1} tasks that had not ended",
-                advice=RESUME,
-            )
+            raise cluster_lost(len(self.in_flight) + 1)
         yield from self._judged(flight)
 
     def _judged(self, flight: _Flight) -> Iterator[Outcome]:
@@ -268,7 +280,7 @@ class _Runner:
         error = future.exception() if future.status == "error" else None
         if isinstance(error, KilledWorker):
             worker = error.last_worker
-            attempts.last = Place(worker.address, str(worker.name), Place(worker.address).machine)
+            attempts.last = self.workers.place(worker.address, str(worker.name))
             yield from self._died(flight)
             return
         if error is None:

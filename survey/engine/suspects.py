@@ -32,9 +32,12 @@ COMPANY_S = 20.0
 """Deaths this close together may have one cause."""
 
 TRIALS = 3
-CONTROL_S = 20.0
+CONTROL_S = 15.0
 CONTROL_TRIALS = 3.0
 """Workers are watched without the task for so long, and for so many times its longest trial."""
+
+BACK_S = 30.0
+"""How long to wait for workers that died before the next trial."""
 
 _STEP_S = 0.2
 
@@ -73,9 +76,12 @@ class Suspects:
         self.waiting: deque[Attempts] = deque()
         self._on_trial: Attempts | None = None
         self._last_success = time.monotonic()
+        self._most_workers = 0
 
     def next(self) -> Attempts | None:
-        """The next task to try alone, if one is due."""
+        """The next task to try alone, if one is due and all workers are back."""
+        if not self.waiting or not self._workers_are_back():
+            return None
         for _ in range(len(self.waiting)):
             attempts = self.waiting.popleft()
             if attempts.not_before <= time.monotonic():
@@ -83,6 +89,12 @@ class Suspects:
                 return attempts
             self.waiting.append(attempts)
         return None
+
+    def _workers_are_back(self) -> bool:
+        count = len(self.client.nthreads())
+        self._most_workers = max(self._most_workers, count)
+        last = self.deaths.deaths[-1].time if self.deaths.deaths else 0.0
+        return count > 0 and (count == self._most_workers or time.monotonic() - last > BACK_S)
 
     def is_on_trial(self, attempts: Attempts) -> bool:
         """Whether a task is now tried alone."""

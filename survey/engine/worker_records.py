@@ -7,6 +7,7 @@ galaxy's and does not count.
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from distributed import Client
 
 from survey.engine.attempt import Attempts, Place
+from survey.engine.backends.security import is_loopback
 from survey.engine.worker_preload import MEMORY
 
 IN_A_ROW = 3
@@ -54,7 +56,7 @@ class WorkerRecords:
     def alive(self) -> dict[str, float]:
         """Memory in bytes by address of the workers that are connected; 0 if not declared."""
         if time.monotonic() >= self._next_look:
-            workers = self.client.scheduler_info(n_workers=-1)["workers"]
+            workers = self.client.scheduler_info(n_workers=-1).get("workers", {})
             self._alive = {
                 address: float(worker["resources"].get(MEMORY, 0.0))
                 for address, worker in workers.items()
@@ -69,6 +71,13 @@ class WorkerRecords:
         record.faulted.clear()
         record.announced = False
         record.last_success = time.monotonic()
+
+    def place(self, address: str, worker: str) -> Place:
+        """A worker that cannot be asked for the name of its machine any more."""
+        machine = Place(address).machine
+        known = (r.place.host for r in self._records.values() if r.place.machine == machine)
+        here = socket.gethostname() if is_loopback(machine) else machine
+        return Place(address, worker, next(known, here))
 
     def failed(self, place: Place, name: str, reason: str, *, fault: bool = False) -> None:
         """A galaxy failed on a worker, which may be the cause."""

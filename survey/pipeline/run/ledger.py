@@ -7,6 +7,7 @@ from the ledger.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -53,7 +54,14 @@ class Ledger:
     def _append(self, event: str, **facts: Any) -> None:
         line = json.dumps({"event": event, "time": time.time(), **facts})
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+            before = file.tell()
+            try:
+                file.write(line + "\n")
+                file.flush()
+            except OSError:
+                # On a full disk a line may be half written; the next must begin a line.
+                os.truncate(self.path, before)
+                raise
 
 
 @dataclass(frozen=True)
