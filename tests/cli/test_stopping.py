@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from survey.pipeline.run.ledger import read_status
 from survey.simulate import simulate_archive
 
 SURVEY = [sys.executable, "-c", "from survey.cli import main; main()"]
-N_GALAXY = 5
+N_GALAXY = 4
 pytestmark = pytest.mark.slow
 
 
@@ -47,10 +47,8 @@ def running(
         try:
             yield process
         finally:
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
 
 
 def wait_for_a_galaxy(process: subprocess.Popen[str]) -> None:
