@@ -13,12 +13,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from survey import __version__
 from survey.errors import ConfigError
-from survey.pipeline.galaxy.task import GalaxyReport
 from survey.pipeline.run.lock import is_at_work
+
+if TYPE_CHECKING:
+    from survey.pipeline.galaxy.task import GalaxyReport
 
 LEDGER = Path("logs") / "ledger.jsonl"
 COMPLETE, RUNNING, INTERRUPTED = "complete", "running", "interrupted"

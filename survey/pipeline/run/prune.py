@@ -18,7 +18,7 @@ from catalogs.survey_parts import SURVEY_WIDE, current_survey_parts
 from catalogs.versions import Manifest
 from survey.errors import ConfigError
 from survey.pipeline.galaxy.stage import Kept
-from survey.pipeline.galaxy.stages import STAGES
+from survey.pipeline.galaxy.stage_list import STAGES
 from survey.pipeline.run.ledger import COMPLETE, read_status
 from survey.pipeline.run.lock import exclusive
 
