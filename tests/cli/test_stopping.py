@@ -69,7 +69,7 @@ def finish(settings: Path, root: Path) -> dict[str, int]:
     return json.loads(out)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["SIGTERM", "SIGHUP"])
 def test_a_system_that_asks_to_stop_gets_what_is_under_way_published(many, tmp_path, number):
     """The whole group of processes hears of it, workers too, as under systemd or SLURM."""
     with running(many, tmp_path) as process:
