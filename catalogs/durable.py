@@ -15,6 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from catalogs.owners import owned_name
+
+LONGEST_STEM = 120
+"""Bytes of a name that an unfinished file keeps: names have at most 255."""
+
 
 @dataclass(frozen=True)
 class FileRecord:
@@ -79,7 +84,8 @@ def replacing(path: Path) -> Iterator[Path]:
     Readers find either the old or the new file. If the block fails, the old file stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    stem = path.name.encode()[:LONGEST_STEM].decode(errors="ignore")
+    unfinished = path.with_name(f".{stem}.{owned_name()}.unfinished")
     try:
         yield unfinished
         flush(unfinished)

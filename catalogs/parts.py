@@ -9,10 +9,7 @@ written, lists the size and hash of every other file.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import socket
-import uuid
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -34,6 +31,7 @@ from catalogs.durable import (
     write_json,
 )
 from catalogs.errors import CatalogError
+from catalogs.owners import owned_name
 
 RECEIPT = "receipt.json"
 LONGEST_NAME = 120
@@ -201,25 +199,8 @@ class PartStore:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def sweep_inflight(self) -> list[Path]:
-        """Remove unfinished parts of processes of this host that have ended.
-
-        Returns
-        -------
-        list of Path
-            The folders that were removed.
-        """
-        swept = []
-        for folder in sorted((self.root / ".inflight").glob("*")):
-            host, _, rest = folder.name.partition("~")
-            pid = rest.partition("~")[0]
-            if host == _host() and pid.isdecimal() and not _is_alive(int(pid)):
-                shutil.rmtree(folder, ignore_errors=True)
-                swept.append(folder)
-        return swept
-
     def _inflight_path(self) -> Path:
-        return self.root / ".inflight" / f"{_host()}~{os.getpid()}~{uuid.uuid4().hex}"
+        return self.root / ".inflight" / owned_name()
 
     def _move_into_place(self, folder: Path, target: Path) -> bool:
         """Rename `folder` to `target` and flush; False if `target` exists already."""
@@ -278,17 +259,3 @@ def _refuse_unreadable(folder: Path) -> None:
                 raise CatalogError(
                     f"a file just written cannot be read back ({error})", file=file
                 ) from None
-
-
-def _host() -> str:
-    return safe_name(socket.gethostname())
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # The process runs, and belongs to another user.
-    return True

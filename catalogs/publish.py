@@ -8,26 +8,27 @@ the same, and a filter on `galaxy` reads little.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import json
 import math
 import shutil
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from itertools import count, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from filelock import FileLock, Timeout
 
 from catalogs import versions
-from catalogs.durable import flush, flush_tree, hash_bytes, hash_file, record_files, write_json
+from catalogs.durable import flush, flush_tree, hash_bytes, hash_file, record_files
 from catalogs.errors import CatalogError
 from catalogs.part_tables import read_part_table
 from catalogs.parts import PartStore, Receipt
@@ -68,6 +69,7 @@ PARTS_AHEAD = 16
 """Parts that are read ahead; this bounds the memory."""
 
 LOCK_TIMEOUT_S = 600.0
+LOCK_POLL_S = 0.05
 
 
 def publish(
@@ -78,6 +80,7 @@ def publish(
     metadata: Mapping[str, str] | None = None,
     survey_parts: Iterable[SurveyPart] = (),
     vocabulary: Vocabulary | None = None,
+    anew: bool = False,
 ) -> Path:
     """Publish the catalog of a run, unless the current one was made from the same parts.
 
@@ -97,6 +100,8 @@ def publish(
         Parts of all galaxies together, for example their classes.
     vocabulary : Vocabulary, optional
         Lines, bands and ratios that columns are named after; by default the packaged ones.
+    anew : bool
+        Whether to write a new version in any case, because the current one is damaged.
 
     Returns
     -------
@@ -118,7 +123,7 @@ def publish(
         version="",
         schema_version=SCHEMA_VERSION,
         parts=tuple((receipt.galaxy, receipt.stage, receipt.key) for receipt in receipts),
-        quarantine=hash_bytes(json.dumps(failures.drop_columns(WHERE).to_pylist()).encode()),
+        quarantine=quarantine_hash(failures),
         metadata=dict(metadata or {}),
         products={part.product.name: part.key for part in survey_parts},
         vocabulary=(vocabulary or packaged_vocabulary()).with_classes(
@@ -128,13 +133,20 @@ def publish(
     )
     with _only_publisher(root):
         current = versions.current_version(root)
-        if current is not None and versions.is_made_from(current, manifest.inputs):
+        unchanged = current is not None and versions.is_made_from(current, manifest.inputs)
+        if current is not None and unchanged and not anew:
             return current
         version = _build(root, receipts, failures, manifest, survey_parts)
         versions.make_current(root, version)
         versions.remove_old_versions(root)
     _give_memory_back()
     return version
+
+
+def quarantine_hash(failures: pa.Table) -> str:
+    """Hash of the rows of `quarantine`, by which a manifest knows them; not of `WHERE`."""
+    facts = failures.drop_columns([name for name in WHERE if name in failures.column_names])
+    return hash_bytes(json.dumps(facts.to_pylist()).encode())
 
 
 def _give_memory_back() -> None:
@@ -161,19 +173,28 @@ def _in_order(receipts: Iterable[Receipt]) -> list[Receipt]:
 def _only_publisher(root: Path) -> Iterator[None]:
     folder = root / versions.FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock", timeout=LOCK_TIMEOUT_S)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise CatalogError(
-            "another process is publishing and does not finish",
-            file=lock.lock_file,
-            advice="Check that no second run uses this directory.",
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    with (folder / ".lock").open("w") as lock:
+        _wait_for(lock)
+        yield  # The lock is released when the file is closed.
+
+
+def _wait_for(lock: TextIO) -> None:
+    end = time.monotonic() + LOCK_TIMEOUT_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise CatalogError(
+                    "another process is publishing and does not finish",
+                    file=lock.name,
+                    advice="Check that no second run uses this directory.",
+                ) from None
+            time.sleep(LOCK_POLL_S)
+        except OSError:
+            return  # This file system has no locks. Whoever works in a run keeps others out.
+        else:
+            return
 
 
 def publish_again(root: str | Path, *survey_parts: SurveyPart) -> Path:
@@ -210,7 +231,7 @@ def _build(
 ) -> Path:
     """Write a complete version under another name, then rename it."""
     version = versions.next_version(root)
-    folder = version.parent / ".building"
+    folder = version.parent / versions.BUILDING
     if folder.exists():  # Left by a publisher that was killed: we hold the lock.
         shutil.rmtree(folder)
     folder.mkdir()
@@ -228,7 +249,8 @@ def _build(
             ]
             _write_table(folder, name, rows, manifest)
     manifest = replace(manifest, version=version.name, files=record_files(folder))
-    write_json(folder / versions.MANIFEST, asdict(manifest))
+    manifest.write(folder)
+    manifest.write_copy(root, failures.to_pylist())
     flush_tree(folder)
     folder.rename(version)
     flush(version.parent)

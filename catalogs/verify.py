@@ -18,26 +18,30 @@ import pyarrow.parquet as pq
 from catalogs.durable import find_damage
 from catalogs.errors import CatalogError
 from catalogs.query import Catalog, open_catalog
+from catalogs.repair import foreign_file
 from catalogs.schema import arrow_schema, declared_tables
-from catalogs.versions import MANIFEST, Manifest
+from catalogs.versions import Manifest
 
 
 @dataclass(frozen=True)
 class Check:
-    """One row of the result: the claim, whether it holds, and if not, what was found."""
+    """One row of the result: the claim, whether it holds, if not what was found, what to do."""
 
     check: str
     ok: bool
     detail: str = ""
+    advice: str = ""
 
 
-def verify(run: str | Path) -> list[Check]:
+def verify(run: str | Path, *, advice: str = "") -> list[Check]:
     """Check a catalog, from its files to the sums over its rows.
 
     Parameters
     ----------
     run : str or Path
         The run directory, or the folder of a catalog itself.
+    advice : str
+        What to do if a claim does not hold.
 
     Returns
     -------
@@ -50,18 +54,20 @@ def verify(run: str | Path) -> list[Check]:
         If there is no catalog.
     """
     catalog = open_catalog(run)
-    results = [_check(claim, find, catalog) for claim, find in FILE_CHECKS.items()]
+    results = [_check(claim, find, catalog, advice) for claim, find in FILE_CHECKS.items()]
     if all(result.ok for result in results):
-        results += [_check(claim, find, catalog) for claim, find in ROW_CHECKS.items()]
+        results += [_check(claim, find, catalog, advice) for claim, find in ROW_CHECKS.items()]
     return results
 
 
-def _check(claim: str, find: Callable[[Catalog], str | None], catalog: Catalog) -> Check:
+def _check(
+    claim: str, find: Callable[[Catalog], str | None], catalog: Catalog, advice: str
+) -> Check:
     try:
         found = find(catalog)
     except (CatalogError, OSError, pa.ArrowException) as error:
         found = str(error)
-    return Check(claim, found is None, found or "")
+    return Check(claim, True) if found is None else Check(claim, False, found, advice)
 
 
 # Each of the following says what contradicts its claim, or None.
@@ -69,11 +75,8 @@ def _check(claim: str, find: Callable[[Catalog], str | None], catalog: Catalog) 
 
 def _wrong_files(catalog: Catalog) -> str | None:
     manifest = Manifest.read(catalog.path)
-    stated = {record.path for record in manifest.files} | {MANIFEST}
-    for path in catalog.path.rglob("*"):
-        if path.is_file() and path.relative_to(catalog.path).as_posix() not in stated:
-            return f"{path.name} is not in the manifest"
-    return find_damage(catalog.path, manifest.files, full=True)
+    foreign = foreign_file(catalog.path, manifest)
+    return foreign or find_damage(catalog.path, manifest.files, full=True)
 
 
 def _wrong_schema(catalog: Catalog) -> str | None:

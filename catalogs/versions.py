@@ -1,20 +1,23 @@
 """Versions of a catalog, and the link to the current one.
 
 ``RUN/catalog`` is a symbolic link to ``RUN/.versions/vNNNN``. A version never changes. Its manifest
-lists what it was made from, and the size and hash of every file.
+lists what it was made from, and the size and hash of every file. A copy of the manifest beside the
+version, with the rows of `quarantine`, is enough to publish a damaged version anew.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from catalogs.durable import FileRecord, find_damage, flush
+from catalogs.durable import FileRecord, find_damage, flush, hash_bytes, write_json, write_text
 from catalogs.errors import CatalogError
 from catalogs.vocabulary import Vocabulary
 
@@ -23,7 +26,10 @@ SCHEMA_VERSION = "10"
 
 LINK = "catalog"
 FOLDER = ".versions"
+BUILDING = ".building"
 MANIFEST = "_manifest.json"  # Readers of Parquet skip names that begin with an underscore.
+
+VERSION_NAME = re.compile(r"v\d{4,}")
 
 VERSIONS_KEPT = 3
 READER_GRACE_S = 60.0
@@ -67,14 +73,37 @@ class Manifest:
 
         Raises
         ------
+        OtherSchemaError
+            If it is of another version of the tables.
         CatalogError
-            If it is missing, damaged, or of another version of the tables.
+            If it is missing or damaged.
         """
-        file = version / MANIFEST
+        return cls._from_json(version / MANIFEST, _read_hashed)
+
+    @classmethod
+    def read_copy(cls, root: Path, version: str) -> tuple[Manifest, list[dict[str, Any]]]:
+        """Read the copy of a manifest, and the rows of `quarantine`.
+
+        Raises
+        ------
+        CatalogError
+            As for `read`.
+        """
+        rows: list[dict[str, Any]] = []
+
+        def read(file: Path) -> dict[str, Any]:
+            content = _read_hashed(file)
+            rows.extend(content.pop("quarantine_rows"))
+            return content
+
+        return cls._from_json(_copy_of_manifest(root, version), read), rows
+
+    @classmethod
+    def _from_json(cls, file: Path, read: Callable[[Path], dict[str, Any]]) -> Manifest:
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
+            content = read(file)
             if content["schema_version"] != SCHEMA_VERSION:
-                raise CatalogError(
+                raise OtherSchemaError(
                     "the catalog was written by another version of the survey",
                     file=file,
                     expected=f"schema {SCHEMA_VERSION}",
@@ -87,8 +116,18 @@ class Manifest:
             return cls(**content)
         except FileNotFoundError:
             raise CatalogError("the catalog has no manifest", file=file) from None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CatalogError(f"damaged manifest ({error})", file=file) from None
+
+    def write(self, version: Path) -> None:
+        """Write it into the folder of a version."""
+        write_json(version / MANIFEST, _hashed(asdict(self)))
+
+    def write_copy(self, root: Path, quarantine: Sequence[Mapping[str, Any]]) -> None:
+        """Write its copy beside the versions, with the rows of `quarantine`."""
+        content = asdict(self) | {"quarantine_rows": list(quarantine)}
+        text = json.dumps(_hashed(content), indent=1, sort_keys=True, ensure_ascii=False)
+        write_text(_copy_of_manifest(root, self.version), text)
 
     @property
     def inputs(self) -> tuple[Any, ...]:
@@ -101,6 +140,32 @@ class Manifest:
             self.products,
             self.vocabulary,
         )
+
+
+class OtherSchemaError(CatalogError):
+    """A manifest of another version of the tables."""
+
+
+def _hashed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON content with its own hash."""
+    plain = json.loads(json.dumps(content))  # as it will be read
+    return plain | {"blake2b": _content_hash(plain)}
+
+
+def _read_hashed(file: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    stated = content.pop("blake2b", None)
+    if stated is not None and stated != _content_hash(content):  # Older ones have no hash.
+        raise ValueError("its content has changed")
+    return content
+
+
+def _content_hash(content: Mapping[str, Any]) -> str:
+    return hash_bytes(json.dumps(content, sort_keys=True).encode())
+
+
+def _copy_of_manifest(root: Path, version: str) -> Path:
+    return root / FOLDER / f".{version}.json"
 
 
 def current_version(root: Path) -> Path | None:
@@ -116,6 +181,11 @@ def is_made_from(version: Path, inputs: tuple[Any, ...]) -> bool:
     except CatalogError:
         return False
     return manifest.inputs == inputs and find_damage(version, manifest.files, full=False) is None
+
+
+def version_names(root: Path) -> list[str]:
+    """Names of all versions, the newest last."""
+    return [path.name for path in _all_versions(root)]
 
 
 def next_version(root: Path) -> Path:
@@ -156,10 +226,12 @@ def remove_old_versions(root: Path) -> None:
         replaced_s = time.time() - successor.stat().st_mtime
         if version not in kept and replaced_s > READER_GRACE_S:
             shutil.rmtree(version)
+            _copy_of_manifest(root, version.name).unlink(missing_ok=True)
 
 
 def _all_versions(root: Path) -> list[Path]:
-    return sorted((root.resolve() / FOLDER).glob("v*"), key=_number)
+    found = (root.resolve() / FOLDER).glob("v*")
+    return sorted((path for path in found if VERSION_NAME.fullmatch(path.name)), key=_number)
 
 
 def _number(version: Path) -> int:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,9 +36,13 @@ from catalogs.durable import (
     record_files,
     write_json,
 )
+from catalogs.owners import owned_name
 from survey.errors import IntegrityError
 
 MANIFEST = "manifest.json"
+PARTIAL, REPLACED = ".partial", ".replaced"
+"""Ends of the names of folders that a process leaves if it is killed while it writes a store."""
+
 SPECTRA = {"flux": np.nan, "error": np.nan, "bad": True}
 """The arrays over (spaxel, wavelength), each with its fill value."""
 
@@ -287,7 +290,7 @@ def _damaged(path: Path, what: str) -> IntegrityError:
 @contextmanager
 def _temporary_folder(path: Path) -> Iterator[Path]:
     """A folder to write in beside `path`, removed if anything goes wrong."""
-    folder = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    folder = path.with_name(f".{path.name}.{owned_name()}{PARTIAL}")
     try:
         yield folder
     except OSError as error:
@@ -300,7 +303,7 @@ def _temporary_folder(path: Path) -> Iterator[Path]:
 
 def _promote(folder: Path, path: Path) -> None:
     """Give a finished folder its name; a store of that name gives way."""
-    replaced = folder.with_suffix(".replaced")
+    replaced = folder.with_suffix(REPLACED)
     if path.exists():
         path.rename(replaced)
     folder.rename(path)

@@ -1,12 +1,8 @@
 """A part is there whole and sound, or it is not there."""
 
-import os
 import pickle
 import re
 import shutil
-import socket
-import subprocess
-import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from catalogs import CatalogError
+from catalogs.owners import remove_abandoned
 from catalogs.parts import DamagedPartWarning, PartStore, Receipt, safe_name
 
 PART = ("NGC 7469", "features", "abc")
@@ -192,19 +189,10 @@ def test_a_process_killed_while_committing_leaves_no_part(store, killed_at, func
     write = "lambda folder: (folder / 'x').touch()"
     killed_at(function, f"PartStore({str(store.root)!r}).commit(*{PART}, {write})")
     assert store.find(*PART) is None
-    assert len(store.sweep_inflight()) == 1
-    assert not list((store.root / ".inflight").iterdir())
-
-
-def test_sweeping_spares_the_living_and_other_hosts(store):
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    host = safe_name(socket.gethostname())
-    names = [f"{host}~{os.getpid()}~1", f"another-host~{dead.pid}~2", "no name of ours"]
-    for name in (*names, f"{host}~{dead.pid}~3"):
-        (store.root / ".inflight" / name).mkdir(parents=True)
-    assert [path.name for path in store.sweep_inflight()] == [f"{host}~{dead.pid}~3"]
-    assert {path.name for path in (store.root / ".inflight").iterdir()} == set(names)
+    left = list((store.root / ".inflight").iterdir())
+    assert remove_abandoned(left, store.root) == left
+    assert len(left) == 1
+    assert not left[0].exists()
 
 
 def test_a_folder_without_a_receipt_is_no_part(tmp_path):

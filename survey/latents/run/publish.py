@@ -28,6 +28,7 @@ from survey.latents.uncertainty import latent_uncertainty
 from survey.pipeline.classification.sample import parts_of
 from survey.pipeline.galaxy.tables import write_table
 from survey.pipeline.run.lock import exclusive
+from survey.pipeline.run.publisher import repaired
 
 CODE_VERSION = 1
 """Raised when code changes results, as `code` of a `Stage` is."""
@@ -64,6 +65,7 @@ def publish_latents(root: str | Path, model: Path) -> PublishedLatents:
     root = Path(root).resolve()
     fitted, digest = load_model(model), model_hash(model)
     with exclusive(root):
+        repaired(root)
         store = PartStore(root)
         parts = {name: part.key for name, part in parts_of(open_catalog(root), store).items()}
         versions = [importlib.metadata.version(name) for name in NUMERIC_LIBRARIES]

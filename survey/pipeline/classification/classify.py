@@ -63,10 +63,11 @@ from survey.pipeline.classification.tables import (
 from survey.pipeline.galaxy.tables import write_table
 from survey.pipeline.reference import reference_of_run
 from survey.pipeline.run.lock import exclusive
+from survey.pipeline.run.publisher import repaired
 from survey.pipeline.run.survey import write_run_record
 
 (SAMPLE_STAGE,) = CLASSES.made_of
-CODE_VERSION = {SAMPLE_STAGE: 3, CLASSES.name: 3}
+CODE_VERSION = {SAMPLE_STAGE: 4, CLASSES.name: 4}
 """Raised when code changes results, as `code` of a `Stage` is."""
 
 NUMERIC_LIBRARIES = ("numpy", "scipy", "scikit-learn")
@@ -391,6 +392,7 @@ def _working_in(root: str | Path) -> Iterator[_SurveyWide]:
     root = Path(root).resolve()
     open_catalog(root)  # First: the lock would create a folder of a mistyped name.
     with exclusive(root):
+        repaired(root)
         yield _SurveyWide(root)
 
 

@@ -17,6 +17,7 @@ from survey.pipeline.galaxy.peak_memory import reset_peak_memory
 from survey.pipeline.galaxy.stage import GalaxyContext, Kept, Part, Stage
 from survey.pipeline.galaxy.stage_list import STAGES
 from survey.pipeline.galaxy.target import Target
+from survey.pipeline.leftovers import sweep_once
 from survey.pipeline.reference import reference_of
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class GalaxyRunner:
         SurveyError
             If the galaxy cannot be processed; `stage` is the stage that failed.
         """
+        sweep_once(self.root)
         reset_peak_memory()
         self.stage = STAGES[0].name
         self._results.clear()
@@ -144,20 +146,25 @@ class GalaxyRunner:
         if stage.kept is Kept.STORE and (path := self.context.store_path(name)).exists():
             try:
                 return _opened(path)
-            except IntegrityError:
-                self.drop_stores()
+            except IntegrityError as error:
+                self._drop_damaged(error)
         return None
 
     def _made(self, stage: Stage) -> Any:
         try:
             return self._make(stage)
-        except IntegrityError:
+        except IntegrityError as error:
             # Damage inside a store shows only when it is read. If it fails again after
             # conversion, the store is not the cause.
             if not any(BY_NAME[name].kept is Kept.STORE for name in stage.inputs):
                 raise
-            self.drop_stores()
+            self._drop_damaged(error)
             return self._make(stage)
+
+    def _drop_damaged(self, error: IntegrityError) -> None:
+        found = f"{error.file}: {error.message}" if error.file else error.message
+        self.notes.append(f"{found}; the cube is converted again")
+        self.drop_stores()
 
     def _make(self, stage: Stage) -> Any:
         inputs = [self.get(name) for name in stage.inputs]

@@ -84,7 +84,7 @@ STAGES = (
         code=5,
         libraries=("numpy", "scipy", "astropy"),
     ),
-    Stage("commit", "commit", inputs=("profiles", "features"), kept=Kept.PART),
+    Stage("commit", "commit", inputs=("profiles", "features"), kept=Kept.PART, code=2),
 )  # fmt: skip
 
 

@@ -14,8 +14,7 @@ from survey.config import WHOLE_WINDOW, Settings, build_settings, load_settings
 from survey.errors import ConfigError
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.reference import SETTINGS_FILE, absolute_tables, reference_of
-from survey.pipeline.run.survey import TARGETS_FILE
-from survey.pipeline.run.targets import read_targets, targets_from_cubes
+from survey.pipeline.run.targets import TARGETS_FILE, read_targets, targets_from_cubes
 
 AUTO = "auto"
 """What a tree path or a reader may be called: it is chosen galaxy by galaxy."""

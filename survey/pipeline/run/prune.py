@@ -1,24 +1,26 @@
 """Removes results of earlier settings and files from a run directory.
 
 Parts are never overwritten: a changed setting makes new parts beside the old ones, so that
-changing it back costs nothing. Parts that the current catalog does not use can be removed here.
+changing it back costs nothing. Parts that the current catalog does not use can be removed here, and
+unfinished work of processes that were killed.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalogs import open_catalog
+from catalogs import open_catalog, owners
 from catalogs.parts import PartStore, Receipt, safe_name
 from catalogs.survey_parts import SURVEY_WIDE, current_survey_parts
-from catalogs.versions import Manifest
+from catalogs.versions import BUILDING, FOLDER, Manifest
+from survey.cubes.scratch import SCRATCH
 from survey.errors import ConfigError
 from survey.pipeline.galaxy.stage import Kept
 from survey.pipeline.galaxy.stage_list import STAGES
+from survey.pipeline.leftovers import unfinished_work
 from survey.pipeline.run.ledger import COMPLETE, read_status
 from survey.pipeline.run.lock import exclusive
 
@@ -28,14 +30,14 @@ PART_NAME = re.compile(r"[a-z]+-[0-9a-f]{32}")
 
 @dataclass(frozen=True)
 class Pruned:
-    """Folders that the catalog does not use, and the bytes in them."""
+    """Folders and files that the catalog does not use, and the bytes in them."""
 
     folders: tuple[Path, ...]
     n_bytes: int
 
 
 def prune(root: str | Path, *, remove: bool = False) -> Pruned:
-    """Find parts and converted cubes that the current catalog does not use.
+    """Find parts, converted cubes and unfinished work that the current catalog does not use.
 
     Parameters
     ----------
@@ -65,12 +67,23 @@ def prune(root: str | Path, *, remove: bool = False) -> Pruned:
     with exclusive(root):
         manifest = Manifest.read(catalog.path)
         needed = set(_needed(root, manifest))
-        superseded = sorted(folder for folder in _all_results(root) if folder not in needed)
-        n_bytes = sum(_size(folder) for folder in superseded)
+        unused = sorted(folder for folder in _all_results(root) if folder not in needed)
+        unused += _unfinished(root)
+        n_bytes = sum(_size(path) for path in unused)
         if remove:
-            for folder in superseded:
-                shutil.rmtree(folder)
-    return Pruned(tuple(superseded), n_bytes)
+            for path in unused:
+                owners.remove(path)
+    return Pruned(tuple(unused), n_bytes)
+
+
+def _unfinished(root: Path) -> Iterator[Path]:
+    """Unfinished work of processes that were killed, on any machine: nobody works in the run."""
+    for path in unfinished_work(root):
+        process = owners.Process.of_name(path.name)
+        if process is None or not process.runs():
+            yield path
+    yield from root.glob(f"{SCRATCH}/*")
+    yield from root.glob(f"{FOLDER}/{BUILDING}")
 
 
 def _needed(root: Path, manifest: Manifest) -> Iterator[Path]:
@@ -98,4 +111,5 @@ def _all_results(root: Path) -> Iterator[Path]:
 
 
 def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    files = folder.rglob("*") if folder.is_dir() else [folder]
+    return sum(file.stat().st_size for file in files if file.is_file())

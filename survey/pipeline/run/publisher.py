@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from catalogs import open_catalog
 from catalogs.errors import CatalogError
 from catalogs.publish import publish
+from catalogs.repair import Repair, repair_catalog
 from catalogs.survey_parts import current_survey_parts
+from catalogs.versions import Manifest, current_version
 from catalogs.vocabulary import Vocabulary
+from survey.errors import SurveyWarning
 
 PUBLISH_EVERY_S = 30.0
 PUBLISH_SHARE = 0.05
@@ -35,13 +38,23 @@ class PeriodicPublisher:
         See `catalogs.publish.publish`.
     vocabulary : Vocabulary
         Of the lines, bands and ratios of the run.
+    damaged : bool
+        Whether the published catalog is damaged, so that any other is better.
     """
 
-    def __init__(self, root: Path, metadata: dict[str, str], vocabulary: Vocabulary) -> None:
+    def __init__(
+        self,
+        root: Path,
+        metadata: dict[str, str],
+        vocabulary: Vocabulary,
+        *,
+        damaged: bool = False,
+    ) -> None:
         self.root = root
+        self.damaged = damaged
         self.vocabulary = vocabulary
         self.metadata = metadata
-        self.published = _catalog_size(root)
+        self.published = 0 if damaged else _catalog_size(root)
         self.next_time = time.monotonic() + PUBLISH_EVERY_S
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="publisher")
         self._under_way: Future[None] | None = None
@@ -91,14 +104,25 @@ class PeriodicPublisher:
             metadata=self.metadata,
             vocabulary=self.vocabulary,
             survey_parts=current_survey_parts(self.root).values(),
+            anew=self.damaged,
         )
+        self.damaged = False
         self.published = len(parts)
         now = time.monotonic()
         self.next_time = now + max(PUBLISH_EVERY_S, (now - start) / PUBLISH_SHARE)
 
 
+def repaired(root: Path) -> Repair | None:
+    """Publish the catalog of a run anew if it is damaged, and warn; None if it is not."""
+    repair = repair_catalog(root)
+    if repair is not None:
+        warnings.warn(f"{root}: {repair}", SurveyWarning, stacklevel=3)
+    return repair
+
+
 def _catalog_size(root: Path) -> int:
+    version = current_version(root)
     try:
-        return len(open_catalog(root).galaxies)
+        return len(Manifest.read(version).parts) if version else 0
     except CatalogError:
         return 0

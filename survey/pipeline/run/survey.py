@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from catalogs import SCHEMA_VERSION
-from catalogs.parts import PartStore
 from survey import __version__
 from survey.config import Settings, fingerprint
 from survey.cubes.scratch import sweep_scratch
@@ -27,6 +26,7 @@ from survey.machine_faults import machine_error, patiently
 from survey.pipeline.galaxy.failures import failure_row
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.galaxy.task import GalaxyReport, GalaxyTask, process_galaxy
+from survey.pipeline.leftovers import sweep_leftovers
 from survey.pipeline.reference import (
     SETTINGS_FILE,
     keep_tables,
@@ -37,14 +37,12 @@ from survey.pipeline.reference import (
 from survey.pipeline.run.earlier_results import record_versions
 from survey.pipeline.run.ledger import COMPLETE, INTERRUPTED, Ledger
 from survey.pipeline.run.lock import exclusive
-from survey.pipeline.run.publisher import PeriodicPublisher
+from survey.pipeline.run.publisher import PeriodicPublisher, repaired
 from survey.pipeline.run.schedule import projected_demand, reports_of_finished
 from survey.pipeline.run.settings_file import write_settings
-from survey.pipeline.run.targets import write_targets
+from survey.pipeline.run.targets import TARGETS_FILE, write_targets
 
 logger = logging.getLogger(__name__)
-
-TARGETS_FILE = "targets.ecsv"
 
 
 @dataclass
@@ -113,10 +111,10 @@ def run_survey(
         raise ConfigError("the survey has no targets")
     warn = cluster.warn if isinstance(cluster, LazyCluster) else logger.warning
     write = partial(patiently, patience_s=settings.engine.patience_s, warn=warn, place=root)
-    write(lambda: root.mkdir(parents=True, exist_ok=True))
-    with exclusive(root):
+    with ExitStack() as stack:
+        ownership = write(lambda: stack.enter_context(exclusive(root)))
         reference = reference_of(settings.tables)
-        PartStore(root).sweep_inflight()
+        sweep_leftovers(root)
         sweep_scratch(root)
         tables = write(lambda: keep_tables(settings.tables, root))
         settings = settings.model_copy(update={"tables": tables})
@@ -125,31 +123,39 @@ def run_survey(
         write(lambda: record_versions(root))
         ledger, results = write(lambda: Ledger(root)), Results()
         write(lambda: ledger.begin(len(targets)))
+        if (repair := write(lambda: repaired(root))) is not None:
+            write(lambda: ledger.note(str(repair)))
         tasks = [GalaxyTask(target, settings, root, draw) for target in targets]
         metadata = {
             "survey_version": __version__,
             "settings_fingerprint": _fingerprint(settings),
         }
-        catalog = PeriodicPublisher(root, metadata, run_vocabulary(reference, settings))
-        outcome = INTERRUPTED
+        catalog = PeriodicPublisher(
+            root,
+            metadata,
+            run_vocabulary(reference, settings),
+            damaged=repair is not None and not repair.published,
+        )
         try:
             for report in _reports(tasks, cluster, drain, warn):
+                ownership.check()
                 results.reports[report.galaxy] = report
                 write(partial(ledger.galaxy, report))
                 on_report(report)
                 if catalog.is_due:
                     with _next_time_again(warn):
                         catalog.grow(results.parts, results.failures)
+            ownership.check()
             write(lambda: catalog.finish(results.parts, results.failures, complete=True))
-            outcome = COMPLETE
+            write(lambda: ledger.end(COMPLETE))
         except BaseException:
+            ownership.check()  # Whoever has taken over publishes.
             # The disk may be full, or the user in a hurry: one attempt.
             with _next_time_again(warn):
                 catalog.finish(results.parts, results.failures, complete=False)
-            raise
-        finally:
             with _next_time_again(warn):
-                ledger.end(outcome)
+                ledger.end(INTERRUPTED)
+            raise
     return results
 
 

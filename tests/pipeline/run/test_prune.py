@@ -3,6 +3,7 @@
 import pytest
 
 from catalogs import open_catalog
+from catalogs.owners import Process, owned_name
 from catalogs.verify import verify
 from survey.config import build_settings
 from survey.errors import ConfigError
@@ -57,3 +58,24 @@ def test_what_is_left_is_the_catalog_and_nothing_is_computed_again(changed, targ
     assert results.count("reused") == 1
     (store,) = changed.glob("cubes/*.zarr")
     assert store.name.startswith(open_catalog(changed).galaxies["galaxy"][0])
+
+
+def test_unfinished_work_of_killed_processes_is_listed_and_removed(changed):
+    dead = Process("node17", "0123abcd", 12, "34")
+    left = [
+        changed / ".inflight" / f"{dead.tag}~1",
+        changed / "cubes" / f".SIM-001.zarr.{dead.tag}~1.partial",
+        changed / ".scratch" / "SIM-001-0123abcd",
+        changed / ".versions" / ".building",
+    ]
+    for folder in (*left, running := changed / ".inflight" / owned_name()):
+        folder.mkdir(parents=True)
+        (folder / "file").write_bytes(bytes(1000))
+    found = prune(changed)
+    assert set(found.folders) >= set(left)
+    assert running not in found.folders
+    assert found.n_bytes >= 4000
+    prune(changed, remove=True)
+    assert not any(folder.exists() for folder in left)
+    assert running.exists()
+    assert prune(changed).folders == ()
