@@ -29,16 +29,27 @@ class _Table(BaseModel):
 
 
 class GenericReaderSettings(_Table):
-    """Where a cube without a reader of its own keeps its data.
+    """Where a cube without a reader of its own keeps its data; `survey inspect CUBE` guesses it.
 
-    Extensions are names or numbers. Units that are not given are taken from the header.
-    `wavelength` is the extension of the wavelengths, if they are not in the header of the flux.
+    `flux`: the extension with the cube, its name or number (0 is the first, with the primary
+    header). `error`, `mask`, `wavelength`: an extension, or one of another file beside the cube,
+    "other.fits[VAR]". In its name, {name} is the name of the cube without ".fits", and
+    {name/icubes/vcubes} the same with "vcubes" in place of "icubes". `wavelength` may be a column,
+    "WAVE[lambda]"; it is not needed if the header of the flux has the wavelengths.
+    `error_is`: "sigma", "variance" or "inverse-variance". `mask_bits`: bits of the mask, from 0,
+    that mean missing data; all if not given. `missing_values`: fluxes that stand for missing data.
+    `flux_unit`, `wavelength_unit`: where the header has none, or a wrong one, for example
+    "1e-17 erg / (s cm2 Angstrom)" and "Angstrom". `wavelength_medium`: "vacuum" or "air", where the
+    header does not say. `instrument`: as in instruments.toml, for its resolution.
+    `spaxel_area_arcsec2`: where the header has no celestial coordinates.
     """
 
     flux: str | int = "SCI"
     error: str | int | None = None
     error_is: Literal["sigma", "variance", "inverse-variance"] = "sigma"
     mask: str | int | None = None
+    mask_bits: tuple[int, ...] | None = None
+    missing_values: tuple[float, ...] = ()
     flux_unit: str | None = None
     wavelength_unit: str | None = None
     wavelength: str | int | None = None
@@ -46,6 +57,13 @@ class GenericReaderSettings(_Table):
     instrument: str = "generic"
     band: str = ""
     spaxel_area_arcsec2: float | None = Field(default=None, gt=0)
+
+    @field_validator("mask_bits")
+    @classmethod
+    def _bits_are_numbers_of_bits(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if value is not None and not all(0 <= bit < 63 for bit in value):
+            raise ValueError("mask_bits are numbers of bits, from 0 to 62, not their values")
+        return value
 
 
 class ReadSettings(_Table):

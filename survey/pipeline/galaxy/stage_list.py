@@ -23,7 +23,7 @@ STAGES = (
             galaxy.arms,
             len(galaxy.target.files) > 1 and galaxy.settings.prepare.mask_impossible,
         ],
-        code=4,
+        code=5,
         libraries=("numpy", "astropy", "reproject", "zarr"),
     ),
     Stage(
@@ -81,7 +81,7 @@ STAGES = (
         kept=Kept.MEMORY,
         settings=("features",),
         depends_on=lambda galaxy: galaxy.reference.digest,
-        code=5,
+        code=6,
         libraries=("numpy", "scipy", "astropy"),
     ),
     Stage("commit", "commit", inputs=("profiles", "features"), kept=Kept.PART, code=2),
