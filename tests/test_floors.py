@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = (
     "catalogs",
     "survey.errors",
+    "survey.machine_faults",
     "survey.earlier_settings",
     "survey.config",
     "survey.terminal",
@@ -41,8 +42,14 @@ FLOORS = (
 )
 """From the ground up. A module imports from its own floor and from those above it in this list."""
 
-GROUND = {"catalogs", "survey.bounded_zip", "survey.config", "survey.earlier_settings"}
-GROUND |= {"survey.errors"}
+GROUND = {
+    "catalogs",
+    "survey.bounded_zip",
+    "survey.config",
+    "survey.earlier_settings",
+    "survey.errors",
+    "survey.machine_faults",
+}
 KNOWS_ONLY = {
     "survey.spectra": set(),
     "survey.distances": {"survey.spectra"},

@@ -101,6 +101,7 @@ def execute(plan: RunPlan, *, quiet: bool) -> RunOutcome:
     Cluster, survey, classification and page are put in order here, since no package below may
     import all four.
     """
+    from survey.cli.signals import DRAIN
     from survey.engine.cluster import LazyCluster
     from survey.engine.page_token import dashboard_address
     from survey.pipeline.classification.run import run_and_classify
@@ -135,7 +136,7 @@ def execute(plan: RunPlan, *, quiet: bool) -> RunOutcome:
             progress.advance(draws, n)
 
         outcome = run_and_classify(
-            plan, cluster, draw=draw, on_report=show_report, on_draws=show_draws
+            plan, cluster, draw=draw, on_report=show_report, on_draws=show_draws, drain=DRAIN
         )
     if draw is not None:
         write_index_pages(plan.root)

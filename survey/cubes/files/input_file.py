@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from survey.errors import DataError
+from survey.errors import DataError, FileAccessError
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -19,9 +19,11 @@ _KINDS = (
     (stat.S_ISBLK, "a device"),
     (stat.S_ISSOCK, "a socket"),
 )
-_OF_THE_NAME = {
-    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM),
-    *(errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.ENODEV, errno.EILSEQ),
+_OF_THE_PLACE = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM}
+"""Errors of what is not there or not permitted: on another machine it may be."""
+
+_OF_THE_NAME = _OF_THE_PLACE | {
+    *(errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.ENODEV, errno.EILSEQ),
 }
 """Errors that the name or the permissions cause; all others are the machine's trouble."""
 
@@ -102,11 +104,14 @@ def _check(found: os.stat_result, path: str | Path) -> None:
 
 
 def _of_the_name(error: OSError | ValueError, path: str | Path) -> Exception:
-    """A `DataError` where the name is at fault, else the error itself."""
+    """A `DataError` where the name is at fault, else the error itself.
+
+    What is not found or not permitted here may be on another machine: `FileAccessError`.
+    """
     if isinstance(error, OSError) and error.errno not in _OF_THE_NAME:
         return error
     if isinstance(error, FileNotFoundError):
-        return DataError(
+        return FileAccessError(
             "no such file",
             file=path,
             expected="a file",
@@ -114,7 +119,8 @@ def _of_the_name(error: OSError | ValueError, path: str | Path) -> Exception:
             advice="Correct the path: it is relative to the targets table, or in [read.generic] to "
             "the cube",
         )
-    reason = error.strerror if isinstance(error, OSError) else "its name is not one"
-    return DataError(
-        "the file cannot be opened", file=path, expected="a readable file", found=reason
-    )
+    kind, reason = DataError, "its name is not one"
+    if isinstance(error, OSError):
+        kind = FileAccessError if error.errno in _OF_THE_PLACE else DataError
+        reason = error.strerror or str(error)
+    return kind("the file cannot be opened", file=path, expected="a readable file", found=reason)

@@ -6,15 +6,20 @@ import logging
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from types import FrameType
 from typing import ClassVar, Literal, Self
 
 from distributed import Client, LocalCluster
+from pydantic import Field
 
 from survey.engine.backends.base import LOOPBACK, PRELOAD, LargeWorkers, Warn, WorkerSettings
 from survey.engine.backends.certificates import temporary_security
+from survey.engine.backends.revive import revived
 from survey.engine.spill_folder import private_folder
 from survey.engine.worker_preload import IGNORE_INTERRUPTS
+
+STOPPING: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 EXAMPLE = """\
 kind = "local"
@@ -28,6 +33,8 @@ class LocalSettings(WorkerSettings):
 
     Every user of the machine can reach that. With `tls = "temporary"` only processes that have the
     key of this run get in; with "off" everybody can run code as you.
+    SIGTERM is for the command, which then ends its workers; one that is still there `grace_s`
+    later ends itself.
     """
 
     EXAMPLE: ClassVar[str] = EXAMPLE
@@ -35,6 +42,7 @@ class LocalSettings(WorkerSettings):
     kind: Literal["local"] = "local"
     large: LargeWorkers | None = None
     tls: Literal["temporary", "off"] = "temporary"
+    grace_s: float = Field(default=60.0, ge=0)
 
     @property
     def expected_slots(self) -> int:
@@ -56,6 +64,7 @@ class LocalSettings(WorkerSettings):
                 if self.large is not None:
                     _add(self.large, cluster)
                     client.wait_for_workers(self.workers + self.large.workers)
+                stack.enter_context(revived(cluster))
             yield client
 
     def _cluster(self) -> LocalCluster:
@@ -69,7 +78,7 @@ class LocalSettings(WorkerSettings):
             local_directory=str(private_folder(self.scratch)),
             resources=self.resources or None,
             preload=[PRELOAD],
-            env={IGNORE_INTERRUPTS: "1"},
+            env={IGNORE_INTERRUPTS: f"{self.grace_s:g}"},
             # Without an address of its own the HTTP server would listen on every interface.
             dashboard_address=f"{self.http_host}:0",
             scheduler_kwargs={"dashboard": self.dashboard},
@@ -88,15 +97,34 @@ def _add(large: LargeWorkers, cluster: LocalCluster) -> None:
 
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Delay Ctrl-C to the end of the block: a half-started cluster is hard to stop."""
+    """Delay a signal to stop to the end of the block: a half-started cluster is hard to stop.
+
+    A second one is not delayed.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield  # Only the main thread may touch signals.
         return
     heard: list[int] = []
-    handler = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    handlers = {number: signal.getsignal(number) for number in STOPPING}
+    # Signals that are ignored (`nohup`) stay so.
+    handlers = {number: old for number, old in handlers.items() if callable(old)}
+
+    def defer(number: int, frame: FrameType | None) -> None:
+        heard.append(number)
+        if len(heard) > 1:
+            first, second = handlers[heard[0]], handlers[number]
+            assert callable(first)
+            assert callable(second)
+            with suppress(KeyboardInterrupt):
+                first(heard[0], frame)
+            second(number, frame)
+
+    for number in handlers:
+        signal.signal(number, defer)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        for number, old in handlers.items():
+            signal.signal(number, old)
         if heard:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(heard[0])

@@ -14,7 +14,7 @@ from catalogs.durable import find_damage
 from catalogs.parts import Receipt
 from survey.config import Settings
 from survey.cubes.files.input_file import size_of
-from survey.errors import SurveyError
+from survey.errors import SurveyError, Unconfirmed
 from survey.pipeline.galaxy.runner import LAST, GalaxyRunner
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.galaxy.task import GalaxyReport, GalaxyTask, process_galaxy
@@ -64,7 +64,10 @@ def reports_of_finished(tasks: Sequence[GalaxyTask]) -> list[GalaxyReport] | Non
         return None
     if not all(_is_finished(task) for task in tasks):
         return None
-    return [process_galaxy(task) for task in tasks]
+    try:
+        return [process_galaxy(task) for task in tasks]
+    except Unconfirmed:
+        return None
 
 
 def _is_finished(task: GalaxyTask) -> bool:
