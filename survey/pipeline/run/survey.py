@@ -133,6 +133,9 @@ def run_survey(
         finally:
             catalog.finish(results.parts, results.failures, complete=outcome == COMPLETE)
             ledger.end(outcome)
+        # No galaxy is under way: what workers left that were killed in this run goes, too.
+        sweep_leftovers(root)
+        sweep_scratch(root)
     return results
 
 
