@@ -145,7 +145,7 @@ def driving(
     log: Path,
     *options: str,
     faults: Faults | None = None,
-    workers: int = 2,
+    workers: int | None = 2,
     publish_every_s: float = 1.0,
     environment: dict[str, str] | None = None,
     prepare: Callable[[], None] | None = None,
@@ -159,7 +159,8 @@ def driving(
     options : str
         More options of the command.
     faults : Faults, optional
-    workers : int
+    workers : int, optional
+        None where a cluster file among the options has them.
     publish_every_s : float
     environment : dict, optional
         Variables besides our own.
@@ -176,7 +177,8 @@ def driving(
         **(environment or {}),
     }
     command = [sys.executable, "-c", COMMAND, "run", str(settings), "--out", str(root)]
-    command += ["--workers", str(workers), *options]
+    command += ["--workers", str(workers)] if workers is not None else []
+    command += options
     with log.open("wb") as file, subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=variables, cwd=log.parent,
         start_new_session=True, preexec_fn=prepare,

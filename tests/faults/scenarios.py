@@ -7,6 +7,7 @@ it counts is in the series: kills of workers and drivers, and other faults.
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -14,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import psutil
 
 from catalogs.verify import verify
+from tests.faults import disks
 from tests.faults.driver import Driver, Faults, put_tokens
 from tests.faults.series import COMPLETE, RESUMABLE, Series
 
@@ -26,7 +29,7 @@ STEPS_OF_A_GALAXY = 164
 STEPS_OF_A_DRIVER = 70
 """About so many does the driver make when everything is computed and has to be published."""
 
-WORKER_TTL_S = 6
+WORKER_TTL_S = 10
 """The life of a worker that is silent, where it is stopped for longer."""
 
 MOST_DISTURBED_RUNS = 200
@@ -138,8 +141,6 @@ def ask_to_stop(series: Series, number: int, *, again_after_s: float | None = No
 
 
 def _unpublished(series: Series, driver: Driver) -> list[str]:
-    import pandas as pd
-
     lines = [line.split() for line in driver.text().splitlines()]
     computed = {words[1] for words in lines if words and words[0] == "computed"}
     path = series.root / "catalog" / "galaxies.parquet"
@@ -159,7 +160,7 @@ def stop_worker(series: Series, step: int, *, go_on: bool = True) -> None:
         driver.wait_until(lambda: _stopped(driver))
         stopped = _stopped(driver)
         series.other += len(stopped)
-        until = time.monotonic() + 3 * WORKER_TTL_S
+        until = time.monotonic() + 2.5 * WORKER_TTL_S
         while driver.is_running and time.monotonic() < until:
             time.sleep(0.1)
         if go_on:
@@ -195,7 +196,6 @@ def starve_disk(
     series: Series,
     disk: Path,
     fill: Callable[[Path], None],
-    free: Callable[[Path], None],
     *,
     after: int,
     for_s: float | None,
@@ -214,23 +214,43 @@ def starve_disk(
             code = series.ended(driver, RESUMABLE)
             if code == RESUMABLE and not _names(driver.text(), disk):
                 series.found.append(f"no word of {disk}: {driver.text()[-2000:]}")
-            free(disk)
+            disks.free(disk)
         else:
             until = time.monotonic() + for_s
             while driver.is_running and time.monotonic() < until:
                 fill(disk)  # What was freed meanwhile, too.
                 time.sleep(0.05)
-            free(disk)
+            disks.free(disk)
             series.ended(driver, *COMPLETE)
     series.finish(environment=environment)
+
+
+def starve_spill_folder(series: Series, disk: Path, *, for_s: float | None) -> None:
+    """Fill the disk to which workers spill, and kill a worker, whose successor needs a folder."""
+    file = series.folder / "cluster.toml"
+    file.write_text(f'kind = "local"\nworkers = 2\nscratch = "{disk}"\n')
+    options = ("--cluster", str(file))
+    with series.start(*options, workers=None) as driver:
+        driver.wait_until(lambda: driver.n_done() >= 1)
+        disks.fill_inodes(disk)
+        disks.fill_bytes(disk)
+        series.other += 1
+        for worker in driver.workers()[:1]:
+            series.worker_kills += _signal(worker, signal.SIGKILL)
+        if for_s is None:
+            series.ended(driver, *COMPLETE, RESUMABLE)
+            disks.free(disk)
+        else:
+            time.sleep(for_s)
+            disks.free(disk)
+            series.ended(driver, *COMPLETE)
+    series.finish(*options, workers=None)
 
 
 def limit_file_size(
     series: Series, limit: int, *, for_s: float | None, environment: dict[str, str] | None = None
 ) -> None:
     """Limit the size of files of all processes (RLIMIT_FSIZE), for some seconds or for ever."""
-    import resource
-
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 
     def limited() -> None:

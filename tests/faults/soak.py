@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import numpy as np
 
@@ -122,7 +123,10 @@ class Soak:
                 shutil.copytree(self.folder / "undisturbed" / "run", root, symlinks=True)
             watch = observed(archive or self.archive, root, folder / "log", expected)
             with watch as series:
-                disturb(series)
+                try:
+                    disturb(series)
+                except TimeoutError as error:
+                    series.found.append(str(error))
         row.add(series, cpu_s)
         for text in series.found:
             print(f"VIOLATED [{row.fault}, {folder}]: {text}", flush=True)
@@ -218,7 +222,7 @@ def poisoned(soak: Soak) -> None:
 
 
 def full_disks(soak: Soak) -> None:
-    """Disks without room, without inodes, and limits of file sizes, for a while and for ever."""
+    """Disks without room or inodes, spill folders too, and limited files; a while and for ever."""
     if why := disks.why_no_small_disk():
         print(f"SKIPPED full disks: {why}", flush=True)
         return
@@ -228,14 +232,21 @@ def full_disks(soak: Soak) -> None:
         for name, fill in fills.items():
             row = soak.row(f"{name} full {when}")
             for after in (0, 3):
-
-                def disturb(series: Series, fill=fill, after=after, for_s=for_s) -> None:
-                    disk = series.root.parent
-                    scenarios.starve_disk(series, disk, fill, disks.free, after=after, for_s=for_s)
-
+                disturb = partial(_starve, fill=fill, after=after, for_s=for_s)
                 soak.run(row, disturb, disk=(48, 6000))
+        row = soak.row(f"spill folder full {when}")
+        soak.run(row, partial(_starve_spill, for_s=for_s))
         row = soak.row(f"file size limited {when}")
         soak.run(row, partial(scenarios.limit_file_size, limit=40_000, for_s=for_s))
+
+
+def _starve(series: Series, **how: Any) -> None:
+    scenarios.starve_disk(series, series.root.parent, **how)
+
+
+def _starve_spill(series: Series, for_s: float | None) -> None:
+    with disks.small_disk(series.folder / "spill", 2, 200) as disk:
+        scenarios.starve_spill_folder(series, disk, for_s=for_s)
 
 
 PARTS: dict[str, Callable[[Soak, argparse.Namespace], None]] = {

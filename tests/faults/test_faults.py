@@ -61,7 +61,7 @@ def test_a_worker_stopped_for_longer_than_its_life_blames_no_galaxy(observe):
 @pytest.mark.parametrize("fill", [disks.fill_bytes, disks.fill_inodes])
 def test_a_disk_that_is_full_for_a_while_blames_no_galaxy(observe, disk, fill):
     with observe(root=disk / "run") as series:
-        scenarios.starve_disk(series, disk, fill, disks.free, after=1, for_s=8)
+        scenarios.starve_disk(series, disk, fill, after=1, for_s=8)
 
 
 def test_the_oracle_sees_what_is_wrong(undisturbed, tmp_path):
