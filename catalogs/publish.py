@@ -8,9 +8,11 @@ the same, and a filter on `galaxy` reads little.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import json
 import math
 import shutil
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,12 +21,11 @@ from dataclasses import replace
 from functools import partial
 from itertools import count, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from filelock import FileLock, Timeout
 
 from catalogs import versions
 from catalogs.durable import flush, flush_tree, hash_bytes, hash_file, record_files
@@ -65,6 +66,7 @@ PARTS_AHEAD = 16
 """Parts that are read ahead; this bounds the memory."""
 
 LOCK_TIMEOUT_S = 600.0
+LOCK_POLL_S = 0.05
 
 
 def publish(
@@ -162,19 +164,28 @@ def _in_order(receipts: Iterable[Receipt]) -> list[Receipt]:
 def _only_publisher(root: Path) -> Iterator[None]:
     folder = root / versions.FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock", timeout=LOCK_TIMEOUT_S)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise CatalogError(
-            "another process is publishing and does not finish",
-            file=lock.lock_file,
-            advice="Check that no second run uses this directory.",
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    with (folder / ".lock").open("w") as lock:
+        _wait_for(lock)
+        yield  # The lock is released when the file is closed.
+
+
+def _wait_for(lock: TextIO) -> None:
+    end = time.monotonic() + LOCK_TIMEOUT_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise CatalogError(
+                    "another process is publishing and does not finish",
+                    file=lock.name,
+                    advice="Check that no second run uses this directory.",
+                ) from None
+            time.sleep(LOCK_POLL_S)
+        except OSError:
+            return  # This file system has no locks. Whoever works in a run keeps others out.
+        else:
+            return
 
 
 def publish_again(root: str | Path, *survey_parts: SurveyPart) -> Path:

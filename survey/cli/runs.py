@@ -182,6 +182,10 @@ def status(
     out_console.print(f"{found.state}: {found.n_done} of {found.n_galaxies} galaxies ({counts})")
     if found.remaining_s and found.state.startswith("running"):
         out_console.print(f"about {found.remaining_s:.0f} s to go")
+    if found.driver and found.state.startswith("running"):
+        out_console.print(f"by {escape(found.driver)}", highlight=False, soft_wrap=True)
+    for note in found.notes:
+        out_console.print(f"  {escape(note)}", highlight=False, soft_wrap=True)
     for galaxy, message in found.failures.items():
         text = f"  [red]quarantined[/] {escape(galaxy)}: {escape(message)}"
         out_console.print(text, highlight=False, soft_wrap=True)

@@ -143,20 +143,25 @@ class GalaxyRunner:
         if stage.kept is Kept.STORE and (path := self.context.store_path(name)).exists():
             try:
                 return open_store(path)
-            except IntegrityError:
-                self.drop_stores()
+            except IntegrityError as error:
+                self._drop_damaged(error)
         return None
 
     def _made(self, stage: Stage) -> Any:
         try:
             return self._make(stage)
-        except IntegrityError:
+        except IntegrityError as error:
             # Damage inside a store shows only when it is read. If it fails again after
             # conversion, the store is not the cause.
             if not any(BY_NAME[name].kept is Kept.STORE for name in stage.inputs):
                 raise
-            self.drop_stores()
+            self._drop_damaged(error)
             return self._make(stage)
+
+    def _drop_damaged(self, error: IntegrityError) -> None:
+        found = f"{error.file}: {error.message}" if error.file else error.message
+        self.notes.append(f"{found}; the cube is converted again")
+        self.drop_stores()
 
     def _make(self, stage: Stage) -> Any:
         inputs = [self.get(name) for name in stage.inputs]

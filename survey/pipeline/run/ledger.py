@@ -7,6 +7,7 @@ from the ledger.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -14,13 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
+from catalogs import open_catalog
+from catalogs.owners import Process
+from catalogs.parts import PartStore
 from survey import __version__
-from survey.errors import ConfigError
+from survey.errors import ConfigError, SurveyError
+from survey.pipeline.galaxy.runner import LAST
 from survey.pipeline.galaxy.task import GalaxyReport
-from survey.pipeline.run.lock import is_at_work
+from survey.pipeline.run.lock import Driver, driver_of
+from survey.pipeline.run.targets import TARGETS_FILE, read_targets
 
 LEDGER = Path("logs") / "ledger.jsonl"
-COMPLETE, RUNNING, INTERRUPTED = "complete", "running", "interrupted"
+COMPLETE, RUNNING, INTERRUPTED, UNKNOWN = "complete", "running", "interrupted", "unknown"
 
 
 class Ledger:
@@ -29,10 +37,14 @@ class Ledger:
     def __init__(self, root: Path) -> None:
         self.path = root / LEDGER
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if _ends_within_a_line(self.path):  # A run was killed while it wrote.
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write("\n")
 
     def begin(self, n_galaxies: int) -> None:
         """Record that a run over this many galaxies starts."""
-        self._append("begin", galaxies=n_galaxies, version=__version__)
+        machine = Process.current().machine
+        self._append("begin", galaxies=n_galaxies, version=__version__, machine=machine)
 
     def galaxy(self, report: GalaxyReport) -> None:
         """Record how a galaxy ended."""
@@ -55,7 +67,9 @@ class Ledger:
         self._append("end", outcome=outcome)
 
     def _append(self, event: str, **facts: Any) -> None:
-        line = json.dumps({"event": event, "time": time.time(), **facts})
+        line = json.dumps(
+            {"event": event, "time": time.time(), "monotonic": time.monotonic(), **facts}
+        )
         with self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
@@ -64,8 +78,10 @@ class Ledger:
 class Status:
     """The state of the latest run in a directory.
 
-    `state` is "complete", "running", "interrupted" (by Ctrl-C, a lost cluster, or a kill), or
-    "running, or killed" where the file system does not show whether a process still runs.
+    `state` is "complete", "running", "interrupted" (by Ctrl-C, a lost cluster, or a kill),
+    "running, or killed" where a process of another machine gives no sign of life, or "unknown"
+    where the ledger is lost. `outcomes` are those of `GalaxyReport`; without a ledger galaxies that
+    have a committed part are "finished". `driver` is the process that works, or worked last.
     """
 
     state: str
@@ -73,6 +89,8 @@ class Status:
     outcomes: dict[str, int]
     elapsed_s: float
     failures: dict[str, str]
+    notes: tuple[str, ...] = ()
+    driver: str = ""
 
     @property
     def n_done(self) -> int:
@@ -84,60 +102,154 @@ class Status:
         """Remaining time at the present rate; None before the first galaxy has ended."""
         if not self.n_done:
             return None
-        return self.elapsed_s / self.n_done * (self.n_galaxies - self.n_done)
+        return self.elapsed_s / self.n_done * max(0, self.n_galaxies - self.n_done)
 
 
 def read_status(root: str | Path) -> Status:
     """Read the state of the latest run in `root`.
+
+    Where the ledger is lost, galaxies are counted by their parts, and a note says so.
 
     Raises
     ------
     ConfigError
         If no survey has run there.
     """
-    path = Path(root) / LEDGER
-    if not path.exists():
-        raise ConfigError(
-            "no survey has run in this directory",
-            file=root,
-            advice="Start one with `survey run ... --out DIR`.",
-        )
-    lines = [_parse(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    entries = [entry for entry in lines if entry]
-    first = max(i for i, entry in enumerate(entries) if entry["event"] == "begin")
-    begin, entries = entries[first], entries[first + 1 :]
-    galaxies = [entry for entry in entries if entry["event"] == "galaxy"]
-    state, now = _state_and_time(Path(root), [begin, *entries])
+    root = Path(root)
+    entries, notes = _read_entries(root / LEDGER)
+    driver, works = driver_of(root)
+    begins = [i for i, entry in enumerate(entries) if entry["event"] == "begin"]
+    if not begins:
+        return _status_from_parts(root, works, driver, notes)
+    run = entries[begins[-1] :]
+    galaxies = [entry for entry in run if entry["event"] == "galaxy"]
+    state, elapsed_s = _state_and_time(run, works)
     return Status(
         state=state,
-        n_galaxies=begin["galaxies"],
+        n_galaxies=run[0]["galaxies"],
         outcomes=dict(Counter(entry["outcome"] for entry in galaxies)),
-        elapsed_s=now - begin["time"],
+        elapsed_s=elapsed_s,
         failures={
             entry["galaxy"]: entry["message"]
             for entry in galaxies
             if entry["outcome"] == "quarantined"
         },
+        notes=(*notes, *(entry["message"] for entry in run if entry["event"] == "note")),
+        driver=str(driver or ""),
     )
 
 
-def _state_and_time(root: Path, entries: Sequence[dict[str, Any]]) -> tuple[str, float]:
-    """The state of the run of these entries, and the time (Unix) of that state."""
-    last = entries[-1]
+def _state_and_time(run: Sequence[dict[str, Any]], works: bool | None) -> tuple[str, float]:
+    """The state of the run of these entries, and how long it took until then."""
+    begin, last = run[0], run[-1]
     if last["event"] == "end":
-        return last["outcome"], last["time"]
-    match is_at_work(root):
-        case True:
-            return RUNNING, time.time()
-        case False:  # It was killed before it could write its end.
-            return INTERRUPTED, last["time"]
-        case None:
-            return f"{RUNNING}, or killed", time.time()
+        return last["outcome"], _seconds_between(begin, last)
+    if works is False:  # It was killed before it could write its end.
+        return INTERRUPTED, _seconds_between(begin, last)
+    now = {"time": time.time()}
+    if begin.get("machine") == Process.current().machine:
+        now["monotonic"] = time.monotonic()
+    return RUNNING if works else f"{RUNNING}, or killed", _seconds_between(begin, now)
+
+
+def _seconds_between(begin: dict[str, Any], end: dict[str, Any]) -> float:
+    """Time between two entries of one run, if possible by the clock that nobody sets."""
+    clock = "monotonic" if "monotonic" in begin and "monotonic" in end else "time"
+    return max(0.0, float(end[clock] - begin[clock]))
+
+
+def _status_from_parts(
+    root: Path, works: bool | None, driver: Driver | None, notes: tuple[str, ...]
+) -> Status:
+    failures = _quarantined(root)
+    names = _names_of_targets(root)
+    if names is None:
+        finished = len({path.parent for path in root.glob(f"parts/*/{LAST}-*")})
+    else:
+        store = PartStore(root)
+        folders = [store.path(name, LAST, "").parent for name in names - set(failures)]
+        finished = sum(any(folder.glob(f"{LAST}-*")) for folder in folders)
+    if names is None and not finished and not failures and driver is None:
+        raise ConfigError(
+            "no survey has run in this directory",
+            file=root,
+            advice="Start one with `survey run ... --out DIR`.",
+        )
+    counts = {"finished": finished, "quarantined": len(failures)}
+    return Status(
+        state={True: RUNNING, False: UNKNOWN, None: f"{RUNNING}, or killed"}[works],
+        n_galaxies=finished + len(failures) if names is None else len(names),
+        outcomes={outcome: count for outcome, count in counts.items() if count},
+        elapsed_s=0.0,
+        failures=failures,
+        notes=(
+            *notes,
+            f"{LEDGER} has no record of a run: galaxies were counted by their parts, also by those "
+            "of earlier settings; quarantine is that of the catalog",
+        ),
+        driver=str(driver or ""),
+    )
+
+
+def _names_of_targets(root: Path) -> set[str] | None:
+    try:
+        return {target.galaxy for target in read_targets(root / TARGETS_FILE)}
+    except (SurveyError, OSError):
+        return None
+
+
+def _quarantined(root: Path) -> dict[str, str]:
+    """Messages of the galaxies in quarantine, as far as the catalog can be read."""
+    try:
+        rows = open_catalog(root).quarantine
+    except (SurveyError, OSError, pa.ArrowException):
+        return {}
+    return dict(zip(rows["galaxy"], rows["message"], strict=True))
+
+
+def _read_entries(path: Path) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """The entries of a ledger that can be read, and notes for the user."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return [], ()
+    except OSError as error:
+        return [], (f"{LEDGER} cannot be read ({error.strerror})",)
+    lines = text.splitlines()
+    entries = [_parse(line) for line in lines]
+    # A run that was killed may leave half a line, at the end or before the next run.
+    ends = [entry is not None and entry["event"] == "begin" for entry in entries[1:]]
+    ends.append(not text.endswith("\n"))
+    n_broken = sum(entry is None and not end for entry, end in zip(entries, ends, strict=False))
+    notes = (f"{LEDGER}: {n_broken} of {len(lines)} lines cannot be read",) if n_broken else ()
+    return [entry for entry in entries if entry], notes
+
+
+NEEDED: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "begin": {"galaxies": int, "time": (int, float)},
+    "galaxy": {"galaxy": str, "outcome": str, "message": str, "time": (int, float)},
+    "note": {"message": str, "time": (int, float)},
+    "end": {"outcome": str, "time": (int, float)},
+}
+"""What the entries of each event must have, and of which type."""
 
 
 def _parse(line: str) -> dict[str, Any] | None:
     try:
-        entry: dict[str, Any] = json.loads(line)
-    except json.JSONDecodeError:
-        return None  # The last line of a run that was killed.
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(entry, dict) or (needed := NEEDED.get(str(entry.get("event")))) is None:
+        return None
+    if not all(isinstance(entry.get(name), kind) for name, kind in needed.items()):
+        return None
     return entry
+
+
+def _ends_within_a_line(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) != b"\n"
+    except OSError:  # It does not exist, or is empty.
+        return False

@@ -16,8 +16,7 @@ from survey.errors import ConfigError
 from survey.pipeline.galaxy.choose_tree_path import check_tree_path
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.reference import SETTINGS_FILE, absolute_tables, reference_of
-from survey.pipeline.run.survey import TARGETS_FILE
-from survey.pipeline.run.targets import read_targets, targets_from_cubes
+from survey.pipeline.run.targets import TARGETS_FILE, read_targets, targets_from_cubes
 
 RUN_FOLDER = "run"
 

@@ -34,9 +34,7 @@ from survey.pipeline.run.lock import exclusive
 from survey.pipeline.run.publisher import PeriodicPublisher, repaired
 from survey.pipeline.run.schedule import projected_demand, reports_of_finished
 from survey.pipeline.run.settings_file import write_settings
-from survey.pipeline.run.targets import write_targets
-
-TARGETS_FILE = "targets.ecsv"
+from survey.pipeline.run.targets import TARGETS_FILE, write_targets
 
 
 @dataclass
@@ -97,7 +95,7 @@ def run_survey(
     root = Path(root).resolve()
     if not targets:
         raise ConfigError("the survey has no targets")
-    with exclusive(root):
+    with exclusive(root) as ownership:
         reference = reference_of(settings.tables)
         tables = keep_tables(settings.tables, root)
         settings = settings.model_copy(update={"tables": tables})
@@ -124,6 +122,7 @@ def run_survey(
         outcome = INTERRUPTED
         try:
             for report in _reports(tasks, cluster):
+                ownership.check()
                 results.reports[report.galaxy] = report
                 ledger.galaxy(report)
                 on_report(report)
@@ -131,6 +130,7 @@ def run_survey(
                     catalog.grow(results.parts, results.failures)
             outcome = COMPLETE
         finally:
+            ownership.check()  # Whoever has taken over publishes.
             catalog.finish(results.parts, results.failures, complete=outcome == COMPLETE)
             ledger.end(outcome)
         # No galaxy is under way: what workers left that were killed in this run goes, too.

@@ -16,6 +16,8 @@ from survey.pipeline.run.target_table import TargetRow, read_rows
 from survey.spectra.redshift import REDSHIFT_RANGE, suspected_meaning
 
 FILE_SEPARATOR = ";"
+TARGETS_FILE = "targets.ecsv"
+"""The table that a run keeps of its targets."""
 
 
 def read_targets(path: str | Path) -> list[Target]:

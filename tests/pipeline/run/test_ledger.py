@@ -1,6 +1,6 @@
 """Where a run stands, also when it ended without a word."""
 
-import fcntl
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,16 +10,22 @@ from pathlib import Path
 
 import pytest
 
+from survey.config import EngineSettings
+from survey.engine.cluster import LazyCluster
 from survey.errors import ConfigError
+from survey.pipeline.galaxy.target import Target
 from survey.pipeline.galaxy.task import GalaxyReport
 from survey.pipeline.run.ledger import Ledger, read_status
-from survey.pipeline.run.lock import PATIENCE_S, exclusive
+from survey.pipeline.run.lock import exclusive
+from survey.pipeline.run.prune import prune
+from survey.pipeline.run.survey import run_survey
 
 RUN = """
 import sys, time
 from pathlib import Path
 from survey.pipeline.run.ledger import Ledger
 from survey.pipeline.run.lock import exclusive
+from survey.pipeline.galaxy.target import Target
 from survey.pipeline.galaxy.task import GalaxyReport
 root = Path(sys.argv[1])
 with exclusive(root):
@@ -50,34 +56,9 @@ def test_a_run_that_goes_on_is_running(tmp_path, process):
 def test_a_run_killed_without_warning_is_interrupted(tmp_path, process):
     process.send_signal(signal.SIGKILL)
     process.wait()
-    time.sleep(0.1)
     status = read_status(tmp_path)
     assert (status.state, status.n_done) == ("interrupted", 1)
     assert status.elapsed_s < 0.1, "time has not gone on for it"
-
-
-def test_looking_does_not_keep_a_run_from_starting(tmp_path):
-    with exclusive(tmp_path):
-        Ledger(tmp_path).begin(1)
-    with (tmp_path / ".lock").open("rb") as looked_at:
-        fcntl.flock(looked_at, fcntl.LOCK_SH)
-        with pytest.raises(ConfigError, match="another survey"), exclusive(tmp_path):
-            pass
-    start = time.monotonic()
-    assert read_status(tmp_path).state == "interrupted"
-    with exclusive(tmp_path):
-        assert time.monotonic() - start < PATIENCE_S
-
-
-def test_where_files_cannot_be_locked_nothing_is_claimed(tmp_path, monkeypatch):
-    Ledger(tmp_path).begin(1)
-    (tmp_path / ".lock").touch()
-
-    def unsupported(*args):
-        raise OSError("locks are not supported")
-
-    monkeypatch.setattr(fcntl, "flock", unsupported)
-    assert read_status(tmp_path).state == "running, or killed"
 
 
 def test_the_last_line_of_a_killed_run_may_be_half_written(tmp_path):
@@ -88,3 +69,93 @@ def test_the_last_line_of_a_killed_run_may_be_half_written(tmp_path):
         file.write('{"event": "gal')
     status = read_status(tmp_path)
     assert (status.n_done, status.state) == (1, "interrupted")
+
+
+def test_the_run_after_a_half_written_line_is_seen(tmp_path):
+    ledger = Ledger(tmp_path)
+    ledger.begin(2)
+    with ledger.path.open("a") as file:
+        file.write('{"event": "gal')
+    again = Ledger(tmp_path)
+    again.begin(5)
+    again.end("complete")
+    status = read_status(tmp_path)
+    assert (status.n_galaxies, status.state, status.notes) == (5, "complete", ())
+
+
+@pytest.mark.parametrize("clock_s", [-3600.0, 3600.0])
+def test_a_clock_that_is_set_during_a_run_does_not_change_how_long_it_took(
+    tmp_path, monkeypatch, clock_s
+):
+    now = time.time()
+    with exclusive(tmp_path):
+        ledger = Ledger(tmp_path)
+        ledger.begin(2)
+        monkeypatch.setattr(time, "time", lambda: now + clock_s)
+        ledger.galaxy(GalaxyReport("NGC 1", 1.0))
+        status = read_status(tmp_path)
+        assert status.state == "running"
+        assert 0.0 <= status.elapsed_s < 60.0
+        assert 0.0 <= status.remaining_s < 60.0
+        ledger.end("complete")
+    assert read_status(tmp_path).elapsed_s < 60.0
+
+
+BROKEN = {
+    "empty": b"",
+    "missing": None,
+    "binary": bytes(range(256)) * 4,
+    "zeros": bytes(4096),
+    "no begin": b'{"event": "end", "time": 1.0, "outcome": "complete"}\n',
+    "not objects": b'1\n[]\n"begin"\nnull\n',
+    "begin of text": b'{"event": "begin", "galaxies": "many", "time": 1.0}\n',
+    "without keys": b'{"event": "begin"}\n{"event": "galaxy"}\n{}\n',
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, targets, settings):
+    """A run of two galaxies, one of them in quarantine."""
+    root = tmp_path_factory.mktemp("finished")
+    absent = Target("absent", (root / "absent.fits",), 0.01)
+    with LazyCluster(EngineSettings(workers=1, dashboard=False)) as cluster:
+        run_survey(root, [targets[0], absent], settings, cluster)
+    return root
+
+
+@pytest.mark.parametrize("ledger", BROKEN)
+def test_without_a_ledger_galaxies_are_counted_by_their_parts(finished, ledger):
+    content, path = BROKEN[ledger], Ledger(finished).path
+    path.unlink(missing_ok=True)
+    if content is not None:
+        path.write_bytes(content)
+    status = read_status(finished)
+    assert status.outcomes == {"finished": 1, "quarantined": 1}
+    assert (status.n_galaxies, status.state) == (2, "unknown")
+    assert "absent.fits" in status.failures["absent"]
+    assert "counted by their parts" in status.notes[-1]
+    with pytest.raises(ConfigError, match="is not complete; found unknown"):
+        prune(finished)
+
+
+def test_without_ledger_and_targets_the_parts_remain(finished, tmp_path):
+    root = Path(shutil.copytree(finished, tmp_path / "run", symlinks=True))
+    for name in ("targets.ecsv", "logs/ledger.jsonl", "catalog/quarantine.parquet"):
+        (root / name).unlink(missing_ok=True)
+    assert read_status(root).outcomes == {"finished": 1}
+
+
+def test_a_line_that_cannot_be_read_is_counted(tmp_path):
+    ledger = Ledger(tmp_path)
+    ledger.begin(3)
+    with ledger.path.open("a") as file:
+        file.write("\0" * 100 + "\n")
+    ledger.galaxy(GalaxyReport("NGC 1", 1.0))
+    status = read_status(tmp_path)
+    assert (status.n_done, status.n_galaxies) == (1, 3)
+    assert "1 of 3 lines cannot be read" in status.notes[0]
+
+
+def test_a_directory_without_a_run_is_said_to_be_one(tmp_path):
+    with pytest.raises(ConfigError, match="no survey has run"):
+        read_status(tmp_path)
