@@ -20,7 +20,7 @@ from survey.pipeline.galaxy.stage import Kept
 from survey.pipeline.galaxy.stages import STAGES
 from tests.faults.archive import Archive
 
-KEPT_HIDDEN = re.compile(r"\.lock|\.versions/(\.lock|\.v\d+\.json|v\d+/.+)")
+KEPT_HIDDEN = re.compile(r"\.drivers/\d+\.json|\.versions/(\.lock|\.v\d+\.json|v\d+/.+)")
 """Files below hidden names that belong to a run directory."""
 
 VERDICT = ["galaxy", "stage", "error", "message"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import socket
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ import psutil
 from catalogs.verify import verify
 from tests.faults import disks
 from tests.faults.driver import Driver, Faults, put_tokens
-from tests.faults.series import COMPLETE, RESUMABLE, Series
+from tests.faults.series import COMPLETE, RESUMABLE, USAGE, Series
 
 STEPS_OF_A_GALAXY = 164
 """So many changes of files does a worker make for one galaxy, from its store to its commit."""
@@ -138,6 +139,20 @@ def ask_to_stop(series: Series, number: int, *, again_after_s: float | None = No
         elif seconds > 20:
             series.found.append(f"it took {seconds:.0f} s to stop when told twice")
     series.finish()
+
+
+def start_a_second(series: Series) -> None:
+    """Start a second driver while one works: it is refused, and says whose the run is."""
+    with series.start() as driver:
+        driver.wait_until(lambda: driver.n_done() >= 1)
+        series.other += 1
+        with series.start() as second:
+            series.ended(second, USAGE)
+            for word in (str(driver.process.pid), socket.gethostname()):
+                if word not in second.text():
+                    series.found.append(f"{word} is not named: {second.text()}")
+        series.ended(driver, *COMPLETE)
+    series.judge()
 
 
 def _unpublished(series: Series, driver: Driver) -> list[str]:

@@ -21,6 +21,7 @@ from tests.faults.oracle import blamed, digests, violations
 
 COMPLETE = (0, 64)
 RESUMABLE = 75
+USAGE = 2
 MOST_RUNS = 12
 """A survey that is not complete after so many undisturbed runs of the same command never is."""
 

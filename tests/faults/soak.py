@@ -193,6 +193,7 @@ def signals(soak: Soak) -> None:
         soak.run(soak.row(name), disturb)
     disturb = partial(scenarios.ask_to_stop, number=signal.SIGINT, again_after_s=1.0)
     soak.run(soak.row("SIGINT twice"), disturb)
+    soak.run(soak.row("a second driver"), scenarios.start_a_second)
 
 
 def stopped(soak: Soak) -> None:
