@@ -25,20 +25,23 @@ from catalogs.versions import Manifest
 
 @dataclass(frozen=True)
 class Check:
-    """One row of the result: the claim, whether it holds, and if not, what was found."""
+    """One row of the result: the claim, whether it holds, if not what was found, what to do."""
 
     check: str
     ok: bool
     detail: str = ""
+    advice: str = ""
 
 
-def verify(run: str | Path) -> list[Check]:
+def verify(run: str | Path, *, advice: str = "") -> list[Check]:
     """Check a catalog, from its files to the sums over its rows.
 
     Parameters
     ----------
     run : str or Path
         The run directory, or the folder of a catalog itself.
+    advice : str
+        What to do if a claim does not hold.
 
     Returns
     -------
@@ -51,18 +54,20 @@ def verify(run: str | Path) -> list[Check]:
         If there is no catalog.
     """
     catalog = open_catalog(run)
-    results = [_check(claim, find, catalog) for claim, find in FILE_CHECKS.items()]
+    results = [_check(claim, find, catalog, advice) for claim, find in FILE_CHECKS.items()]
     if all(result.ok for result in results):
-        results += [_check(claim, find, catalog) for claim, find in ROW_CHECKS.items()]
+        results += [_check(claim, find, catalog, advice) for claim, find in ROW_CHECKS.items()]
     return results
 
 
-def _check(claim: str, find: Callable[[Catalog], str | None], catalog: Catalog) -> Check:
+def _check(
+    claim: str, find: Callable[[Catalog], str | None], catalog: Catalog, advice: str
+) -> Check:
     try:
         found = find(catalog)
     except (CatalogError, OSError, pa.ArrowException) as error:
         found = str(error)
-    return Check(claim, found is None, found or "")
+    return Check(claim, True) if found is None else Check(claim, False, found, advice)
 
 
 # Each of the following says what contradicts its claim, or None.

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from survey.cli.app import app
-from survey.terminal import EXIT_CHECK_FAILED, out_console
+from survey.terminal import EXIT_CHECK_FAILED, Quiet, out_console, progress_bar
 
 catalog_app = typer.Typer(help="Inspect, check and export a catalog.", no_args_is_help=True)
 app.add_typer(catalog_app, name="catalog")
@@ -32,14 +33,29 @@ def catalog_describe(table: Annotated[str, typer.Argument()]) -> None:
 
 
 @catalog_app.command("verify")
-def catalog_verify(root: Annotated[Path, typer.Argument(metavar="RUN")]) -> None:
-    """Check the integrity of a published catalog."""
-    from catalogs.verify import verify
+def catalog_verify(
+    root: Annotated[Path, typer.Argument(metavar="RUN")],
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also read the converted cubes (slow).")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Check the integrity of a published catalog, and of the parts that it is made from."""
+    from survey.pipeline.run.verify import verify_run
 
-    checks = verify(root)
+    with progress_bar(quiet=quiet) as progress:
+        bar = progress.add_task("parts", total=None)
+        checks = verify_run(
+            root,
+            deep=deep,
+            on_checked=lambda done, total: progress.update(bar, completed=done, total=total),
+        )
     for check in checks:
         mark = "[green]ok[/]  " if check.ok else "[red]FAIL[/]"
-        out_console.print(f"{mark} {check.check}  {check.detail}", highlight=False)
+        text = f"{mark} {check.check}  {escape(check.detail)}"
+        out_console.print(text, highlight=False, soft_wrap=True)
+    for advice in dict.fromkeys(check.advice for check in checks if not check.ok):
+        out_console.print(escape(advice), highlight=False, soft_wrap=True)
     if not all(check.ok for check in checks):
         raise typer.Exit(EXIT_CHECK_FAILED)
 
