@@ -53,9 +53,10 @@ class SurveyError(Exception):
 
     def __reduce__(self) -> tuple[Callable[..., SurveyError], tuple[Any, ...]]:
         # Errors travel from worker to driver by pickle, keyword arguments included.
-        return _rebuild, (type(self), self.message, self._details())
+        return _rebuild, (type(self), self.message, self.details())
 
-    def _details(self) -> dict[str, Any]:
+    def details(self) -> dict[str, Any]:
+        """Everything but the message, as keyword arguments for another error of the kind."""
         return {
             "file": self.file,
             "expected": self.expected,

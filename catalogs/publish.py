@@ -62,6 +62,9 @@ memory than their content."""
 READERS = 4
 """Threads that read parts, for file systems that answer slowly."""
 
+WHERE = ["attempts", "worker", "host"]
+"""Columns of `quarantine` that differ from run to run: they alone make no new version."""
+
 PARTS_AHEAD = 16
 """Parts that are read ahead; this bounds the memory."""
 
@@ -120,7 +123,7 @@ def publish(
         version="",
         schema_version=SCHEMA_VERSION,
         parts=tuple((receipt.galaxy, receipt.stage, receipt.key) for receipt in receipts),
-        quarantine=hash_bytes(json.dumps(failures.to_pylist()).encode()),
+        quarantine=hash_bytes(json.dumps(failures.drop_columns(WHERE).to_pylist()).encode()),
         metadata=dict(metadata or {}),
         products={part.product.name: part.key for part in survey_parts},
         vocabulary=(vocabulary or packaged_vocabulary()).with_classes(

@@ -21,7 +21,7 @@ from catalogs.durable import FileRecord, find_damage, flush, hash_bytes, write_j
 from catalogs.errors import CatalogError
 from catalogs.vocabulary import Vocabulary
 
-SCHEMA_VERSION = "9"
+SCHEMA_VERSION = "10"
 """Raised whenever the name, the type or the meaning of a column changes."""
 
 LINK = "catalog"

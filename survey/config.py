@@ -313,6 +313,10 @@ class EngineSettings(_Table):
     "auto" takes the GPU for large galaxies if a worker has one and PyTorch; distances are the same
     to rounding. `keep_stores = false` deletes the converted cube of a galaxy once its part is
     committed.
+
+    When a disk is full or a file system fails, or workers keep dying, the survey tries again for
+    up to patience_s before it stops; the same command continues later. After SIGTERM or SIGHUP
+    galaxies under way get drain_s to end.
     """
 
     workers: int = Field(default=2, ge=1)
@@ -324,6 +328,8 @@ class EngineSettings(_Table):
     in_flight_per_worker: int = Field(default=3, ge=1)
     dashboard: bool = True
     keep_stores: bool = True
+    patience_s: float = Field(default=120.0, ge=0)
+    drain_s: float = Field(default=20.0, ge=0)
 
 
 class ReportSettings(_Table):

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = (
     "catalogs",
     "survey.errors",
+    "survey.machine_faults",
     "survey.earlier_settings",
     "survey.config",
     "survey.terminal",
@@ -40,7 +41,13 @@ FLOORS = (
 )
 """From the ground up. A module imports from its own floor and from those above it in this list."""
 
-GROUND = {"catalogs", "survey.errors", "survey.earlier_settings", "survey.config"}
+GROUND = {
+    "catalogs",
+    "survey.errors",
+    "survey.machine_faults",
+    "survey.earlier_settings",
+    "survey.config",
+}
 KNOWS_ONLY = {
     "survey.spectra": set(),
     "survey.distances": {"survey.spectra"},

@@ -98,6 +98,7 @@ def execute(plan: RunPlan, *, quiet: bool) -> RunOutcome:
     Cluster, survey, classification and page are put in order here, since no package below may
     import all four.
     """
+    from survey.cli.signals import DRAIN
     from survey.engine.cluster import LazyCluster
     from survey.pipeline.classification.run import run_and_classify
     from survey.pipeline.galaxy.task import GalaxyReport
@@ -130,7 +131,7 @@ def execute(plan: RunPlan, *, quiet: bool) -> RunOutcome:
             progress.advance(draws, n)
 
         outcome = run_and_classify(
-            plan, cluster, draw=draw, on_report=show_report, on_draws=show_draws
+            plan, cluster, draw=draw, on_report=show_report, on_draws=show_draws, drain=DRAIN
         )
     if draw is not None:
         write_page(plan.root)

@@ -29,7 +29,7 @@ from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import DTypeLike, NDArray
 
 from survey.cubes.lazy_image import Key, Voxels
-from survey.errors import DataError, SurveyWarning
+from survey.errors import DataError, FileAccessError, SurveyWarning
 
 SLAB_BYTES = 64 << 20
 _CORRUPT = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
@@ -397,7 +397,7 @@ def _damage_as_data_error(path: Path) -> Iterator[None]:
             warnings.simplefilter("ignore", AstropyWarning)
             yield
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise DataError(f"the file cannot be opened ({error.strerror})", file=path) from error
+        raise FileAccessError(f"the file cannot be opened ({error.strerror})", file=path) from error
     except OSError as error:
         if error.errno is not None:  # the machine's trouble, not the file's
             raise

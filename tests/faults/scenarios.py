@@ -30,10 +30,13 @@ STEPS_OF_A_GALAXY = 164
 STEPS_OF_A_DRIVER = 70
 """About so many does the driver make when everything is computed and has to be published."""
 
-WORKER_TTL_S = 10
+WORKER_TTL_S = 15
 """The life of a worker that is silent, where it is stopped for longer."""
 
 MOST_DISTURBED_RUNS = 200
+
+IMPATIENT = ("--set", "engine.patience_s=12")
+"""For faults that last: how long the run waits before it stops."""
 
 
 def kill_workers_at_steps(series: Series, steps: Sequence[int]) -> None:
@@ -175,7 +178,7 @@ def stop_worker(series: Series, step: int, *, go_on: bool = True) -> None:
         driver.wait_until(lambda: _stopped(driver))
         stopped = _stopped(driver)
         series.other += len(stopped)
-        until = time.monotonic() + 2.5 * WORKER_TTL_S
+        until = time.monotonic() + 2.4 * WORKER_TTL_S
         while driver.is_running and time.monotonic() < until:
             time.sleep(0.1)
         if go_on:
@@ -214,14 +217,13 @@ def starve_disk(
     *,
     after: int,
     for_s: float | None,
-    environment: dict[str, str] | None = None,
 ) -> None:
     """Fill a disk once so many galaxies are done, for some seconds or until the run stops.
 
     For some seconds: the run goes on and completes. For ever: it stops as resumable, names the
     path, and the same command goes on when there is room again.
     """
-    with series.start(environment=environment) as driver:
+    with series.start(*(IMPATIENT if for_s is None else ())) as driver:
         driver.wait_until(lambda: driver.n_done() >= after)
         fill(disk)
         series.other += 1
@@ -237,7 +239,7 @@ def starve_disk(
                 time.sleep(0.05)
             disks.free(disk)
             series.ended(driver, *COMPLETE)
-    series.finish(environment=environment)
+    series.finish()
 
 
 def starve_spill_folder(series: Series, disk: Path, *, for_s: float | None) -> None:
@@ -245,7 +247,8 @@ def starve_spill_folder(series: Series, disk: Path, *, for_s: float | None) -> N
     file = series.folder / "cluster.toml"
     file.write_text(f'kind = "local"\nworkers = 2\nscratch = "{disk}"\n')
     options = ("--cluster", str(file))
-    with series.start(*options, workers=None) as driver:
+    impatient = IMPATIENT if for_s is None else ()
+    with series.start(*options, *impatient, workers=None) as driver:
         driver.wait_until(lambda: driver.n_done() >= 1)
         disks.fill_inodes(disk)
         disks.fill_bytes(disk)
@@ -262,16 +265,15 @@ def starve_spill_folder(series: Series, disk: Path, *, for_s: float | None) -> N
     series.finish(*options, workers=None)
 
 
-def limit_file_size(
-    series: Series, limit: int, *, for_s: float | None, environment: dict[str, str] | None = None
-) -> None:
+def limit_file_size(series: Series, limit: int, *, for_s: float | None) -> None:
     """Limit the size of files of all processes (RLIMIT_FSIZE), for some seconds or for ever."""
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
 
-    with series.start(prepare=limited, environment=environment) as driver:
+    options = IMPATIENT if for_s is None else ()
+    with series.start(*options, prepare=limited) as driver:
         series.other += 1
         if for_s is None:
             code = series.ended(driver, RESUMABLE)
@@ -283,7 +285,7 @@ def limit_file_size(
             for process in [psutil.Process(driver.process.pid), *driver.workers()]:
                 process.rlimit(resource.RLIMIT_FSIZE, (hard, hard))
             series.ended(driver, *COMPLETE)
-    series.finish(environment=environment)
+    series.finish()
 
 
 def _names(text: str, path: Path) -> bool:

@@ -34,6 +34,11 @@ SCHEDULING: dict[str, Any] = {
     # A galaxy takes seconds: a worker gains nothing from being sent the next one before it is
     # free, and that one would have to be tried alone too.
     "distributed.scheduler.worker-saturation": 1.0,
+    # A worker that was killed may take long to be back on a busy machine.
+    "distributed.deploy.lost-worker-timeout": "120s",
+    # Results are small. A worker that spills to a full disk would hang for ever.
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
 }
 """Dask's configuration for clusters that we start."""
 

@@ -10,8 +10,10 @@ from contextlib import ExitStack, contextmanager
 from typing import ClassVar, Literal
 
 from distributed import Client, LocalCluster
+from pydantic import Field
 
 from survey.engine.backends.base import LOOPBACK, PRELOAD, LargeWorkers, Warn, WorkerSettings
+from survey.engine.backends.revive import revived
 from survey.engine.worker_preload import IGNORE_INTERRUPTS
 
 EXAMPLE = """\
@@ -22,12 +24,17 @@ memory_limit = "4GiB"
 
 
 class LocalSettings(WorkerSettings):
-    """`workers` processes; scheduler, workers and pages listen only on the loopback interface."""
+    """`workers` processes; scheduler, workers and pages listen only on the loopback interface.
+
+    SIGTERM is for the command, which then ends its workers; one that is still there `grace_s`
+    later ends itself.
+    """
 
     EXAMPLE: ClassVar[str] = EXAMPLE
 
     kind: Literal["local"] = "local"
     large: LargeWorkers | None = None
+    grace_s: float = Field(default=60.0, ge=0)
 
     @property
     def expected_slots(self) -> int:
@@ -45,6 +52,7 @@ class LocalSettings(WorkerSettings):
                 if self.large is not None:
                     _add(self.large, cluster)
                     client.wait_for_workers(self.workers + self.large.workers)
+                stack.enter_context(revived(cluster))
             yield client
 
     def _cluster(self) -> LocalCluster:
@@ -57,7 +65,7 @@ class LocalSettings(WorkerSettings):
             local_directory=self.scratch,
             resources=self.resources or None,
             preload=[PRELOAD],
-            env={IGNORE_INTERRUPTS: "1"},
+            env={IGNORE_INTERRUPTS: f"{self.grace_s:g}"},
             # Without an address of its own the HTTP server would listen on every interface.
             dashboard_address=f"{self.http_host}:0",
             scheduler_kwargs={"dashboard": self.dashboard},

@@ -12,7 +12,7 @@ from catalogs.parts import PartStore, Receipt, safe_name
 from survey.config import Settings
 from survey.cubes.scratch import Scratch
 from survey.cubes.store import open_store
-from survey.errors import DataError, IntegrityError
+from survey.errors import FileAccessError, IntegrityError
 from survey.pipeline.galaxy.peak_memory import reset_peak_memory
 from survey.pipeline.galaxy.stage import GalaxyContext, Kept, Part, Stage
 from survey.pipeline.galaxy.stages import STAGES
@@ -187,7 +187,7 @@ def _content_hash(target: Target) -> str:
     """Hash of the content of all input files."""
     missing = [file for file in target.files if not file.is_file()]
     if missing:
-        raise DataError(
+        raise FileAccessError(
             "no such file",
             file=missing[0],
             advice="Correct the column files of the targets table; paths are relative to it.",

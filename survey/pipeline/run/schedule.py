@@ -14,7 +14,7 @@ from catalogs.durable import find_damage
 from catalogs.parts import Receipt
 from survey.config import Settings
 from survey.cubes.registry import cube_shape
-from survey.errors import SurveyError
+from survey.errors import SurveyError, Unconfirmed
 from survey.pipeline.galaxy.choose_tree_path import project_cost
 from survey.pipeline.galaxy.costs import Work
 from survey.pipeline.galaxy.runner import LAST, GalaxyRunner
@@ -55,7 +55,10 @@ def reports_of_finished(tasks: Sequence[GalaxyTask]) -> list[GalaxyReport] | Non
         return None
     if not all(_is_finished(task) for task in tasks):
         return None
-    return [process_galaxy(task) for task in tasks]
+    try:
+        return [process_galaxy(task) for task in tasks]
+    except Unconfirmed:
+        return None
 
 
 def _is_finished(task: GalaxyTask) -> bool:
