@@ -17,7 +17,6 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from skops import io as skops_io
 
 from survey.classes.diagrams import Contour, Diagram
 from survey.classes.methods.calibration import Calibrated
@@ -64,6 +63,8 @@ def dump_model(model: Model) -> bytes:
             for array, values in fit.arrays().items()
         },
     }
+    from skops import io as skops_io  # loads PyTorch where it is installed, so only when needed
+
     return bytes(skops_io.dumps(content, compression=zipfile.ZIP_DEFLATED))
 
 
@@ -211,6 +212,8 @@ def _diagrams(
 
 def _read_plain(data: bytes, file: str | None) -> dict[str, Any]:
     """The dictionary of text and arrays in a skops file that holds nothing else."""
+    from skops import io as skops_io
+
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             schema = json.loads(archive.read("schema.json"))

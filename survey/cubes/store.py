@@ -41,8 +41,7 @@ from survey.errors import IntegrityError
 
 MANIFEST = "manifest.json"
 PARTIAL, REPLACED = ".partial", ".replaced"
-UNFINISHED_STORES = (f".*{PARTIAL}", f".*{REPLACED}")
-"""Patterns of what a process that is killed while it writes a store leaves beside it."""
+"""Ends of the names of folders that a process leaves if it is killed while it writes a store."""
 
 SPECTRA = {"flux": np.nan, "error": np.nan, "bad": True}
 """The arrays over (spaxel, wavelength), each with its fill value."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
 from survey.distances.lags import Array
@@ -49,6 +48,8 @@ def spectral_basis(
 
     Fewer than `n_components` where the sample has fewer spectra or samples.
     """
+    from sklearn.decomposition import PCA  # slow to load
+
     n_components = min(n_components, *sample.shape)
     with threadpool_limits(1, user_api="blas"):
         found = PCA(n_components, svd_solver="randomized", random_state=seed).fit(sample)

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from survey.distances.lags import Array
@@ -53,6 +52,8 @@ def micro_clusters(
     (n,) array of int32
         0..m-1, none empty, in the order of the first spaxel of each.
     """
+    from sklearn.cluster import KMeans  # slow to load, and only this path needs it
+
     n_clusters = min(n_clusters, len(scores))
     # Centres that start at random spaxels: choosing them with more care takes longer than the
     # few rounds in which they settle, and all that is asked is that members be alike.

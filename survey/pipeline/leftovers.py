@@ -7,11 +7,11 @@ from functools import cache
 from pathlib import Path
 
 from catalogs.owners import Process, remove_abandoned
-from survey.cubes.store import UNFINISHED_STORES
 
 PLACES = (
     ".inflight/*",  # parts
-    *(f"cubes/{pattern}" for pattern in UNFINISHED_STORES),
+    "cubes/.*.partial",  # stores
+    "cubes/.*.replaced",
     ".*.unfinished",  # files; see `catalogs.durable.replacing`
     "*/.*.unfinished",
 )

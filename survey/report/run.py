@@ -20,10 +20,6 @@ from catalogs.parts import PartStore, Receipt, safe_name
 from catalogs.survey_parts import CLASSES, current_survey_parts
 from survey.errors import IntegrityError
 from survey.pipeline.reference import reference_of_run, vocabulary_of_run
-from survey.report.bpt import bpt_section
-from survey.report.classes import class_section
-from survey.report.dendrogram import draw_tree
-from survey.report.galaxy import draw_galaxy
 from survey.report.page import Section, write_template
 from survey.report.provenance import drawn_for
 
@@ -50,6 +46,10 @@ def draw_galaxy_figures(root: Path, galaxy: str, key: str) -> None:
     map_path, tree_path = figure_paths(root, galaxy)
     if drawn_for(map_path) == drawn_for(tree_path) == key:
         return
+    # Matplotlib is slow to load, and often there is nothing to draw.
+    from survey.report.dendrogram import draw_tree
+    from survey.report.galaxy import draw_galaxy
+
     measured = _part(root, galaxy, "commit", key)
     keys = measured.summary["keys"]
     tree_part = _part(root, galaxy, "tree", keys["tree"])
@@ -83,6 +83,9 @@ def draw_all(root: str | Path, *, on_done: Callable[[str], None] = lambda name: 
 
 def write_page(root: str | Path) -> Path:
     """Write the page of a run: every galaxy with its figures, and the quarantined galaxies."""
+    from survey.report.bpt import bpt_section  # slow to load, as is the next
+    from survey.report.classes import class_section
+
     root = Path(root)
     catalog = open_catalog(root)
     galaxies, reference = catalog.galaxies, reference_of_run(root)

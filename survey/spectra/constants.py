@@ -1,16 +1,16 @@
 """Constants of nature and of statistics, in the units of spectra."""
 
-from math import pi, sqrt
+from math import log, pi, sqrt
 from statistics import NormalDist
 
-from astropy.stats import gaussian_sigma_to_fwhm
-from scipy.constants import speed_of_light
+LIGHT_M_S = 299_792_458.0
+"""Exact: it defines the metre."""
 
-LIGHT_KM_S = speed_of_light / 1e3
-LIGHT_UM_S = speed_of_light * 1e6
+LIGHT_KM_S = LIGHT_M_S / 1e3
+LIGHT_UM_S = LIGHT_M_S * 1e6
 """Also micron times hertz: a wavelength times its frequency."""
 
-FWHM_PER_SIGMA = float(gaussian_sigma_to_fwhm)
+FWHM_PER_SIGMA = 2.0 * sqrt(2.0 * log(2.0))
 """Of a Gaussian."""
 
 MEDIAN_ABS_PER_SIGMA = NormalDist().inv_cdf(0.75)

@@ -5,8 +5,6 @@ It is slow and simple, and the reference that the other engines are tested again
 
 from __future__ import annotations
 
-from scipy.spatial.distance import cdist
-
 from survey.distances.engines.base import Engine
 from survey.distances.lags import Array, lag_range, overlap, overlap_scale
 
@@ -19,6 +17,8 @@ class NaiveEngine(Engine):
 
     def lag_distances(self, tile: slice, panel: slice, workspace: tuple[Array, ...]) -> Array:
         """See `Engine.lag_distances`."""
+        from scipy.spatial.distance import cdist  # slow to load
+
         left, right = self.left[tile], self.right[panel]
         distances = workspace[0][:, : len(left), : len(right)]
         scales = overlap_scale(self.max_shift, self.n_samples)

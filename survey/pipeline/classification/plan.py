@@ -7,7 +7,6 @@ from typing import Any
 
 from survey.config import Settings, load_settings
 from survey.errors import ConfigError
-from survey.pipeline.classification.labels import read_labels
 from survey.pipeline.reference import SETTINGS_FILE, reference_of
 from survey.pipeline.run.plan import RunPlan, with_absolute_paths
 
@@ -21,6 +20,8 @@ def check_labels_of(plan: RunPlan) -> None:
         If they cannot be read.
     """
     if plan.classify and plan.settings.classes.labels is not None:
+        from survey.pipeline.classification.labels import read_labels  # slow to load
+
         read_labels(plan.settings.classes.labels, reference_of(plan.settings.tables))
 
 

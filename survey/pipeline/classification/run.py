@@ -6,15 +6,18 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from survey.engine.cluster import Cluster, LazyCluster
 from survey.engine.drain import Drain
 from survey.errors import DataError
 from survey.machine_faults import patiently
-from survey.pipeline.classification.classify import Classified, classify_run
-from survey.pipeline.galaxy.task import GalaxyReport
 from survey.pipeline.run.plan import RunPlan
 from survey.pipeline.run.survey import run_survey
+
+if TYPE_CHECKING:
+    from survey.pipeline.classification.classify import Classified
+    from survey.pipeline.galaxy.task import GalaxyReport
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +67,8 @@ def run_and_classify(
     )
     classified, refusal = None, None
     if plan.classify:
+        from survey.pipeline.classification.classify import classify_run  # slow to load
+
         try:
             classified = patiently(
                 lambda: classify_run(plan.root, plan.settings, cluster, on_draws=on_draws),

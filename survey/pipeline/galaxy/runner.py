@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from catalogs.durable import hash_bytes, hash_file
 from catalogs.parts import PartStore, Receipt, safe_name
 from survey.config import Settings
 from survey.cubes.scratch import Scratch
-from survey.cubes.store import open_store
 from survey.errors import FileAccessError, IntegrityError
 from survey.pipeline.galaxy.peak_memory import reset_peak_memory
 from survey.pipeline.galaxy.stage import GalaxyContext, Kept, Part, Stage
-from survey.pipeline.galaxy.stages import STAGES
+from survey.pipeline.galaxy.stage_list import STAGES
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.leftovers import sweep_once
 from survey.pipeline.reference import reference_of
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 BY_NAME = {stage.name: stage for stage in STAGES}
 LAST = STAGES[-1].name
@@ -142,7 +145,7 @@ class GalaxyRunner:
             return found
         if stage.kept is Kept.STORE and (path := self.context.store_path(name)).exists():
             try:
-                return open_store(path)
+                return _opened(path)
             except IntegrityError as error:
                 self._drop_damaged(error)
         return None
@@ -167,12 +170,12 @@ class GalaxyRunner:
         inputs = [self.get(name) for name in stage.inputs]
         self.stage = stage.name
         start = time.perf_counter()
-        made = stage.make(self.context, *inputs)
+        made = _function(stage)(self.context, *inputs)
         self.context.seconds[stage.name] = time.perf_counter() - start
         if stage.kept is Kept.PART:
             return self._committed(stage, made)
         if stage.kept is Kept.STORE:
-            return open_store(self.context.store_path(stage.name))
+            return _opened(self.context.store_path(stage.name))
         return made
 
     def _committed(self, stage: Stage, part: Part) -> Receipt:
@@ -181,6 +184,22 @@ class GalaxyRunner:
         return self.parts.commit(
             self.target.galaxy, stage.name, self.keys[stage.name], part.write, summary
         )
+
+
+# What computes and what opens cubes is loaded when it is used: many runs find everything finished.
+
+
+def _function(stage: Stage) -> Callable[..., Any]:
+    from survey.pipeline.galaxy import stages
+
+    function: Callable[..., Any] = getattr(stages, stage.function)
+    return function
+
+
+def _opened(path: Path) -> xr.Dataset:
+    from survey.cubes.store import open_store
+
+    return open_store(path)
 
 
 def _content_hash(target: Target) -> str:

@@ -15,6 +15,7 @@ from catalogs.reference import Reference
 from survey.config import Settings, fingerprint
 from survey.cubes.scratch import Scratch
 from survey.pipeline.galaxy.target import Target
+from survey.pipeline.reference import run_window_um
 
 
 class Kept(Enum):
@@ -60,6 +61,16 @@ class GalaxyContext:
     keys: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def window_um(self) -> tuple[float, float] | None:
+        """Rest-frame wavelengths that are compared; None for all that a cube has."""
+        return run_window_um(self.reference, self.settings)
+
+    @property
+    def arms(self) -> list[str]:
+        """Instruments whose bands are arms of one spectrograph."""
+        return [name for name, one in self.reference.instruments.items() if one.arms]
+
     def store_path(self, stage: str) -> Path:
         """Where the store of a stage is, or will be."""
         return self.root / "cubes" / f"{safe_name(self.target.galaxy)}-{self.keys[stage]}.zarr"
@@ -90,8 +101,9 @@ class Stage:
     name : str
         In the table `quarantine`, and for every stage but the last in the column
         ``seconds_<name>`` of its time.
-    make : callable
-        ``make(galaxy, *results of inputs)``. Returns the result, or a `Part` to commit. A stage
+    function : str
+        Its function in `survey.pipeline.galaxy.stages`, called as
+        ``function(galaxy, *results of inputs)``. Returns the result, or a `Part` to commit. A stage
         kept in a store writes the store itself and returns nothing.
     inputs : tuple of str
         Stages whose results it takes, earlier in the list. The result of a stage kept as a part is
@@ -108,7 +120,7 @@ class Stage:
     """
 
     name: str
-    make: Callable[..., Any]
+    function: str
     inputs: tuple[str, ...]
     kept: Kept
     settings: tuple[str, ...] = ()

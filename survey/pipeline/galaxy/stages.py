@@ -1,9 +1,7 @@
-"""The stages of one galaxy, from its files to its rows in the catalog.
-
-    read -> prepare -> distances -> tree -> cut -> profiles -> features -> commit
+"""What the stages of one galaxy do, from its files to its rows in the catalog.
 
 Each function is one stage: it takes what the stages before it made and returns what it makes.
-`STAGES` below lists for each what it depends on, and where its result is kept.
+`survey.pipeline.galaxy.stage_list` says for each what it depends on, and where its result is kept.
 """
 
 from __future__ import annotations
@@ -14,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from catalogs import SCHEMA_VERSION
 from catalogs.flags import GalaxyFlag
 from catalogs.part_tables import copy_part_table, read_part_table
 from catalogs.parts import Receipt
@@ -37,7 +34,7 @@ from survey.pipeline.galaxy.clusters import cut_tree, describe_clusters
 from survey.pipeline.galaxy.costs import Work
 from survey.pipeline.galaxy.peak_memory import peak_memory_bytes
 from survey.pipeline.galaxy.products import write_cut, write_reconstruction
-from survey.pipeline.galaxy.stage import GalaxyContext, Kept, Part, Stage
+from survey.pipeline.galaxy.stage import GalaxyContext, Part
 from survey.pipeline.galaxy.tables import (
     MeasuredRows,
     galaxy_facts,
@@ -52,7 +49,7 @@ from survey.pipeline.galaxy.tables import (
 from survey.pipeline.galaxy.tree import SEED, TreeResult
 from survey.pipeline.galaxy.tree_paths import TREE_PATHS, TreeDistances, TreeInput
 from survey.pipeline.ratios import all_ratios, with_ratios
-from survey.pipeline.reference import run_vocabulary, run_window_um
+from survey.pipeline.reference import run_vocabulary
 from survey.spectra.blocks import Allocate, Rows, in_memory
 from survey.spectra.error_check import doubt_about_errors
 from survey.spectra.prepare import Prepared, prepare
@@ -72,7 +69,7 @@ def read(galaxy: GalaxyContext) -> None:
     cubes = [read_cube(file, settings, scratch=scratch) for file in files]
     if galaxy.settings.prepare.mask_impossible:
         cubes = [mask_impossible(cube) for cube in cubes]
-    write_store(merge_bands(cubes, arms=_arms(galaxy)), path, **layout)
+    write_store(merge_bands(cubes, arms=galaxy.arms), path, **layout)
 
 
 def prepare_spectra(galaxy: GalaxyContext, cube: xr.Dataset) -> Prepared:
@@ -87,7 +84,7 @@ def prepare_spectra(galaxy: GalaxyContext, cube: xr.Dataset) -> Prepared:
         bad,
         cube["wavelength"].values,
         redshift=redshift,
-        window_um=_window_um(galaxy),
+        window_um=galaxy.window_um,
         settings=settings.prepare,
         shift_samples=shift if isinstance(shift, int) else 0,
         shift_km_s=settings.distance.shift_km_s,
@@ -216,83 +213,6 @@ def commit(galaxy: GalaxyContext, profiled: Receipt, measured: MeasuredRows) -> 
     return Part(write, {})
 
 
-STAGES = (
-    Stage(
-        "read",
-        read,
-        inputs=(),
-        kept=Kept.STORE,
-        settings=("read", "store"),
-        depends_on=lambda galaxy: [
-            galaxy.content_hash,
-            _arms(galaxy),
-            len(galaxy.target.files) > 1 and galaxy.settings.prepare.mask_impossible,
-        ],
-        code=4,
-        libraries=("numpy", "astropy", "reproject", "zarr"),
-    ),
-    Stage(
-        "prepare",
-        prepare_spectra,
-        inputs=("read",),
-        kept=Kept.MEMORY,
-        settings=("prepare", "distance"),
-        depends_on=lambda galaxy: [
-            repr(galaxy.target.redshift), _window_um(galaxy), _line_list(galaxy)
-        ],
-        code=4,
-        libraries=("numpy", "scipy"),
-    ),
-    Stage(
-        "distances",
-        measure_distances,
-        inputs=("read", "prepare"),
-        kept=Kept.NOWHERE,
-        settings=("linkage",),
-        libraries=("numpy", "scipy", "numba"),
-    ),
-    Stage(
-        "tree",
-        make_tree,
-        inputs=("distances",),
-        kept=Kept.PART,
-        libraries=("fastcluster", "numba", "scikit-learn"),
-    ),
-    Stage(
-        "cut",
-        cut,
-        inputs=("read", "prepare", "tree"),
-        kept=Kept.MEMORY,
-        settings=("cut",),
-        code=2,
-        libraries=("numpy", "scipy"),
-    ),
-    Stage(
-        "profiles",
-        profiles,
-        inputs=("read", "prepare", "tree", "cut"),
-        kept=Kept.PART,
-        settings=("profiles",),
-        depends_on=lambda galaxy: [
-            SCHEMA_VERSION, repr(galaxy.target.ra_deg), repr(galaxy.target.dec_deg)
-        ],
-        code=4,
-        libraries=("numpy", "scipy"),
-    ),
-    Stage(
-        "features",
-        features,
-        inputs=("profiles",),
-        kept=Kept.MEMORY,
-        settings=("features",),
-        depends_on=lambda galaxy: galaxy.reference.digest,
-        code=5,
-        libraries=("numpy", "scipy", "astropy"),
-    ),
-    Stage("commit", commit, inputs=("profiles", "features"), kept=Kept.PART),
-)  # fmt: skip
-
-
 def _redshift(galaxy: GalaxyContext, cube: xr.Dataset) -> float:
     """The redshift of the target, or else of the cube's header."""
     if np.isfinite(galaxy.target.redshift):
@@ -308,26 +228,11 @@ def _redshift(galaxy: GalaxyContext, cube: xr.Dataset) -> float:
     )
 
 
-def _window_um(galaxy: GalaxyContext) -> tuple[float, float] | None:
-    return run_window_um(galaxy.reference, galaxy.settings)
-
-
-def _line_list(galaxy: GalaxyContext) -> str | None:
-    """The digest of the tables, if the spectra depend on them."""
-    is_masked = galaxy.settings.prepare.normalise == "line-masked"
-    return galaxy.reference.digest if is_masked else None
-
-
 def _line_mask_um(
     reference: Reference, instrument: str, redshift: float
 ) -> tuple[tuple[float, float], ...]:
     observed = np.array([line.wavelength_um for line in reference.lines]) * (1.0 + redshift)
     return line_ranges(reference.lines, reference.resolving_power(instrument, observed))
-
-
-def _arms(galaxy: GalaxyContext) -> list[str]:
-    """Instruments whose bands are arms of one spectrograph."""
-    return [name for name, instrument in galaxy.reference.instruments.items() if instrument.arms]
 
 
 def _vocabulary(galaxy: GalaxyContext) -> Vocabulary:

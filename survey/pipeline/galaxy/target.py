@@ -11,6 +11,7 @@ from pathlib import Path
 class Target:
     """One galaxy: its name, its cubes, its redshift and its position.
 
+    Paths are made absolute, since other processes in other folders will open them.
     Several files are sub-bands that will be merged into one cube. Unknown numbers are NaN;
     an unknown redshift is then taken from the cube's header.
     """
@@ -20,3 +21,6 @@ class Target:
     redshift: float = math.nan
     ra_deg: float = math.nan
     dec_deg: float = math.nan
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "files", tuple(file.absolute() for file in self.files))

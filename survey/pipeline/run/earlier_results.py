@@ -12,7 +12,7 @@ from pathlib import Path
 from catalogs.durable import write_json
 from catalogs.versions import MANIFEST, SCHEMA_VERSION, current_version
 from survey.pipeline.galaxy.stage import Kept
-from survey.pipeline.galaxy.stages import STAGES
+from survey.pipeline.galaxy.stage_list import STAGES
 
 FILE = "versions.json"
 ON_DISK = (Kept.STORE, Kept.PART)

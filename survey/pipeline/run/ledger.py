@@ -13,22 +13,24 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from catalogs import open_catalog
 from catalogs.owners import Process
-from catalogs.parts import PartStore
 from survey import __version__
-from survey.errors import ConfigError, SurveyError
-from survey.pipeline.galaxy.runner import LAST
-from survey.pipeline.galaxy.task import GalaxyReport
-from survey.pipeline.run.lock import Driver, driver_of
-from survey.pipeline.run.targets import TARGETS_FILE, read_targets
+from survey.errors import ConfigError
+from survey.pipeline.run.lock import driver_of
+
+if TYPE_CHECKING:
+    from survey.pipeline.galaxy.task import GalaxyReport
 
 LEDGER = Path("logs") / "ledger.jsonl"
 COMPLETE, RUNNING, INTERRUPTED, UNKNOWN = "complete", "running", "interrupted", "unknown"
+
+
+NO_LEDGER = (
+    f"{LEDGER} has no record of a run: galaxies were counted by their parts, also by those of "
+    "earlier settings; quarantine is that of the catalog"
+)
 
 
 class Ledger:
@@ -127,7 +129,25 @@ def read_status(root: str | Path) -> Status:
     driver, works = driver_of(root)
     begins = [i for i, entry in enumerate(entries) if entry["event"] == "begin"]
     if not begins:
-        return _status_from_parts(root, works, driver, notes)
+        from survey.pipeline.run.count_parts import count_parts
+
+        found = count_parts(root)
+        if not found.n_galaxies and driver is None:
+            raise ConfigError(
+                "no survey has run in this directory",
+                file=root,
+                advice="Start one with `survey run ... --out DIR`.",
+            )
+        counts = {"finished": found.n_finished, "quarantined": len(found.failures)}
+        return Status(
+            state={True: RUNNING, False: UNKNOWN, None: f"{RUNNING}, or killed"}[works],
+            n_galaxies=found.n_galaxies,
+            outcomes={outcome: count for outcome, count in counts.items() if count},
+            elapsed_s=0.0,
+            failures=found.failures,
+            notes=(*notes, NO_LEDGER),
+            driver=str(driver or ""),
+        )
     run = entries[begins[-1] :]
     galaxies = [entry for entry in run if entry["event"] == "galaxy"]
     state, elapsed_s = _state_and_time(run, works)
@@ -163,55 +183,6 @@ def _seconds_between(begin: dict[str, Any], end: dict[str, Any]) -> float:
     """Time between two entries of one run, if possible by the clock that nobody sets."""
     clock = "monotonic" if "monotonic" in begin and "monotonic" in end else "time"
     return max(0.0, float(end[clock] - begin[clock]))
-
-
-def _status_from_parts(
-    root: Path, works: bool | None, driver: Driver | None, notes: tuple[str, ...]
-) -> Status:
-    failures = _quarantined(root)
-    names = _names_of_targets(root)
-    if names is None:
-        finished = len({path.parent for path in root.glob(f"parts/*/{LAST}-*")})
-    else:
-        store = PartStore(root)
-        folders = [store.path(name, LAST, "").parent for name in names - set(failures)]
-        finished = sum(any(folder.glob(f"{LAST}-*")) for folder in folders)
-    if names is None and not finished and not failures and driver is None:
-        raise ConfigError(
-            "no survey has run in this directory",
-            file=root,
-            advice="Start one with `survey run ... --out DIR`.",
-        )
-    counts = {"finished": finished, "quarantined": len(failures)}
-    return Status(
-        state={True: RUNNING, False: UNKNOWN, None: f"{RUNNING}, or killed"}[works],
-        n_galaxies=finished + len(failures) if names is None else len(names),
-        outcomes={outcome: count for outcome, count in counts.items() if count},
-        elapsed_s=0.0,
-        failures=failures,
-        notes=(
-            *notes,
-            f"{LEDGER} has no record of a run: galaxies were counted by their parts, also by those "
-            "of earlier settings; quarantine is that of the catalog",
-        ),
-        driver=str(driver or ""),
-    )
-
-
-def _names_of_targets(root: Path) -> set[str] | None:
-    try:
-        return {target.galaxy for target in read_targets(root / TARGETS_FILE)}
-    except (SurveyError, OSError):
-        return None
-
-
-def _quarantined(root: Path) -> dict[str, str]:
-    """Messages of the galaxies in quarantine, as far as the catalog can be read."""
-    try:
-        rows = open_catalog(root).quarantine
-    except (SurveyError, OSError, pa.ArrowException):
-        return {}
-    return dict(zip(rows["galaxy"], rows["message"], strict=True))
 
 
 def _read_entries(path: Path) -> tuple[list[dict[str, Any]], tuple[str, ...]]:

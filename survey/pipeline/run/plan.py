@@ -11,12 +11,13 @@ from typing import Any
 
 from catalogs.errors import CatalogError
 from survey.config import WHOLE_WINDOW, Settings, build_settings, load_settings
-from survey.cubes.registry import reader_names
 from survey.errors import ConfigError
-from survey.pipeline.galaxy.choose_tree_path import check_tree_path
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.reference import SETTINGS_FILE, absolute_tables, reference_of
 from survey.pipeline.run.targets import TARGETS_FILE, read_targets, targets_from_cubes
+
+AUTO = "auto"
+"""What a tree path or a reader may be called: it is chosen galaxy by galaxy."""
 
 RUN_FOLDER = "run"
 
@@ -112,7 +113,10 @@ def with_absolute_paths(settings: Settings, folder: Path) -> Settings:
 
 def _refuse_unknown_names(settings: Settings) -> None:
     """Check the names of tree path, window, set of ratios and reader."""
-    check_tree_path(settings.linkage)
+    if settings.linkage.path != AUTO:
+        from survey.pipeline.galaxy.choose_tree_path import check_tree_path  # slow to load
+
+        check_tree_path(settings.linkage)
     reference = reference_of(settings.tables)
     window, reader = settings.prepare.window, settings.read.reader
     if isinstance(window, str) and window != WHOLE_WINDOW:
@@ -126,7 +130,11 @@ def _refuse_unknown_names(settings: Settings) -> None:
             expected=", ".join(reference.ratio_sets),
             found=settings.classes.ratios,
         )
-    known = ("auto", *reader_names())
+    if reader == AUTO:
+        return
+    from survey.cubes.registry import reader_names  # slow to load
+
+    known = (AUTO, *reader_names())
     if reader not in known:
         raise ConfigError("read.reader: unknown reader", expected=", ".join(known), found=reader)
 

@@ -19,7 +19,7 @@ from catalogs.versions import BUILDING, FOLDER, Manifest
 from survey.cubes.scratch import SCRATCH
 from survey.errors import ConfigError
 from survey.pipeline.galaxy.stage import Kept
-from survey.pipeline.galaxy.stages import STAGES
+from survey.pipeline.galaxy.stage_list import STAGES
 from survey.pipeline.leftovers import unfinished_work
 from survey.pipeline.run.ledger import COMPLETE, read_status
 from survey.pipeline.run.lock import exclusive

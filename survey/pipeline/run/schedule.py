@@ -13,10 +13,7 @@ from dataclasses import dataclass
 from catalogs.durable import find_damage
 from catalogs.parts import Receipt
 from survey.config import Settings
-from survey.cubes.registry import cube_shape
 from survey.errors import SurveyError, Unconfirmed
-from survey.pipeline.galaxy.choose_tree_path import project_cost
-from survey.pipeline.galaxy.costs import Work
 from survey.pipeline.galaxy.runner import LAST, GalaxyRunner
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.galaxy.task import GalaxyReport, GalaxyTask, process_galaxy
@@ -35,6 +32,10 @@ class Demand:
 
 def projected_demand(target: Target, settings: Settings) -> Demand:
     """Projected demand of a galaxy; zero if its headers cannot be read."""
+    from survey.cubes.registry import cube_shape  # slow to load, as are the two below
+    from survey.pipeline.galaxy.choose_tree_path import project_cost
+    from survey.pipeline.galaxy.costs import Work
+
     shapes = [shape for file in target.files if (shape := cube_shape(file)) is not None]
     if not shapes:
         return Demand()

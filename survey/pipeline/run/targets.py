@@ -9,7 +9,6 @@ from pathlib import Path
 from astropy.table import Table
 
 from catalogs.durable import replacing
-from survey.cubes.registry import target_name
 from survey.errors import ConfigError, DataError
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.run.target_table import TargetRow, read_rows
@@ -94,6 +93,8 @@ def check_redshift(redshift: float) -> None:
 
 
 def _header_target(cube: Path) -> str:
+    from survey.cubes.registry import target_name  # slow to load
+
     try:
         return target_name(cube)
     except DataError:

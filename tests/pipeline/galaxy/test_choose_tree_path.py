@@ -17,7 +17,7 @@ from survey.pipeline.galaxy.choose_tree_path import (
     project_cost,
 )
 from survey.pipeline.galaxy.costs import Work
-from survey.pipeline.galaxy.stages import STAGES
+from survey.pipeline.galaxy.stage_list import STAGES
 from survey.pipeline.galaxy.tree_paths import TREE_PATHS
 
 GIB = 2**30

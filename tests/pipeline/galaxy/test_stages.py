@@ -16,7 +16,7 @@ from catalogs.parts import DamagedPartWarning
 from survey.config import Settings, build_settings
 from survey.errors import DataError
 from survey.pipeline.galaxy.runner import GalaxyRunner
-from survey.pipeline.galaxy.stages import STAGES
+from survey.pipeline.galaxy.stage_list import STAGES
 from survey.pipeline.galaxy.target import Target
 from survey.simulate.write import truth_path
 

@@ -20,6 +20,7 @@ from survey.pipeline.run import publisher as growing
 from survey.pipeline.run import survey as archive
 from survey.pipeline.run.ledger import read_status
 from survey.pipeline.run.survey import Results, run_survey
+from survey.pipeline.run.targets import read_targets
 from tests.pipeline.conftest import DAMAGES
 
 Run = Callable[..., Results]
@@ -197,3 +198,11 @@ def test_galaxies_that_wait_for_their_tiles_let_others_of_the_same_worker_finish
     settings = build_settings({"linkage": {"path": path}, "report": {"figures": False}})
     many = [replace(targets[0], galaxy=f"galaxy {number}") for number in range(6)]
     assert run_survey(tmp_path, many, settings, cluster).count("computed") == 6
+
+
+def test_workers_in_another_folder_find_cubes_of_a_relative_table(
+    tmp_path, archive, settings, cluster, monkeypatch
+):
+    monkeypatch.chdir(archive)  # the workers of the cluster run already, elsewhere
+    targets = read_targets("targets.ecsv")
+    assert run_survey(tmp_path / "run", targets, settings, cluster).count("computed") == 2

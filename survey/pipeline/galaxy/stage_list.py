@@ -1,0 +1,94 @@
+"""The stages of one galaxy, in order: what each depends on, and where its result is kept.
+
+    read -> prepare -> distances -> tree -> cut -> profiles -> features -> commit
+
+What they do is in `survey.pipeline.galaxy.stages`. It is loaded when something is computed: to find
+out what is finished needs this list alone.
+"""
+
+from __future__ import annotations
+
+from catalogs import SCHEMA_VERSION
+from survey.pipeline.galaxy.stage import GalaxyContext, Kept, Stage
+
+STAGES = (
+    Stage(
+        "read",
+        "read",
+        inputs=(),
+        kept=Kept.STORE,
+        settings=("read", "store"),
+        depends_on=lambda galaxy: [
+            galaxy.content_hash,
+            galaxy.arms,
+            len(galaxy.target.files) > 1 and galaxy.settings.prepare.mask_impossible,
+        ],
+        code=4,
+        libraries=("numpy", "astropy", "reproject", "zarr"),
+    ),
+    Stage(
+        "prepare",
+        "prepare_spectra",
+        inputs=("read",),
+        kept=Kept.MEMORY,
+        settings=("prepare", "distance"),
+        depends_on=lambda galaxy: [
+            repr(galaxy.target.redshift), galaxy.window_um, _line_list(galaxy)
+        ],
+        code=4,
+        libraries=("numpy", "scipy"),
+    ),
+    Stage(
+        "distances",
+        "measure_distances",
+        inputs=("read", "prepare"),
+        kept=Kept.NOWHERE,
+        settings=("linkage",),
+        libraries=("numpy", "scipy", "numba"),
+    ),
+    Stage(
+        "tree",
+        "make_tree",
+        inputs=("distances",),
+        kept=Kept.PART,
+        libraries=("fastcluster", "numba", "scikit-learn"),
+    ),
+    Stage(
+        "cut",
+        "cut",
+        inputs=("read", "prepare", "tree"),
+        kept=Kept.MEMORY,
+        settings=("cut",),
+        code=2,
+        libraries=("numpy", "scipy"),
+    ),
+    Stage(
+        "profiles",
+        "profiles",
+        inputs=("read", "prepare", "tree", "cut"),
+        kept=Kept.PART,
+        settings=("profiles",),
+        depends_on=lambda galaxy: [
+            SCHEMA_VERSION, repr(galaxy.target.ra_deg), repr(galaxy.target.dec_deg)
+        ],
+        code=4,
+        libraries=("numpy", "scipy"),
+    ),
+    Stage(
+        "features",
+        "features",
+        inputs=("profiles",),
+        kept=Kept.MEMORY,
+        settings=("features",),
+        depends_on=lambda galaxy: galaxy.reference.digest,
+        code=5,
+        libraries=("numpy", "scipy", "astropy"),
+    ),
+    Stage("commit", "commit", inputs=("profiles", "features"), kept=Kept.PART),
+)  # fmt: skip
+
+
+def _line_list(galaxy: GalaxyContext) -> str | None:
+    """The digest of the tables, if the spectra depend on them."""
+    is_masked = galaxy.settings.prepare.normalise == "line-masked"
+    return galaxy.reference.digest if is_masked else None

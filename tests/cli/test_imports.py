@@ -1,0 +1,56 @@
+"""What a command loads: nobody should wait for libraries that are not used."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from survey.simulate import simulate_archive
+
+LOADED = """
+import atexit, json, sys
+def tell():
+    print("loaded " + json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+atexit.register(tell)
+from survey.cli import main
+sys.argv = ["survey", *sys.argv[1:]]
+main()
+"""
+SCIENCE = {"numba", "sklearn", "skops", "torch", "zarr", "fastcluster", "reproject", "regions"}
+TABLES = {"pandas", "xarray", "astropy", "pyarrow"}
+PICTURES = {"matplotlib", "bokeh"}
+CLUSTERS = {"dask", "distributed"}
+
+
+def loaded_by(*arguments: object) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, *map(str, arguments)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.rpartition("loaded ")[2]))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive of one galaxy, with its finished run."""
+    folder = tmp_path_factory.mktemp("imports")
+    simulate_archive(folder, 1, size=(8, 8), window=(12.5, 13.1), seed=2)
+    loaded_by(
+        "run", folder / "survey.toml", "--workers", 1, "--no-figures", "--quiet",
+        "--set", "cut.criterion=fixed", "--set", "cut.k=2",
+    )  # fmt: skip
+    return folder
+
+
+def test_help_and_status_load_no_science_tables_pictures_or_clusters(finished):
+    heavy = SCIENCE | TABLES | PICTURES | CLUSTERS
+    assert not loaded_by("--help") & heavy
+    assert not loaded_by("status", finished / "run") & heavy
+
+
+def test_a_finished_run_loads_nothing_that_computes_or_draws(finished):
+    loaded = loaded_by("run", finished / "run" / "survey.toml", "--quiet")
+    assert not loaded & (SCIENCE | PICTURES), loaded & (SCIENCE | PICTURES)
