@@ -26,7 +26,7 @@ from uuid import uuid4
 from dask.typing import Key
 from distributed import Client, Future, KilledWorker
 from distributed.client import ClosedClientError
-from distributed.comm import CommClosedError
+from distributed.comm.core import CommClosedError
 
 from survey.engine.attempt import Answer, Attempts, Outcome, Place, Task, call
 from survey.engine.deaths import DeathWatch
@@ -187,12 +187,11 @@ class _Runner:
     def _launched(self) -> Iterator[Outcome]:
         """Start what may be started; tasks for which no worker has the memory are refused."""
         while (attempts := self._next()) is not None:
-            if attempts.needs_memory:
-                largest = self.memory.largest_bytes
-                if attempts.task.memory_bytes > largest:
-                    yield attempts.outcome(error=no_memory(attempts.task, largest))
-                    continue
-            self._launch(attempts)
+            if self._is_too_large(attempts):
+                error = no_memory(attempts.task, self.memory.largest_bytes)
+                yield attempts.outcome(error=error)
+            else:
+                self._launch(attempts)
 
     def _next(self) -> Attempts | None:
         now = time.monotonic()
@@ -216,11 +215,14 @@ class _Runner:
                 return attempts
         if (new := self._new()) is not None:
             return new
-        if self.later:
+        if self.later and not (self.in_flight and self._is_too_large(self.later[0])):
             return self.later.popleft()
         if self.in_flight or self.again:
             return None
         return self.suspects.next()
+
+    def _is_too_large(self, attempts: Attempts) -> bool:
+        return attempts.needs_memory and attempts.task.memory_bytes > self.memory.largest_bytes
 
     def _new(self) -> Attempts | None:
         task = next(self.fresh, None)
