@@ -333,7 +333,7 @@ class EngineSettings(_Table):
 
 
 class ReportSettings(_Table):
-    """Figures of every galaxy; figures = false draws nothing."""
+    """Pages of every galaxy; figures = false writes none."""
 
     figures: bool = True
 

@@ -46,7 +46,7 @@ def classify(
     from survey.pipeline.classification.classify import classify_run
     from survey.pipeline.classification.plan import plan_classification
     from survey.pipeline.run.plan import parse_overrides
-    from survey.report.run import write_page
+    from survey.report.run import write_index_pages
 
     overrides = parse_overrides(setting or [])
     overrides.setdefault("engine", {}).update(engine_overrides(workers, scheduler, cluster))
@@ -61,7 +61,7 @@ def classify(
             root, settings, lazy, model=model, save_as=save_model,
             on_draws=lambda n: progress.advance(bar, n),
         )  # fmt: skip
-    page = write_page(root)
+    page = write_index_pages(root)
     if not quiet:
         print_classes(done)
         out_console.print(f"report: {page}", highlight=False)

@@ -61,7 +61,7 @@ def run(
         bool | None, typer.Option("--dashboard/--no-dashboard", help="Serve Dask's dashboard.")
     ] = None,
     figures: Annotated[
-        bool | None, typer.Option("--figures/--no-figures", help="Draw figures of every galaxy.")
+        bool | None, typer.Option("--figures/--no-figures", help="Write a page of every galaxy.")
     ] = None,
     classify: Annotated[
         bool,
@@ -103,9 +103,9 @@ def execute(plan: RunPlan, *, quiet: bool) -> RunOutcome:
     from survey.pipeline.classification.run import run_and_classify
     from survey.pipeline.galaxy.task import GalaxyReport
     from survey.pipeline.run.earlier_results import note_of_earlier_results
-    from survey.report.run import draw_galaxy_figures, write_page
+    from survey.report.run import write_galaxy, write_index_pages
 
-    draw = draw_galaxy_figures if plan.settings.report.figures else None
+    draw = write_galaxy if plan.settings.report.figures else None
     if (note := note_of_earlier_results(plan.root)) and not quiet:
         print_warning(note)
 
@@ -134,7 +134,7 @@ def execute(plan: RunPlan, *, quiet: bool) -> RunOutcome:
             plan, cluster, draw=draw, on_report=show_report, on_draws=show_draws, drain=DRAIN
         )
     if draw is not None:
-        write_page(plan.root)
+        write_index_pages(plan.root)
     return outcome
 
 
@@ -160,7 +160,7 @@ def finish_run(plan: RunPlan, outcome: RunOutcome, *, as_json: bool, quiet: bool
         if outcome.classified:
             print_classes(outcome.classified)
         if plan.settings.report.figures:
-            out_console.print(f"figures: {places['report']}/index.html", highlight=False)
+            out_console.print(f"pages: {places['report']}/index.html", highlight=False)
     if outcome.refusal is not None:
         raise outcome.refusal
     if outcome.counts["quarantined"]:
@@ -195,9 +195,15 @@ def status(
 @app.command()
 def report(
     root: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="Also draw every galaxy as PNG, for papers.")
+    ] = False,
 ) -> None:
-    """Draw missing figures of a run, and write the page that shows them."""
-    from survey.report.run import draw_all
+    """Write the pages of a run: an index, every galaxy, the classes."""
+    from survey.report.run import write_all
 
-    page = draw_all(root, on_done=lambda name: err_console.print(name, highlight=False))
+    def say(name: str) -> None:
+        err_console.print(name, highlight=False)
+
+    page = write_all(root, pictures=pictures, on_done=say)
     out_console.print(f"wrote {page}", highlight=False)

@@ -17,15 +17,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import dendrogram
 
-from survey.report.palette import cluster_colors
-
-SHOWN_LEAVES = 40
-"""The last merges; below them a dendrogram of thousands of spaxels is a black bar."""
-
-ABOVE_CUT = "#999999"
-
-WALK_PURITY = 0.9
-"""A branch has the colour of a cluster of the walk if so much of it belongs to the cluster."""
+from survey.report.tree import SHOWN_LEAVES, WALK_PURITY, branch_colors, cut_level
 
 MARKERS = {True: ("o", "#1a7f37", "accepted"), False: ("x", "#b42318", "rejected")}
 SHOWN_DECISIONS = 14
@@ -71,7 +63,7 @@ def draw_tree(
         _mark_splits(left, drawn, splits)
         _list_decisions(right, splits)
     else:
-        level = _cut_level(tree[:, 2], cut["k"])
+        level = cut_level(tree[:, 2], cut["k"])
         left.axhline(level, color="black", linestyle="--", linewidth=0.9)
         _draw_criterion(right, cut)
     figure.suptitle(f"{name}   k = {cut['k']}   criterion: {cut['criterion']}", fontsize=11)
@@ -130,30 +122,6 @@ def _list_decisions(axes: Axes, splits: pd.DataFrame) -> None:
         0.0, 1.0, "\n".join([head, *lines]), fontsize=6.2, family="monospace", va="top",
         transform=axes.transAxes,
     )  # fmt: skip
-
-
-def branch_colors(
-    tree: NDArray[np.float64], labels: NDArray[np.integer], *, purity: float = 1.0
-) -> list[str]:
-    """For every merge the colour of the cluster that has at least `purity` of it, or grey."""
-    n, n_cluster = len(labels), int(labels.max())
-    palette = cluster_colors(n_cluster)
-    counts = np.zeros((2 * n - 1, n_cluster), dtype=np.int64)
-    counts[np.arange(n), labels - 1] = 1
-    colors = []
-    for merge, (left, right) in enumerate(tree[:, :2].astype(int)):
-        counts[n + merge] = counts[left] + counts[right]
-        most = int(counts[n + merge].argmax())
-        is_one = counts[n + merge, most] >= purity * counts[n + merge].sum()
-        colors.append(palette[most] if is_one else ABOVE_CUT)
-    return colors
-
-
-def _cut_level(heights: NDArray[np.float64], k: int) -> float:
-    """Half way between the last merge that is made and the first that is not."""
-    if k == 1:
-        return float(heights[-1]) * 1.02
-    return float(heights[-k:][:2].mean())
 
 
 def _draw_criterion(axes: Axes, cut: Mapping[str, Any]) -> None:

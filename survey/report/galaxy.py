@@ -23,8 +23,9 @@ from matplotlib.patches import Patch
 
 from catalogs.flags import ClusterFlag
 from catalogs.reference import Reference, packaged_reference
+from survey.report.offsets import offset_matrix
 from survey.report.palette import cluster_colors
-from survey.report.sky import draw_spaxels, frame_sky, offset_matrix
+from survey.report.sky import draw_spaxels, frame_sky
 
 BACKGROUND = "#dddddd"
 LABEL_GAP = 0.012

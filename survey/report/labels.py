@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from catalogs.query import Catalog
 from survey.cubes.wcs import celestial_wcs
 from survey.report.galaxy import draw_cluster_map
+from survey.report.offsets import offset_matrix
 from survey.report.palette import cluster_colors
-from survey.report.sky import offset_matrix
 
 COLUMNS = 3
 UNLABELLED_COLOR = "#d9dcdc"

@@ -51,13 +51,12 @@ def run(folder: Path) -> Path:
     return out
 
 
-def test_a_run_leaves_a_catalog_and_figures(run):
+def test_a_run_leaves_a_catalog_and_pages(run):
     assert len(pd.read_parquet(run / "catalog" / "clusters.parquet")) == 2
     page = (run / "report" / "index.html").read_text()
-    assert "Quarantined bad" in page
-    figures = sorted((run / "report" / "figures").glob("*.png"))
-    assert len(figures) == 2
-    assert all(figure.name in page for figure in figures)
+    assert "1 quarantined" in page
+    (galaxy,) = (run / "report" / "galaxies").glob("*.html")
+    assert f"galaxies/{galaxy.name}" in (run / "report" / "data" / "galaxies.js").read_text()
 
 
 def test_a_second_run_says_that_nothing_was_to_do(run):
@@ -195,8 +194,9 @@ def test_a_classification_needs_labels_and_says_so(run):
     assert "Traceback" not in done.stderr
 
 
-def test_report_draws_again(run):
-    for figure in (run / "report" / "figures").glob("*.png"):
-        figure.unlink()
-    survey("report", run)
-    assert len(list((run / "report" / "figures").glob("*.png"))) == 2
+def test_report_writes_missing_pages_again_and_pictures_if_asked(run):
+    for page in (run / "report" / "galaxies").glob("*.html"):
+        page.unlink()
+    survey("report", run, "--pictures")
+    assert len(list((run / "report" / "galaxies").glob("*.html"))) == 1
+    assert len(list((run / "report" / "pictures").glob("*.png"))) == 2

@@ -19,11 +19,13 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from catalogs.parts import Receipt
 from catalogs.reference import packaged_reference
 from survey.errors import IntegrityError
-from survey.report.dendrogram import ABOVE_CUT, branch_colors, draw_tree
+from survey.report.dendrogram import draw_tree
 from survey.report.galaxy import BACKGROUND, draw_cluster_map, draw_spectra
+from survey.report.offsets import offset_matrix
 from survey.report.palette import cluster_colors
-from survey.report.run import draw_all, draw_galaxy_figures, figure_paths
-from survey.report.sky import draw_spaxels, frame_sky, offset_matrix
+from survey.report.pictures import draw_pictures, picture_paths
+from survey.report.sky import draw_spaxels, frame_sky
+from survey.report.tree import ABOVE_CUT, branch_colors
 
 
 @pytest.fixture
@@ -152,26 +154,16 @@ def test_branches_have_the_colours_of_their_clusters():
             assert own == color
 
 
-def test_figures_are_drawn_once_per_result(finished):
+def test_pictures_are_drawn_once_per_result(finished):
     root, receipt = finished
-    draw_galaxy_figures(root, receipt.galaxy, receipt.key)
-    paths = figure_paths(root, receipt.galaxy)
+    draw_pictures(root, receipt.galaxy, receipt.key)
+    paths = picture_paths(root, receipt.galaxy)
     before = [path.stat().st_mtime_ns for path in paths]
-    draw_galaxy_figures(root, receipt.galaxy, receipt.key)
+    draw_pictures(root, receipt.galaxy, receipt.key)
     assert [path.stat().st_mtime_ns for path in paths] == before
 
 
-def test_figures_of_a_part_that_is_gone_are_refused(finished):
+def test_pictures_of_a_part_that_is_gone_are_refused(finished):
     root, receipt = finished
     with pytest.raises(IntegrityError, match="part of SIM-001 is missing"):
-        draw_galaxy_figures(root, receipt.galaxy, "0" * 32)
-
-
-def test_the_page_shows_every_galaxy_and_needs_nothing_from_elsewhere(finished):
-    root, receipt = finished
-    page = draw_all(root)
-    text = page.read_text()
-    assert receipt.galaxy in text
-    for path in figure_paths(root, receipt.galaxy):
-        assert path.relative_to(page.parent).as_posix() in text
-    assert "http" not in text
+        draw_pictures(root, receipt.galaxy, "0" * 32)

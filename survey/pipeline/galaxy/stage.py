@@ -73,7 +73,12 @@ class GalaxyContext:
 
     def store_path(self, stage: str) -> Path:
         """Where the store of a stage is, or will be."""
-        return self.root / "cubes" / f"{safe_name(self.target.galaxy)}-{self.keys[stage]}.zarr"
+        return store_path(self.root, self.target.galaxy, self.keys[stage])
+
+
+def store_path(root: Path, galaxy: str, key: str) -> Path:
+    """Where the converted cube of a galaxy is in a run directory, by the key of its stage."""
+    return root / "cubes" / f"{safe_name(galaxy)}-{key}.zarr"
 
 
 @dataclass(frozen=True)

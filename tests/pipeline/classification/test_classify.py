@@ -34,7 +34,7 @@ from survey.pipeline.galaxy.target import Target
 from survey.pipeline.run.prune import prune
 from survey.pipeline.run.survey import run_survey
 from survey.pipeline.run.targets import read_targets
-from survey.report.run import write_page
+from survey.report.run import write_index_pages
 from survey.simulate import simulate_archive
 
 
@@ -197,10 +197,10 @@ def test_a_small_region_labels_the_cluster_that_holds_it_and_that_is_said(
     assert labelled.loc[spot["cluster"], "label_initial"] == "other"
     assert labelled.loc[spot["cluster"], "label_coverage"] < 0.5
     assert any(f"SIM-003 {spot['cluster']}" in note for note in done.notes)
-    write_page(run)
+    write_index_pages(run)
     with Image.open(run / "report" / "classes" / "labels.png") as picture:
         assert picture.info["Source"] == done.classification.key
-    assert "classes/labels.png" in (run / "report" / "index.html").read_text()
+    assert "classes/labels.png" in (run / "report" / "classes.html").read_text()
 
 
 def test_the_draws_of_all_workers_are_those_of_one(surveyed, settings, cluster):

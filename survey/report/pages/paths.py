@@ -1,0 +1,43 @@
+"""Where the pages of a run are, and what they were written for."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import quote
+
+from catalogs.parts import safe_name
+
+FOLDER = "report"
+"""Of a run directory."""
+
+
+def page_path(root: Path, galaxy: str) -> Path:
+    """The page of a galaxy."""
+    return root / FOLDER / "galaxies" / f"{safe_name(galaxy)}.html"
+
+
+def thumbnail_path(root: Path, galaxy: str) -> Path:
+    """The small map of a galaxy for the index."""
+    return root / FOLDER / "thumbnails" / f"{safe_name(galaxy)}.png"
+
+
+def address(path: Path, folder: Path) -> str:
+    """The address of a file of the report, seen from a folder of it."""
+    up = len(folder.relative_to(_report_of(folder)).parts)
+    return "../" * up + quote(path.relative_to(_report_of(path)).as_posix())
+
+
+def _report_of(path: Path) -> Path:
+    return next(parent for parent in (path, *path.parents) if parent.name == FOLDER)
+
+
+def written_for(page: Path) -> str | None:
+    """The stamp of a page; None if there is no page."""
+    try:
+        with page.open(encoding="utf-8") as file:
+            head = file.read(600)
+    except OSError:
+        return None
+    found = re.search(r'name="part" content="([^"]*)"', head)
+    return found[1] if found else None

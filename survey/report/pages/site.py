@@ -1,0 +1,158 @@
+"""Writes the pages of a run, and copies what they need beside them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from catalogs.durable import replacing, write_text
+from catalogs.part_tables import read_part_table
+from catalogs.parts import PartStore, Receipt
+from survey import __version__
+from survey.cubes.store import open_store, stored_spectra
+from survey.errors import IntegrityError
+from survey.pipeline.galaxy.stage import store_path
+from survey.pipeline.reference import reference_of_run, vocabulary_of_run
+from survey.report.page import write_template
+from survey.report.pages.cells import Cells, cell_spectra
+from survey.report.pages.galaxy_data import galaxy_data
+from survey.report.pages.numbers import script_json
+from survey.report.pages.paths import FOLDER, page_path, thumbnail_path, written_for
+from survey.report.pages.thumbnail import write_thumbnail
+from survey.report.pages.tree_data import tree_data
+
+STATIC = "static"
+VERSION = 1
+"""Of the pages: raised when their content changes, so that old ones are written again."""
+
+TABLES = ("galaxies", "clusters", "spaxels", "spectra", "splits", "measurements")
+FACTS = (
+    ("files", "files"), ("instrument", "instrument"), ("band", "band"),
+    ("redshift", "redshift"), ("spaxels clustered", "n_spaxel"), ("clusters", "n_cluster"),
+    ("criterion of the cut", "criterion"), ("linkage", "linkage"),
+    ("path to the tree", "linkage_path"), ("median continuum S/N", "snr"),
+    ("seconds", "seconds_total"), ("peak memory (bytes)", "peak_memory_bytes"),
+    ("content hash", "content_hash"), ("part", "part_key"),
+)  # fmt: skip
+"""Of the table `galaxies` on the page of a galaxy: its name there, and its column."""
+
+
+def write_galaxy_page(root: Path, galaxy: str, key: str) -> None:
+    """Write the page and the thumbnail of a galaxy, unless they are from this part already.
+
+    Parameters
+    ----------
+    root : Path
+        The run directory.
+    galaxy : str
+    key : str
+        Key of its committed part.
+
+    Raises
+    ------
+    IntegrityError
+        If a part that is needed is missing or damaged.
+    """
+    page = page_path(root, galaxy)
+    if written_for(page) == _stamp(key) and thumbnail_path(root, galaxy).exists():
+        return
+    measured = part_of(root, galaxy, "commit", key)
+    keys = measured.summary["keys"]
+    tree_part = part_of(root, galaxy, "tree", keys["tree"])
+    profiled = part_of(root, galaxy, "profiles", keys["profiles"])
+    vocabulary, reference = vocabulary_of_run(root), reference_of_run(root)
+    tables = {name: read_part_table(measured, name, vocabulary).to_pandas() for name in TABLES}
+    row = {str(name): value for name, value in tables["galaxies"].iloc[0].items()}
+    spaxels = tables["spaxels"]
+    cells = Cells.of_spaxels(spaxels["y"].to_numpy(), spaxels["x"].to_numpy())
+    spectra = _stored_cells(store_path(root, galaxy, keys["read"]), row, spaxels, cells)
+    leaves = spaxels["cluster"].to_numpy()
+    data = galaxy_data(row, tables, cells, spectra, reference)
+    data["tree"] = tree_data(
+        np.load(tree_part.path / "tree.npy"),
+        leaves[leaves > 0],
+        json.loads((profiled.path / "cut.json").read_text(encoding="utf-8")),
+        tables["splits"],
+    )
+    write_thumbnail(row, spaxels, thumbnail_path(root, galaxy))
+    page.parent.mkdir(parents=True, exist_ok=True)
+    write_template(
+        page,
+        "galaxy.html",
+        stamp=_stamp(key),
+        title=galaxy,
+        row=row,
+        facts=[(name, _text(row[column])) for name, column in FACTS],
+        data=script_json(data),
+        version=__version__,
+    )
+
+
+def _stamp(key: str) -> str:
+    return f"{key}-{VERSION}"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, (list, np.ndarray)):
+        return ", ".join(map(str, value))
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _stored_cells(
+    path: Path, row: dict[str, Any], spaxels: pd.DataFrame, cells: Cells
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Rest wavelengths and spectra of the cells; None if the store is gone."""
+    if not path.exists():
+        return None
+    store = open_store(path)
+    flux, _, bad = stored_spectra(path)
+    stored = pd.DataFrame({axis: store[axis].values for axis in "yx"})
+    rest = store["wavelength"].values / (1.0 + row["redshift"])
+    return cell_spectra(cells, spaxels, stored, rest, lambda rows: (flux[rows], bad[rows]))
+
+
+def copy_static(root: Path) -> None:
+    """Copy scripts and styles, and BokehJS, beside the pages."""
+    folder = root / FOLDER / STATIC
+    folder.mkdir(parents=True, exist_ok=True)
+    own = files("survey.report") / STATIC
+    for source in own.iterdir():
+        write_text(folder / source.name, source.read_text(encoding="utf-8"))
+    for source in _bokeh_scripts():
+        copy = folder / source.name
+        if not copy.exists() or copy.stat().st_size != source.stat().st_size:
+            with replacing(copy) as unfinished:
+                shutil.copyfile(source, unfinished)
+
+
+@cache
+def _bokeh_scripts() -> tuple[Path, ...]:
+    import bokeh
+
+    folder = Path(bokeh.__file__).parent / "server" / "static" / "js"
+    return folder / "bokeh.min.js", folder / "bokeh-api.min.js"
+
+
+def part_of(root: Path, galaxy: str, stage: str, key: str) -> Receipt:
+    """A committed part of a galaxy.
+
+    Raises
+    ------
+    IntegrityError
+        If it is missing or damaged.
+    """
+    receipt = PartStore(root).find(galaxy, stage, key)
+    if receipt is None:
+        raise IntegrityError(
+            f"the {stage} part of {galaxy} is missing",
+            file=root,
+            advice="Run the survey again: it computes what is missing.",
+        )
+    return receipt

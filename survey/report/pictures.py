@@ -1,0 +1,71 @@
+"""Pictures of galaxies for papers: the map with the spectra, and the dendrogram.
+
+They are drawn only if they are asked for: the pages of a run show the same and more.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from catalogs.part_tables import read_part_table
+from catalogs.parts import safe_name
+from survey.pipeline.reference import reference_of_run, vocabulary_of_run
+from survey.report.dendrogram import draw_tree
+from survey.report.galaxy import draw_galaxy
+from survey.report.pages.paths import FOLDER
+from survey.report.pages.site import part_of
+from survey.report.provenance import drawn_for
+
+TABLES = ("galaxies", "clusters", "spaxels", "spectra", "splits")
+
+
+def draw_pictures(root: Path, galaxy: str, key: str) -> tuple[Path, Path]:
+    """Draw one galaxy from its part, unless its pictures are from this part already.
+
+    Parameters
+    ----------
+    root : Path
+        The run directory.
+    galaxy : str
+    key : str
+        Key of its committed part.
+
+    Returns
+    -------
+    tuple of Path
+        The map with the spectra, and the dendrogram.
+
+    Raises
+    ------
+    IntegrityError
+        If a part that is needed is missing or damaged.
+    """
+    map_path, tree_path = picture_paths(root, galaxy)
+    if drawn_for(map_path) == drawn_for(tree_path) == key:
+        return map_path, tree_path
+    measured = part_of(root, galaxy, "commit", key)
+    keys = measured.summary["keys"]
+    tree_part = part_of(root, galaxy, "tree", keys["tree"])
+    profiled = part_of(root, galaxy, "profiles", keys["profiles"])
+    vocabulary = vocabulary_of_run(root)
+    tables = {name: read_part_table(measured, name, vocabulary).to_pandas() for name in TABLES}
+    map_path.parent.mkdir(parents=True, exist_ok=True)
+    row = {str(name): value for name, value in tables["galaxies"].iloc[0].items()}
+    draw_galaxy(
+        row, tables["clusters"], tables["spaxels"], tables["spectra"], map_path, stamp=key,
+        reference=reference_of_run(root),
+    )  # fmt: skip
+    cut = json.loads((profiled.path / "cut.json").read_text(encoding="utf-8"))
+    leaves = tables["spaxels"]["cluster"].to_numpy()
+    tree = np.load(tree_part.path / "tree.npy")
+    draw_tree(galaxy, tree, leaves[leaves > 0], cut, tables["splits"], tree_path, stamp=key)
+    return map_path, tree_path
+
+
+def picture_paths(root: Path, galaxy: str) -> tuple[Path, Path]:
+    """Paths of the map and the dendrogram of a galaxy."""
+    folder, name = root / FOLDER / "pictures", safe_name(galaxy)
+    return folder / f"{name}.png", folder / f"{name}-tree.png"
