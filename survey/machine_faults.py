@@ -41,7 +41,6 @@ FILE_SYSTEM = frozenset(
         errno.ENODEV,
         errno.ENXIO,
         errno.ENOTCONN,
-        errno.ESHUTDOWN,
         errno.EHOSTDOWN,
         errno.EHOSTUNREACH,
         errno.ETIMEDOUT,

@@ -28,8 +28,8 @@ ALLOWED_FAILURES = "distributed.scheduler.allowed-failures"
 
 SCHEDULING: dict[str, Any] = {
     **SMALL_HISTORY,
-    # When a worker dies, its tasks come back to the driver at once. It tries them again one at
-    # a time (see `submit`), so that the task that kills workers fails alone.
+    # When a worker dies, its tasks come back to the driver at once, which finds out whether one
+    # of them is the cause (see `suspects`).
     ALLOWED_FAILURES: 0,
     # A galaxy takes seconds: a worker gains nothing from being sent the next one before it is
     # free, and that one would have to be tried alone too.
@@ -100,7 +100,7 @@ class WatchSettings(SettingsTable):
 
     A worker is stalled when the same galaxies have been on it for stalled_s while its
     processor idles; a run is stalled when nothing has ended for that long. action = "restart" also
-    restarts such a worker: its galaxy is tried once more, alone, and then quarantined.
+    restarts such a worker, which counts as its death (see `survey.engine.suspects`).
     """
 
     every_s: float = Field(default=30.0, gt=0)
