@@ -64,7 +64,7 @@ def preempt_workers(
     """
     for _ in range(MOST_DISTURBED_RUNS):
         with series.start(**more) as driver:
-            due = time.monotonic()
+            due = time.monotonic() + rng.exponential(every_s)
             while driver.is_running and series.worker_kills < kills:
                 workers = driver.workers()
                 # Only one that has joined: killing processes that start disturbs no galaxy.
@@ -79,6 +79,21 @@ def preempt_workers(
             code = series.ended(driver, *COMPLETE, RESUMABLE)
         if code in COMPLETE or series.worker_kills >= kills:
             break
+    series.finish()
+
+
+def kill_workers_at_start(series: Series, kills: int) -> None:
+    """Kill the first workers as soon as they are there: the run starts others, and completes."""
+    killed: set[int] = set()
+    with series.start() as driver:
+        while driver.is_running and len(killed) < kills:
+            for worker in driver.workers():
+                if worker.pid not in killed and _signal(worker, signal.SIGKILL):
+                    killed.add(worker.pid)
+                    break
+            time.sleep(0.1)
+        series.worker_kills += len(killed)
+        series.ended(driver, *COMPLETE)
     series.finish()
 
 

@@ -155,6 +155,9 @@ def workers_at_steps(soak: Soak, kills: int) -> None:
 
 def workers_at_random(soak: Soak, kills: int) -> None:
     """Workers killed at random times, as by preemption."""
+    row = soak.row("worker killed while it starts")
+    for _ in range(math.ceil(kills / 50)):
+        soak.run(row, partial(scenarios.kill_workers_at_start, kills=3))
     row = soak.row("worker killed every 3 s")
     while kills > 0:
         some = min(kills, 20)
