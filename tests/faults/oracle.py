@@ -17,7 +17,7 @@ from catalogs.verify import verify
 from survey.cubes.store import open_store
 from survey.errors import SurveyError
 from survey.pipeline.galaxy.stage import Kept
-from survey.pipeline.galaxy.stages import STAGES
+from survey.pipeline.galaxy.stage_list import STAGES
 from tests.faults.archive import Archive
 
 KEPT_HIDDEN = re.compile(r"\.drivers/\d+\.json|\.versions/(\.lock|\.v\d+\.json|v\d+/.+)")
