@@ -150,7 +150,7 @@ def ask_to_stop(series: Series, number: int, *, again_after_s: float | None = No
         start = time.monotonic()
         # A second Ctrl-C may also end the process by the signal itself.
         dead = () if again_after_s is None else (-number, 128 + number)
-        series.ended(driver, *COMPLETE, RESUMABLE, *dead)
+        series.ended(driver, RESUMABLE, *dead)
         seconds = time.monotonic() - start
         if again_after_s is None:
             series.found += _unpublished(series, driver)

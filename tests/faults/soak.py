@@ -286,6 +286,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
     parser.add_argument("--only", nargs="*", choices=PARTS, default=list(PARTS))
     options = parser.parse_args()
+    # In the background of a script interrupts are ignored, and surveys would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     adopt_orphans()
     folder = (options.folder or Path(mkdtemp(prefix="soak-"))).resolve()
     folder.mkdir(parents=True, exist_ok=True)
