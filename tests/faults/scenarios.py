@@ -163,12 +163,14 @@ def start_a_second(series: Series) -> None:
     """Start a second driver while one works: it is refused, and says whose the run is."""
     with series.start() as driver:
         driver.wait_until(lambda: driver.n_done() >= 1)
+        driver.send(signal.SIGSTOP)  # It must not end before the second has started.
         series.other += 1
         with series.start() as second:
             series.ended(second, USAGE)
             for word in (str(driver.process.pid), socket.gethostname()):
                 if word not in second.text():
                     series.found.append(f"{word} is not named: {second.text()}")
+        driver.send(signal.SIGCONT)
         series.ended(driver, *COMPLETE)
     series.judge()
 

@@ -48,6 +48,10 @@ class Series:
         Violations so far.
     cpu_s : float
         CPU seconds of all processes of the survey.
+    readings, swapped : int
+        How often the catalog was read, and how often its link was swapped under pandas.
+    longest_pause_s : float
+        Between two readings.
     """
 
     archive: Archive
@@ -61,6 +65,7 @@ class Series:
     found: list[str] = field(default_factory=list)
     cpu_s: float = 0.0
     readings: int = 0
+    swapped: int = 0
     longest_pause_s: float = 0.0
 
     def start(self, *options: str, **more: Any) -> AbstractContextManager[Driver]:
@@ -136,7 +141,7 @@ def observed(
         return
     facts = json.loads(report.read_text())
     series.found += [f"reader: {text}" for text in facts["violations"]]
-    series.readings = facts["readings"]
+    series.readings, series.swapped = facts["readings"], facts["swapped"]
     series.longest_pause_s = facts["longest_pause_s"]
     series.cpu_s = children_cpu_s() - before - facts["cpu_s"]
 

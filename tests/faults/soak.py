@@ -45,6 +45,7 @@ class Row:
     cpu_s: float = 0.0
     undisturbed_cpu_s: float = 0.0
     readings: int = 0
+    swapped: int = 0
 
     def add(self, series: Series, undisturbed_cpu_s: float) -> None:
         """Count one more series of runs."""
@@ -57,6 +58,7 @@ class Row:
         self.cpu_s += series.cpu_s
         self.undisturbed_cpu_s += undisturbed_cpu_s
         self.readings += series.readings
+        self.swapped += series.swapped
 
     def text(self) -> str:
         """The line."""
@@ -64,13 +66,13 @@ class Row:
         faults = self.worker_kills + self.driver_kills + self.other
         return (
             f"{self.fault:<34}{faults:>7}{self.worker_kills:>8}{self.driver_kills:>8}"
-            f"{self.runs:>6}{self.readings:>10}{self.violations:>11}{self.cpu_s:>9.0f}"
+            f"{self.runs:>6}{self.readings:>10}{self.swapped:>8}{self.violations:>11}{self.cpu_s:>9.0f}"
             f"{overhead:>+10.0f}{overhead / max(1, faults):>+11.1f}"
         )
 
 
 HEADER = (
-    f"{'fault':<34}{'faults':>7}{'workers':>8}{'drivers':>8}{'runs':>6}{'readings':>10}"
+    f"{'fault':<34}{'faults':>7}{'workers':>8}{'drivers':>8}{'runs':>6}{'readings':>10}{'swapped':>8}"
     f"{'violations':>11}{'CPU s':>9}{'overhead':>10}{'per fault':>11}"
 )
 
