@@ -16,6 +16,7 @@ from tests.faults.oracle import violations
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(1200),  # a run that hangs is found before; machines are busy at times
     pytest.mark.skipif(sys.platform != "linux", reason="processes are watched through /proc"),
 ]
 
