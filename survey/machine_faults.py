@@ -204,6 +204,8 @@ def _room(path: str | Path | None) -> tuple[str, str | None]:
         free, facts = shutil.disk_usage(folder).free, os.statvfs(folder)
     except OSError:
         return "free space", None
-    if facts.f_files and facts.f_favail == 0:
-        return "free inodes (fewer files)", f"0 of {facts.f_files} free"
-    return "free space", f"{free} bytes free"
+    found = f"{free} bytes and {facts.f_favail} inodes free"
+    # What was half written may be gone again: the scarcer of the two is what was missing.
+    inodes = facts.f_favail / facts.f_files if facts.f_files else 1.0
+    scarce = inodes < 0.05 and inodes < facts.f_bavail / max(facts.f_blocks, 1)
+    return "free inodes (fewer files)" if scarce else "free space", found

@@ -11,6 +11,8 @@ from typing import Any
 
 from distributed import Client
 
+from survey.engine.monitor import STALLED
+
 ALL = "all"
 OVER_MEMORY = "worker-restart-memory"
 """Topics of Dask's events: what happens to workers, and nannies that end one for its memory."""
@@ -29,6 +31,7 @@ class DeathWatch:
 
     def __init__(self) -> None:
         self.deaths: list[Death] = []
+        self._stalled: list[Death] = []
         self._over_memory: list[tuple[Death, int]] = []
 
     @classmethod
@@ -38,12 +41,14 @@ class DeathWatch:
         watch = cls()
         client.subscribe_topic(ALL, watch._hear)
         client.subscribe_topic(OVER_MEMORY, watch._hear_memory)
+        client.subscribe_topic(STALLED, watch._hear_stalled)
         try:
             yield watch
         finally:
             with ignoring(Exception):  # the cluster may be gone
                 client.unsubscribe_topic(ALL)
                 client.unsubscribe_topic(OVER_MEMORY)
+                client.unsubscribe_topic(STALLED)
 
     def since(self, since: float) -> int:
         """How many workers died since a time."""
@@ -63,6 +68,13 @@ class DeathWatch:
             ),
             None,
         )
+
+    def was_stalled(self, since: float, address: str) -> bool:
+        """Whether a worker was restarted since a time because it made no progress."""
+        return any(d.address == address and d.time >= since for d in self._stalled)
+
+    def _hear_stalled(self, event: tuple[float, Any]) -> None:
+        self._stalled.append(Death(str(event[1]["worker"]), time.monotonic()))
 
     def _hear(self, event: tuple[float, Any]) -> None:
         message = event[1]

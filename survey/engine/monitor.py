@@ -27,6 +27,9 @@ from survey.engine.periodic import every
 IDLE_CPU_PERCENT = 10.0
 """A worker below this is idle: it only answers."""
 
+STALLED = "survey-stalled"
+"""Topic of the workers that are restarted for that."""
+
 SHOWN = 10
 
 
@@ -172,6 +175,7 @@ def watched(client: Client, settings: ClusterSettings, warn: Warn) -> Iterator[N
         for finding in watchdog.findings(snapshot, time.monotonic()):
             warn(finding.message)
             if finding.stalled_worker is not None and settings.watch.action == "restart":
+                client.log_event(STALLED, {"worker": finding.stalled_worker})
                 client.restart_workers([finding.stalled_worker], raise_for_error=False)
 
     if settings.metrics_targets is not None:

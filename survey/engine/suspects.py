@@ -3,7 +3,8 @@
 Workers die for many reasons: a machine is taken away, a job ends, somebody kills the process.
 A task is blamed in two cases only:
 
-- its worker was ended by its own nanny for its memory while nothing else was running;
+- its worker was ended by its own nanny for its memory, or restarted because it was stalled, while
+  nothing else was running;
 - its worker died `TRIALS` times in a row while nothing else was running anywhere, no other worker
   died meanwhile, and then all workers lived through a time in which the task did not run.
 
@@ -121,11 +122,18 @@ class Suspects:
             lone = not self.deaths.others(address, now - COMPANY_S)
             attempts.lone_deaths += lone
             suspect = attempts.lone_deaths >= LONE_DEATHS or attempts.deaths >= DEATHS
-            return Verdict.SUSPECT if suspect or over_memory is not None else Verdict.RETRY
+            measured = over_memory is not None or self.deaths.was_stalled(now - seconds, address)
+            return Verdict.SUSPECT if suspect or measured else Verdict.RETRY
         self._on_trial = None
         over_memory = self.deaths.over_memory_bytes(now - seconds)
         if over_memory is not None:
             return _over_memory(over_memory, attempts.task.memory_bytes)
+        if self.deaths.was_stalled(now - seconds, address):
+            return ResourceError(
+                "its worker made no progress and was restarted, with nothing else running",
+                found=f"an idle processor for a part of {seconds:.0f} s",
+                advice="Look at its files, or raise watch.stalled_s.",
+            )
         if not attempts.trial_deaths:
             attempts.first_trial, attempts.longest_trial_s = now - seconds, 0.0
             attempts.own_deaths = 0

@@ -7,7 +7,8 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from types import FrameType
 from typing import ClassVar, Literal
 
 from distributed import Client, LocalCluster
@@ -17,6 +18,8 @@ from survey.engine.backends.base import LOOPBACK, PRELOAD, LargeWorkers, Warn, W
 from survey.engine.backends.revive import revived
 from survey.engine.worker_preload import IGNORE_INTERRUPTS
 from survey.errors import InfrastructureError
+
+STOPPING: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 EXAMPLE = """\
 kind = "local"
@@ -120,15 +123,34 @@ def _add(large: LargeWorkers, cluster: LocalCluster) -> None:
 
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Delay Ctrl-C to the end of the block: a half-started cluster is hard to stop."""
+    """Delay a signal to stop to the end of the block: a half-started cluster is hard to stop.
+
+    A second one is not delayed.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield  # Only the main thread may touch signals.
         return
     heard: list[int] = []
-    handler = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    handlers = {number: signal.getsignal(number) for number in STOPPING}
+    # Signals that are ignored (`nohup`) stay so.
+    handlers = {number: old for number, old in handlers.items() if callable(old)}
+
+    def defer(number: int, frame: FrameType | None) -> None:
+        heard.append(number)
+        if len(heard) > 1:
+            first, second = handlers[heard[0]], handlers[number]
+            assert callable(first)
+            assert callable(second)
+            with suppress(KeyboardInterrupt):
+                first(heard[0], frame)
+            second(number, frame)
+
+    for number in handlers:
+        signal.signal(number, defer)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        for number, old in handlers.items():
+            signal.signal(number, old)
         if heard:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(heard[0])

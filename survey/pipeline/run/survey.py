@@ -196,8 +196,9 @@ def _reports(
         yield from reports  # A lazy cluster is not even started.
         return
     engine = tasks[0].settings.engine
+    client = patiently(lambda: started(cluster), patience_s=engine.patience_s, warn=warn)
     outcomes = run_tasks(
-        started(cluster),
+        client,
         process_galaxy,
         _largest_first(tasks),
         window=slots(cluster) * engine.in_flight_per_worker,
