@@ -12,7 +12,7 @@ CLUSTER_PACKAGES := openssh-server slurm-wlm munge
 LOCK   := requirements/tested.txt
 
 .PHONY: help demo test lint types pytest soak test-cluster bench bench-truth bench-archive bench-scale \
-	bench-latent wheel lock clean-venv clean
+	bench-latent wheel audit lock clean-venv clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:\t/' | expand -t 13
@@ -63,6 +63,9 @@ wheel: $(VENV)/bin/python  ## build the wheel, install it into a bare environmen
 	elsewhere=$$(mktemp -d) && $(PYTHON) -m venv $$elsewhere/venv \
 	&& $$elsewhere/venv/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl \
 	&& cd $$elsewhere && venv/bin/survey demo demo && rm -rf $$elsewhere
+
+audit: $(VENV)/bin/python  ## known vulnerabilities of the tested versions (asks a public database)
+	$(BIN)/python requirements/audit.py $(VENV)/audit
 
 lock: clean-venv $(VENV)/bin/python  ## delete .venv, install the newest versions, write them to requirements/tested.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'torch==$(TORCH)'

@@ -7,9 +7,20 @@ from __future__ import annotations
 
 from functools import partial
 
-from catalogs.columns import DOUBLE, DOUBLES, INT, INTS, STRING, STRINGS, Column
+import pyarrow as pa
+
+from catalogs.columns import DOUBLE, DOUBLES, FLOAT, INT, INTS, STRING, STRINGS, Column
 
 _required = partial(Column, required=True)
+
+
+def _share(dtype: pa.DataType, of: str) -> Column:
+    return Column(
+        "share_{class}", dtype, "", "phot.flux;arith.ratio",
+        f"Expected share of class {{class}} in {of}: the fractions of the clusters times their "
+        "p_{class}. No probability; less than 1 in sum if clusters have no class",
+    )  # fmt: skip
+
 
 CLASS_FAMILY = (
     Column("p_{class}", DOUBLE, "", "stat.probability", "Probability of class {class}"),
@@ -33,8 +44,20 @@ CLASS_FAMILY = (
         "p_rf_oob_{class}", DOUBLE, "", "stat.probability",
         "Probability of class {class} by trees that have not seen the cluster (out of bag)",
     ),
+    _share(DOUBLE, "its light (the integrated flux of its spaxels)"),
 )  # fmt: skip
 """Columns that `clusters` has for every class of a classification."""
+
+SPAXEL_CLASS_FAMILY = (_share(FLOAT, "its light (integrated flux)"),)
+"""Columns that `spaxels` has for every class."""
+
+GALAXY_CLASS_FAMILY = (_share(DOUBLE, "the light (integrated flux) of its clustered spaxels"),)
+"""Columns that `galaxies` has for every class."""
+
+LIGHT = Column(
+    "light", DOUBLE, "", "phot.flux.density.sb", "Sum of the integrated fluxes of its spaxels"
+)
+"""A column of a classification by which clusters count in their galaxy; not published."""
 
 IMPORTANCES = (
     _required("method", STRING, "", "meta.id", "Method: logistic, mixture or forest"),

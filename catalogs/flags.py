@@ -58,6 +58,11 @@ class GalaxyFlag(QualityFlag):
         "the errors of the cube are over 100 times larger or smaller than the measured noise, or "
         "none is positive",
     )
+    REDSHIFT_SUSPECT = (
+        10,
+        "the lines of every cluster are displaced to the same side by more than 400 km/s: the "
+        "redshift or the wavelengths may be wrong",
+    )
 
 
 class ClusterFlag(QualityFlag):

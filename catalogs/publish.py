@@ -123,7 +123,7 @@ def publish(
         version="",
         schema_version=SCHEMA_VERSION,
         parts=tuple((receipt.galaxy, receipt.stage, receipt.key) for receipt in receipts),
-        quarantine=hash_bytes(json.dumps(failures.drop_columns(WHERE).to_pylist()).encode()),
+        quarantine=quarantine_hash(failures),
         metadata=dict(metadata or {}),
         products={part.product.name: part.key for part in survey_parts},
         vocabulary=(vocabulary or packaged_vocabulary()).with_classes(
@@ -141,6 +141,12 @@ def publish(
         versions.remove_old_versions(root)
     _give_memory_back()
     return version
+
+
+def quarantine_hash(failures: pa.Table) -> str:
+    """Hash of the rows of `quarantine`, by which a manifest knows them."""
+    rows = failures.drop_columns([name for name in WHERE if name in failures.column_names])
+    return hash_bytes(json.dumps(rows.to_pylist()).encode())
 
 
 def _give_memory_back() -> None:

@@ -6,7 +6,6 @@ catalog, about a hundredth of the cubes that a run reads anyway to know whether 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -17,10 +16,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from catalogs.durable import FileRecord, find_damage, hash_bytes
+from catalogs.durable import FileRecord, find_damage
 from catalogs.errors import CatalogError
 from catalogs.parts import PartStore, Receipt
-from catalogs.publish import publish
+from catalogs.publish import publish, quarantine_hash
+from catalogs.schema import to_arrow
 from catalogs.survey_parts import survey_parts_of
 from catalogs.versions import (
     FOLDER,
@@ -154,10 +154,11 @@ def _manifests(root: Path) -> Iterator[tuple[Manifest, list[dict[str, Any]]]]:
     except CatalogError:
         return
     try:
-        rows = pq.read_table(version / "quarantine.parquet").to_pylist()
+        rows = pq.read_table(version / "quarantine.parquet")
     except (OSError, pa.ArrowException):
-        rows = []
-    yield manifest, rows if hash_bytes(json.dumps(rows).encode()) == manifest.quarantine else []
+        rows = to_arrow("quarantine", [])
+    is_whole = quarantine_hash(rows) == manifest.quarantine
+    yield manifest, rows.to_pylist() if is_whole else []
 
 
 def _is_whole(folder: Path) -> bool:

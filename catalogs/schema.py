@@ -57,7 +57,10 @@ def declared_tables(vocabulary: Vocabulary | None = None) -> dict[str, TableDecl
             name="galaxies",
             description="One row per galaxy: what it is and how it was processed",
             key=("galaxy",),
-            columns=declared.GALAXIES,
+            columns=(
+                *declared.GALAXIES,
+                *_class_columns(vocabulary.classes, class_columns.GALAXY_CLASS_FAMILY),
+            ),
         ),
         TableDeclaration(
             name="clusters",
@@ -67,7 +70,7 @@ def declared_tables(vocabulary: Vocabulary | None = None) -> dict[str, TableDecl
                 *declared.CLUSTERS,
                 *_feature_columns(vocabulary.features),
                 *_ratio_columns(vocabulary.ratios),
-                *_class_columns(vocabulary.classes),
+                *_class_columns(vocabulary.classes, class_columns.CLASS_FAMILY),
             ),
         ),
         TableDeclaration(
@@ -88,7 +91,10 @@ def declared_tables(vocabulary: Vocabulary | None = None) -> dict[str, TableDecl
             name="spaxels",
             description="One row per spaxel with data: its cluster, shift and S/N",
             key=("galaxy", "y", "x"),
-            columns=declared.SPAXELS,
+            columns=(
+                *declared.SPAXELS,
+                *_class_columns(vocabulary.classes, class_columns.SPAXEL_CLASS_FAMILY),
+            ),
             large=True,
         ),
         TableDeclaration(
@@ -145,7 +151,11 @@ def _class_table(classes: tuple[str, ...]) -> TableDeclaration:
         name="classes",
         description="One row per cluster: its class",
         key=("galaxy", "cluster"),
-        columns=(*declared.CLASSES, *_class_columns(classes)),
+        columns=(
+            *declared.CLASSES,
+            class_columns.LIGHT,
+            *_class_columns(classes, class_columns.CLASS_FAMILY),
+        ),
     )
 
 
@@ -162,9 +172,9 @@ def _ratio_columns(ratios: Iterable[str]) -> Iterable[Column]:
         yield from _family(declared.RATIO_FAMILY, ratio=name)
 
 
-def _class_columns(classes: Sequence[str]) -> Iterable[Column]:
+def _class_columns(classes: Sequence[str], family: Iterable[Column]) -> Iterable[Column]:
     for name in classes:
-        yield from _family(class_columns.CLASS_FAMILY, **{"class": name})
+        yield from _family(family, **{"class": name})
 
 
 def _family(templates: Iterable[Column], **words: str) -> Iterable[Column]:

@@ -14,8 +14,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from catalogs.errors import CatalogError
 from catalogs.flags import ClusterFlag
@@ -110,14 +112,19 @@ class SurveyPart:
         return self.table("classes")
 
 
+def _classes_of(part: SurveyPart, galaxy: Receipt) -> pa.Table:
+    """The rows of `classes` of one galaxy, by cluster."""
+    rows = part.class_rows
+    return rows.filter(pc.equal(rows["galaxy"], galaxy.galaxy)).sort_by("cluster")
+
+
 def _join_classes(part: SurveyPart, clusters: pa.Table, galaxy: Receipt) -> pa.Table:
     """The rows of `clusters` of one galaxy with their classes."""
     if not part.describes(galaxy.galaxy, galaxy.key):
         outdated = pa.scalar(int(ClusterFlag.CLASS_OUTDATED), pa.int32())
         flags = pc.bit_wise_or(clusters["flags"], outdated)
         return _with_columns(clusters, {"flags": flags})
-    rows = part.class_rows
-    found = rows.filter(pc.equal(rows["galaxy"], galaxy.galaxy)).sort_by("cluster")
+    found = _classes_of(part, galaxy)
     if not found["cluster"].equals(clusters["cluster"]):
         raise CatalogError(
             f"the classification has other clusters of galaxy {galaxy.galaxy!r}",
@@ -129,10 +136,52 @@ def _join_classes(part: SurveyPart, clusters: pa.Table, galaxy: Receipt) -> pa.T
     return _with_columns(clusters, columns)
 
 
+def _join_galaxy_shares(part: SurveyPart, galaxies: pa.Table, galaxy: Receipt) -> pa.Table:
+    """The row of a galaxy with the shares of the classes: clusters count by their light."""
+    if not part.describes(galaxy.galaxy, galaxy.key):
+        return galaxies
+    found = _classes_of(part, galaxy)
+    light = _floats(found["light"])
+    if not light.size or np.isnan(light).any():
+        return galaxies
+    columns = {}
+    for name in part.classes:
+        share = light @ _floats(found[f"share_{name}"]) / light.sum()
+        columns[f"share_{name}"] = pa.chunked_array([[float(share)]])
+    return _with_columns(galaxies, columns)
+
+
+def _join_spaxel_shares(part: SurveyPart, spaxels: pa.Table, galaxy: Receipt) -> pa.Table:
+    """The spaxels of a galaxy with the shares of the classes by their fractions."""
+    if not part.describes(galaxy.galaxy, galaxy.key):
+        return spaxels
+    found, mixtures = _classes_of(part, galaxy), spaxels["fractions"].combine_chunks()
+    known = np.asarray(mixtures.is_valid())
+    if not known.any():
+        return spaxels
+    fractions = _floats(mixtures.flatten()).reshape(known.sum(), len(found))
+    columns = {}
+    for name in part.classes:
+        p = np.nan_to_num(_floats(found[f"p_{name}"]))  # none without a class
+        share = np.full(len(spaxels), np.nan, np.float32)
+        share[known] = fractions @ p
+        columns[f"share_{name}"] = pa.chunked_array([pa.array(share, mask=~known)])
+    return _with_columns(spaxels, columns)
+
+
+def _floats(column: pa.Array | pa.ChunkedArray) -> NDArray[np.float64]:
+    """Values of a column, NaN where missing."""
+    return np.asarray(column.to_numpy(zero_copy_only=False), np.float64)
+
+
 CLASSES = SurveyProduct(
     name="classes",
     tables=("importances", "scores", "diagrams"),
-    joins={"clusters": _join_classes},
+    joins={
+        "clusters": _join_classes,
+        "galaxies": _join_galaxy_shares,
+        "spaxels": _join_spaxel_shares,
+    },
     made_of={"sample": "sample_key"},
 )
 """The classes of all clusters; such a part also has the table `classes`."""

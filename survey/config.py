@@ -309,7 +309,9 @@ class EngineSettings(_Table):
 
     `cluster` is a TOML file with kind = local, existing, ssh, slurm or kubernetes, which then sets
     workers and their memory; examples are in the repository, deploy/. `scheduler` is the address of
-    a Dask scheduler. Without either, `workers` run on this machine. `device` computes distances:
+    a Dask scheduler. Without either, `workers` run on this machine. Connections are encrypted, or
+    refused between machines; `insecure = true` lets everybody in who can reach a port, and then
+    anyone can run code as you. `device` computes distances:
     "auto" takes the GPU for large galaxies if a worker has one and PyTorch; distances are the same
     to rounding. `keep_stores = false` deletes the converted cube of a galaxy once its part is
     committed.
@@ -325,6 +327,7 @@ class EngineSettings(_Table):
     memory_limit: str = "auto"
     scheduler: str | None = None
     cluster: str | None = None
+    insecure: bool = False
     in_flight_per_worker: int = Field(default=3, ge=1)
     dashboard: bool = True
     keep_stores: bool = True

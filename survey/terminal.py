@@ -26,7 +26,20 @@ Redshift = Annotated[float, typer.Option(help="Redshift (default: from the heade
 Seed = Annotated[int, typer.Option(help="Seed of the random numbers.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Scheduler = Annotated[str | None, typer.Option(help="An existing Dask scheduler, tcp://HOST:PORT.")]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        help="An existing Dask scheduler, tls://HOST:PORT (`survey cluster certificates`), or "
+        "tcp://127.0.0.1:PORT of this machine."
+    ),
+]
+Insecure = Annotated[
+    bool,
+    typer.Option(
+        "--insecure",
+        help="Do not encrypt connections: anyone who can reach a port can run any code as you.",
+    ),
+]
 ClusterFile = Annotated[
     Path | None,
     typer.Option(

@@ -89,7 +89,7 @@ def fail(message: str, code: int) -> None:
 
 
 def engine_overrides(
-    workers: int | None, scheduler: str | None, cluster: Path | None
+    workers: int | None, scheduler: str | None, cluster: Path | None, *, insecure: bool = False
 ) -> dict[str, Any]:
     """Settings of the engine from the options of a command line.
 
@@ -108,6 +108,7 @@ def engine_overrides(
         "workers": workers,
         "scheduler": scheduler,
         "cluster": None if cluster is None else str(cluster.resolve()),
+        "insecure": insecure or None,
     }
     return {name: value for name, value in given.items() if value is not None}
 

@@ -10,6 +10,7 @@ import typer
 from survey.cli.app import app, engine_overrides
 from survey.terminal import (
     ClusterFile,
+    Insecure,
     Quiet,
     Scheduler,
     Workers,
@@ -39,6 +40,7 @@ def classify(
     workers: Workers = None,
     scheduler: Scheduler = None,
     cluster: ClusterFile = None,
+    insecure: Insecure = False,
     quiet: Quiet = False,
 ) -> None:
     """Classify all clusters, from labels or by a model, and publish their classes."""
@@ -49,7 +51,8 @@ def classify(
     from survey.report.run import write_index_pages
 
     overrides = parse_overrides(setting or [])
-    overrides.setdefault("engine", {}).update(engine_overrides(workers, scheduler, cluster))
+    engine = engine_overrides(workers, scheduler, cluster, insecure=insecure)
+    overrides.setdefault("engine", {}).update(engine)
     settings = plan_classification(root, labels=labels, model=model, overrides=overrides)
     n_draws = settings.classes.draws * (2 if save_model else 1)
     with (

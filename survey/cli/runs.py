@@ -17,6 +17,7 @@ from survey.terminal import (
     EXIT_QUARANTINED,
     AsJson,
     ClusterFile,
+    Insecure,
     Quiet,
     Redshift,
     Scheduler,
@@ -57,6 +58,7 @@ def run(
     workers: Workers = None,
     scheduler: Scheduler = None,
     cluster: ClusterFile = None,
+    insecure: Insecure = False,
     dashboard: Annotated[
         bool | None, typer.Option("--dashboard/--no-dashboard", help="Serve Dask's dashboard.")
     ] = None,
@@ -83,7 +85,8 @@ def run(
     }
     given = [f"{name}={json.dumps(value)}" for name, value in named.items() if value is not None]
     overrides = parse_overrides([*(setting or []), *given])
-    overrides.setdefault("engine", {}).update(engine_overrides(workers, scheduler, cluster))
+    engine = engine_overrides(workers, scheduler, cluster, insecure=insecure)
+    overrides.setdefault("engine", {}).update(engine)
     plan = plan_run(
         inputs, out=out, redshift=redshift, merge_bands=merge_bands, classify=classify,
         overrides=overrides,
@@ -100,6 +103,7 @@ def execute(plan: RunPlan, *, quiet: bool) -> RunOutcome:
     """
     from survey.cli.signals import DRAIN
     from survey.engine.cluster import LazyCluster
+    from survey.engine.page_token import dashboard_address
     from survey.pipeline.classification.run import run_and_classify
     from survey.pipeline.galaxy.task import GalaxyReport
     from survey.pipeline.run.earlier_results import note_of_earlier_results
@@ -110,8 +114,9 @@ def execute(plan: RunPlan, *, quiet: bool) -> RunOutcome:
         print_warning(note)
 
     def show_dashboard(client: Any) -> None:
-        if client.dashboard_link and plan.settings.engine.dashboard and not quiet:
-            err_console.print(f"Dask dashboard: {client.dashboard_link}", highlight=False)
+        address = dashboard_address(client)
+        if address and plan.settings.engine.dashboard and not quiet:
+            err_console.print(f"Dask dashboard: {address}", highlight=False, soft_wrap=True)
 
     with (
         LazyCluster(plan.settings.engine, on_start=show_dashboard, warn=print_warning) as cluster,

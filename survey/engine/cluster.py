@@ -12,11 +12,12 @@ import dask
 from distributed import Client
 
 from survey.config import EngineSettings
-from survey.engine.backends.base import SCHEDULING, ClusterSettings, Warn
+from survey.engine.backends.base import SCHEDULING, ClusterSettings, Warn, WorkerSettings
 from survey.engine.backends.local import LocalSettings
 from survey.engine.cluster_file import cluster_of
 from survey.engine.environment import check_environments
 from survey.engine.monitor import watched
+from survey.engine.page_token import protected_pages
 from survey.engine.worker_preload import checked_workers
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,8 @@ class LazyCluster:
         self.settings = cluster_of(settings)
         if not settings.dashboard:
             self.settings = self.settings.model_copy(update={"dashboard": False})
+        if settings.insecure:
+            self.settings = self.settings.without_tls()
         self.on_start = on_start
         self.warn = warn
         self._stack = ExitStack()
@@ -84,6 +87,8 @@ class LazyCluster:
         client = stack.enter_context(self.settings.open(self.warn))
         if not isinstance(self.settings, LocalSettings):
             check_environments(client)
+        if isinstance(self.settings, WorkerSettings):
+            stack.enter_context(protected_pages(client))
         stack.enter_context(checked_workers(client, self.warn))
         stack.enter_context(watched(client, self.settings, self.warn))
         _settings[client] = self.settings

@@ -14,12 +14,14 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import psutil
 from distributed import Client, Worker, WorkerPlugin
 
 from survey.engine.environment import Environment, differences, environment
+from survey.engine.spill_folder import refuse_foreign_folder
 
 MEMORY = "memory"
 """The Dask resource that workers declare."""
@@ -36,9 +38,16 @@ TOPIC = "survey-refused"
 
 
 def dask_setup(worker: Any) -> None:
-    """Declare the memory of the worker, unless its command line did."""
+    """Declare the memory of the worker, unless its command line did.
+
+    Raises
+    ------
+    ConfigError
+        If it would spill to a folder that another user can write to.
+    """
     if (grace_s := os.environ.get(IGNORE_INTERRUPTS)) is not None:
         _let_the_driver_decide(float(grace_s))
+    refuse_foreign_folder(Path(worker.local_directory).parent)
     state = worker.state
     if MEMORY not in state.total_resources:
         state.total_resources[MEMORY] = state.available_resources[MEMORY] = memory_of(worker)

@@ -1,17 +1,18 @@
 """Lines that blend, measured together.
 
 Gaussians at their known distances, with a common width and velocity, are fitted over a curved
-continuum. If more than one line is detected, the fit divides the flux: each sample above the
-continuum is shared between the lines in proportion to their profiles, and then integrated over
-their windows as for any other line. So no flux is lost or counted twice, for any true profiles. A
-line that is detected alone keeps its whole window, and its absent neighbours get the limits of the
-fit.
+continuum. What the flux of a line would be if it alone moved differently is part of its error, as
+far as the spectrum does not exclude it: beside a bright line that is soon more than the noise. If
+more than one line is detected, the fit divides the flux: each sample above the continuum is shared
+between the lines in proportion to their profiles, and then integrated over their windows as for
+any other line. So no flux is lost or counted twice, for any true profiles. A line that is detected
+alone keeps its whole window, and its absent neighbours get the limits of the fit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -38,6 +39,13 @@ SPARE_SAMPLES = 4
 INTRINSIC_SPREAD_KM_S = 150.0
 SHIFT_SPREAD_KM_S = 50.0
 """Width and velocity of lines too faint to measure them stay this close to the expected ones."""
+
+OTHER_MOTIONS_KM_S = ((-120.0, None), (120.0, None), (-120.0, 50.0), (0.0, 50.0), (120.0, 50.0))
+"""Velocity of one line against the others, and its width, if not theirs: gas of another ionisation
+moves differently. What such motions would change is part of the error."""
+
+CHANGE_SIGMA = 2.0
+"""Changes of the flux up to so many times their noise are not taken for real."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +100,7 @@ class _JointFit:
 
     `kernel` (n, K) are the weights of the samples `index` (K,) that give the fluxes; `noise`
     is that of single samples, `continuum` (n,) the level under each line, and
-    `continuum_error` the error of that.
+    `continuum_error` the error of that; `unsure` (n,) is what other motions change in the fluxes.
     """
 
     centre_um: Floats
@@ -103,6 +111,7 @@ class _JointFit:
     kernel: Floats
     index: Ints
     noise: float
+    unsure: Floats
 
     @property
     def error(self) -> Floats:
@@ -111,7 +120,8 @@ class _JointFit:
     def raw(self, background: Background) -> Iterator[RawFlux]:
         """The fluxes of the fit as they are."""
         spectrum, index = background.spectrum, np.tile(self.index, (self.flux.size, 1))
-        error = np.hypot(self.error, background.fringes.error(spectrum, self.kernel, index))
+        fringes = background.fringes.error(spectrum, self.kernel, index)
+        error = np.sqrt(self.error**2 + fringes**2 + self.unsure**2)
         propagated = np.sqrt(self.kernel**2 @ spectrum.error[self.index] ** 2)
         level_error = np.full(self.flux.size, self.continuum_error)
         columns = np.array([self.flux, propagated, error, self.continuum, level_error])
@@ -172,7 +182,31 @@ class _Group:
         flux = self.spectrum.flux[self.index]
         scales = [INTRINSIC_SPREAD_KM_S, SHIFT_SPREAD_KM_S]
         best = least_squares(misfit, [motion_km_s, 0.0], method="lm", x_scale=scales)
-        return self._linear_fit(*best.x.tolist())
+        fit = self._linear_fit(*best.x.tolist())
+        return replace(fit, unsure=self._change_by_motion(fit, *best.x.tolist()))
+
+    def _change_by_motion(self, fit: _JointFit, intrinsic_km_s: float, shift_km_s: float) -> Floats:
+        """Largest change of each flux (n,), beyond noise, by a motion of its own.
+
+        Motions that fit significantly worse do not count. The brightest line has no other motion:
+        the common one is its own.
+        """
+        flux = self.spectrum.flux[self.index]
+        design = self._design(intrinsic_km_s, shift_km_s)
+        least = _misfit(design, flux)
+        unsure = np.zeros(len(self.lines))
+        for line in np.delete(np.arange(len(self.lines)), int(np.argmax(fit.flux))).tolist():
+            for velocity, width in OTHER_MOTIONS_KM_S:
+                own = intrinsic_km_s if width is None else width
+                moved = design.copy()
+                moved[:, line] = self._design(own, shift_km_s + velocity)[:, line]
+                if _misfit(moved, flux) - least > (CHANGE_SIGMA * fit.noise) ** 2:
+                    continue
+                kernel = np.linalg.pinv(moved)[line] - fit.kernel[line]
+                square = (kernel @ flux) ** 2
+                square -= (CHANGE_SIGMA * fit.noise) ** 2 * (kernel @ kernel)
+                unsure[line] = max(unsure[line], float(np.sqrt(max(square, 0.0))))
+        return unsure
 
     def _linear_fit(self, intrinsic_km_s: float, shift_km_s: float) -> _JointFit:
         """Fluxes and continuum; the noise is not taken to be below the scatter about them."""
@@ -196,6 +230,7 @@ class _Group:
             kernel=inverse[:count],
             index=self.index,
             noise=float(np.fmax(self.noise, scatter)),
+            unsure=np.zeros(count),
         )
 
     def _design(self, intrinsic_km_s: float, shift_km_s: float) -> Floats:
@@ -212,3 +247,10 @@ class _Group:
         rest = wavelengths_of(self.lines)
         fwhm = self.spectrum.line_fwhm_at(rest, intrinsic_km_s)
         return rest * (1 + shift_km_s / LIGHT_KM_S), fwhm / FWHM_PER_SIGMA
+
+
+def _misfit(design: Floats, flux: Floats) -> float:
+    """Sum of the squares of what the columns of a design leave."""
+    basis = np.linalg.qr(design).Q
+    rest = flux - basis @ (basis.T @ flux)
+    return float(rest @ rest)

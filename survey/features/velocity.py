@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from astropy.stats import mad_std
+from numpy.typing import NDArray
 
 from catalogs.reference import Line, blend_groups
 from survey.features.matched_filter import Peak, Scan, scan_lines
@@ -40,8 +41,19 @@ MEMBER_SIGMA = 3.0
 PRIOR_KM_S = 300.0
 """Usual precision of redshifts. It decides between lines that do not agree."""
 
+REDSHIFT_SUSPECT_KM_S = 400.0
+"""Rotation moves the two sides of a galaxy apart, and neither of them so far."""
+
 DISPLACED_FWHM = 0.25
 """Displacements below this leave the line in its window."""
+
+
+def is_redshift_suspect(velocities: NDArray[np.float64]) -> bool:
+    """Whether the velocities (k,) of all clusters, NaN where none was found, are off alike."""
+    found = velocities[np.isfinite(velocities)]
+    return found.size > 0 and bool(
+        found.min() > REDSHIFT_SUSPECT_KM_S or found.max() < -REDSHIFT_SUSPECT_KM_S
+    )
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,11 @@ def draw_cluster_map(
     )
     frame_sky(axes, [drawn])
     _number_clusters(axes, drawn, spaxels["cluster"].to_numpy())
+    label_axes(axes, galaxy)
+
+
+def label_axes(axes: Axes, galaxy: dict[str, Any]) -> None:
+    """Say so where the offsets of a map are not those on the sky."""
     if not galaxy["celestial_header"]:
         axes.set_xlabel("offset (arcsec), no celestial coordinates")
         axes.set_ylabel("offset (arcsec)")

@@ -39,7 +39,8 @@ def draw_labels(
     ----------
     catalog : Catalog
     regions : mapping
-        Regions by galaxy, each with the entries of a `survey.classes.regions.LabelRegion`.
+        Regions by galaxy, each with the entries of a
+        `survey.classes.labelling.regions.LabelRegion`.
     path : Path
         The file to write.
     stamp : str

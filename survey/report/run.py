@@ -33,7 +33,7 @@ def write_all(
 ) -> Path:
     """Write missing pages of the published galaxies, and the index; returns its path.
 
-    With `pictures` also draw the map and the dendrogram of every galaxy as PNG.
+    With `pictures` also draw the map, the dendrogram and the fractions of every galaxy as PNG.
     """
     root = Path(root)
     for row in open_catalog(root).galaxies.to_dict("records"):

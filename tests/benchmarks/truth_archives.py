@@ -1,8 +1,7 @@
 """Simulated archives for classifications: clusters with their truth, kept for the next time.
 
-An archive is simulated, clustered into the six regions a galaxy that the paper has on average, and
-measured. Only its table of clusters is kept, in the folder `bench/classes`, so that other recipes
-for classes cost seconds.
+An archive is simulated, clustered by the default cut, and measured. Only its table of clusters is
+kept, in the folder `bench/classes`, so that other recipes for classes cost seconds.
 """
 
 from __future__ import annotations
@@ -17,18 +16,19 @@ import numpy as np
 import pandas as pd
 
 from catalogs import open_catalog
-from survey.classes.labels import label_clusters
-from survey.classes.regions import LabelRegion
+from survey.classes.labelling.labels import label_clusters
+from survey.classes.labelling.regions import LabelRegion
 from survey.classes.types import UNLABELLED
 from survey.config import ClassSettings, load_settings
 from survey.engine.cluster import Cluster
 from survey.pipeline.classification.labels import label_rows, read_labels
+from survey.pipeline.classification.sample import light_of
 from survey.pipeline.run.survey import run_survey
 from survey.pipeline.run.targets import read_targets
 from survey.simulate import simulate_archive
 from survey.simulate.archive import PlannedGalaxy, plan_archive
 from survey.simulate.galaxy import Clump, Cone, GalaxyModel, PointSource
-from survey.simulate.labels import true_classes
+from survey.simulate.labels import read_class_shares, true_classes
 from survey.simulate.observation import Observation
 from survey.simulate.write import truth_path
 
@@ -36,7 +36,6 @@ ARCHIVE = "gatos-like"
 SIZE = (30, 30)
 CLASSES = ClassSettings().classes
 SETTINGS: dict[str, Any] = {
-    "cut": {"criterion": "fixed", "k": 6},  # the paper has 5 to 7
     "engine": {"keep_stores": False},
     "report": {"figures": False},
 }
@@ -56,8 +55,9 @@ class Archive:
     ----------
     clusters : DataFrame
         Rows of the table `clusters` with `truth` (a position in `CLASSES`), `purity`, `label` by
-        regions where one class has most of the light, `circle_label` by circles, and
-        `labelled_galaxy`.
+        regions where one class has most of the light, `circle_label` by circles,
+        `labelled_galaxy`, `light` by end-members (see `survey.classes.shares`) and `true_share`,
+        a number for each class.
     circles : DataFrame
         For every circle in a galaxy with labels: `kind`, `mostly` (labels a cluster because it
         covers more than half), `labels` (labels one at all) and `right`.
@@ -101,7 +101,10 @@ def archive_from(
         given = label_rows(labels, rows, places, settings).reset_index(drop=True)
         truth = _truth(plan, places)
         more = truth.reset_index(drop=True).assign(
-            labelled_galaxy=plan.labelled, circle_label=UNLABELLED
+            labelled_galaxy=plan.labelled,
+            circle_label=UNLABELLED,
+            light=light_of(places, len(rows)),
+            true_share=_true_shares(plan, places),
         )
         if plan.labelled:
             drawn = list(circles_on(plan.model))
@@ -164,6 +167,17 @@ def _fate(
         "labels": bool(len(named)),
         "right": bool(len(named)) and all(truth[number] == own for number in named),
     }
+
+
+def _true_shares(plan: PlannedGalaxy, places: pd.DataFrame) -> list[list[float]]:
+    """True shares of the classes in the light of every cluster."""
+    found = read_class_shares(truth_path(plan.path))
+    inside = places[places["cluster"] > 0]
+    light = np.zeros((len(inside), len(CLASSES)))
+    for name, share in zip(found.classes, found.shares, strict=True):
+        light[:, CLASSES.index(name)] = share[inside["y"], inside["x"]] * inside["scale"]
+    total = pd.DataFrame(light).groupby(inside["cluster"].to_numpy()).sum().to_numpy()
+    return (total / total.sum(axis=1, keepdims=True)).tolist()
 
 
 def _truth(plan: PlannedGalaxy, places: pd.DataFrame) -> pd.DataFrame:

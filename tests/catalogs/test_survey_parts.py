@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from catalogs import CatalogError, open_catalog
@@ -27,9 +28,15 @@ def rows_of(galaxy: str) -> list[dict]:
     ]  # fmt: skip
 
 
-def classified(root: Path, parts: list[Path], key: str = "c1") -> SurveyPart:
+def classified(
+    root: Path, parts: list[Path], key: str = "c1", more: dict[int, dict] | None = None
+) -> SurveyPart:
     receipts = [Receipt.read(part) for part in parts]
-    rows = [row for receipt in receipts for row in rows_of(receipt.galaxy)]
+    rows = [
+        row | (more or {}).get(row["cluster"], {})
+        for receipt in receipts
+        for row in rows_of(receipt.galaxy)
+    ]
 
     def write(folder: Path) -> None:
         write_part_table(
@@ -59,6 +66,52 @@ def test_every_cluster_gets_its_own_class(tmp_path, parts):
     assert all(check.ok for check in verify(tmp_path))
 
 
+SHARES = {
+    1: {"light": 30.0, "share_AGN": 0.75, "share_SF": 0.25},
+    2: {"light": 10.0, "share_AGN": 0.5, "share_SF": 0.5},
+}
+
+
+def mixed(tables: dict) -> None:
+    """Spaxels that are mixtures, but for the first."""
+    tables["spaxels"]["fractions"] = [
+        None if k == 0 else [0.75, 0.25] if number == 1 else [0.5, 0.5]
+        for k, number in enumerate(tables["spaxels"]["cluster"])
+    ]
+
+
+def test_shares_of_spaxels_and_galaxies_follow_from_probabilities_fractions_and_light(
+    tmp_path, make_part
+):
+    part = make_part("NGC 1", edit=mixed)
+    publish(tmp_path, [part], survey_parts=[classified(tmp_path, [part], more=SHARES)])
+    catalog = open_catalog(tmp_path)
+    assert catalog.clusters["share_AGN"].tolist() == [0.75, 0.5]
+    assert "light" not in catalog.clusters
+    # (30 x 0.75 + 10 x 0.5) / 40
+    assert catalog.galaxies.loc[0, ["share_AGN", "share_SF"]].tolist() == [0.6875, 0.3125]
+    spaxels = catalog.spaxels("NGC 1")
+    assert np.isnan(spaxels["share_AGN"][0])
+    # 0.75 x p of the first + 0.25 x p of the second: 0.75 x 0.75 + 0.25 x 0.25, or half of each
+    expected = np.where(spaxels["cluster"] == 1, 0.625, 0.5)
+    np.testing.assert_array_equal(spaxels["share_AGN"][1:], expected[1:])
+    np.testing.assert_array_equal(spaxels["share_SF"][1:], 1 - expected[1:])
+    assert all(check.ok for check in verify(tmp_path))
+
+
+def test_without_fractions_and_in_a_galaxy_that_changed_there_are_no_shares(tmp_path, make_part):
+    parts = [make_part("NGC 1"), make_part("NGC 2", edit=mixed)]
+    classification = classified(tmp_path, parts, more=SHARES)
+    changed = make_part("NGC 2", 2.0, edit=mixed)
+    publish(tmp_path, [parts[0], changed], survey_parts=[classification])
+    catalog = open_catalog(tmp_path)
+    assert catalog.galaxies.set_index("galaxy")["share_AGN"].notna().to_dict() == {
+        "NGC 1": True, "NGC 2": False,
+    }  # fmt: skip
+    for galaxy in ("NGC 1", "NGC 2"):
+        assert catalog.spaxels(galaxy)["share_AGN"].isna().all()
+
+
 def test_without_a_classification_there_is_a_class_for_nobody(tmp_path, parts):
     publish(tmp_path, parts)
     clusters = open_catalog(tmp_path).clusters
@@ -84,7 +137,10 @@ def test_publishing_again_changes_classes_and_nothing_else(tmp_path, parts):
     first = publish_again(tmp_path, classified(tmp_path, parts))
     assert publish_again(tmp_path, classified(tmp_path, parts)) == first
     after = open_catalog(tmp_path)
-    assert after.galaxies.equals(before.galaxies)
+    assert after.galaxies[before.galaxies.columns].equals(before.galaxies)
+    assert after.galaxies.columns.difference(before.galaxies.columns).tolist() == [
+        "share_AGN", "share_SF"
+    ]  # fmt: skip
     assert after.clusters["flux"].equals(before.clusters["flux"])
     assert {name: part.key for name, part in current_survey_parts(tmp_path).items()} == {
         "classes": "c1"

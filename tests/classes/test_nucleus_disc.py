@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from catalogs.reference import load_gatos_sample, packaged_reference
-from survey.classes.labels import label_clusters
-from survey.classes.nucleus_disc import PlaceLabel, parse_places, same_name
-from survey.classes.regions import parse_regions
+from survey.classes.labelling.labels import label_clusters
+from survey.classes.labelling.nucleus_disc import PlaceLabel, parse_places, same_name
+from survey.classes.labelling.regions import parse_regions
 from survey.classes.types import UNLABELLED
 from survey.errors import ConfigError, DataError
 

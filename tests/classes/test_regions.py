@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from regions import Regions
 
-from survey.classes.labels import label_clusters
-from survey.classes.regions import LabelRegion, parse_regions
+from survey.classes.labelling.labels import label_clusters
+from survey.classes.labelling.regions import LabelRegion, parse_regions
 from survey.classes.types import UNLABELLED
 from survey.errors import ConfigError, DataError
 

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import tomllib
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from survey.config import EngineSettings
 from survey.engine.cluster import connect
 from survey.errors import ConfigError
 from survey.simulate import simulate_archive
-from tests.deploy.conftest import ROOT, SURVEY
+from tests.deploy.conftest import SURVEY
 from tests.engine.by_hand import dask_scheduler, dask_worker
 
 FILES = {"ca-file": "ca.pem", "cert": "survey.pem", "key": "survey.key"}
@@ -30,8 +31,8 @@ key = "survey.key"
 
 
 def make_certificates(folder: Path) -> Path:
-    script = ROOT / "deploy" / "tls" / "make-certificates.sh"
-    subprocess.run(["sh", script, folder], check=True, capture_output=True)
+    command = [*SURVEY, "cluster", "certificates", str(folder)]
+    subprocess.run(command, check=True, capture_output=True)
     return folder
 
 
@@ -64,7 +65,21 @@ def test_only_those_who_have_the_certificate_get_in_and_run_a_survey(tmp_path: P
     assert json.loads(done.stdout)["computed"] == 1
 
 
-def test_the_key_is_for_nobody_else_and_the_authority_is_not_kept(tmp_path: Path) -> None:
-    folder = make_certificates(tmp_path / "made")
-    assert {file.name for file in folder.iterdir()} == set(FILES.values())
-    assert (folder / "survey.key").stat().st_mode & 0o077 == 0
+def test_what_the_command_prints_is_what_the_files_say(tmp_path: Path) -> None:
+    folder = tmp_path / "it's mine"
+    command = [*SURVEY, "cluster", "certificates", str(folder), "--days", "3"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    lines = said.splitlines()
+    script = (folder / "environment.sh").read_text()
+    assert script in said
+    variables = [line for line in script.splitlines() if "COMM__TLS" in line]
+    assert len(variables) == 7, "the authority, and certificate and key of three roles"
+    (source,) = [line for line in lines if line.startswith(". ")]
+    echo = 'echo "$DASK_DISTRIBUTED__COMM__TLS__WORKER__KEY"'
+    shell = subprocess.run(
+        ["sh", "-c", f"{source}\n{echo}"], check=True, capture_output=True, text=True
+    )
+    assert shell.stdout == f"{folder}/survey.key\n"
+    table = tomllib.loads("\n".join(lines[lines.index("[tls]") :]))["tls"]
+    names = {"ca": "ca.pem", "certificate": "survey.pem", "key": "survey.key"}
+    assert table == {key: str(folder / name) for key, name in names.items()}

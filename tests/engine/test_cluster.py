@@ -54,13 +54,6 @@ def test_memory_limit_and_slots_are_reported(client: Client) -> None:
     assert slots(client) == 2
 
 
-def test_an_existing_scheduler_is_used(client: Client) -> None:
-    address = client.scheduler.address
-    with connect(EngineSettings(scheduler=address)) as other:
-        assert other.submit(sum, [1, 2]).result() == 3
-    assert slots(client) == 2, "leaving must not stop a cluster that is not ours"
-
-
 def test_a_silent_address_is_a_settings_error(tmp_path: Path) -> None:
     file = tmp_path / "cluster.toml"
     file.write_text('kind = "existing"\naddress = "tcp://127.0.0.1:9"\nconnect_timeout_s = 1\n')

@@ -5,6 +5,7 @@ import pytest
 
 from catalogs.reference import packaged_reference
 from survey.config import FeatureSettings
+from survey.features import blends
 from survey.features.measurements import measure_features
 from survey.features.spectrum import observed_spectrum
 
@@ -113,3 +114,21 @@ def test_nothing_blends_in_a_spectrum_without_lines():
     names = (*HUMPHREYS, *NEON, *OXYGEN)
     assert all(not found[name].detected for name in names)
     assert not any(found[name].blended for name in names)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_faint_line_that_moves_otherwise_than_a_bright_neighbour_is_below_its_limit(
+    with_lines, observe, measure, monkeypatch, seed
+):
+    """Gas of low ionisation in a disc, beside the broad lines of a nucleus."""
+    truth = 2e-9
+    nucleus = with_lines({"NeV_14.32": 2e-7, "NaVI_14.40": 3e-9}, galaxy_fwhm_km_s=420.0)
+    disc = with_lines(
+        {"ClII_14.37": truth}, galaxy_fwhm_km_s=60.0, velocities_km_s={"ClII_14.37": -180.0}
+    )
+    spectrum = observe(nucleus + disc - with_lines({}), seed, continuum_snr=200.0, fringe=0.0)
+    item = measure(*spectrum)["ClII_14.37"]
+    assert not item.detected
+    assert item.limit > 2 * truth
+    monkeypatch.setattr(blends, "OTHER_MOTIONS_KM_S", ())
+    assert measure(*spectrum)["ClII_14.37"].limit < truth  # as if all moved alike

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from catalogs.reference import packaged_reference
 from survey.features.spectrum import observed_spectrum
-from survey.features.velocity import find_velocity, place_lines
+from survey.features.velocity import find_velocity, is_redshift_suspect, place_lines
 
 LINES = {
     "H2_S2_12.28": 2e-9,
@@ -168,3 +168,18 @@ def test_no_line_is_looked_for_beyond_the_middle_to_its_neighbour(wavelength_um,
     placed = {place.line.name: place for place in place_lines(spectrum, lines, 1200.0)}
     assert not placed["NeV_14.32"].displaced
     assert np.isnan(placed["NeV_14.32"].velocity_km_s)
+
+
+@pytest.mark.parametrize(
+    ("velocities", "suspect"),
+    [
+        ([-600.0, -550.0, np.nan], True),
+        ([610.0], True),
+        ([-600.0, 500.0], False),  # one of them is a chance
+        ([-600.0, -200.0], False),
+        ([np.nan], False),
+        ([], False),
+    ],
+)
+def test_a_redshift_is_suspect_if_all_clusters_are_displaced_alike(velocities, suspect):
+    assert is_redshift_suspect(np.array(velocities, dtype=float)) is suspect

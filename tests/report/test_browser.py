@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from survey.report.pages.paths import page_path
@@ -116,6 +117,19 @@ def test_the_chosen_map_shows_the_flux_of_the_line(opened):
     feature = opened.evaluate("data.features.find((each) => each.name === 'NeII_12.81')")
     cell = spaxel_of(opened, 1)
     assert opened.evaluate(f"maps.source.data.chosen[{cell}]") == feature["flux"][0]
+
+
+def test_there_is_a_map_of_the_fractions_of_every_cluster(opened):
+    count = opened.evaluate("data.clusters.length")
+    assert opened.locator("#fraction-maps figure").count() == count
+    captions = opened.locator("#fraction-maps figcaption").all_text_contents()
+    assert captions == [f"cluster {number}" for number in range(1, count + 1)]
+    names = [f"fraction_{number}" for number in range(1, count + 1)]
+    columns = opened.evaluate("(names) => names.map((name) => maps.source.data[name])", names)
+    inside = [number > 0 for number in opened.evaluate("maps.cluster")]
+    for cell, *values in zip(inside, *columns, strict=True):
+        assert sum(values) == pytest.approx(1.0 if cell else np.nan, abs=0.02, nan_ok=True)
+    assert opened.locator("#fraction-maps canvas").count() > 0
 
 
 def test_the_flux_axis_can_be_linear(opened):

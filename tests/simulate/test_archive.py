@@ -5,7 +5,7 @@ from astropy.table import Table
 from typer.testing import CliRunner
 
 from catalogs.reference import load_gatos_sample
-from survey.classes.regions import parse_regions
+from survey.classes.labelling.regions import parse_regions
 from survey.cli import app
 from survey.config import load_settings
 from survey.errors import ConfigError

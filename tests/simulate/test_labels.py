@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from survey.classes.labels import label_clusters
-from survey.classes.regions import parse_regions
+from survey.classes.labelling.labels import label_clusters
+from survey.classes.labelling.regions import parse_regions
 from survey.simulate.labels import (
     MIN_AREA_SPAXELS,
     MIXED_BELOW,

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from dask.utils import parse_bytes, parse_timedelta
 from distributed import Client
@@ -25,6 +25,7 @@ per 100 small galaxies; scheduler and workers keep their last 1,000 messages, ta
 """
 
 ALLOWED_FAILURES = "distributed.scheduler.allowed-failures"
+WORKER_SATURATION = "distributed.scheduler.worker-saturation"
 
 SCHEDULING: dict[str, Any] = {
     **SMALL_HISTORY,
@@ -33,7 +34,7 @@ SCHEDULING: dict[str, Any] = {
     ALLOWED_FAILURES: 0,
     # A galaxy takes seconds: a worker gains nothing from being sent the next one before it is
     # free, and that one would have to be tried alone too.
-    "distributed.scheduler.worker-saturation": 1.0,
+    WORKER_SATURATION: 1.0,
     # A worker that was killed may take long to be back on a busy machine.
     "distributed.deploy.lost-worker-timeout": "120s",
     # Results are small. A worker that spills to a full disk would hang for ever.
@@ -132,6 +133,10 @@ class ClusterSettings(SettingsTable, ABC):
         ConfigError
             If it cannot be started or reached.
         """
+
+    @abstractmethod
+    def without_tls(self) -> Self:
+        """The same cluster, where nothing is encrypted that does not have [tls] files."""
 
     @property
     def expected_slots(self) -> int:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from distributed import Client
 from distributed.comm.addressing import get_address_host_port
 from pydantic import Field, field_validator
 
 from survey.engine.backends.base import ALLOWED_FAILURES, SCHEDULING, ClusterSettings, Warn
-from survey.engine.backends.security import TlsFiles, refuse_plain
+from survey.engine.backends.security import COMMAND, TRUST_FLAG, TlsFiles, check_plain
 from survey.errors import ConfigError, InfrastructureError
 
 EXAMPLE = """\
@@ -47,13 +47,20 @@ class SchedulerSettings(ClusterSettings):
         get_address_host_port(value, strict=True)
         return value
 
+    def without_tls(self) -> Self:
+        """The same cluster; connections to other machines may be plain."""
+        return self.model_copy(update={TRUST_FLAG: True})
+
     @contextmanager
     def open(self, warn: Warn) -> Iterator[Client]:
         """A client of the scheduler, which keeps running after the block."""
         if not self.address.startswith(ENCRYPTED):
             host, _ = get_address_host_port(self.address)
-            refuse_plain(
-                [host], trust=self.trust_everyone_on_the_network, example=ExistingSettings.EXAMPLE
+            check_plain(
+                [host],
+                trust=self.trust_everyone_on_the_network,
+                example=ExistingSettings.EXAMPLE,
+                warn=warn,
             )
         with self._client() as client:
             self._wait_for_workers(client)
@@ -67,9 +74,10 @@ class SchedulerSettings(ClusterSettings):
         except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as error:
             raise ConfigError(
                 f"no Dask scheduler answers at {self.address}",
-                expected='an address like "tcp://127.0.0.1:8786"',
+                expected='an address like "tls://head-node:8786"',
                 found=f"{type(error).__name__}: {error}",
-                advice="Start one with `dask scheduler`, or leave the address out to work here.",
+                advice="Start one with `dask scheduler`, or leave the address out to work here. "
+                f"tls:// needs the scheduler's certificates: see `{COMMAND}`.",
             ) from error
 
     def _wait_for_workers(self, client: Client) -> None:

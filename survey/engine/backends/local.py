@@ -9,13 +9,15 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from distributed import Client, LocalCluster
 from pydantic import Field
 
 from survey.engine.backends.base import LOOPBACK, PRELOAD, LargeWorkers, Warn, WorkerSettings
+from survey.engine.backends.certificates import temporary_security
 from survey.engine.backends.revive import revived
+from survey.engine.spill_folder import private_folder
 from survey.engine.worker_preload import IGNORE_INTERRUPTS
 from survey.errors import InfrastructureError
 
@@ -34,6 +36,9 @@ START_WAITS_S = (1.0, 2.0, 4.0, 8.0, 16.0)
 class LocalSettings(WorkerSettings):
     """`workers` processes; scheduler, workers and pages listen only on the loopback interface.
 
+    Every user of the machine can reach that. With `tls = "temporary"` only processes that have the
+    key of this run get in; with "off" everybody can run code as you.
+
     SIGTERM is for the command, which then ends its workers; one that is still there `grace_s`
     later ends itself.
     """
@@ -43,12 +48,17 @@ class LocalSettings(WorkerSettings):
     kind: Literal["local"] = "local"
     large: LargeWorkers | None = None
     grace_s: float = Field(default=60.0, ge=0)
+    tls: Literal["temporary", "off"] = "temporary"
 
     @property
     def expected_slots(self) -> int:
         """All threads of all workers."""
         large = self.large.workers if self.large else 0
         return (self.workers + large) * self.threads
+
+    def without_tls(self) -> Self:
+        """The same cluster with plain connections."""
+        return self.model_copy(update={"tls": "off"})
 
     @contextmanager
     def open(self, warn: Warn) -> Iterator[Client]:
@@ -93,8 +103,9 @@ class LocalSettings(WorkerSettings):
             threads_per_worker=self.threads,
             processes=True,
             host=LOOPBACK,
+            security=temporary_security() if self.tls == "temporary" else None,
             memory_limit=self.memory_limit,
-            local_directory=self.scratch,
+            local_directory=str(private_folder(self.scratch)),
             resources=self.resources or None,
             preload=[PRELOAD],
             env={IGNORE_INTERRUPTS: f"{self.grace_s:g}"},

@@ -1,4 +1,4 @@
-"""Who may connect to a cluster: TLS, and the refusal of plain connections between machines.
+"""Who may connect to a cluster: TLS, and what is said about connections without it.
 
 Anybody who can connect to a Dask scheduler can run code as the user who started it.
 """
@@ -11,10 +11,12 @@ from collections.abc import Iterable
 
 from distributed import Security
 
-from survey.engine.backends.base import NearFile, SettingsTable
+from survey.engine.backends.base import NearFile, SettingsTable, Warn
+from survey.engine.backends.certificates import tls_options
 from survey.errors import ConfigError
 
 TRUST_FLAG = "trust_everyone_on_the_network"
+COMMAND = "survey cluster certificates DIR"
 
 
 class TlsFiles(SettingsTable):
@@ -26,33 +28,37 @@ class TlsFiles(SettingsTable):
 
     def options(self) -> dict[str, str | bool]:
         """Arguments of `distributed.Security`, the same certificate in every role."""
-        options: dict[str, str | bool] = {"require_encryption": True, "tls_ca_file": str(self.ca)}
-        for role in ("client", "scheduler", "worker"):
-            options[f"tls_{role}_cert"] = str(self.certificate)
-            options[f"tls_{role}_key"] = str(self.key)
-        return options
+        return tls_options(str(self.ca), str(self.certificate), str(self.key))
 
     def security(self) -> Security:
         """The same for Dask."""
         return Security(**self.options())
 
 
-def refuse_plain(hosts: Iterable[str], *, trust: bool, example: str) -> None:
-    """Refuse connections to other machines without encryption.
+def check_plain(hosts: Iterable[str], *, trust: bool, example: str, warn: Warn) -> None:
+    """Refuse connections to other machines without encryption, and warn of those to this one.
 
     Raises
     ------
     ConfigError
         If a host is another machine and `trust` is false.
     """
+    if trust:
+        return
     others = [host for host in hosts if not is_loopback(host)]
-    if trust or not others:
+    if not others:
+        warn(
+            "the connection to the scheduler is not encrypted: every user of this machine can run "
+            f"any code as you through it. `{COMMAND}` makes certificates for tls://; "
+            "--insecure says that you know."
+        )
         return
     raise ConfigError(
         f"the connection to {', '.join(others)} would not be encrypted",
-        expected="TLS, or only loopback addresses",
-        advice=f"Use TLS, or set {TRUST_FLAG} = true in the cluster file. Then anyone "
-        f"who can reach the scheduler or a worker can run any code as you. An example:\n{example}",
+        expected="TLS (tls://), or only loopback addresses",
+        advice=f"`{COMMAND}` makes certificates and says how to use them. Or say --insecure, or "
+        f"{TRUST_FLAG} = true in the cluster file: then anyone who can reach the scheduler or a "
+        f"worker can run any code as you. An example:\n{example}",
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from dask.utils import parse_bytes, parse_timedelta
 from distributed import Client
@@ -25,7 +25,7 @@ from survey.engine.backends.base import (
     WorkerSettings,
 )
 from survey.engine.backends.jobs import JobKeeper
-from survey.engine.backends.security import TlsFiles, is_loopback, refuse_plain
+from survey.engine.backends.security import TRUST_FLAG, TlsFiles, check_plain, is_loopback
 from survey.engine.periodic import every
 from survey.errors import ConfigError
 
@@ -109,12 +109,18 @@ class SlurmSettings(WorkerSettings):
         large = self.large.workers if self.large else 0
         return (self.jobs * self.workers + large) * self.threads
 
+    def without_tls(self) -> Self:
+        """The same cluster with plain connections, unless it has certificates of its own."""
+        off = {"tls": "off", TRUST_FLAG: True} if self.tls == "temporary" else {TRUST_FLAG: True}
+        return self.model_copy(update=off)
+
     @contextmanager
     def open(self, warn: Warn) -> Iterator[Client]:
         """A client of a scheduler in this process, and jobs in the queue that will join it."""
         if self.tls == "off":
             hosts = [self.host or "the nodes"]
-            refuse_plain(hosts, trust=self.trust_everyone_on_the_network, example=self.EXAMPLE)
+            trust = self.trust_everyone_on_the_network
+            check_plain(hosts, trust=trust, example=self.EXAMPLE, warn=warn)
         cluster = self._cluster()
         with cluster:
             _refuse_bad_script(cluster.job_script(), self.EXAMPLE)

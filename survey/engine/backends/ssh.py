@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from distributed import Client, SSHCluster
 from pydantic import Field
 
 from survey.engine.backends.base import LOOPBACK, PRELOAD, NearFile, Warn, WorkerSettings
-from survey.engine.backends.security import TlsFiles, is_loopback, refuse_plain
+from survey.engine.backends.security import TRUST_FLAG, TlsFiles, check_plain, is_loopback
 from survey.errors import ConfigError
 
 EXAMPLE = """\
@@ -52,12 +52,16 @@ class SshSettings(WorkerSettings):
         """All threads of all workers."""
         return len(self.hosts) * self.workers * self.threads
 
+    def without_tls(self) -> Self:
+        """The same cluster; connections to other machines may be plain."""
+        return self.model_copy(update={TRUST_FLAG: True})
+
     @contextmanager
     def open(self, warn: Warn) -> Iterator[Client]:
         """A client of scheduler and workers on the hosts; they end with the block."""
         if self.tls is None:
             trust = self.trust_everyone_on_the_network
-            refuse_plain(self.hosts, trust=trust, example=self.EXAMPLE)
+            check_plain(self.hosts, trust=trust, example=self.EXAMPLE, warn=warn)
         try:
             # Dask sends its configuration along, the scheduler's part of it included.
             cluster = SSHCluster(

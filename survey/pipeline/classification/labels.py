@@ -13,9 +13,9 @@ import pandas as pd
 
 from catalogs.durable import hash_bytes
 from catalogs.reference import Reference, packaged_reference
-from survey.classes.labels import label_clusters
-from survey.classes.nucleus_disc import PlaceLabel, bare_name, parse_places
-from survey.classes.regions import LabelRegion, parse_regions
+from survey.classes.labelling.labels import label_clusters
+from survey.classes.labelling.nucleus_disc import PlaceLabel, bare_name, parse_places
+from survey.classes.labelling.regions import LabelRegion, parse_regions
 from survey.classes.types import UNLABELLED
 from survey.config import ClassSettings
 from survey.errors import ConfigError, DataError

@@ -22,10 +22,11 @@ from catalogs.reference import Reference
 from catalogs.survey_parts import SurveyPart
 from catalogs.versions import Manifest
 from catalogs.vocabulary import Vocabulary
-from survey.classes.labels import check_classes
+from survey.classes.labelling.labels import check_classes
 from survey.classes.predictors import Predictor, features_needed
 from survey.classes.ratios import Ratio, features_of
 from survey.classes.sample import LATENT, LabelledSample, PredictorSample, Sample, latent_names
+from survey.classes.shares import end_member_light
 from survey.classes.types import UNLABELLED, Labels
 from survey.config import ClassSettings
 from survey.errors import DataError
@@ -44,6 +45,10 @@ USED_FILE = "predictors.json"
 LATENT_ERROR = f"err_{LATENT}"
 MOST_NAMED = 10
 """Clusters that a message names one by one."""
+
+SPAXEL_COLUMNS = ["cluster", "ra", "dec", "scale", "fractions"]
+LIGHT = "light"
+"""Light of a cluster by the end-members of its galaxy, see `survey.classes.shares`."""
 
 GALAXY_COLUMNS = ["galaxy", "cluster", "nuclear", "slope_alpha", "slope_alpha_err"]
 
@@ -108,16 +113,31 @@ def write_sample(
         table = read_part_table(part, "clusters", vocabulary)
         measured = [name for name in columns if name in table.column_names]
         clusters = table.select(measured).to_pandas().sort_values("cluster", ignore_index=True)
+        spaxels = read_part_table(part, "spaxels").select(SPAXEL_COLUMNS).to_pandas()
         if labels is not None:
-            spaxels = read_part_table(part, "spaxels").select(["cluster", "ra", "dec"])
-            found = label_rows(labels, clusters, spaxels.to_pandas(), settings)
+            found = label_rows(labels, clusters, spaxels, settings)
             clusters = clusters.join(found.reset_index(drop=True))
+        clusters[LIGHT] = light_of(spaxels, len(clusters))
         frames.append(clusters)
     rows = pd.concat(frames, ignore_index=True)
     if latents is not None:
         rows = rows.join(_latent_columns(rows, latents, parts))
     rows.to_parquet(folder / SAMPLE_FILE)
     (folder / USED_FILE).write_text(json.dumps(asdict(used)), encoding="utf-8")
+
+
+def light_of(spaxels: pd.DataFrame, n_cluster: int) -> list[Any]:
+    """Light of each cluster of a galaxy by end-members; None if spaxels have no fractions."""
+    mixed = spaxels[spaxels["fractions"].notna()]
+    if mixed.empty:
+        return [None] * n_cluster
+    return list(
+        end_member_light(
+            mixed["cluster"].to_numpy(),
+            mixed["scale"].to_numpy(float),
+            np.stack(list(mixed["fractions"])),
+        )
+    )
 
 
 def _latent_columns(

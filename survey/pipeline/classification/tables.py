@@ -15,8 +15,10 @@ from catalogs.survey_parts import SurveyPart
 from survey.classes.diagrams import Contour, Diagram
 from survey.classes.results import Classes, Outcome
 from survey.classes.scores import Score
+from survey.classes.shares import class_shares
 from survey.classes.training import Importances
-from survey.classes.types import UNLABELLED
+from survey.classes.types import UNLABELLED, Floats
+from survey.pipeline.classification.sample import LIGHT
 
 N_PLANES = 4
 """Number of the most important ratios that are drawn against the first of the set."""
@@ -34,6 +36,9 @@ def class_rows(
     for k, name in enumerate(classes):
         table[f"p_{name}"], table[f"p_{name}_err"] = found.p[:, k], found.p_std[:, k]
         table[f"p_rf_{name}"], table[f"p_rf_{name}_err"] = forest.p[:, k], forest.p_std[:, k]
+    table["light"], shares = _light_and_shares(rows, found.p)
+    for k, name in enumerate(classes):
+        table[f"share_{name}"] = shares[:, k]
     table["flags"] = _flags(
         {
             ClusterFlag.UNCLASSIFIED: found.label == UNLABELLED,
@@ -41,6 +46,19 @@ def class_rows(
         }
     )
     return table
+
+
+def _light_and_shares(rows: pd.DataFrame, p: Floats) -> tuple[Floats, Floats]:
+    """Light (N,) of the clusters and shares (N, C) of the classes in it; NaN if not known."""
+    total, shares = np.full(len(rows), np.nan), np.full(p.shape, np.nan)
+    for where in rows.groupby("galaxy", sort=False).indices.values():
+        by_cluster = where[np.argsort(rows["cluster"].to_numpy()[where])]
+        parts = rows[LIGHT].iloc[by_cluster]
+        if parts.notna().all():
+            light = np.stack(list(parts))
+            total[by_cluster] = light.sum(axis=1)
+            shares[by_cluster] = class_shares(light, p[by_cluster])
+    return total, shares
 
 
 def trained_rows(rows: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:

@@ -81,10 +81,10 @@ STAGES = (
         kept=Kept.MEMORY,
         settings=("features",),
         depends_on=lambda galaxy: galaxy.reference.digest,
-        code=5,
+        code=6,
         libraries=("numpy", "scipy", "astropy"),
     ),
-    Stage("commit", "commit", inputs=("profiles", "features"), kept=Kept.PART),
+    Stage("commit", "commit", inputs=("profiles", "features"), kept=Kept.PART, code=2),
 )  # fmt: skip
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
-from catalogs.flags import GalaxyFlag
+from catalogs.flags import ClusterFlag, GalaxyFlag
 from catalogs.part_tables import copy_part_table, read_part_table
 from catalogs.parts import Receipt
 from catalogs.reference import Reference
@@ -29,6 +30,7 @@ from survey.distances.distances import shifted_distances
 from survey.distances.noise import noise_energy
 from survey.errors import DataError
 from survey.features.lines import line_ranges
+from survey.features.velocity import is_redshift_suspect
 from survey.pipeline.galaxy.choose_tree_path import is_streamed, project_cost
 from survey.pipeline.galaxy.clusters import cut_tree, describe_clusters
 from survey.pipeline.galaxy.costs import Work
@@ -195,7 +197,10 @@ def features(galaxy: GalaxyContext, profiled: Receipt) -> MeasuredRows:
 def commit(galaxy: GalaxyContext, profiled: Receipt, measured: MeasuredRows) -> Part:
     """The galaxy's part of the catalog: its rows of all tables."""
     seconds = dict(galaxy.seconds)
-    row = profiled.summary["facts"] | {
+    facts = profiled.summary["facts"]
+    if is_redshift_suspect(_velocities(measured)):
+        facts = facts | {"flags": facts["flags"] | int(GalaxyFlag.REDSHIFT_SUSPECT)}
+    row = facts | {
         "content_hash": galaxy.content_hash,
         "part_key": galaxy.keys["commit"],
         "peak_memory_bytes": peak_memory_bytes(),
@@ -211,6 +216,16 @@ def commit(galaxy: GalaxyContext, profiled: Receipt, measured: MeasuredRows) -> 
             copy_part_table(profiled, name, folder)
 
     return Part(write, {})
+
+
+def _velocities(measured: MeasuredRows) -> NDArray[np.float64]:
+    """Velocity of every cluster; NaN where its lines show none."""
+    return np.array(
+        [
+            np.nan if row["flags"] & ClusterFlag.NO_VELOCITY else row["velocity_km_s"]
+            for row in measured.clusters
+        ]
+    )
 
 
 def _redshift(galaxy: GalaxyContext, cube: xr.Dataset) -> float:

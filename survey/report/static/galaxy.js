@@ -38,7 +38,28 @@ function drawMaps() {
   maps.drawValues(place("map-white"), SMALL, "white")
   drawClasses()
   drawChosen()
+  drawFractions()
   return maps.render()
+}
+
+// A map for every cluster, all on one scale. Of one cluster there is nothing to see.
+function drawFractions() {
+  if (maps.fractions === null || data.clusters.length < 2) {
+    place("fractions").remove()
+    return
+  }
+  data.clusters.forEach((cluster, row) => {
+    const figure = element("figure", "")
+    const target = element("div", "")
+    const caption = element("figcaption", "")
+    const dot = element("span", "", { className: "swatch" })
+    dot.style.background = cluster.color
+    caption.append(dot, `cluster ${row + 1}`)
+    figure.append(target, caption)
+    place("fraction-maps").append(figure)
+    maps.set(`fraction_${row + 1}`, maps.fractionOf(row + 1))
+    maps.drawValues(target, SMALL, `fraction_${row + 1}`, { limits: [0, 1] })
+  })
 }
 
 function drawClasses() {
@@ -57,7 +78,7 @@ function drawClasses() {
   }))
 }
 
-// Values of the clusters by line, ratios of two lines, and fractions of the cells.
+// Values of the clusters by line, and ratios of two lines.
 function choices() {
   const measured = (feature) => feature.flux.map((flux, row) => feature.detected[row] ? flux : null)
   const found = data.features.map((feature) => [`flux of ${feature.label} ${readable(feature.wavelength, 4)}`, () => maps.ofClusters(measured(feature))])
@@ -66,9 +87,6 @@ function choices() {
     if (a === undefined || b === undefined) continue
     const ratio = () => maps.ofClusters(a.flux.map((flux, row) => a.detected[row] && b.detected[row] ? flux / b.flux[row] : null))
     found.push([`${a.label} ${readable(a.wavelength, 4)} / ${b.label} ${readable(b.wavelength, 4)}`, ratio])
-  }
-  if (maps.fractions !== null) {
-    data.clusters.forEach((_, row) => found.push([`fraction of cluster ${row + 1}`, () => maps.fractionOf(row + 1)]))
   }
   return found
 }

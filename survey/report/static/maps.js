@@ -69,15 +69,15 @@ class Maps {
     return figure
   }
 
-  // A map of a column of numbers, with its colour bar.
-  drawValues(target, size, column, { palette = "Viridis256", symmetric = false } = {}) {
+  // A map of a column of numbers, with its colour bar; `limits` fixes its scale.
+  drawValues(target, size, column, { palette = "Viridis256", symmetric = false, limits = null } = {}) {
     const figure = this.figure(size)
     figure.xaxis.visible = figure.yaxis.visible = false
     const mapper = new Bokeh.LinearColorMapper({ palette: Bokeh.Palettes[palette], nan_color: "#eeeeee" })
     this.addCells(figure, { field: column, transform: mapper })
     figure.add_layout(new Bokeh.ColorBar({ color_mapper: mapper, width: 9, label_standoff: 4, padding: 4, major_label_text_font_size: "10px" }), "right")
     const rescale = () => {
-      let [low, high] = limitsOf(this.source.data[column])
+      let [low, high] = limits ?? limitsOf(this.source.data[column])
       if (symmetric) [low, high] = [-Math.max(-low, high), Math.max(-low, high)]
       mapper.setv({ low, high })
     }
@@ -132,6 +132,6 @@ class Maps {
 
   fractionOf(number) {
     const k = this.colors.length
-    return Array.from({ length: this.n }, (_, cell) => this.fractions[cell * k + number - 1] / 255)
+    return this.cluster.map((own, cell) => own > 0 ? this.fractions[cell * k + number - 1] / 255 : NaN)
   }
 }

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from survey.cli.app import engine_overrides
 from survey.config import EngineSettings
 from survey.engine.backends import KINDS
 from survey.engine.backends.existing import ExistingSettings
 from survey.engine.backends.kubernetes import OPERATOR_VARIABLE
 from survey.engine.backends.local import LocalSettings
 from survey.engine.backends.slurm import SlurmSettings, walltime_s
+from survey.engine.cluster import LazyCluster
 from survey.engine.cluster_file import build_cluster, cluster_of, load_cluster
 from survey.errors import ConfigError
 
@@ -113,3 +115,26 @@ def test_workers_stop_before_their_job_is_killed(minutes: int) -> None:
     settings = SlurmSettings(walltime=str(minutes), memory_limit="1GiB")
     lifetime_s, stagger_s = settings.lifetime_s
     assert minutes * 30 <= lifetime_s < lifetime_s + stagger_s < minutes * 60
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_insecure_reaches_every_kind_but_discards_no_certificates(kind: str, folder: Path) -> None:
+    file = folder / "cluster.toml"
+    file.write_text(KINDS[kind].EXAMPLE.replace("trust_everyone_on_the_network = true", ""))
+    secure = load_cluster(file)
+    insecure = LazyCluster(EngineSettings(cluster=str(file), insecure=True)).settings
+    assert LazyCluster(EngineSettings(cluster=str(file))).settings == secure
+    if kind in ("local", "slurm"):
+        assert (secure.tls, insecure.tls) == ("temporary", "off")
+    if kind != "local":
+        assert (secure.trust_everyone_on_the_network, insecure.trust_everyone_on_the_network) == (
+            False,
+            True,
+        )
+    if kind in ("existing", "ssh"):
+        assert insecure.tls == secure.tls is not None
+
+
+def test_the_command_line_says_insecure_only_when_asked() -> None:
+    assert engine_overrides(2, None, None, insecure=True) == {"workers": 2, "insecure": True}
+    assert engine_overrides(2, None, None) == {"workers": 2}

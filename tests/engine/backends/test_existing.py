@@ -47,7 +47,8 @@ def test_a_worker_that_was_started_by_hand_does_the_work(address: str, tmp_path:
     with LazyCluster(settings, warn=messages.append) as cluster:
         assert cluster.client.submit(sum, [1, 2], resources={MEMORY: 2**30}).result(30) == 3
         assert memory_limits(cluster.client) == {2**30}
-    assert messages == []
+    assert len(messages) == 1
+    assert "every user of this machine can run any code as you" in messages[0]
     with Client(address) as client:
         assert len(client.nthreads()) == 1, "leaving must not stop a cluster that is not ours"
 
@@ -78,12 +79,35 @@ def test_a_plain_connection_to_another_machine_is_refused(host: str) -> None:
     ):
         pass
     assert "anyone who can reach the scheduler or a worker can run any code" in str(caught.value)
+    assert "`survey cluster certificates DIR`" in str(caught.value)
+    assert "--insecure" in str(caught.value)
 
 
-def test_it_is_tried_where_everyone_is_trusted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("word", ["the file", "the command"])
+def test_it_is_tried_where_everyone_is_trusted(word: str, tmp_path: Path) -> None:
     text = 'kind = "existing"\naddress = "tcp://node.invalid:1"\nconnect_timeout_s = 1\n'
-    settings = cluster_file(tmp_path, text + "trust_everyone_on_the_network = true\n")
+    if word == "the file":
+        text += "trust_everyone_on_the_network = true\n"
+    settings = cluster_file(tmp_path, text)
+    settings = settings.model_copy(update={"insecure": word == "the command"})
     with pytest.raises(ConfigError, match="no Dask scheduler answers"), connect(settings):
+        pass
+
+
+def test_who_says_insecure_is_not_warned_of_a_plain_scheduler_on_this_machine(address: str) -> None:
+    messages: list[str] = []
+    settings = EngineSettings(scheduler=address, insecure=True)
+    with LazyCluster(settings, warn=messages.append) as cluster:
+        assert cluster.client.submit(sum, [1, 2]).result(30) == 3
+    assert messages == []
+
+
+def test_tls_without_certificates_names_the_command_that_makes_them(address: str) -> None:
+    tls = address.replace("tcp://", "tls://")
+    with (
+        pytest.raises(ConfigError, match=r"tls:// needs .*`survey cluster certificates DIR`"),
+        connect(EngineSettings(scheduler=tls)),
+    ):
         pass
 
 
@@ -96,8 +120,8 @@ def test_a_scheduler_with_other_software_or_settings_is_told_of(tmp_path: Path) 
         pytest.raises(ConfigError, match=r"the scheduler: fastcluster 0\.0\.1 instead of"),
     ):
         assert cluster.client is None, "it is never there"
-    assert "a galaxy that kills its worker will kill 4" in messages[0]
-    assert "ALLOWED_FAILURES=0" in messages[0]
+    assert "a galaxy that kills its worker will kill 4" in messages[1]
+    assert "ALLOWED_FAILURES=0" in messages[1]
 
 
 def test_a_worker_with_other_software_is_refused_at_start_and_later(
@@ -111,8 +135,8 @@ def test_a_worker_with_other_software_is_refused_at_start_and_later(
         with dask_worker(address, tmp_path, "--no-nanny", name="late", **other) as late:
             assert late.wait(60) == 0
         assert list(cluster.client.nthreads()) == [good]
-    (message,) = messages
-    assert "was refused: fastcluster 0.0.1 instead of" in message
+    assert "was refused: fastcluster 0.0.1 instead of" in messages[1]
+    assert len(messages) == 2, "the other is of the plain connection"
     with dask_worker(address, tmp_path, "--no-nanny", name="early", **other), Client(address) as c:
         c.wait_for_workers(2, timeout=60)
         with pytest.raises(ConfigError, match=r"tcp://.*: fastcluster 0\.0\.1"), connect(settings):

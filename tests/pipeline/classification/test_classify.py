@@ -106,6 +106,40 @@ def test_classes_are_columns_of_the_clusters_and_the_catalog_is_sound(surveyed):
     assert all(check.ok for check in verify(surveyed))
 
 
+def test_shares_of_the_classes_are_fractions_times_probabilities_of_clusters(
+    four, settings, cluster, tmp_path
+):
+    walked = settings.model_copy(
+        update={"cut": settings.cut.model_copy(update={"criterion": "walk", "k_min": 3})}
+    )
+    run_survey(tmp_path, four[:2], walked, cluster)
+    classify(tmp_path, walked.classes, cluster)
+    catalog = open_catalog(tmp_path)
+    names = [f"share_{name}" for name in catalog.classes]
+    everything = np.zeros(3)
+    for galaxy, clusters in catalog.clusters.groupby("galaxy"):
+        spaxels = catalog.spaxels(galaxy)
+        spaxels = spaxels[spaxels["cluster"] > 0]
+        own = np.stack(list(spaxels["fractions"]))
+        p = clusters[[f"p_{name}" for name in catalog.classes]].fillna(0.0)
+        np.testing.assert_allclose(spaxels[names], own @ p, atol=1e-6)
+        light = spaxels["scale"].to_numpy()[:, np.newaxis] * spaxels[names].to_numpy()
+        total = spaxels["scale"].groupby(spaxels["cluster"]).sum().to_numpy()
+        expected = [light[spaxels["cluster"] == c].sum(0) for c in clusters["cluster"]]
+        np.testing.assert_allclose(clusters[names], expected / total[:, np.newaxis], rtol=1e-5)
+        whole = catalog.galaxies.set_index("galaxy").loc[galaxy, names].astype(float)
+        np.testing.assert_allclose(whole, light.sum(0) / total.sum(), rtol=1e-5)
+        everything += light.sum(0)
+    assert (everything > 0).any(), "nothing is proved by empty columns"
+    assert all(check.ok for check in verify(tmp_path))
+
+
+def test_a_fixed_cut_has_no_fractions_and_no_shares(surveyed):
+    catalog = open_catalog(surveyed)
+    assert catalog.clusters[["share_AGN", "share_SF"]].isna().all(axis=None)
+    assert catalog.galaxies["share_AGN"].isna().all()
+
+
 def test_scores_come_in_three_ways_and_importances_in_order(surveyed):
     catalog = open_catalog(surveyed)
     assert catalog.classes == ("AGN", "SF", "other")

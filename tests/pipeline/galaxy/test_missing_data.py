@@ -53,12 +53,12 @@ def write_cube(path, flux, error, quality):
 def run(tmp_path):
     """Runs a cube; returns the rows of its galaxy, clusters and spaxels."""
 
-    def run_cube(name, flux, error, quality=None, position=()):
+    def run_cube(name, flux, error, quality=None, position=(), redshift=REDSHIFT):
         quality = np.zeros(SHAPE, "u4") if quality is None else quality
         path = write_cube(tmp_path / f"{name}_s3d.fits", flux, error, quality)
         settings = build_settings({"cut": {"criterion": "fixed", "k": 2}})
         receipt = GalaxyRunner(
-            Target(name, (path,), REDSHIFT, *position), settings, tmp_path
+            Target(name, (path,), redshift, *position), settings, tmp_path
         ).result()
         tables = (read_part_table(receipt, name) for name in ("galaxies", "clusters", "spaxels"))
         galaxy, clusters, spaxels = (table.to_pandas() for table in tables)
@@ -138,3 +138,12 @@ def test_errors_that_cannot_be_errors_are_flagged(run, factor, doubtful):
     flux, error, _ = two_sources()
     galaxy, _, _ = run("galaxy", flux, (factor * error).astype("f4"))
     assert bool(galaxy["flags"] & GalaxyFlag.ERRORS_DOUBTFUL) is doubtful
+
+
+@pytest.mark.parametrize(("off_km_s", "suspect"), [(0, False), (150, False), (-600, True)])
+def test_a_redshift_that_displaces_all_lines_alike_is_flagged(run, off_km_s, suspect):
+    galaxy, clusters, _ = run(
+        "galaxy", *two_sources()[:2], redshift=REDSHIFT - off_km_s / 3e5 * (1 + REDSHIFT)
+    )
+    assert clusters["velocity_km_s"].median() == pytest.approx(off_km_s, abs=60)
+    assert bool(galaxy["flags"] & GalaxyFlag.REDSHIFT_SUSPECT) is suspect

@@ -106,7 +106,7 @@ def whole_survey(root: Path) -> None:
     settings = build_settings({"cut": {"criterion": "fixed", "k": 3}, "report": {"figures": False}})
     targets = read_targets(root.parent / "targets.ecsv")
 
-    def one_by_one(client: Any, function: Any, tasks: Any, window: int) -> Any:
+    def one_by_one(client: Any, function: Any, tasks: Any, **options: Any) -> Any:
         for task in tasks:
             yield SimpleNamespace(task=task, result=process_galaxy(task.argument), error=None)
 

@@ -75,7 +75,7 @@ def parse_regions(text: str, format: str) -> tuple[LabelRegion, ...]:
     `circle(...) # text={AGN}`, or as their first tag. A table has the columns `class`, `ra`
     and `dec` (degrees), and any of `radius` (arcsec), `polygon` (corners as "ra dec ra dec
     ...", instead of the former three), `galaxy` and `reference`. Rows with a `place` or a
-    `type` are not regions (see `survey.classes.nucleus_disc`).
+    `type` are not regions (see `survey.classes.labelling.nucleus_disc`).
 
     Raises
     ------

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.classes.nucleus_disc import PlaceLabel, same_name
-from survey.classes.regions import LabelRegion
+from survey.classes.labelling.nucleus_disc import PlaceLabel, same_name
+from survey.classes.labelling.regions import LabelRegion
 from survey.classes.types import UNLABELLED, Bools, Floats, Labels
 from survey.errors import ConfigError
 

@@ -1,0 +1,1 @@
+"""Initial labels of clusters: regions of the sky, nuclei and discs, and what they label."""
