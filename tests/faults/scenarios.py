@@ -267,8 +267,8 @@ def starve_spill_folder(series: Series, disk: Path, *, for_s: float | None) -> N
     impatient = IMPATIENT if for_s is None else ()
     with series.start(*options, *impatient, workers=None) as driver:
         driver.wait_until(lambda: driver.n_done() >= 1)
-        disks.fill_inodes(disk)
         disks.fill_bytes(disk)
+        disks.fill_inodes(disk)
         series.other += 1
         for worker in driver.workers()[:1]:
             series.worker_kills += _signal(worker, signal.SIGKILL)

@@ -127,8 +127,8 @@ class Soak:
             with watch as series:
                 try:
                     disturb(series)
-                except TimeoutError as error:
-                    series.found.append(str(error))
+                except (TimeoutError, OSError) as error:
+                    series.found.append(f"{type(error).__name__}: {error}")
         row.add(series, cpu_s)
         for text in series.found:
             print(f"VIOLATED [{row.fault}, {folder}]: {text}", flush=True)
