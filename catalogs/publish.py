@@ -144,9 +144,9 @@ def publish(
 
 
 def quarantine_hash(failures: pa.Table) -> str:
-    """Hash of the rows of `quarantine`, by which a manifest knows them."""
-    rows = failures.drop_columns([name for name in WHERE if name in failures.column_names])
-    return hash_bytes(json.dumps(rows.to_pylist()).encode())
+    """Hash of the rows of `quarantine`, by which a manifest knows them; not of `WHERE`."""
+    facts = failures.drop_columns([name for name in WHERE if name in failures.column_names])
+    return hash_bytes(json.dumps(facts.to_pylist()).encode())
 
 
 def _give_memory_back() -> None:

@@ -98,7 +98,7 @@ def merge_bands(cubes: Sequence[xr.Dataset], arms: Collection[str] = ()) -> xr.D
     dataset = build_cube(
         merged.samples.flux.astype(np.float32),
         np.sqrt(merged.samples.variance).astype(np.float32),
-        None,
+        (),
         grid_um[: merged.end],
         header=read_header(attrs["header"]),
         flux_unit=attrs["flux_unit"],

@@ -18,7 +18,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from math import prod
 from pathlib import Path
 from typing import IO, Any, cast
@@ -28,6 +28,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import DTypeLike, NDArray
 
+from survey.cubes.checksums import wrong_sum
 from survey.cubes.lazy_image import Key, Voxels
 from survey.errors import DataError, FileAccessError, SurveyWarning
 
@@ -77,14 +78,40 @@ class FitsFile:
     """
 
     def __init__(
-        self, path: Path, hdus: fits.HDUList, content: IO[bytes], *, strict_sums: bool = False
+        self,
+        path: Path,
+        hdus: fits.HDUList,
+        content: IO[bytes],
+        *,
+        strict_sums: bool = False,
+        open_other: Callable[[Path], FitsFile] | None = None,
     ) -> None:
         self.path = path
         self.stale: list[str | int] = []
+        self._others: dict[Path, FitsFile] = {}
+        self._open_other = open_other
         self._strict_sums = strict_sums
         self._hdus = hdus
         self._content = content
         self._checked: set[str | int] = set()
+
+    @property
+    def has_stale_sum(self) -> bool:
+        """Whether a checksum is wrong, here or in another file that was opened with this one."""
+        return bool(self.stale) or any(other.has_stale_sum for other in self._others.values())
+
+    def other(self, path: Path) -> FitsFile:
+        """Another file, which stays open as long as this one.
+
+        Raises
+        ------
+        DataError
+            If it cannot be opened.
+        """
+        if path not in self._others:
+            assert self._open_other is not None
+            self._others[path] = self._open_other(path)
+        return self._others[path]
 
     @property
     def primary(self) -> fits.Header:
@@ -149,7 +176,12 @@ class FitsFile:
         if dtype is None:
             dtype = hdu.section[(slice(0, 1),) * len(shape)].dtype.newbyteorder("=")
         dtype = np.dtype(dtype)
-        return Voxels(shape, dtype, lambda key: _read_slabs(hdu.section, shape, key, dtype))
+
+        def read(key: Key) -> NDArray[Any]:
+            with _damage_as_data_error(self.path):
+                return _read_slabs(hdu.section, shape, key, dtype)
+
+        return Voxels(shape, dtype, read)
 
     def column(self, extension: str | int, name: str) -> NDArray[np.float64]:
         """A column of a table extension, flattened."""
@@ -161,7 +193,8 @@ class FitsFile:
                 file=self.path,
                 found=", ".join(names) or "an image",
             )
-        return np.asarray(hdu.data[name], dtype=np.float64).ravel()
+        with _damage_as_data_error(self.path), _stumbling_as_data_error(self.path):
+            return np.asarray(hdu.data[name], dtype=np.float64).ravel()
 
     def is_table(self, extension: str | int) -> bool:
         """Whether an extension is a table."""
@@ -222,7 +255,7 @@ class FitsFile:
             return
         # The sum goes over the padding too, without which astropy stumbles.
         with _stumbling_as_data_error(self.path):
-            wrong = self._wrong_sum(hdu, written["DATASUM"], written["CHECKSUM"])
+            wrong = wrong_sum(hdu, self._content, written["DATASUM"], written["CHECKSUM"])
         if wrong is None or extension in self.stale:
             return
         error = DataError(
@@ -237,22 +270,6 @@ class FitsFile:
             raise error
         self.stale.append(extension)
         warnings.warn(str(error), SurveyWarning, stacklevel=2)
-
-    def _wrong_sum(self, hdu: Any, datasum: str, checksum: str) -> str | None:
-        """The keyword whose sum is not that of the bytes, or None."""
-        place = hdu.fileinfo()
-        if isinstance(hdu, fits.CompImageHDU) or place is None:
-            return "DATASUM" if datasum and not hdu.verify_datasum() else None
-        self._content.seek(place["datLoc"])
-        data_sum = _datasum(self._content, place["datSpan"])
-        if datasum and str(data_sum) != datasum:
-            return "DATASUM"
-        if not checksum:
-            return None
-        self._content.seek(place["hdrLoc"])
-        total = data_sum + _datasum(self._content, place["datLoc"] - place["hdrLoc"])
-        # The card is such that the ones' complement sum of all words is -0.
-        return None if _folded(total) == 0xFFFFFFFF else "CHECKSUM"
 
 
 def number_of(
@@ -283,9 +300,10 @@ def number_of(
 def open_fits(
     path: str | Path, *, scratch: Path | None = None, strict_sums: bool = False
 ) -> Iterator[FitsFile]:
-    """Open a FITS file, plain or compressed (gzip, bzip2, xz, zip), and check that it is complete.
+    """Open a FITS file and check that it is complete.
 
-    Damage that only shows while the file is being used is reported the same way.
+    It may be compressed (gzip, bzip2, xz, zip), and its images by fpack. Damage that only shows
+    while the file is being used is reported the same way.
 
     Parameters
     ----------
@@ -319,7 +337,16 @@ def open_fits(
                     found=f"{content_bytes} bytes",
                     advice="Download the file again",
                 )
-            yield FitsFile(path, hdus, content, strict_sums=strict_sums)
+            with ExitStack() as others:
+                yield FitsFile(
+                    path,
+                    _without_dummy(hdus),
+                    content,
+                    strict_sums=strict_sums,
+                    open_other=lambda other: others.enter_context(
+                        open_fits(other, scratch=scratch, strict_sums=strict_sums)
+                    ),
+                )
 
 
 @contextmanager
@@ -338,6 +365,15 @@ def _content(path: Path, scratch: Path | None) -> Iterator[IO[bytes]]:
         with unpack(path) as packed:
             shutil.copyfileobj(packed, unpacked, 1 << 20)
         yield unpacked
+
+
+def _without_dummy(hdus: fits.HDUList) -> fits.HDUList:
+    """The extensions of a file as they were before fpack compressed its primary image.
+
+    That becomes the first extension, behind an empty primary header; it keeps its SIMPLE card.
+    """
+    packed = len(hdus) > 1 and isinstance(hdus[1], fits.CompImageHDU)
+    return hdus[1:] if packed and "SIMPLE" in hdus[1].header else hdus
 
 
 def _read_headers(hdus: fits.HDUList) -> int:
@@ -371,22 +407,6 @@ def _read_slabs(
             data = np.empty((len(planes), *slab.shape[1:]), dtype)
         data[start : start + step] = slab
     return data
-
-
-def _datasum(content: IO[bytes], size: int) -> int:
-    """The checksum of the FITS standard (appendix J): ones' complement sum of 32-bit words."""
-    total = 0
-    while size > 0 and (piece := content.read(min(size, SLAB_BYTES))):
-        size -= len(piece)
-        words = np.frombuffer(piece.ljust(-(-len(piece) // 4) * 4, b"\0"), ">u4")
-        total += int(words.sum(dtype=np.uint64))
-    return _folded(total)
-
-
-def _folded(total: int) -> int:
-    while total >> 32:
-        total = (total & 0xFFFFFFFF) + (total >> 32)
-    return total
 
 
 @contextmanager

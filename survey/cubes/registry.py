@@ -14,13 +14,14 @@ from astropy.io import fits
 
 from survey.config import GenericReaderSettings, ReadSettings
 from survey.cubes.axes.layout import shape_of
-from survey.cubes.generic import read_generic
-from survey.cubes.irs import read_irs
-from survey.cubes.jwst import read_jwst
-from survey.cubes.manga import read_manga
-from survey.cubes.muse import read_muse
 from survey.cubes.read_fits import FitsFile, open_fits
-from survey.cubes.sami import read_sami
+from survey.cubes.readers.generic import read_generic
+from survey.cubes.readers.guess import Guess, guess_settings
+from survey.cubes.readers.irs import read_irs
+from survey.cubes.readers.jwst import read_jwst
+from survey.cubes.readers.manga import read_manga
+from survey.cubes.readers.muse import read_muse
+from survey.cubes.readers.sami import read_sami
 from survey.errors import ConfigError, DataError
 from survey.spectra.redshift import REDSHIFT_RANGE, suspected_meaning
 
@@ -135,7 +136,7 @@ def open_cube(
     Parameters
     ----------
     path : str or Path
-        A FITS file, plain or compressed (gzip, bzip2, xz, zip).
+        A FITS file, plain or compressed (gzip, bzip2, xz, zip, fpack).
     settings : ReadSettings
         Which reader ("auto" goes by the header), and what the generic one has to know. With
         "auto", a file that no reader recognises goes to the generic one if it was set up.
@@ -161,7 +162,7 @@ def open_cube(
     with open_fits(path, scratch=scratch, strict_sums=strict) as fits_file:
         reader = _choose(fits_file, settings)
         cube = reader.read(fits_file).assign_attrs(
-            reader=reader.name, stale_checksum=bool(fits_file.stale)
+            reader=reader.name, stale_checksum=fits_file.has_stale_sum
         )
         if isnan(redshift):
             # Of headers, -9999 and the like say that it is unknown.
@@ -171,6 +172,22 @@ def open_cube(
         if target:
             cube.attrs["target"] = target
         yield cube
+
+
+def guess_generic(path: str | Path, settings: ReadSettings) -> Guess | None:
+    """Settings that may fit a cube that no reader recognises; None if one does, or some are set.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or has no cube.
+    """
+    if settings.reader != "auto" or settings.generic is not None:
+        return None
+    with open_fits(path) as fits_file:
+        if any(reader.recognises(fits_file.primary) for reader in READERS):
+            return None
+        return guess_settings(fits_file)
 
 
 def check_header_redshift(redshift: float, path: str | Path) -> None:
@@ -200,7 +217,9 @@ def _choose(fits_file: FitsFile, settings: ReadSettings) -> Reader:
     by_name = {reader.name: reader for reader in (*READERS, generic)}
     if settings.reader not in by_name:
         raise ConfigError(
-            "unknown reader", expected=f"auto, {', '.join(by_name)}", found=repr(settings.reader)
+            "unknown read.reader",
+            expected=f"auto, {', '.join(by_name)}",
+            found=repr(settings.reader),
         )
     return by_name[settings.reader]
 
@@ -215,5 +234,6 @@ def _recognise(fits_file: FitsFile, otherwise: Reader | None = None) -> Reader:
         "no reader recognises the file",
         file=fits_file.path,
         expected=f"a cube of {', '.join(reader.name for reader in READERS)}",
-        advice='Describe it in the settings, table [read.generic], and set reader = "generic"',
+        advice="Describe it in the settings, table [read.generic]: `survey inspect` of the file "
+        "prints one to start from. Or name another reader with read.reader",
     )

@@ -106,7 +106,7 @@ def test_no_cube_is_in_memory_while_its_store_is_written(tmp_path, sky_header, m
     for module, name in (
         ("store", "BAND_BYTES"),
         ("read_fits", "SLAB_BYTES"),
-        ("dataset", "SLAB_VOXELS"),
+        ("missing", "SLAB_VOXELS"),
     ):
         monkeypatch.setattr(f"survey.cubes.{module}.{name}", 1 << 19)
     with open_cube(tmp_path / "cube.fits", ReadSettings()) as cube:

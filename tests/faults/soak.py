@@ -162,10 +162,13 @@ def workers_at_random(soak: Soak, kills: int) -> None:
         soak.run(row, partial(scenarios.kill_workers_at_start, kills=3))
     row = soak.row("worker killed every 3 s")
     while kills > 0:
-        some = min(kills, 20)
-        disturb = partial(scenarios.preempt_workers, rng=soak.generator(), kills=some, every_s=3.0)
-        soak.run(row, disturb)
-        kills -= some
+        disturb = partial(
+            scenarios.preempt_workers, rng=soak.generator(), kills=min(kills, 20), every_s=3.0
+        )
+        done = soak.run(row, disturb).worker_kills
+        if not done:
+            break
+        kills -= done
 
 
 def drivers_at_steps(soak: Soak, kills: int) -> None:
@@ -257,7 +260,7 @@ def _starve_spill(series: Series, for_s: float | None) -> None:
 
 PARTS: dict[str, Callable[[Soak, argparse.Namespace], None]] = {
     "worker-steps": lambda soak, o: workers_at_steps(soak, o.worker_kills // 2),
-    "preemption": lambda soak, o: workers_at_random(soak, o.worker_kills - o.worker_kills // 2),
+    "preemption": lambda soak, o: workers_at_random(soak, o.worker_kills - o.worker_kills // 2 + 5),
     "driver-steps": lambda soak, o: drivers_at_steps(soak, o.driver_kills),
     "driver-work": lambda soak, o: drivers_at_work(soak, max(3, o.driver_kills // 5)),
     "signals": lambda soak, o: signals(soak),

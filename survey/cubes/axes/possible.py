@@ -18,9 +18,13 @@ from survey.errors import DataError
 ANY_INSTRUMENT_UM = (0.09, 1000.0)
 """Wavelengths that a cube of stars and gas may have, from the Lyman limit to the submillimetre."""
 
+RADIO_UM = (0.09, 3e7)
+"""The same of axes in frequencies or velocities, up to 30 m."""
+
 MARGIN = 2.0
 """An instrument may reach this factor beyond its listed range: by its modes."""
 
+_RADIO_KINDS = ("FREQ", "VRAD", "VOPT", "VELO", "ZOPT", "BETA")
 _USUAL_UM = (0.3, 40.0)
 _SUSPECTS = (
     *("Angstrom", "nm", "um", "m", "log10(Angstrom)", "ln(Angstrom)"),
@@ -43,6 +47,7 @@ def check_possible(
     *,
     numbers: NDArray[np.float64] | None = None,
     unit: str = "um",
+    kind: str = "",
     file: str | Path,
 ) -> None:
     """Check that wavelengths are some that the instrument can have.
@@ -55,6 +60,8 @@ def check_possible(
         As in the table of instruments; of one that is not listed, the range is wide.
     numbers, unit : ndarray, str, optional
         The axis as in the file, and the unit it was read in; to name the unit that would fit.
+    kind : str
+        That of the axis; frequencies and velocities may be radio cubes.
     file : str or Path
         For messages.
 
@@ -64,20 +71,22 @@ def check_possible(
         If a wavelength is out of the range.
     """
     low, high = possible_range_um(instrument)
+    if (low, high) == ANY_INSTRUMENT_UM and kind in _RADIO_KINDS:
+        low, high = RADIO_UM
     with np.errstate(invalid="ignore"):
         inside = (wavelength_um >= low) & (wavelength_um <= high)
     if inside.all():
         return
     numbers = wavelength_um if numbers is None else np.asarray(numbers, dtype=np.float64)
     usual = (low, high) if instrument in packaged_reference().instruments else _USUAL_UM
-    suspects = [name for name in _SUSPECTS if _fits(numbers, name, usual)]
+    suspects = suspected_units(numbers, usual)
     if not suspects:
         hint = "Look at CRVAL, CDELT, CRPIX and CUNIT of the spectral axis"
     else:
         hint = (
             f"The numbers of the axis, {numbers[0]:.6g} to {numbers[-1]:.6g}, were read in "
             f"{unit or 'no unit'}; they would fit in {' or '.join(suspects[:2])}. If so, set "
-            f'reader = "generic" and wavelength_unit = "{suspects[0]}" in [read.generic]'
+            f'read.reader = "generic" and wavelength_unit = "{suspects[0]}" in [read.generic]'
         )
     raise DataError(
         f"the wavelengths cannot be those of {instrument or 'a cube'}",
@@ -86,6 +95,13 @@ def check_possible(
         found=f"{wavelength_um.min():.6g} to {wavelength_um.max():.6g} micron",
         advice=hint,
     )
+
+
+def suspected_units(
+    numbers: NDArray[np.float64], range_um: tuple[float, float] = _USUAL_UM
+) -> list[str]:
+    """Units in which the numbers of an axis would be wavelengths inside a range."""
+    return [name for name in _SUSPECTS if _fits(numbers, name, range_um)]
 
 
 def _fits(numbers: NDArray[np.float64], unit: str, usual_um: tuple[float, float]) -> bool:

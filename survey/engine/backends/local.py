@@ -38,7 +38,6 @@ class LocalSettings(WorkerSettings):
 
     Every user of the machine can reach that. With `tls = "temporary"` only processes that have the
     key of this run get in; with "off" everybody can run code as you.
-
     SIGTERM is for the command, which then ends its workers; one that is still there `grace_s`
     later ends itself.
     """
@@ -47,8 +46,8 @@ class LocalSettings(WorkerSettings):
 
     kind: Literal["local"] = "local"
     large: LargeWorkers | None = None
-    grace_s: float = Field(default=60.0, ge=0)
     tls: Literal["temporary", "off"] = "temporary"
+    grace_s: float = Field(default=60.0, ge=0)
 
     @property
     def expected_slots(self) -> int:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from catalogs.durable import hash_bytes, hash_file
 from catalogs.parts import PartStore, Receipt, safe_name
-from survey.config import Settings
+from survey.config import ReadSettings, Settings
+from survey.cubes.readers.places import companion_files
 from survey.cubes.scratch import Scratch
 from survey.errors import FileAccessError, IntegrityError
 from survey.pipeline.galaxy.peak_memory import reset_peak_memory
@@ -94,7 +95,7 @@ class GalaxyRunner:
                 self.target,
                 self.settings,
                 self.root,
-                _content_hash(self.target),
+                _content_hash(self.target, self.settings.read),
                 reference_of(self.settings.tables),
                 self.memory_bytes,
                 Scratch(self.root, safe_name(self.target.galaxy)),
@@ -202,8 +203,8 @@ def _opened(path: Path) -> xr.Dataset:
     return open_store(path)
 
 
-def _content_hash(target: Target) -> str:
-    """Hash of the content of all input files."""
+def _content_hash(target: Target, settings: ReadSettings) -> str:
+    """Hash of the content of all input files, and of those that the settings name beside them."""
     missing = [file for file in target.files if not file.is_file()]
     if missing:
         raise FileAccessError(
@@ -211,4 +212,7 @@ def _content_hash(target: Target) -> str:
             file=missing[0],
             advice="Correct the column files of the targets table; paths are relative to it.",
         )
-    return hash_bytes("".join(hash_file(file) for file in target.files).encode())
+    companions = [other for file in target.files for other in companion_files(file, settings)]
+    # Those that are not there are an error when the cube is read, if its reader needs them.
+    files = [*target.files, *(file for file in companions if file.is_file())]
+    return hash_bytes("".join(hash_file(file) for file in files).encode())

@@ -53,11 +53,14 @@ from survey.pipeline.galaxy.tree_paths import TREE_PATHS, TreeDistances, TreeInp
 from survey.pipeline.ratios import all_ratios, with_ratios
 from survey.pipeline.reference import run_vocabulary
 from survey.spectra.blocks import Allocate, Rows, in_memory
-from survey.spectra.error_check import doubt_about_errors
+from survey.spectra.error_check import doubt_about_errors, noise_of_planes
 from survey.spectra.prepare import Prepared, prepare
 
 SAMPLE_SPAXELS = 4000
 """Spaxels on which cuts are compared if the matrix of all spaxels is not kept."""
+
+ERROR_BLOCKS, ERROR_BLOCK_SPAXELS = 8, 64
+"""Blocks of spaxels, spread over the cube, whose errors are compared with the noise by plane."""
 
 
 def read(galaxy: GalaxyContext) -> None:
@@ -156,8 +159,12 @@ def profiles(
     settings, target = galaxy.settings, galaxy.target
     tree = TreeResult.load(tree_part.path)
     clusters = describe_clusters(cube, prepared, tree, found, settings)
+    given = bool(cube.attrs["has_errors"])
     doubt = doubt_about_errors(
-        prepared.error_ratio, prepared.noise, given=bool(cube.attrs["has_errors"])
+        prepared.error_ratio,
+        prepared.noise,
+        given=given,
+        planes=noise_of_planes(*_some_spaxels(galaxy)) if given else None,
     )
     facts = galaxy_facts(clusters, target, _redshift(galaxy, cube), settings, tree_part.summary)
     if doubt is not None:
@@ -216,6 +223,22 @@ def commit(galaxy: GalaxyContext, profiled: Receipt, measured: MeasuredRows) -> 
             copy_part_table(profiled, name, folder)
 
     return Part(write, {})
+
+
+def _some_spaxels(
+    galaxy: GalaxyContext,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+    """Flux, error and mask of some blocks of spaxels of the cube."""
+    tables = stored_spectra(galaxy.store_path("read"))
+    last = max(0, tables[0].shape[0] - ERROR_BLOCK_SPAXELS)
+    starts = np.unique(np.linspace(0, last, ERROR_BLOCKS).astype(int) // ERROR_BLOCK_SPAXELS)
+    flux, error, bad = (
+        np.concatenate(
+            [table[start : start + ERROR_BLOCK_SPAXELS] for start in starts * ERROR_BLOCK_SPAXELS]
+        )
+        for table in tables
+    )
+    return flux, error, bad
 
 
 def _velocities(measured: MeasuredRows) -> NDArray[np.float64]:

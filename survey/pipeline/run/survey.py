@@ -36,7 +36,7 @@ from survey.pipeline.reference import (
 )
 from survey.pipeline.run.earlier_results import record_versions
 from survey.pipeline.run.ledger import COMPLETE, INTERRUPTED, Ledger
-from survey.pipeline.run.lock import Ownership, exclusive
+from survey.pipeline.run.lock import exclusive
 from survey.pipeline.run.publisher import PeriodicPublisher, repaired
 from survey.pipeline.run.schedule import projected_demand, reports_of_finished
 from survey.pipeline.run.settings_file import write_settings
@@ -111,8 +111,8 @@ def run_survey(
         raise ConfigError("the survey has no targets")
     warn = cluster.warn if isinstance(cluster, LazyCluster) else logger.warning
     write = partial(patiently, patience_s=settings.engine.patience_s, warn=warn, place=root)
-    write(lambda: root.mkdir(parents=True, exist_ok=True))
-    with _alone(root, write) as ownership:
+    with ExitStack() as stack:
+        ownership = write(lambda: stack.enter_context(exclusive(root)))
         reference = reference_of(settings.tables)
         write(lambda: sweep_leftovers(root))
         sweep_scratch(root)
@@ -136,7 +136,6 @@ def run_survey(
             run_vocabulary(reference, settings),
             damaged=repair is not None and not repair.published,
         )
-        outcome = INTERRUPTED
         try:
             for report in _reports(tasks, cluster, drain, warn):
                 ownership.check()
@@ -146,31 +145,22 @@ def run_survey(
                 if catalog.is_due:
                     with _next_time_again(warn):
                         catalog.grow(results.parts, results.failures)
-            ownership.check()  # Whoever has taken over publishes.
-            write(lambda: catalog.finish(results.parts, results.failures, complete=True))
-            outcome = COMPLETE
-        except BaseException:
             ownership.check()
+            write(lambda: catalog.finish(results.parts, results.failures, complete=True))
+            write(lambda: ledger.end(COMPLETE))
+        except BaseException:
+            ownership.check()  # Whoever has taken over publishes.
             # The disk may be full, or the user in a hurry: one attempt.
             with _next_time_again(warn):
                 catalog.finish(results.parts, results.failures, complete=False)
-            raise
-        finally:
-            ownership.check()
             with _next_time_again(warn):
-                ledger.end(outcome)
+                ledger.end(INTERRUPTED)
+            raise
         # No galaxy is under way: what workers left that were killed in this run goes, too.
         with _next_time_again(warn):
             sweep_leftovers(root)
         sweep_scratch(root)
     return results
-
-
-@contextmanager
-def _alone(root: Path, write: Callable[[Callable[[], Any]], Any]) -> Iterator[Ownership]:
-    """The run directory for this process alone, also if its disk is full for a while."""
-    with ExitStack() as stack:
-        yield write(lambda: stack.enter_context(exclusive(root)))
 
 
 @contextmanager
