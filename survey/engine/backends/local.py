@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
@@ -18,6 +19,7 @@ from survey.engine.backends.certificates import temporary_security
 from survey.engine.backends.revive import revived
 from survey.engine.spill_folder import private_folder
 from survey.engine.worker_preload import IGNORE_INTERRUPTS
+from survey.errors import InfrastructureError
 
 STOPPING: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -26,6 +28,9 @@ kind = "local"
 workers = 8
 memory_limit = "4GiB"
 """
+
+START_WAITS_S = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Seconds to wait before the workers are started again that died while they started."""
 
 
 class LocalSettings(WorkerSettings):
@@ -58,14 +63,38 @@ class LocalSettings(WorkerSettings):
     def open(self, warn: Warn) -> Iterator[Client]:
         """A client of a scheduler in this process and of worker processes beside it."""
         with ExitStack() as stack:
+            cluster = self._started(stack, warn)
             with interrupts_deferred():
-                cluster = stack.enter_context(self._cluster())
                 client = stack.enter_context(Client(cluster))
                 if self.large is not None:
                     _add(self.large, cluster)
                     client.wait_for_workers(self.workers + self.large.workers)
                 stack.enter_context(revived(cluster))
             yield client
+
+    def _started(self, stack: ExitStack, warn: Warn) -> LocalCluster:
+        """The cluster; it is started again if one of its workers dies while it starts.
+
+        Raises
+        ------
+        InfrastructureError
+            If workers die in every attempt.
+        """
+        for wait_s in (*START_WAITS_S, None):
+            try:
+                with interrupts_deferred():
+                    return stack.enter_context(self._cluster())
+            except (RuntimeError, TimeoutError) as error:
+                reason = _reason(error)
+                if wait_s is None:
+                    raise InfrastructureError(
+                        "the workers do not start",
+                        found=reason,
+                        advice="Find out what ends them, and run the same command again.",
+                    ) from error
+                warn(f"the workers did not start ({reason}); once more in {wait_s:g} s")
+                time.sleep(wait_s)
+        raise AssertionError("unreachable")
 
     def _cluster(self) -> LocalCluster:
         return LocalCluster(
@@ -86,6 +115,13 @@ class LocalSettings(WorkerSettings):
             # A stopped worker logs that it lost its scheduler; real problems reach us otherwise.
             silence_logs=logging.CRITICAL,
         )
+
+
+def _reason(error: BaseException) -> str:
+    """What an error was caused by, in the end."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error) or type(error).__name__
 
 
 def _add(large: LargeWorkers, cluster: LocalCluster) -> None:

@@ -114,7 +114,7 @@ def run_survey(
     with ExitStack() as stack:
         ownership = write(lambda: stack.enter_context(exclusive(root)))
         reference = reference_of(settings.tables)
-        sweep_leftovers(root)
+        write(lambda: sweep_leftovers(root))
         sweep_scratch(root)
         tables = write(lambda: keep_tables(settings.tables, root))
         settings = settings.model_copy(update={"tables": tables})
@@ -156,6 +156,10 @@ def run_survey(
             with _next_time_again(warn):
                 ledger.end(INTERRUPTED)
             raise
+        # No galaxy is under way: what workers left that were killed in this run goes, too.
+        with _next_time_again(warn):
+            sweep_leftovers(root)
+        sweep_scratch(root)
     return results
 
 
