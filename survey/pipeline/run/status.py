@@ -133,7 +133,7 @@ def read_status(root: str | Path) -> Status:
 def runs_of(entries: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     """The entries of every run, which begins with one of its own."""
     begins = [i for i, entry in enumerate(entries) if entry["event"] == "begin"]
-    ends = [*begins[1:], len(entries)]
+    ends = [*begins[1:], len(entries)][: len(begins)]
     return [list(entries[begin:end]) for begin, end in zip(begins, ends, strict=True)]
 
 
