@@ -58,6 +58,10 @@ def plan_run(
     """
     plan = _plan(inputs, out, redshift, merge_bands, overrides or {})
     _refuse_unknown_names(plan.settings)
+    if plan.root.exists() and not plan.root.is_dir():
+        raise ConfigError(
+            "a file of that name exists", file=plan.root, expected="a run directory, or a new name"
+        )
     return replace(plan, classify=classify and plan.settings.classes.labels is not None)
 
 
