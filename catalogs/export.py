@@ -70,7 +70,13 @@ def _write_votable(table: QTable, path: Path) -> None:
     votable.to_xml(str(path), tabledata_format="binary2")
 
 
-def _write_fits(table: QTable, path: Path) -> None:
+def write_ecsv(table: QTable, path: Path) -> None:
+    """Write a table as ECSV: text with units and descriptions, which astropy reads as it was."""
+    table.write(path, format="ascii.ecsv", overwrite=True)
+
+
+def write_fits(table: QTable, path: Path) -> None:
+    """Write a table of the catalog as a FITS table, with the UCDs of TOPCAT."""
     plain = Table(table)
     about, plain.meta = plain.meta, {}
     for column in plain.columns.values():
@@ -109,5 +115,5 @@ def _ascii(text: str) -> str:
 WRITERS: dict[str, Callable[[QTable, Path], None]] = {
     ".vot": _write_votable,
     ".xml": _write_votable,
-    ".fits": _write_fits,
+    ".fits": write_fits,
 }

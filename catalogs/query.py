@@ -191,12 +191,15 @@ class Catalog:
         Lists of equal length become 2-D columns, so that for one galaxy
         ``qtable("spectra", galaxy)["median"]`` has the shape (clusters, wavelengths).
         """
-        import pyarrow.parquet as pq
-
         from catalogs.fields import to_qtable
 
-        path = self._table_path(table)
-        return to_qtable(pq.read_table(path, filters=self._filters(galaxy)))
+        return to_qtable(self.arrow(table, galaxy))
+
+    def arrow(self, table: str, galaxy: str | None = None) -> pa.Table:
+        """A table of one galaxy, or of all, as an Arrow table with the metadata of its columns."""
+        import pyarrow.parquet as pq
+
+        return pq.read_table(self._table_path(table), filters=self._filters(galaxy))
 
     def spaxel_map(
         self, galaxy: str, column: str = "cluster"

@@ -21,11 +21,10 @@ from catalogs.schema import arrow_schema
 from catalogs.vocabulary import Vocabulary
 from survey.clustering.cut import Cut
 from survey.clustering.pair_sums import random_sample
-from survey.cubes.mask_impossible import mask_impossible
-from survey.cubes.merge import merge_bands
-from survey.cubes.registry import check_header_redshift, open_cube, read_cube
+from survey.cubes.registry import check_header_redshift
 from survey.cubes.scratch import SCRATCH
 from survey.cubes.store import stored_spectra, write_store
+from survey.cubes.whole.read_files import open_files
 from survey.distances.distances import shifted_distances
 from survey.distances.noise import noise_energy
 from survey.errors import DataError
@@ -56,22 +55,22 @@ from survey.spectra.blocks import Allocate, Rows, in_memory
 from survey.spectra.error_check import doubt_about_errors
 from survey.spectra.prepare import Prepared, prepare
 
+UNKNOWN_REDSHIFT = "the redshift is unknown"
+
 SAMPLE_SPAXELS = 4000
 """Spaxels on which cuts are compared if the matrix of all spaxels is not kept."""
 
 
 def read(galaxy: GalaxyContext) -> None:
     """Convert the files to a Zarr store; sub-bands become one cube."""
-    files, settings, scratch = galaxy.target.files, galaxy.settings.read, galaxy.root / SCRATCH
-    path, layout = galaxy.store_path("read"), galaxy.settings.store.model_dump()
-    if len(files) == 1:
-        with open_cube(files[0], settings, scratch=scratch) as cube:
-            write_store(cube, path, **layout)
-        return
-    cubes = [read_cube(file, settings, scratch=scratch) for file in files]
-    if galaxy.settings.prepare.mask_impossible:
-        cubes = [mask_impossible(cube) for cube in cubes]
-    write_store(merge_bands(cubes, arms=galaxy.arms), path, **layout)
+    with open_files(
+        galaxy.target.files,
+        galaxy.settings.read,
+        masked=galaxy.settings.prepare.mask_impossible,
+        arms=galaxy.arms,
+        scratch=galaxy.root / SCRATCH,
+    ) as cube:
+        write_store(cube, galaxy.store_path("read"), **galaxy.settings.store.model_dump())
 
 
 def prepare_spectra(galaxy: GalaxyContext, cube: xr.Dataset) -> Prepared:
@@ -235,7 +234,7 @@ def _redshift(galaxy: GalaxyContext, cube: xr.Dataset) -> float:
     if np.isfinite(redshift):
         return redshift
     raise DataError(
-        "the redshift is unknown",
+        UNKNOWN_REDSHIFT,
         file=galaxy.target.files[0],
         advice="Give it in the targets table, or with --redshift (0 for a star).",
     )

@@ -55,7 +55,7 @@ def plan_run(
         If the inputs are neither, or settings or targets are not valid. Then nothing is written.
     """
     plan = _plan(inputs, out, redshift, merge_bands, overrides or {})
-    _refuse_unknown_names(plan.settings)
+    refuse_unknown_names(plan.settings)
     return replace(plan, classify=classify and plan.settings.classes.labels is not None)
 
 
@@ -111,7 +111,7 @@ def with_absolute_paths(settings: Settings, folder: Path) -> Settings:
     return settings.model_copy(update=changed)
 
 
-def _refuse_unknown_names(settings: Settings) -> None:
+def refuse_unknown_names(settings: Settings) -> None:
     """Check the names of tree path, window, set of ratios and reader."""
     if settings.linkage.path != AUTO:
         from survey.pipeline.galaxy.choose_tree_path import check_tree_path  # slow to load

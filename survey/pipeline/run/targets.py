@@ -64,7 +64,7 @@ def targets_from_cubes(
     check_redshift(redshift)
     groups: dict[str, list[Path]] = {}
     for cube in map(Path, cubes):
-        name = (merge_bands and _header_target(cube)) or _stem(cube)
+        name = (merge_bands and _header_target(cube)) or file_stem(cube)
         groups.setdefault(name, []).append(cube)
     targets = []
     for name, files in groups.items():
@@ -101,7 +101,8 @@ def _header_target(cube: Path) -> str:
         return ""  # The run will quarantine it, under the name of its file.
 
 
-def _stem(file: Path) -> str:
+def file_stem(file: Path) -> str:
+    """The name of a file without the endings of FITS files and archives."""
     name = file.name
     for suffix in (".gz", ".bz2", ".xz", ".zip", ".fits", ".fit"):
         name = name.removesuffix(suffix)
@@ -109,7 +110,7 @@ def _stem(file: Path) -> str:
 
 
 def _name_with_folder(file: Path) -> str:
-    return f"{file.resolve().parent.name}-{_stem(file)}"
+    return f"{file.resolve().parent.name}-{file_stem(file)}"
 
 
 def _from_row(row: TargetRow) -> Target:
