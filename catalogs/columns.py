@@ -21,7 +21,6 @@ INT = pa.int32()
 FLOAT = pa.float32()
 DOUBLE = pa.float64()
 # Parquet calls the items of a list "element"; the default of Arrow is "item".
-STRINGS = pa.list_(pa.field("element", STRING))
 INTS = pa.list_(pa.field("element", INT))
 FLOATS = pa.list_(pa.field("element", FLOAT))
 DOUBLES = pa.list_(pa.field("element", DOUBLE))
@@ -73,7 +72,7 @@ GALAXIES = (
     Column("redshift", DOUBLE, "", "src.redshift", "Redshift used for the rest frame"),
     _required("instrument", STRING, "", "instr", "Instrument"),
     Column("band", STRING, "", "instr.bandpass", "Channel and sub-band, or grating"),
-    _required("files", STRINGS, "", "meta.ref", "Names of the input files"),
+    _required("files", STRING, "", "meta.ref", "Names of the input files, with ; between them"),
     _required("content_hash", STRING, "", "meta.checksum", "Hash of the input files' content"),
     _required("part_key", STRING, "", "meta.id", "Key of the result this row was published from"),
     _required("n_spaxel", INT, "", "meta.number", "Number of clustered spaxels"),

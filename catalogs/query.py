@@ -199,7 +199,10 @@ class Catalog:
         """A table of one galaxy, or of all, as an Arrow table with the metadata of its columns."""
         import pyarrow.parquet as pq
 
-        return pq.read_table(self._table_path(table), filters=self._filters(galaxy))
+        from catalogs.formats.vo_parquet import without_vo
+
+        found = pq.read_table(self._table_path(table), filters=self._filters(galaxy))
+        return found.replace_schema_metadata(without_vo(found.schema.metadata))
 
     def spaxel_map(
         self, galaxy: str, column: str = "cluster"
@@ -251,7 +254,10 @@ class Catalog:
         """The Arrow schema of a table, with units and descriptions in the fields' metadata."""
         import pyarrow.parquet as pq
 
-        return pq.read_schema(self.files(table)[0])
+        from catalogs.formats.vo_parquet import without_vo
+
+        schema = pq.read_schema(self.files(table)[0])
+        return schema.with_metadata(without_vo(schema.metadata))
 
     def files(self, table: str) -> list[Path]:
         """The Parquet files of a table, in order of their rows."""

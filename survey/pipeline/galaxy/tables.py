@@ -237,7 +237,7 @@ def galaxy_facts(
         "redshift": redshift,
         "instrument": attrs["instrument"],
         "band": attrs["band"],
-        "files": [file.name for file in target.files],
+        "files": ";".join(file.name for file in target.files),
         "n_spaxel": len(prepared.spaxels),
         "n_cluster": cut.k,
         "n_impossible": n_impossible,
