@@ -34,6 +34,7 @@ from survey.pipeline.galaxy.choose_tree_path import is_streamed, project_cost
 from survey.pipeline.galaxy.clusters import cut_tree, describe_clusters
 from survey.pipeline.galaxy.costs import Work
 from survey.pipeline.galaxy.peak_memory import peak_memory_bytes
+from survey.pipeline.galaxy.physical import PhysicalScale, with_physical
 from survey.pipeline.galaxy.products import write_cut, write_reconstruction
 from survey.pipeline.galaxy.stage import GalaxyContext, Part
 from survey.pipeline.galaxy.tables import (
@@ -182,6 +183,7 @@ def features(galaxy: GalaxyContext, profiled: Receipt) -> MeasuredRows:
         galaxy.settings.features,
         galaxy.reference,
     )
+    measured = with_physical(measured, _scale(galaxy, profiled))
     vocabulary = _vocabulary(galaxy)
     known = set(arrow_schema("clusters", vocabulary=vocabulary).names)
     ratios = [ratio for ratio in all_ratios(galaxy.reference) if ratio.name in vocabulary.ratios]
@@ -197,13 +199,17 @@ def commit(galaxy: GalaxyContext, profiled: Receipt, measured: MeasuredRows) -> 
     facts = profiled.summary["facts"]
     if is_redshift_suspect(_velocities(measured)):
         facts = facts | {"flags": facts["flags"] | int(GalaxyFlag.REDSHIFT_SUSPECT)}
-    row = facts | {
-        "content_hash": galaxy.content_hash,
-        "part_key": galaxy.keys["commit"],
-        "peak_memory_bytes": peak_memory_bytes(),
-        "seconds_total": sum(seconds.values()),
-        **{f"seconds_{stage}": value for stage, value in seconds.items()},
-    }
+    row = (
+        facts
+        | _scale(galaxy, profiled).facts()
+        | {
+            "content_hash": galaxy.content_hash,
+            "part_key": galaxy.keys["commit"],
+            "peak_memory_bytes": peak_memory_bytes(),
+            "seconds_total": sum(seconds.values()),
+            **{f"seconds_{stage}": value for stage, value in seconds.items()},
+        }
+    )
 
     def write(folder: Path) -> None:
         write_table(folder, "galaxies", [row])
@@ -213,6 +219,10 @@ def commit(galaxy: GalaxyContext, profiled: Receipt, measured: MeasuredRows) -> 
             copy_part_table(profiled, name, folder)
 
     return Part(write, {})
+
+
+def _scale(galaxy: GalaxyContext, profiled: Receipt) -> PhysicalScale:
+    return PhysicalScale.of(galaxy.target.distance_mpc, profiled.summary["facts"]["redshift"])
 
 
 def _velocities(measured: MeasuredRows) -> NDArray[np.float64]:

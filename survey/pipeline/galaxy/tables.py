@@ -332,6 +332,8 @@ def measured_rows(
         row |= {
             "slope_alpha": found.slope.alpha,
             "slope_alpha_err": found.slope.error,
+            "silicate_strength": found.silicate.strength,
+            "silicate_strength_err": found.silicate.error,
             "velocity_km_s": found.velocity.velocity_km_s,
             "velocity_err_km_s": found.velocity.error_km_s,
             "velocity_significance": found.velocity.significance,

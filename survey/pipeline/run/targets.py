@@ -23,9 +23,10 @@ def read_targets(path: str | Path) -> list[Target]:
     """Read a targets table: ECSV, CSV or anything else astropy recognises by its name.
 
     Columns: `galaxy`; `files`, separated by ";" and relative to the table's own folder;
-    `redshift`, `ra` and `dec` (degrees), which may be missing, masked, blank, "-" or "N/A".
-    Positions may be sexagesimal, the right ascension then in hours. Units of columns are honoured:
-    a redshift in km/s, a right ascension in hours. Names are text, zeros in front included.
+    `redshift`, `ra`, `dec` (degrees) and `distance` (Mpc), which may be missing, masked, blank, "-"
+    or "N/A". Positions may be sexagesimal, the right ascension then in hours. Units of columns are
+    honoured: a redshift in km/s, a right ascension in hours. Names are text, zeros in front
+    included.
 
     Raises
     ------
@@ -46,6 +47,7 @@ def write_targets(targets: Iterable[Target], path: str | Path) -> None:
             "redshift": target.redshift,
             "ra": target.ra_deg,
             "dec": target.dec_deg,
+            "distance": target.distance_mpc,
         }
         for target in sorted(targets, key=lambda target: target.galaxy)
     ]
@@ -130,7 +132,9 @@ def _from_row(row: TargetRow) -> Target:
             file=row.file,
             advice=f"Give one or more in the column files, separated by {FILE_SEPARATOR}",
         )
-    return Target(galaxy, files, row.redshift(), row.angle("ra"), row.angle("dec"))
+    return Target(
+        galaxy, files, row.redshift(), row.angle("ra"), row.angle("dec"), row.distance_mpc()
+    )
 
 
 def _unique(targets: list[Target], source: str | Path) -> list[Target]:
