@@ -55,8 +55,8 @@ class GalaxyFlag(QualityFlag):
     STALE_CHECKSUM = 8, "DATASUM or CHECKSUM of an input file is not that of its bytes"
     ERRORS_DOUBTFUL = (
         9,
-        "the errors of the cube are over 100 times larger or smaller than the measured noise, or "
-        "none is positive",
+        "the errors of the cube are over 100 times larger or smaller than the measured noise, none "
+        "is positive, or they change with the noise as variances or weights do",
     )
     REDSHIFT_SUSPECT = (
         10,

@@ -29,16 +29,27 @@ class _Table(BaseModel):
 
 
 class GenericReaderSettings(_Table):
-    """Where a cube without a reader of its own keeps its data.
+    """Where a cube without a reader of its own keeps its data; `survey inspect CUBE` guesses it.
 
-    Extensions are names or numbers. Units that are not given are taken from the header.
-    `wavelength` is the extension of the wavelengths, if they are not in the header of the flux.
+    `flux`: the extension with the cube, its name or number (0 is the first, with the primary
+    header). `error`, `mask`, `wavelength`: an extension, or one of another file beside the cube,
+    "other.fits[VAR]". In its name, {name} is the name of the cube without ".fits", and
+    {name/icubes/vcubes} the same with "vcubes" in place of "icubes". `wavelength` may be a column,
+    "WAVE[lambda]"; it is not needed if the header of the flux has the wavelengths.
+    `error_is`: "sigma", "variance" or "inverse-variance". `mask_bits`: bits of the mask, from 0,
+    that mean missing data; all if not given. `missing_values`: fluxes that stand for missing data.
+    `flux_unit`, `wavelength_unit`: where the header has none, or a wrong one, for example
+    "1e-17 erg / (s cm2 Angstrom)" and "Angstrom". `wavelength_medium`: "vacuum" or "air", where the
+    header does not say. `instrument`: as in instruments.toml, for its resolution.
+    `spaxel_area_arcsec2`: where the header has no celestial coordinates.
     """
 
     flux: str | int = "SCI"
     error: str | int | None = None
     error_is: Literal["sigma", "variance", "inverse-variance"] = "sigma"
     mask: str | int | None = None
+    mask_bits: tuple[int, ...] | None = None
+    missing_values: tuple[float, ...] = ()
     flux_unit: str | None = None
     wavelength_unit: str | None = None
     wavelength: str | int | None = None
@@ -46,6 +57,13 @@ class GenericReaderSettings(_Table):
     instrument: str = "generic"
     band: str = ""
     spaxel_area_arcsec2: float | None = Field(default=None, gt=0)
+
+    @field_validator("mask_bits")
+    @classmethod
+    def _bits_are_numbers_of_bits(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if value is not None and not all(0 <= bit < 63 for bit in value):
+            raise ValueError("mask_bits are numbers of bits, from 0 to 62, not their values")
+        return value
 
 
 class ReadSettings(_Table):
@@ -283,7 +301,11 @@ class ClassSettings(_Table):
     @classmethod
     def _classes_make_columns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         # Letters and digits alone: p_<class>_err and p_rf_<class> then cannot be confused.
-        if len(set(value)) != len(value) or len(value) < 2 or not all(map(_is_plain, value)):
+        if (
+            len(set(value)) != len(value)
+            or len(value) < 2
+            or not all(name.isascii() and name.isalnum() for name in value)
+        ):
             raise ValueError("classes are two or more different names of letters and digits")
         if taken := sorted(set(value) & {"rf", "err", "oob"}):
             raise ValueError(
@@ -300,21 +322,16 @@ class ClassSettings(_Table):
         return self
 
 
-def _is_plain(name: str) -> bool:
-    return name.isascii() and name.isalnum()
-
-
 class EngineSettings(_Table):
     """Where the work runs, and what stays on disk. None of this changes a result.
 
-    `cluster` is a TOML file with kind = local, existing, ssh, slurm or kubernetes, which then sets
-    workers and their memory; examples are in the repository, deploy/. `scheduler` is the address of
-    a Dask scheduler. Without either, `workers` run on this machine. Connections are encrypted, or
-    refused between machines; `insecure = true` lets everybody in who can reach a port, and then
-    anyone can run code as you. `device` computes distances:
-    "auto" takes the GPU for large galaxies if a worker has one and PyTorch; distances are the same
-    to rounding. `keep_stores = false` deletes the converted cube of a galaxy once its part is
-    committed.
+    `cluster` is a TOML file with kind = local, existing, ssh, slurm or kubernetes (deploy/), which
+    then sets workers and their memory; `scheduler` is the address of a Dask scheduler. Without
+    either, `workers` run on this machine. Connections are encrypted, or refused between machines;
+    `insecure = true` lets in who can reach a port, to run code. `device` computes distances:
+    "auto" takes the GPU for large galaxies if a worker has one and PyTorch. `keep_stores = false`
+    deletes the converted cube of a galaxy once its part is committed. patience_s is how long a full
+    disk, or workers that die, are waited for; drain_s what galaxies under way get after SIGTERM.
     """
 
     workers: int = Field(default=2, ge=1)
@@ -327,6 +344,8 @@ class EngineSettings(_Table):
     in_flight_per_worker: int = Field(default=3, ge=1)
     dashboard: bool = True
     keep_stores: bool = True
+    patience_s: float = Field(default=120.0, ge=0)
+    drain_s: float = Field(default=20.0, ge=0)
 
 
 class ReportSettings(_Table):

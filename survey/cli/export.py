@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from survey.cli.app import app
 from survey.terminal import out_console
@@ -22,4 +23,4 @@ def export(
     from survey.export.galaxy import FOLDER
 
     for path in open(root).result(galaxy).export(out or root / FOLDER):
-        out_console.print(f"wrote {path}", highlight=False, soft_wrap=True)
+        out_console.print(f"wrote {escape(str(path))}", highlight=False, soft_wrap=True)

@@ -28,7 +28,7 @@ from survey.distances.lags import Array
 from survey.distances.shifts import TAPS, align, best_shifts, interpolation_weights
 from survey.spectra.blocks import Rows, row_blocks
 from survey.spectra.medians import masked_median
-from survey.spectra.noise import LAG, high_pass, spectral_noise
+from survey.spectra.noise import LAG, high_pass, noise_at_precision
 
 MIN_LIGHT = 0.5
 """Share of a cluster's light that must have been measured for a sample of its sum."""
@@ -81,7 +81,7 @@ class ClusterProfiles:
     @property
     def continuum_snr(self) -> NDArray[np.float64]:
         """(k,) continuum over the noise of one sample of the median spectrum, measured on it."""
-        noise = spectral_noise(self.median)
+        noise = noise_at_precision(self.median)
         return self.continuum / np.maximum(noise, np.finfo(np.float64).tiny)
 
     def low_snr(self, settings: ProfileSettings) -> NDArray[np.bool_]:
@@ -263,7 +263,7 @@ def stacked_snr(flux: Rows, labels: NDArray[np.integer]) -> NDArray[np.float64]:
             belongs = sparse.csr_array((np.ones(len(members)), (place[members], members)), shape)
             total += belongs @ flux[rows]
         mean = total / count[group, None]
-        noise = np.maximum(spectral_noise(mean), np.finfo(np.float64).tiny)
+        noise = np.maximum(noise_at_precision(mean), np.finfo(np.float64).tiny)
         snr[group] = np.median(mean, axis=1) / noise
     return snr
 

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from catalogs.printable import printable
+from catalogs.reference.missing_data import MissingRule
 from survey.cubes.lazy_image import Image, elementwise, for_dataset, planes_reversed
+from survey.cubes.missing import FlagImage, find_missing
 from survey.cubes.units import flux_unit as canonical_flux_unit
 from survey.cubes.wcs import celestial_header, header_text, is_on_cube, sky_position
 from survey.cubes.wcs import spaxel_area_arcsec2 as area_on_sky
 from survey.errors import DataError
 
 CUBE_DIMS = ("wavelength", "y", "x")
-SLAB_VOXELS = 1 << 24
 
 
 def build_cube(
     flux: Image,
     error: Image | None,
-    bad: Image | None,
+    flags: Sequence[FlagImage],
     wavelength_um: NDArray[np.float64],
     *,
+    rules: Sequence[MissingRule] = (),
     header: fits.Header,
     flux_unit: str,
     instrument: str,
@@ -46,11 +50,13 @@ def build_cube(
         planes at a time, and then only where the dataset is indexed.
     error : Voxels or ndarray of the same shape, or None
         One standard deviation; None where the instrument gives none (NaN in the result).
-    bad : Voxels or ndarray of bool, shape (wavelength, y, x) or (y, x), or None
-        What the data quality flags refuse. What has no data without a flag is added, see
-        `_has_no_data`.
+    flags : sequence of FlagImage
+        Masks, flags and weights with the rules that say where they mean missing data. The rules of
+        every reader are added, see `survey.cubes.missing`.
     wavelength_um : ndarray, shape (wavelength,)
         Vacuum, observed frame. If they descend, all planes are turned round.
+    rules : sequence of MissingRule
+        Rules about the flux besides those of every reader.
     header : astropy.io.fits.Header
         Science header; kept verbatim, and source of the celestial coordinates.
     flux_unit : str
@@ -72,8 +78,8 @@ def build_cube(
     xarray.Dataset
         `flux` and `error` (float32), `bad` (bool) over (wavelength, y, x), `n_bad` over
         (y, x), the number of bad planes, with the attributes listed above, `celestial_header`
-        and `header` (text), `position_is_centre` and
-        `has_errors`.
+        and `header` (text), `position_is_centre`, `has_errors`, and `missing`, a JSON object with
+        the number of voxels that every rule refuses.
 
     Raises
     ------
@@ -82,23 +88,19 @@ def build_cube(
         is usable, or the area of a spaxel is unknown.
     """
     flux = elementwise(np.asarray, flux, dtype=np.float32)
-    has_errors = error is not None
-    error = np.broadcast_to(np.float32(np.nan), flux.shape) if error is None else error
-    bad = np.broadcast_to(False, flux.shape) if bad is None else bad
-    _check_shapes(flux, error, bad, wavelength_um, file)
+    _check_shapes(flux, error, flags, wavelength_um, file)
     if (np.diff(wavelength_um) < 0).all():
         wavelength_um = wavelength_um[::-1]
-        flux, error = planes_reversed(flux), planes_reversed(error)
-        bad = planes_reversed(bad) if bad.ndim == 3 else bad
+        flux, error = planes_reversed(flux), None if error is None else planes_reversed(error)
+        flags = [flag.reversed() for flag in flags]
     _check_wavelengths(wavelength_um, file)
-    if has_errors:
-        bad = elementwise(_bad_or_without_data, bad, flux, error, dtype=bool)
-        error = elementwise(_known_error, error, dtype=np.float32)
+    missing = find_missing(flux, error, flags, rules)
+    if missing.n_bad.min() == flux.shape[0]:
+        raise DataError("no usable value in the cube: all are NaN, zero or flagged", file=file)
+    if error is None:
+        known_error: Image = np.broadcast_to(np.float32(np.nan), flux.shape)
     else:
-        bad = elementwise(lambda bad, flux: bad | ~np.isfinite(flux), bad, flux, dtype=bool)
-    n_bad = _bad_planes_per_spaxel(bad)
-    if n_bad.min() == flux.shape[0]:
-        raise DataError("no usable value in the cube: all are NaN or flagged", file=file)
+        known_error = elementwise(_known_error, error, dtype=np.float32)
 
     celestial = celestial_header(header, file=file)
     area = area_on_sky(celestial) if spaxel_area_arcsec2 is None else spaxel_area_arcsec2
@@ -106,7 +108,9 @@ def build_cube(
         raise DataError(
             "the area of a spaxel is unknown: the header has no celestial coordinates",
             file=file,
-            advice="Set spaxel_area_arcsec2 in the settings of the generic reader",
+            expected="CTYPE, CRVAL, CRPIX, and CDELT or CD, of both axes of the sky",
+            found=f"{header.get('CTYPE1')!r} and {header.get('CTYPE2')!r}",
+            advice='Set read.reader = "generic" and spaxel_area_arcsec2 in [read.generic]',
         )
     given = is_on_cube(celestial, (flux.shape[1], flux.shape[2]), ra_deg, dec_deg)
     if not given:
@@ -116,56 +120,33 @@ def build_cube(
     return xr.Dataset(
         {
             "flux": (CUBE_DIMS, for_dataset(flux)),
-            "error": (CUBE_DIMS, for_dataset(error)),
-            "bad": (CUBE_DIMS, for_dataset(bad)),
-            "n_bad": (CUBE_DIMS[1:], n_bad),
+            "error": (CUBE_DIMS, for_dataset(known_error)),
+            "bad": (CUBE_DIMS, for_dataset(missing.bad)),
+            "n_bad": (CUBE_DIMS[1:], missing.n_bad),
         },
         coords={"wavelength": ("wavelength", np.asarray(wavelength_um, dtype=np.float64))},
         attrs={
-            "flux_unit": canonical_flux_unit(flux_unit, file=file),
+            "flux_unit": canonical_flux_unit(flux_unit, file=file, header=header),
             "spaxel_area_arcsec2": float(area),
-            "instrument": instrument,
-            "band": band,
-            "target": target,
+            "instrument": printable(instrument),
+            "band": printable(band),
+            "target": printable(target),
             "redshift": float(redshift),
             "ra_deg": float(ra_deg),
             "dec_deg": float(dec_deg),
             "position_is_centre": not given,
-            "has_errors": has_errors,
+            "has_errors": error is not None,
+            "missing": json.dumps(missing.counts),
             "celestial_header": celestial,
             "header": header_text(header),
         },
     )
 
 
-def _bad_or_without_data(
-    bad: NDArray[np.bool_], flux: NDArray[np.floating], error: NDArray[np.floating]
-) -> NDArray[np.bool_]:
-    """What is flagged, and what has no data without a flag.
-
-    That is a flux that is not finite, an infinite error, and a flux of exactly zero without a
-    positive error: programs write zeros where nothing was observed.
-    """
-    with np.errstate(invalid="ignore"):
-        empty = (flux == 0) & ~(error > 0)
-    return bad | ~np.isfinite(flux) | np.isinf(error) | empty
-
-
 def _known_error(error: NDArray[np.floating]) -> NDArray[np.floating]:
     """Errors; NaN (unknown) for those that are not positive and finite, whose flux stays."""
     with np.errstate(invalid="ignore"):
         return np.where((error > 0) & np.isfinite(error), error, np.float32(np.nan))
-
-
-def as_bits(flags: NDArray[Any], where_unknown: int) -> NDArray[np.integer]:
-    """Flags as integers, whose bits can be told apart, also if they were written as floats.
-
-    `where_unknown` stands for NaN.
-    """
-    if np.issubdtype(flags.dtype, np.integer):
-        return flags
-    known = np.isfinite(np.asarray(flags, dtype=np.float64))
-    return np.where(known, flags, where_unknown).astype(np.int64)
 
 
 def sigma_from_variance(variance: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -180,20 +161,10 @@ def sigma_from_inverse_variance(weight: NDArray[np.floating]) -> NDArray[np.floa
     return np.reciprocal(sigma, out=sigma)
 
 
-def _bad_planes_per_spaxel(bad: Image) -> NDArray[np.int32]:
-    n_plane, n_y, n_x = bad.shape
-    step = max(1, SLAB_VOXELS // (n_y * n_x))
-    n_bad = np.zeros((n_y, n_x), np.int32)
-    for start in range(0, n_plane, step):
-        planes = slice(start, min(start + step, n_plane))
-        n_bad += bad[planes, :, :].sum(axis=0, dtype=np.int32)
-    return n_bad
-
-
 def _check_shapes(
     flux: Image,
-    error: Image,
-    bad: Image,
+    error: Image | None,
+    flags: Sequence[FlagImage],
     wavelength_um: NDArray[np.float64],
     file: str | Path,
 ) -> None:
@@ -201,12 +172,13 @@ def _check_shapes(
         raise DataError(
             "the flux is not a cube", file=file, expected="3 dimensions", found=str(flux.shape)
         )
-    wanted = {
-        "error": (error.shape, (flux.shape,)),
-        "mask": (bad.shape, (flux.shape, flux.shape[1:])),
-        "wavelength": (wavelength_um.shape, (flux.shape[:1],)),
-    }
-    for name, (shape, fitting) in wanted.items():
+    wanted: list[tuple[str, tuple[int, ...], tuple[tuple[int, ...], ...]]] = [
+        ("wavelength", wavelength_um.shape, (flux.shape[:1],)),
+        *(("mask", flag.image.shape, (flux.shape, flux.shape[1:])) for flag in flags),
+    ]
+    if error is not None:
+        wanted.append(("error", error.shape, (flux.shape,)))
+    for name, shape, fitting in wanted:
         if shape not in fitting:
             raise DataError(
                 f"the {name} does not fit the flux",
@@ -223,6 +195,7 @@ def _check_wavelengths(wavelength_um: NDArray[np.float64], file: str | Path) -> 
         raise DataError(
             "the wavelengths are not positive and strictly increasing",
             file=file,
+            expected="wavelengths above 0 that increase from plane to plane",
             found=f"{wavelength_um[0]:.6g} to {wavelength_um[-1]:.6g} micron, "
             f"{int((~increasing).sum())} of {increasing.size} steps not positive",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from math import isnan, sqrt
 from pathlib import Path
@@ -24,7 +25,10 @@ class CubeSummary:
     shape : tuple of int
         Wavelength, y, x.
     bad_fraction : float
-        Fraction of all voxels.
+        Fraction of all voxels that have no data.
+    missing : dict of int
+        Voxels without data by the rule that says so (`catalogs/data/missing_data.toml`); a voxel
+        may be in several.
     n_spaxel : int
         Spaxels with any usable value.
     sub_band : str
@@ -47,6 +51,7 @@ class CubeSummary:
     step_km_s: tuple[float, float]
     spaxel_arcsec: float
     bad_fraction: float
+    missing: dict[str, int]
     n_spaxel: int
     lines: tuple[str, ...] | None
     pah_bands: tuple[str, ...] | None
@@ -98,6 +103,7 @@ def _summary(path: Path, cube: xr.Dataset, reference: Reference) -> CubeSummary:
         ),
         spaxel_arcsec=sqrt(attrs["spaxel_area_arcsec2"]),
         bad_fraction=float(n_bad.sum(dtype=np.int64) / cube["bad"].size),
+        missing=json.loads(attrs["missing"]),
         n_spaxel=int((n_bad < n_wavelength).sum()),
         lines=_lines_inside(cube, reference),
         pah_bands=_pah_bands_inside(cube, reference),

@@ -4,69 +4,36 @@ astropy only warns when a file is too short, a compressed file may be cut withou
 memory-mapped file that shrinks kills the process. So the size that the headers imply is compared
 with the size of the file before anything is allocated, and images are read in pieces into native
 byte order. A compressed file can only be read from its beginning. It is unpacked once, checked by
-its own checksum, into memory if it is small and otherwise into a temporary file.
+its own checksum, into memory if it is small and otherwise into a temporary file: see
+`survey.cubes.files`.
 """
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
-import shutil
-import tempfile
+import errno
 import warnings
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import ExitStack, contextmanager
 from math import prod
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import DTypeLike, NDArray
 
+from survey.cubes.checksums import wrong_sum
+from survey.cubes.files.headers import remove_unreadable
+from survey.cubes.files.input_file import open_input
+from survey.cubes.files.unpack import CORRUPT, fits_content
 from survey.cubes.lazy_image import Key, Voxels
-from survey.errors import DataError, SurveyWarning
+from survey.errors import DataError, SurveyError, SurveyWarning
 
 SLAB_BYTES = 64 << 20
-_CORRUPT = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
-UNPACKED_IN_MEMORY_BYTES = 256 << 20
+_KINDS = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU, fits.BinTableHDU, fits.TableHDU)
+UNPACKED_IN_MEMORY_BYTES = 64 << 20
 """Above this size a compressed file is unpacked into a temporary file."""
-
-
-@contextmanager
-def _only_member(path: Path) -> Iterator[IO[bytes]]:
-    """The only file in a zip archive."""
-    with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if not name.endswith("/")]
-        if len(names) != 1:
-            raise DataError(
-                "an archive is no cube",
-                file=path,
-                expected="one file in it",
-                found=f"{len(names)} files",
-                advice="Unpack it, and name the cubes",
-            )
-        with archive.open(names[0]) as member:
-            yield member
-
-
-@contextmanager
-def _gzip(path: Path) -> Iterator[IO[bytes]]:
-    with gzip.open(path) as unpacked:
-        yield cast(IO[bytes], unpacked)
-
-
-_UNPACK: dict[bytes, Callable[[Path], AbstractContextManager[IO[bytes]]]] = {
-    b"\x1f\x8b": _gzip,
-    b"BZh": bz2.open,
-    b"\xfd7zXZ\0": lzma.open,
-    b"PK\x03\x04": _only_member,
-}
-"""First bytes of a compressed file, whatever its name, and how it is unpacked."""
 
 
 class FitsFile:
@@ -77,14 +44,40 @@ class FitsFile:
     """
 
     def __init__(
-        self, path: Path, hdus: fits.HDUList, content: IO[bytes], *, strict_sums: bool = False
+        self,
+        path: Path,
+        hdus: fits.HDUList,
+        content: IO[bytes],
+        *,
+        strict_sums: bool = False,
+        open_other: Callable[[Path], FitsFile] | None = None,
     ) -> None:
         self.path = path
         self.stale: list[str | int] = []
+        self._others: dict[Path, FitsFile] = {}
+        self._open_other = open_other
         self._strict_sums = strict_sums
         self._hdus = hdus
         self._content = content
         self._checked: set[str | int] = set()
+
+    @property
+    def has_stale_sum(self) -> bool:
+        """Whether a checksum is wrong, here or in another file that was opened with this one."""
+        return bool(self.stale) or any(other.has_stale_sum for other in self._others.values())
+
+    def other(self, path: Path) -> FitsFile:
+        """Another file, which stays open as long as this one.
+
+        Raises
+        ------
+        DataError
+            If it cannot be opened.
+        """
+        if path not in self._others:
+            assert self._open_other is not None
+            self._others[path] = self._open_other(path)
+        return self._others[path]
 
     @property
     def primary(self) -> fits.Header:
@@ -137,7 +130,8 @@ class FitsFile:
             If there is no such extension, it holds no such image, or a sum is wrong that is strict.
         """
         hdu = self._hdu(extension)
-        shape = hdu.shape if hdu.is_image else ()
+        with _stumbling_as_data_error(self.path):
+            shape = hdu.shape if hdu.is_image else ()
         if len(shape) not in ndim or 0 in shape:
             raise DataError(
                 f"extension {extension} has no image of the expected shape",
@@ -147,21 +141,28 @@ class FitsFile:
             )
         self._check_sums(extension, hdu)
         if dtype is None:
-            dtype = hdu.section[(slice(0, 1),) * len(shape)].dtype.newbyteorder("=")
+            with _stumbling_as_data_error(self.path):
+                dtype = hdu.section[(slice(0, 1),) * len(shape)].dtype.newbyteorder("=")
         dtype = np.dtype(dtype)
-        return Voxels(shape, dtype, lambda key: _read_slabs(hdu.section, shape, key, dtype))
+
+        def read(key: Key) -> NDArray[Any]:
+            with _damage_as_data_error(self.path), _stumbling_as_data_error(self.path):
+                return _read_slabs(hdu.section, shape, key, dtype)
+
+        return Voxels(shape, dtype, read)
 
     def column(self, extension: str | int, name: str) -> NDArray[np.float64]:
         """A column of a table extension, flattened."""
-        hdu = self._hdu(extension)
-        names = [] if hdu.is_image else [column.lower() for column in hdu.columns.names]
-        if name.lower() not in names:
+        names = [] if not self.is_table(extension) else self.column_names(extension)
+        if name.lower() not in (known.lower() for known in names):
             raise DataError(
                 f"no column {name!r} in extension {extension}",
                 file=self.path,
-                found=", ".join(names) or "an image",
+                expected=f"a table with the column {name}",
+                found=", ".join(names) or "none",
             )
-        return np.asarray(hdu.data[name], dtype=np.float64).ravel()
+        with _damage_as_data_error(self.path), _stumbling_as_data_error(self.path):
+            return np.asarray(self._hdu(extension).data[name], dtype=np.float64).ravel()
 
     def is_table(self, extension: str | int) -> bool:
         """Whether an extension is a table."""
@@ -169,12 +170,14 @@ class FitsFile:
 
     def column_names(self, extension: str | int) -> list[str]:
         """Names of the columns of a table extension."""
-        return list(self._hdu(extension).columns.names)
+        with _stumbling_as_data_error(self.path):
+            return [str(name or "") for name in self._hdu(extension).columns.names]
 
     def column_unit(self, extension: str | int, name: str) -> str:
         """The unit of a column of a table extension as written, "" if there is none."""
-        columns = self._hdu(extension).columns
-        units = {column.name.lower(): column.unit for column in columns}
+        with _stumbling_as_data_error(self.path):
+            columns = self._hdu(extension).columns
+            units = {str(column.name).lower(): column.unit for column in columns}
         return str(units.get(name.lower()) or "").strip()
 
     def headers(self) -> list[fits.Header]:
@@ -191,7 +194,12 @@ class FitsFile:
         """
         hdu = self._hdu(extension)
         if not isinstance(hdu, fits.BinTableHDU):
-            raise DataError(f"extension {extension} is not a table", file=self.path)
+            raise DataError(
+                f"extension {extension} is not a table",
+                file=self.path,
+                expected="a binary table",
+                found=type(hdu).__name__,
+            )
         # The sum is that of the bytes on disk: astropy changes those it has read as columns.
         if extension not in self._checked:
             self._check_sums(extension, hdu)
@@ -204,10 +212,18 @@ class FitsFile:
             raise DataError(
                 "an extension is missing",
                 file=self.path,
-                expected=str(extension),
+                expected=str(extension) or "its name",
                 found=", ".join(hdu.name or str(i) for i, hdu in enumerate(self._hdus)),
             )
-        return self._hdus[extension]
+        hdu = self._hdus[extension]
+        if not isinstance(hdu, _KINDS):
+            raise DataError(
+                f"extension {extension} has a damaged header",
+                file=self.path,
+                expected="an image or a table as FITS defines them",
+                found=repr(hdu.header.get("XTENSION", "neither")),
+            )
+        return hdu
 
     def _check_sums(self, extension: str | int, hdu: Any) -> None:
         """Compare DATASUM and CHECKSUM with the bytes of an extension; see `stale`."""
@@ -222,7 +238,7 @@ class FitsFile:
             return
         # The sum goes over the padding too, without which astropy stumbles.
         with _stumbling_as_data_error(self.path):
-            wrong = self._wrong_sum(hdu, written["DATASUM"], written["CHECKSUM"])
+            wrong = wrong_sum(hdu, self._content, written["DATASUM"], written["CHECKSUM"])
         if wrong is None or extension in self.stale:
             return
         error = DataError(
@@ -230,6 +246,7 @@ class FitsFile:
             f"do not have the checksum in their header",
             file=self.path,
             expected=f"{wrong} {written[wrong]}",
+            found="another sum",
             advice="The file is damaged, or was edited by a program that kept the old sum: "
             "download it again, or remove DATASUM and CHECKSUM",
         )
@@ -237,22 +254,6 @@ class FitsFile:
             raise error
         self.stale.append(extension)
         warnings.warn(str(error), SurveyWarning, stacklevel=2)
-
-    def _wrong_sum(self, hdu: Any, datasum: str, checksum: str) -> str | None:
-        """The keyword whose sum is not that of the bytes, or None."""
-        place = hdu.fileinfo()
-        if isinstance(hdu, fits.CompImageHDU) or place is None:
-            return "DATASUM" if datasum and not hdu.verify_datasum() else None
-        self._content.seek(place["datLoc"])
-        data_sum = _datasum(self._content, place["datSpan"])
-        if datasum and str(data_sum) != datasum:
-            return "DATASUM"
-        if not checksum:
-            return None
-        self._content.seek(place["hdrLoc"])
-        total = data_sum + _datasum(self._content, place["datLoc"] - place["hdrLoc"])
-        # The card is such that the ones' complement sum of all words is -0.
-        return None if _folded(total) == 0xFFFFFFFF else "CHECKSUM"
 
 
 def number_of(
@@ -283,9 +284,10 @@ def number_of(
 def open_fits(
     path: str | Path, *, scratch: Path | None = None, strict_sums: bool = False
 ) -> Iterator[FitsFile]:
-    """Open a FITS file, plain or compressed (gzip, bzip2, xz, zip), and check that it is complete.
+    """Open a FITS file and check that it is complete.
 
-    Damage that only shows while the file is being used is reported the same way.
+    It may be compressed (gzip, bzip2, xz, zip), and its images by fpack. Damage that only shows
+    while the file is being used is reported the same way.
 
     Parameters
     ----------
@@ -303,7 +305,13 @@ def open_fits(
         If there is no such file, it is not FITS, or it is truncated or corrupt.
     """
     path = Path(path)
-    with _damage_as_data_error(path), _content(path, scratch) as content:
+    with (
+        _damage_as_data_error(path),
+        open_input(path) as file,
+        fits_content(
+            file, path, scratch=scratch, in_memory_bytes=UNPACKED_IN_MEMORY_BYTES
+        ) as content,
+    ):
         content_bytes = content.seek(0, 2)
         content.seek(0)
         with _stumbling_as_data_error(path):
@@ -319,30 +327,34 @@ def open_fits(
                     found=f"{content_bytes} bytes",
                     advice="Download the file again",
                 )
-            yield FitsFile(path, hdus, content, strict_sums=strict_sums)
+            with ExitStack() as others:
+                yield FitsFile(
+                    path,
+                    _without_dummy(hdus),
+                    content,
+                    strict_sums=strict_sums,
+                    open_other=lambda other: others.enter_context(
+                        open_fits(other, scratch=scratch, strict_sums=strict_sums)
+                    ),
+                )
 
 
-@contextmanager
-def _content(path: Path, scratch: Path | None) -> Iterator[IO[bytes]]:
-    """The bytes of FITS in a file, which can be read from anywhere."""
-    with path.open("rb") as file:
-        start = file.read(6)
-        unpack = next((how for magic, how in _UNPACK.items() if start.startswith(magic)), None)
-        if unpack is None:
-            yield file
-            return
-    if scratch is not None:
-        scratch.mkdir(parents=True, exist_ok=True)
-    place = None if scratch is None else str(scratch)
-    with tempfile.SpooledTemporaryFile(UNPACKED_IN_MEMORY_BYTES, dir=place) as unpacked:
-        with unpack(path) as packed:
-            shutil.copyfileobj(packed, unpacked, 1 << 20)
-        yield unpacked
+def _without_dummy(hdus: fits.HDUList) -> fits.HDUList:
+    """The extensions of a file as they were before fpack compressed its primary image.
+
+    That becomes the first extension, behind an empty primary header; it keeps its SIMPLE card.
+    """
+    packed = len(hdus) > 1 and isinstance(hdus[1], fits.CompImageHDU)
+    return hdus[1:] if packed and "SIMPLE" in hdus[1].header else hdus
 
 
 def _read_headers(hdus: fits.HDUList) -> int:
-    """Read every card, which astropy puts off otherwise; return the size they imply."""
+    """Read every card, which astropy puts off otherwise; return the size they imply.
+
+    Cards that cannot be read say nothing: they are left out, as if they were missing.
+    """
     for hdu in hdus:
+        remove_unreadable(hdu.header)
         hdu.header.tostring()
     return max(_end_of_data(hdu) for hdu in hdus)
 
@@ -373,22 +385,6 @@ def _read_slabs(
     return data
 
 
-def _datasum(content: IO[bytes], size: int) -> int:
-    """The checksum of the FITS standard (appendix J): ones' complement sum of 32-bit words."""
-    total = 0
-    while size > 0 and (piece := content.read(min(size, SLAB_BYTES))):
-        size -= len(piece)
-        words = np.frombuffer(piece.ljust(-(-len(piece) // 4) * 4, b"\0"), ">u4")
-        total += int(words.sum(dtype=np.uint64))
-    return _folded(total)
-
-
-def _folded(total: int) -> int:
-    while total >> 32:
-        total = (total & 0xFFFFFFFF) + (total >> 32)
-    return total
-
-
 @contextmanager
 def _damage_as_data_error(path: Path) -> Iterator[None]:
     try:
@@ -396,14 +392,13 @@ def _damage_as_data_error(path: Path) -> Iterator[None]:
             # Header cosmetics are the observatory's concern; damage is found by size and sum.
             warnings.simplefilter("ignore", AstropyWarning)
             yield
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise DataError(f"the file cannot be opened ({error.strerror})", file=path) from error
     except OSError as error:
-        if error.errno is not None:  # the machine's trouble, not the file's
+        # An impossible place in the file comes from its header; all else is the machine's trouble.
+        if error.errno not in (None, errno.EINVAL, errno.EOVERFLOW):
             raise
-        raise DataError(f"not a readable FITS file ({error})", file=path) from error
-    except (*_CORRUPT, fits.VerifyError) as error:
-        raise DataError(f"the file is corrupt ({error})", file=path) from error
+        raise _unreadable("not a readable FITS file", path, error) from error
+    except (*CORRUPT, fits.VerifyError) as error:
+        raise _unreadable("the file is corrupt", path, error) from error
 
 
 @contextmanager
@@ -411,7 +406,13 @@ def _stumbling_as_data_error(path: Path) -> Iterator[None]:
     """A mangled header can make astropy stumble in any way; the file is at fault."""
     try:
         yield
-    except (OSError, MemoryError, *_CORRUPT):
+    except (OSError, MemoryError, SurveyError, *CORRUPT):
         raise
     except Exception as error:
-        raise DataError(f"headers or tables cannot be read ({error})", file=path) from error
+        raise _unreadable("headers or tables cannot be read", path, error) from error
+
+
+def _unreadable(message: str, path: Path, error: Exception) -> DataError:
+    """An error of astropy or a decompressor, of which the first line says what is wrong."""
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return DataError(message, file=path, expected="a file as FITS defines it", found=reason)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,15 +11,18 @@ from pathlib import Path
 import xarray as xr
 from astropy.io import fits
 
+from catalogs.printable import printable
 from survey.config import GenericReaderSettings, ReadSettings
 from survey.cubes.axes.layout import shape_of
-from survey.cubes.generic import read_generic
-from survey.cubes.irs import read_irs
-from survey.cubes.jwst import read_jwst
-from survey.cubes.manga import read_manga
-from survey.cubes.muse import read_muse
+from survey.cubes.files.headers import image_header, primary_header
 from survey.cubes.read_fits import FitsFile, open_fits
-from survey.cubes.sami import read_sami
+from survey.cubes.readers.generic import read_generic
+from survey.cubes.readers.guess import Guess, guess_settings
+from survey.cubes.readers.irs import read_irs
+from survey.cubes.readers.jwst import read_jwst
+from survey.cubes.readers.manga import read_manga
+from survey.cubes.readers.muse import read_muse
+from survey.cubes.readers.sami import read_sami
 from survey.errors import ConfigError, DataError
 from survey.spectra.redshift import REDSHIFT_RANGE, suspected_meaning
 
@@ -75,17 +77,19 @@ def reader_names() -> tuple[str, ...]:
 
 
 def target_name(path: str | Path) -> str:
-    """Name of the target in the header of a file, "" if it has none; nothing else is read.
+    """Name of the target in the primary header of a file, "" if it has none.
+
+    Nothing else is read, and of a compressed file no more is unpacked than that header.
 
     Raises
     ------
     DataError
         If the file is not a FITS file.
     """
-    with open_fits(path) as fits_file:
-        for keyword in TARGET_KEYWORDS:
-            if name := str(fits_file.primary.get(keyword, "")).strip():
-                return name
+    primary = primary_header(path)
+    for keyword in TARGET_KEYWORDS:
+        if name := printable(str(primary.get(keyword, "")).strip()):
+            return name
     return ""
 
 
@@ -95,16 +99,13 @@ def cube_shape(path: str | Path) -> Shape | None:
     Headers alone are read, thousands of files in seconds. None if there is no such image, or
     anything is wrong with the file: the reader that will read it says what.
     """
-    path = Path(path)
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            while True:
-                header = fits.Header.fromfile(file)
-                if header["NAXIS"] >= 3:
-                    wavelength, y, x = shape_of(header)
-                    return wavelength, y, x
-                file.seek(header.data_size_padded, 1)
-    except Exception:  # of many kinds: astropy's, zlib's, the file system's
+        header = image_header(path)
+        if header is None:
+            return None
+        wavelength, y, x = shape_of(header)
+        return wavelength, y, x
+    except Exception:  # of many kinds: ours, astropy's, the file system's
         return None
 
 
@@ -135,7 +136,7 @@ def open_cube(
     Parameters
     ----------
     path : str or Path
-        A FITS file, plain or compressed (gzip, bzip2, xz, zip).
+        A FITS file, plain or compressed (gzip, bzip2, xz, zip, fpack).
     settings : ReadSettings
         Which reader ("auto" goes by the header), and what the generic one has to know. With
         "auto", a file that no reader recognises goes to the generic one if it was set up.
@@ -161,7 +162,7 @@ def open_cube(
     with open_fits(path, scratch=scratch, strict_sums=strict) as fits_file:
         reader = _choose(fits_file, settings)
         cube = reader.read(fits_file).assign_attrs(
-            reader=reader.name, stale_checksum=bool(fits_file.stale)
+            reader=reader.name, stale_checksum=fits_file.has_stale_sum
         )
         if isnan(redshift):
             # Of headers, -9999 and the like say that it is unknown.
@@ -171,6 +172,22 @@ def open_cube(
         if target:
             cube.attrs["target"] = target
         yield cube
+
+
+def guess_generic(path: str | Path, settings: ReadSettings) -> Guess | None:
+    """Settings that may fit a cube that no reader recognises; None if one does, or some are set.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or has no cube.
+    """
+    if settings.reader != "auto" or settings.generic is not None:
+        return None
+    with open_fits(path) as fits_file:
+        if any(reader.recognises(fits_file.primary) for reader in READERS):
+            return None
+        return guess_settings(fits_file)
 
 
 def check_header_redshift(redshift: float, path: str | Path) -> None:
@@ -200,7 +217,9 @@ def _choose(fits_file: FitsFile, settings: ReadSettings) -> Reader:
     by_name = {reader.name: reader for reader in (*READERS, generic)}
     if settings.reader not in by_name:
         raise ConfigError(
-            "unknown reader", expected=f"auto, {', '.join(by_name)}", found=repr(settings.reader)
+            "unknown read.reader",
+            expected=f"auto, {', '.join(by_name)}",
+            found=repr(settings.reader),
         )
     return by_name[settings.reader]
 
@@ -215,5 +234,9 @@ def _recognise(fits_file: FitsFile, otherwise: Reader | None = None) -> Reader:
         "no reader recognises the file",
         file=fits_file.path,
         expected=f"a cube of {', '.join(reader.name for reader in READERS)}",
-        advice='Describe it in the settings, table [read.generic], and set reader = "generic"',
+        found=", ".join(
+            f"{key} = {fits_file.primary.get(key)!r}" for key in ("TELESCOP", "INSTRUME")
+        ),
+        advice="Describe it in the settings, table [read.generic]: `survey inspect` of the file "
+        "prints one to start from. Or name another reader with read.reader",
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import warnings
+from math import log, pi, radians
 from pathlib import Path
 
 from astropy import units as u
+from astropy.io import fits
 
-from survey.errors import DataError
+from survey.errors import DataError, SurveyWarning
 
 # Spellings found in cubes that astropy does not read, or reads as something else ("A" is ampere).
 _SPELLINGS = {
@@ -22,6 +24,11 @@ _SPELLINGS = {
     r"(?i:\bsecs?\b|\bseconds?\b)": "s",
     r"(?i:\bsq\.? ?arcsecs?\b|\barcsec(?:onds?)?\^2|\bsqarcsec\b)": "arcsec2",
     r"(?i:\bjansky?s?\b)": "Jy",
+    r"(?i:\bnanomet(?:er|re)s?\b)": "nm",
+    r"(?i:\bmillimet(?:er|re)s?\b)": "mm",
+    r"(?i:\bmicromet(?:er|re)s\b)": "um",
+    r"(?i:\bcounts?\b)": "ct",
+    r"^\s*[xX*]\s*(?=10)": "",
 }
 
 # In capitals throughout, or the like; names whose case matters otherwise ("mJy", "MJy") are not.
@@ -31,12 +38,30 @@ _CASELESS = {
 } | {
     "pixel": "pixel",
     "pix": "pix",
+    "beam": "beam",
+    "adu": "adu",
+    "dn": "DN",
     "mjy": "MJy",
     "ghz": "GHz",
     "thz": "THz",
     "ev": "eV",
     "kev": "keV",
 }
+
+_COUNTS = ("adu", "ct", "electron", "DN", "ph")
+_CALIBRATE = (
+    "Counts have to be calibrated; where relative fluxes are enough, set read.reader = "
+    '"generic" and any flux_unit in [read.generic]'
+)
+_OTHER_UNIT = "Brightness temperatures have to be converted, to Jy/beam for example"
+
+_PER_WAVELENGTH = u.Unit(1e3 * u.erg / (u.s * u.cm**2 * u.AA))
+_PER_FREQUENCY = u.Unit(1e12 * u.Jy)
+_TOO_LARGE = (
+    *(_PER_WAVELENGTH, _PER_FREQUENCY),
+    *(_PER_WAVELENGTH / u.arcsec**2, _PER_FREQUENCY / u.arcsec**2),
+)
+"""Sirius is 1e-8 erg / (s cm2 Angstrom)."""
 
 _FLUX_TYPES = (
     "spectral flux density",
@@ -63,8 +88,9 @@ def parse_unit(text: object, *, file: str | Path, what: str) -> u.UnitBase:
         raise DataError(
             f"unknown unit of the {what}",
             file=file,
+            expected='a unit such as "MJy/sr" or "um"',
             found=repr(text),
-            advice='Give it in the settings of the generic reader, and set reader = "generic"',
+            advice=f'Set read.reader = "generic" and {what.split()[0]}_unit in [read.generic]',
         )
     return unit
 
@@ -88,22 +114,53 @@ def _other_case(text: str) -> str:
     return re.sub(r"[A-Za-z]+", name, text)
 
 
-def flux_unit(text: str, *, file: str | Path) -> str:
+def flux_unit(text: str, *, file: str | Path, header: fits.Header | None = None) -> str:
     """A flux unit in astropy's own spelling; "per spaxel" is dropped, as it is understood.
+
+    "Per beam" becomes "per steradian" by the beam in the header (BMAJ and BMIN, in degrees). A unit
+    far too large for any source, such as 1e+16 for 1e-16, is a warning.
 
     Raises
     ------
     DataError
-        If it is neither a flux density nor a surface brightness.
+        If it is neither a flux density nor a surface brightness, or the beam is not known.
     """
     unit = parse_unit(text, file=file, what="flux")
     if u.pix in unit.bases:
         unit = unit * u.pix
+    if u.beam in unit.bases:
+        unit = u.Unit(unit * u.beam / (_beam_sr(header, file) * u.sr))
     if not any(u.get_physical_type(unit) == flux_type for flux_type in _FLUX_TYPES):
+        counts = any(str(base) in _COUNTS for base in unit.bases)
         raise DataError(
             "the flux has a wrong unit",
             file=file,
             expected='a flux density or surface brightness such as "MJy/sr"',
             found=repr(text),
+            advice=_CALIBRATE if counts else _OTHER_UNIT if unit.is_equivalent(u.K) else None,
+        )
+    if any(unit.is_equivalent(large) and unit > large for large in _TOO_LARGE):
+        warnings.warn(
+            f"{file}: the unit of the flux, {text!r}, is larger than any source: is the sign of "
+            "its exponent right? If not, set read.reader = "
+            '"generic" and flux_unit in [read.generic]',
+            SurveyWarning,
+            stacklevel=2,
         )
     return unit.to_string()
+
+
+def _beam_sr(header: fits.Header | None, file: str | Path) -> float:
+    """Solid angle of the Gaussian beam in a header."""
+    written = [header.get(name) if header is not None else None for name in ("BMAJ", "BMIN")]
+    axes = [float(axis) for axis in written if isinstance(axis, int | float) and axis > 0]
+    if len(axes) != 2:
+        raise DataError(
+            "the flux is per beam, and the beam is not in the header",
+            file=file,
+            expected="BMAJ and BMIN, in degrees",
+            found=", ".join(f"{axis!r}" for axis in written),
+            advice="Convert the cube to one beam, and to Jy/pixel",
+        )
+    major, minor = (radians(axis) for axis in axes)
+    return pi / (4 * log(2)) * major * minor

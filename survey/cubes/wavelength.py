@@ -30,7 +30,12 @@ from survey.cubes.read_fits import FitsFile, number_of
 from survey.errors import DataError
 from survey.spectra.constants import LIGHT_UM_S
 
-__all__ = ["air_to_vacuum_um", "wavelength_axis_um", "wavelength_extension_um"]
+__all__ = [
+    "air_to_vacuum_um",
+    "check_same_planes",
+    "wavelength_axis_um",
+    "wavelength_extension_um",
+]
 
 _KINDS = ("WAVE", "AWAV", "FREQ", "WAVN", "ENER", "VRAD", "VOPT", "ZOPT", "VELO", "BETA")
 _LN = re.compile(r"\bLN\b|LN\(|LNLAM|-LN$", re.I)
@@ -88,7 +93,10 @@ def wavelength_axis_um(
     except DataError as error:
         beside = wavelength_extensions(fits_file)
         if beside and error.advice is None and axis.algorithm != "TAB":
-            error.advice = f'Set wavelength = "{beside[0]}" in [read.generic], if that has them'
+            error.advice = (
+                f'Set read.reader = "generic" and wavelength = "{beside[0]}" in [read.generic], '
+                "if that has them"
+            )
         raise
     if table is not None and fits_file.has(table) and axis.algorithm != "TAB":
         values = _with_table(fits_file, values, table, axis)
@@ -98,6 +106,7 @@ def wavelength_axis_um(
         instrument,
         numbers=np.asarray(values.values, dtype=np.float64),
         unit=values.unit,
+        kind=values.kind,
         file=fits_file.path,
     )
     return wavelength_um
@@ -107,14 +116,16 @@ def wavelength_extension_um(
     fits_file: FitsFile,
     extension: str | int,
     *,
+    column: str = "",
     unit: str | None = None,
     medium: Medium = "vacuum",
     instrument: str = "",
 ) -> NDArray[np.float64]:
     """Vacuum wavelengths in micron from an extension of their own.
 
-    It is an image of one axis, or a table with a column named `wavelength`, `lambda` or the like,
-    or with one column only. The unit is BUNIT or CUNIT1, or TUNIT of the column, if not given.
+    It is an image of one axis, or a table with the column that is named, else one named
+    `wavelength`, `lambda` or the like, else its only one. The unit is BUNIT or CUNIT1, or TUNIT of
+    the column, if not given.
 
     Raises
     ------
@@ -123,7 +134,7 @@ def wavelength_extension_um(
     """
     header = fits_file.header(extension)
     if fits_file.is_table(extension):
-        name = _column(fits_file, extension)
+        name = column or _column(fits_file, extension)
         values = fits_file.column(extension, name)
         written = fits_file.column_unit(extension, name)
     else:
@@ -134,6 +145,31 @@ def wavelength_extension_um(
     wavelength_um = found.vacuum_um(file=fits_file.path)
     check_possible(wavelength_um, instrument, numbers=values, unit=found.unit, file=fits_file.path)
     return wavelength_um
+
+
+def check_same_planes(
+    fits_file: FitsFile, extension: str | int, wavelength_um: NDArray[np.float64], table: str
+) -> None:
+    """Compare wavelengths of an extension with the header of the flux, if that has any.
+
+    Raises
+    ------
+    DataError
+        If they differ by more than a plane or so.
+    """
+    header = cube_layout(fits_file, extension).header
+    if "CRVAL3" not in header or not {"CDELT3", "CD3_3"} & set(header):
+        return
+    try:
+        planes = _Axis(fits_file, extension, None, "vacuum").read(None)
+        planes_um = planes.vacuum_um(file=fits_file.path)
+    except DataError:
+        return  # an axis that cannot be read contradicts nothing
+    if planes_um.shape != wavelength_um.shape or planes_um.size < 2:
+        return
+    step = np.abs(np.diff(planes_um)).max()
+    if not np.abs(planes_um - wavelength_um).max() <= _SAME_PLANE * step:
+        raise _disagreement(fits_file, planes_um, wavelength_um, table)
 
 
 class _Axis:
@@ -151,7 +187,8 @@ class _Axis:
         if "AIR" in self.ctype:
             medium = "air"
         self.medium: Medium = medium
-        self.unit = unit or str(self.header.get("CUNIT3") or "").strip()
+        written = str(self.header.get("CUNIT3") or "").strip()
+        self.unit = unit or written or self._iraf_unit()
         if kind.strip() == "FELO" or (self.ctype == "VELO" and self.header.get("VELREF")):
             self.algorithm = "AIPS"
 
@@ -160,11 +197,16 @@ class _Axis:
             self.header, keyword, default, extension=self.extension, file=self.fits_file.path
         )
 
+    def _iraf_unit(self) -> str:
+        """The unit in the attributes of IRAF, as "label=Wavelength units=angstroms"."""
+        found = re.search(r"units=\s*(\w+)", str(self.header.get("WAT3_001", "")))
+        return found[1] if found else ""
+
     def read(self, table: str | None) -> SpectralValues:
         """The numbers of the axis, and their meaning."""
         unit = self.unit
         if self.algorithm in ("", "LOG", "LOG10", "LN"):
-            row = self._linear()
+            row = self.linear()
             if self.algorithm == "LOG":
                 start = self.number("CRVAL3")
                 with np.errstate(all="ignore"):
@@ -191,7 +233,8 @@ class _Axis:
                 )
         return float("nan")
 
-    def _linear(self) -> Floats:
+    def linear(self) -> Floats:
+        """The numbers of the planes, taken for a linear axis."""
         tabulated = self.algorithm == "TAB"
         if "CD3_3" in self.header:
             step = self.number("CD3_3")
@@ -217,7 +260,7 @@ class _Axis:
         return f"{'ln' if natural else 'log10'}({unit or 'Angstrom'})"
 
     def _tabulated(self, table: str | None) -> tuple[Floats, str]:
-        file, row = self.fits_file, self._linear()
+        file, row = self.fits_file, self.linear()
         extension = str(self.header.get("PS3_0") or table or "").strip()
         column = str(self.header.get("PS3_1") or "wavelength").strip()
         values = file.column(extension, column)
@@ -244,7 +287,7 @@ class _Axis:
         for card in self.header.cards:
             if re.fullmatch(r"(CTYPE|CUNIT|CRVAL|CRPIX|CDELT)3|PV3_\d+", card.keyword):
                 plane[card.keyword.replace("3", "1", 1)] = card.value
-        step = self._linear()
+        step = self.linear()
         plane["CDELT1"] = float(step[1] - step[0]) if step.size > 1 else self.number("CDELT3")
         for keyword in ("RESTFRQ", "RESTFREQ", "RESTWAV", "VELREF", "SPECSYS"):
             if self.header.get(keyword):
@@ -297,14 +340,18 @@ def _with_table(
         whole = part.size == planes.size
         chosen, distance = linear, np.abs(part - planes).max() if whole else np.inf
     if not distance <= _SAME_PLANE * step:
-        raise DataError(
-            f"the wavelengths of the header and of the table {table} disagree",
-            file=fits_file.path,
-            expected=f"{planes[0]:.6g} to {planes[-1]:.6g} micron, as in the header",
-            found=f"{rows[0]:.6g} to {rows[-1]:.6g} micron in {rows.size} rows",
-            advice=f"Remove what is wrong: the table {table}, or CRVAL3 and CDELT3",
-        )
+        raise _disagreement(fits_file, planes, rows, table)
     return chosen
+
+
+def _disagreement(fits_file: FitsFile, planes: Floats, rows: Floats, table: str) -> DataError:
+    return DataError(
+        f"the wavelengths of the header and of the table {table} disagree",
+        file=fits_file.path,
+        expected=f"{planes[0]:.6g} to {planes[-1]:.6g} micron, as in the header",
+        found=f"{rows[0]:.6g} to {rows[-1]:.6g} micron in {rows.size} rows",
+        advice=f"Remove what is wrong: the table {table}, or CRVAL3 and CDELT3",
+    )
 
 
 def _column(fits_file: FitsFile, extension: str | int) -> str:
@@ -318,6 +365,17 @@ def _column(fits_file: FitsFile, extension: str | int) -> str:
         expected="a column named wavelength or lambda",
         found=", ".join(names),
     )
+
+
+def axis_numbers(fits_file: FitsFile, extension: str | int) -> Floats:
+    """The numbers of a linear axis as they are, whatever their unit.
+
+    Raises
+    ------
+    DataError
+        If the header has no linear axis.
+    """
+    return _Axis(fits_file, extension, None, "vacuum").linear()
 
 
 def wavelength_extensions(fits_file: FitsFile) -> list[str]:

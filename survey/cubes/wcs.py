@@ -33,8 +33,9 @@ _OLD_NAMES = {"RADECSYS": "RADESYS", "EPOCH": "EQUINOX"} | {
 def celestial_header(header: fits.Header, *, file: str | Path) -> str:
     """Text of the header of the celestial axes of a cube (axes 1 and 2), or "" without such.
 
-    Only the keywords of the two axes are used, so that a tabulated wavelength axis, which
-    astropy cannot open without the file, does no harm.
+    Axes whose value, pixel or increment is missing or blank are none: the standard's defaults, such
+    as spaxels of one degree, are never meant. Only the keywords of the two axes are used, so that a
+    tabulated wavelength axis, which astropy cannot open without the file, does no harm.
 
     Raises
     ------
@@ -43,10 +44,12 @@ def celestial_header(header: fits.Header, *, file: str | Path) -> str:
     """
     plane = fits.Header()
     for card in header.cards:
-        if _KEYWORDS.fullmatch(card.keyword):
+        if _KEYWORDS.fullmatch(card.keyword) and not _is_blank(card.value):
             keyword = _OLD_NAMES.get(card.keyword, card.keyword)
             if keyword == card.keyword or keyword not in header:
                 plane[keyword] = card.value
+    if not _is_complete(plane):
+        return ""
     matrices = {keyword[:2] for keyword in plane if re.fullmatch("(CD|PC)[12]_[12]", keyword)}
     superseded = ["CROTA1", "CROTA2"] if matrices else []
     if "CD" in matrices:
@@ -64,7 +67,25 @@ def celestial_header(header: fits.Header, *, file: str | Path) -> str:
                 raise ValueError(f"unknown reference frame {wcs.wcs.radesys!r}")
             return header_text(_longitude_first(wcs.to_header(), wcs.wcs.lng))
     except (ValueError, TypeError, AttributeError) as error:  # also of cards that hold numbers
-        raise DataError(f"the celestial coordinates are not valid ({error})", file=file) from error
+        raise DataError(
+            "the celestial coordinates are not valid",
+            file=file,
+            expected="two axes as the FITS standard for celestial coordinates defines them",
+            found=" ".join(str(error).split()),
+        ) from error
+
+
+def _is_blank(value: object) -> bool:
+    return isinstance(value, fits.card.Undefined) or not str(value).strip()
+
+
+def _is_complete(plane: fits.Header) -> bool:
+    """Whether there is a reference position, a reference pixel and a scale."""
+    reference = all(f"{name}{axis}" in plane for name in ("CRVAL", "CRPIX") for axis in "12")
+    return reference and (
+        ("CDELT1" in plane and "CDELT2" in plane)
+        or any(key.startswith("CD") and key[2].isdigit() for key in plane)
+    )
 
 
 def _longitude_first(header: fits.Header, longitude: int) -> fits.Header:

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from catalogs.flags import ClusterFlag
+from catalogs.printable import printable
 from catalogs.reference import Reference, packaged_reference
 from survey.report.offsets import offset_matrix
 from survey.report.palette import cluster_colors
@@ -80,7 +81,9 @@ def fill_figure(
     draw_cluster_map(sky, galaxy, spaxels, colors)
     draw_spectra(spectral, galaxy, clusters, spectra, colors, reference)
     where = " ".join(part for part in (galaxy["instrument"], galaxy["band"]) if part)
-    figure.suptitle(f"{galaxy['galaxy']}   {where}   z = {galaxy['redshift']:.5g}", fontsize=12)
+    figure.suptitle(
+        f"{printable(galaxy['galaxy'])}   {where}   z = {galaxy['redshift']:.5g}", fontsize=12
+    )
     return sky, spectral
 
 

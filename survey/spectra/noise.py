@@ -68,6 +68,18 @@ def spectral_noise(
     return SIGMA_PER_CLIPPED_MAD * leading_median(ordered, count)
 
 
+def noise_at_precision(
+    flux: NDArray[np.floating], valid: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
+    """`spectral_noise`, but never below the precision of the numbers of a cube.
+
+    No spectrum is better than the precision it was stored with; S/N and weights of constant
+    spectra stay finite.
+    """
+    rounding = np.finfo(np.float32).eps * np.abs(flux).max(axis=1)
+    return np.maximum(spectral_noise(flux, valid), rounding)
+
+
 def local_noise(flux: NDArray[np.floating]) -> NDArray[np.float64]:
     """Standard deviation of one sample in every stretch of `STRETCH` samples.
 

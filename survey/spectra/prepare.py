@@ -26,7 +26,9 @@ from survey.spectra.blocks import (
     read_blocks,
     with_columns,
 )
+from survey.spectra.constants import LIGHT_KM_S
 from survey.spectra.grid import (
+    check_finer,
     log_grid,
     resample,
     resampling_matrix,
@@ -38,7 +40,7 @@ from survey.spectra.impossible import Neighbours, SpaxelGrid, impossible_voxels
 from survey.spectra.line_holes import heights_of_lines
 from survey.spectra.mask import bad_planes, fill_gaps, longest_gaps
 from survey.spectra.medians import masked_median
-from survey.spectra.noise import MIN_SAMPLES, local_noise, spectral_noise
+from survey.spectra.noise import MIN_SAMPLES, local_noise, noise_at_precision
 from survey.spectra.normalise import Ranges, SpectralFrame, normalise
 
 REASONS = (
@@ -297,6 +299,8 @@ def _choose_grid(
     if shift_km_s is None:
         return _Grid(planes, planes_um, planes_um, None, shift_samples)
     step_km_s = float(np.median(velocity_step_km_s(rest_um)))
+    width_km_s = LIGHT_KM_S * np.log(planes_um[-1] / planes_um[0])
+    check_finer(width_km_s / step_km_s, len(rest_um))
     target_um = log_grid(planes_um[0], planes_um[-1], step_km_s)
     weights, coverage = resampling_matrix(rest_um, target_um, usable=~dropped)
     # Nothing is invented where planes were dropped: those samples are absent here as well.
@@ -338,7 +342,7 @@ def _clean_block(
     fill_gaps(flux, bad, grid.planes_um)
     if on_lines is not None:
         flux += on_lines[used]
-    noise = _noise(flux, ~bad)
+    noise = noise_at_precision(flux, ~bad)
     measures["filled"] = bad.mean(axis=1)
     measures["error_ratio"] = _ratio(noise, masked_median(error, ~bad & (error > 0)))
     # Before resampling, so that the support of the galaxy does not depend on the grid.
@@ -346,18 +350,12 @@ def _clean_block(
     if grid.weights is not None:
         flux = resample(flux, grid.weights)
         bad = resample((~bad).astype(flux.dtype), grid.weights) < _MIN_COVERAGE
-        noise = _noise(flux, ~bad)
+        noise = noise_at_precision(flux, ~bad)
     measures["noise"] = noise
 
     kept = measures["snr"] >= settings.snr_min
     outcome[rows[~kept]] = _code("continuum S/N too low")
     return _Block(outcome, flux[kept], sparse.csr_array(bad[kept]), measures[kept])
-
-
-def _noise(flux: NDArray[np.floating], valid: NDArray[np.bool_]) -> NDArray[np.float64]:
-    # No spectrum is better than the precision it is stored with: weights stay finite.
-    rounding = np.finfo(flux.dtype).eps * np.abs(flux).max(axis=1)
-    return np.maximum(spectral_noise(flux, valid), rounding)
 
 
 def _judge_gaps(bad: NDArray[np.bool_], settings: PrepareSettings) -> NDArray[np.int8]:

@@ -93,7 +93,7 @@ def make_cube() -> Callable[..., xr.Dataset]:
         return build_cube(
             flux,
             rng.uniform(0.5, 1.5, flux.shape).astype(np.float32),
-            None,
+            (),
             START_UM + STEP_UM * np.arange(n_wave),
             header=_sky_header(),
             flux_unit="MJy/sr",

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from survey.cubes.dataset import build_cube, sigma_from_inverse_variance, sigma_from_variance
+from survey.cubes.missing import FlagImage
 from survey.errors import DataError
 
 
@@ -13,7 +16,7 @@ def parts(sky_header):
     return {
         "flux": np.ones((4, 3, 2)),
         "error": np.ones((4, 3, 2)),
-        "bad": None,
+        "flags": (),
         "wavelength_um": np.array([1.0, 1.1, 1.2, 1.3]),
         "header": sky_header(),
         "flux_unit": "MJy/sr",
@@ -25,7 +28,7 @@ def parts(sky_header):
 
 def build(parts, **changes):
     given = parts | changes
-    positional = [given.pop(name) for name in ("flux", "error", "bad", "wavelength_um")]
+    positional = [given.pop(name) for name in ("flux", "error", "flags", "wavelength_um")]
     return build_cube(*positional, **given)
 
 
@@ -44,7 +47,7 @@ def test_what_is_not_finite_is_bad_and_flags_add_to_it(parts):
     flux[0, 0, 0], flux[1, 0, 0] = np.nan, np.inf
     flagged = np.zeros((3, 2), bool)
     flagged[2, 1] = True
-    cube = build(parts, flux=flux, bad=flagged)
+    cube = build(parts, flux=flux, flags=[FlagImage.of_mask(flagged)])
     expected = np.zeros((4, 3, 2), bool)
     expected[:2, 0, 0] = expected[:, 2, 1] = True
     np.testing.assert_array_equal(cube["bad"], expected)
@@ -77,8 +80,27 @@ def test_a_flux_stays_where_its_error_is_not_positive_and_the_error_is_unknown(p
     assert np.isnan(cube["error"]).sum() == 3
 
 
-def test_zeros_of_a_cube_without_errors_are_data(parts):
-    assert not build(parts, flux=np.zeros((4, 3, 2)), error=None)["bad"].any()
+@pytest.mark.parametrize("errors", [None, np.ones((4, 3, 2))], ids=["no errors", "errors"])
+def test_zeros_without_a_bad_error_are_data_unless_a_spaxel_or_plane_has_nothing_else(
+    parts, errors
+):
+    flux = np.ones((4, 3, 2))
+    flux[1, 0, 0] = 0.0
+    flux[:, 2, 1], flux[3] = 0.0, 0.0
+    flux[2, 2, 1] = np.nan
+    cube = build(parts, flux=flux, error=errors)
+    expected = np.zeros(flux.shape, bool)
+    expected[:, 2, 1] = expected[3] = True
+    np.testing.assert_array_equal(cube["bad"], expected)
+    np.testing.assert_array_equal(cube["n_bad"], expected.sum(axis=0))
+    assert json.loads(cube.attrs["missing"]) == {
+        "flux is not a finite number": 1,
+        "flux is 0 in a whole spaxel or plane": 8,
+    } | ({} if errors is None else {
+        "error is infinite": 0, "flux is 0 without a positive error": 0
+    })  # fmt: skip
+    with pytest.raises(DataError, match="no usable value"):
+        build(parts, flux=np.zeros((4, 3, 2)), error=errors)
 
 
 def test_the_target_is_at_the_centre_unless_the_header_knows_better(parts):
@@ -95,7 +117,7 @@ def test_the_target_is_at_the_centre_unless_the_header_knows_better(parts):
     ("change", "message"),
     [
         ({"flux": np.full((4, 3, 2), np.nan)}, "no usable value"),
-        ({"bad": np.ones((4, 3, 2), bool)}, "no usable value"),
+        ({"flags": [FlagImage.of_mask(np.ones((4, 3, 2), bool))]}, "no usable value"),
         ({"flux_unit": "DN/s"}, "wrong unit"),
         ({"wavelength_um": np.array([1.0, 1.2, 1.1, 1.3])}, "1 of 3 steps not positive"),
         ({"wavelength_um": np.array([1.3, 1.2, 1.2, 1.0])}, "strictly increasing"),
@@ -104,7 +126,7 @@ def test_the_target_is_at_the_centre_unless_the_header_knows_better(parts):
         ({"wavelength_um": np.array([-0.1, 1.0, 1.1, 1.2])}, "positive"),
         ({"wavelength_um": np.array([1.0, 1.1])}, "wavelength does not fit the flux"),
         ({"error": np.ones((4, 3, 3))}, "error does not fit the flux"),
-        ({"bad": np.ones((2, 3), bool)}, "mask does not fit the flux"),
+        ({"flags": [FlagImage.of_mask(np.ones((2, 3), bool))]}, "mask does not fit the flux"),
         ({"flux": np.ones((3, 2))}, "not a cube"),
     ],
 )
@@ -117,7 +139,7 @@ def test_a_cube_that_makes_no_sense_is_a_data_error_naming_the_file(parts, chang
 def test_without_sky_coordinates_the_area_has_to_be_given(parts):
     header = parts["header"].copy()
     header.update(CTYPE1="LINEAR", CTYPE2="LINEAR")
-    with pytest.raises(DataError, match="Set spaxel_area_arcsec2"):
+    with pytest.raises(DataError, match="and spaxel_area_arcsec2 in"):
         build(parts, header=header)
     cube = build(parts, header=header, spaxel_area_arcsec2=0.5)
     assert cube.attrs["spaxel_area_arcsec2"] == 0.5

@@ -42,3 +42,14 @@ def test_bands_are_listed_when_their_whole_window_is_inside(s3d, write):
     assert "PAH_12.7" in inspect_cube(path, ReadSettings(), redshift=0.0).pah_bands
     # The window ends at 13.05 micron, the cube then at 12.99.
     assert "PAH_12.7" not in inspect_cube(path, ReadSettings(), redshift=0.07).pah_bands
+
+
+@pytest.mark.real_data
+def test_what_is_missing_is_counted_by_rule(shared_data):
+    path = shared_data / "mrs/NGC7469_Level3_ch4-short_s3d.fits.gz"
+    found = inspect_cube(path, ReadSettings(), redshift=0.016317)
+    n_bad = round(found.bad_fraction * np.prod(found.shape))
+    # Facts of the file: its DQ is 0 or 513, and its flux is NaN where it is 513.
+    for name in ("DQ bit 0, DO_NOT_USE", "DQ bit 9, NON_SCIENCE", "flux is not a finite number"):
+        assert found.missing[name] == n_bad
+    assert found.missing["flux is 0 in a whole spaxel or plane"] == 0

@@ -74,9 +74,9 @@ def make_band(sky_header):
         wavelength = first_um + step_um * np.arange(planes)
         shape = (planes, 24, 24)
         cube = build_cube(
-            np.zeros(shape, np.float32),
+            np.ones(shape, np.float32),
             np.full(shape, max(noise, 1e-3), np.float32),
-            None,
+            (),
             wavelength,
             header=header,
             flux_unit="MJy/sr",
@@ -184,8 +184,8 @@ def test_an_unusable_voxel_of_one_band_is_filled_by_the_other(pair):
 def test_a_ratio_that_cannot_be_measured_is_not_applied(make_band):
     blue = make_band("ch4-short", 20.0, 60, noise=1.0, seed=1)
     red = make_band("ch4-medium", 20.303, 60, noise=1.0, seed=2)
-    empty = [scaled(cube, 0.0) for cube in (blue, red)]
-    factor = factors_of(merge_bands(empty))["ch4-medium"]
+    negative = [scaled(cube, -1.0) for cube in (blue, red)]
+    factor = factors_of(merge_bands(negative))["ch4-medium"]
     assert (factor["factor"], factor["measured"]) == (1.0, None)
 
 

@@ -179,7 +179,7 @@ def test_wavelengths_in_an_extension(read, hdu):
     none = ("CTYPE3", "CUNIT3", "CRPIX3", "CRVAL3", "CDELT3")
     cube = read({}, beside, without=none, wavelength="WAVE", wavelength_unit="Angstrom")
     np.testing.assert_allclose(cube["wavelength"], VACUUM_UM, rtol=1e-12)
-    with pytest.raises(DataError, match=r'Set wavelength = "WAVE" in \[read.generic\]'):
+    with pytest.raises(DataError, match=r'wavelength = "WAVE" in \[read.generic\]'):
         read({}, beside, without=none)
 
 

@@ -25,6 +25,8 @@ WRITTEN = {
     "mJy/arcsec2": u.mJy / u.arcsec**2,
     "mJy": u.mJy,
     "W/M2/UM": u.W / u.m**2 / u.um,
+    "x10^-16 erg/s/cm2/A": 1e-16 * u.erg / u.s / u.cm**2 / u.AA,
+    "erg.s**(-1).cm**(-2).angstrom**(-1)": u.erg / u.s / u.cm**2 / u.AA,
     "W/m2/micron/sr": u.W / u.m**2 / u.um / u.sr,
 }
 
@@ -43,7 +45,7 @@ def test_other_quantities_are_no_flux(text):
 
 @pytest.mark.parametrize("text", ["", "  ", "flux", "counts per hour", "mjy"])
 def test_no_unit_at_all_comes_with_advice(text):
-    with pytest.raises(DataError, match="generic reader"):
+    with pytest.raises(DataError, match=r"flux_unit in \[read.generic\]"):
         flux_unit(text, file="cube.fits")
 
 

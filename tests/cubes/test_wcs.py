@@ -64,6 +64,7 @@ def test_positions_of_an_fk5_header_are_icrs(sky_header):
 def test_a_cd_matrix_with_leftover_cdelt_means_the_cd_matrix():
     header = fits.Header()
     header.update(CTYPE1="RA---TAN", CTYPE2="DEC--TAN", CRVAL1=63.0, CRVAL2=10.0)
+    header.update(CRPIX1=3.0, CRPIX2=3.5)
     header.update(CDELT1=1.0, CDELT2=1.0, CD1_1=-0.2 / 3600, CD2_2=0.2 / 3600)
     text = celestial_header(header, file="cube.fits")
     assert spaxel_area_arcsec2(text) == pytest.approx(0.04)

@@ -26,6 +26,7 @@ SPECTRAL = re.compile(
 _CELESTIAL = re.compile(r"RA-|RA$|DEC-|DEC$|.LON|.LAT|.[NL]LN|.[NL]LT", re.I)
 _CARDS = re.compile(
     r"(?P<one>NAXIS|CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CROTA|CNAME|CRDER|CSYER)(?P<axis>\d+)"
+    r"|(?P<iraf>WAT)(?P<iraf_axis>\d)_001"
     r"|(?P<two>PC|CD)(?P<row>\d+)_(?P<column>\d+)"
     r"|(?P<old>PC|CD)(?P<old_row>\d{3})(?P<old_column>\d{3})"
     r"|(?P<value>PV|PS)(?P<world>\d+)_(?P<number>\d+)"
@@ -138,6 +139,8 @@ def _keyword(found: Mapping[str, Any], new: Mapping[int, int]) -> str | None:
 
     if found["one"]:
         return f"{found['one']}{axis('axis')}" if axis("axis") else None
+    if found["iraf"]:
+        return f"WAT{axis('iraf_axis')}_001" if axis("iraf_axis") else None
     if found["value"]:
         return f"{found['value']}{axis('world')}_{found['number']}" if axis("world") else None
     old = "old_" if found["old"] else ""

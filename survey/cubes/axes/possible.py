@@ -14,13 +14,22 @@ from catalogs.errors import CatalogError
 from catalogs.reference import packaged_reference
 from survey.cubes.axes.conversion import SpectralValues
 from survey.errors import DataError
+from survey.spectra.constants import LIGHT_KM_S
+from survey.spectra.grid import check_finer
 
 ANY_INSTRUMENT_UM = (0.09, 1000.0)
 """Wavelengths that a cube of stars and gas may have, from the Lyman limit to the submillimetre."""
 
+RADIO_UM = (0.09, 3e7)
+"""The same of axes in frequencies or velocities, up to 30 m."""
+
 MARGIN = 2.0
 """An instrument may reach this factor beyond its listed range: by its modes."""
 
+LEAST_STEP_KM_S = 0.01
+"""A hundredth of a channel of the finest spectrographs in use, radio receivers included."""
+
+_RADIO_KINDS = ("FREQ", "VRAD", "VOPT", "VELO", "ZOPT", "BETA")
 _USUAL_UM = (0.3, 40.0)
 _SUSPECTS = (
     *("Angstrom", "nm", "um", "m", "log10(Angstrom)", "ln(Angstrom)"),
@@ -43,6 +52,7 @@ def check_possible(
     *,
     numbers: NDArray[np.float64] | None = None,
     unit: str = "um",
+    kind: str = "",
     file: str | Path,
 ) -> None:
     """Check that wavelengths are some that the instrument can have.
@@ -55,29 +65,35 @@ def check_possible(
         As in the table of instruments; of one that is not listed, the range is wide.
     numbers, unit : ndarray, str, optional
         The axis as in the file, and the unit it was read in; to name the unit that would fit.
+    kind : str
+        That of the axis; frequencies and velocities may be radio cubes.
     file : str or Path
         For messages.
 
     Raises
     ------
     DataError
-        If a wavelength is out of the range.
+        If a wavelength is out of the range, or steps are finer than those of any spectrograph, or
+        very uneven.
     """
     low, high = possible_range_um(instrument)
+    if (low, high) == ANY_INSTRUMENT_UM and kind in _RADIO_KINDS:
+        low, high = RADIO_UM
     with np.errstate(invalid="ignore"):
         inside = (wavelength_um >= low) & (wavelength_um <= high)
     if inside.all():
+        _check_steps(wavelength_um, instrument, file)
         return
     numbers = wavelength_um if numbers is None else np.asarray(numbers, dtype=np.float64)
     usual = (low, high) if instrument in packaged_reference().instruments else _USUAL_UM
-    suspects = [name for name in _SUSPECTS if _fits(numbers, name, usual)]
+    suspects = suspected_units(numbers, usual)
     if not suspects:
         hint = "Look at CRVAL, CDELT, CRPIX and CUNIT of the spectral axis"
     else:
         hint = (
             f"The numbers of the axis, {numbers[0]:.6g} to {numbers[-1]:.6g}, were read in "
             f"{unit or 'no unit'}; they would fit in {' or '.join(suspects[:2])}. If so, set "
-            f'reader = "generic" and wavelength_unit = "{suspects[0]}" in [read.generic]'
+            f'read.reader = "generic" and wavelength_unit = "{suspects[0]}" in [read.generic]'
         )
     raise DataError(
         f"the wavelengths cannot be those of {instrument or 'a cube'}",
@@ -86,6 +102,30 @@ def check_possible(
         found=f"{wavelength_um.min():.6g} to {wavelength_um.max():.6g} micron",
         advice=hint,
     )
+
+
+def suspected_units(
+    numbers: NDArray[np.float64], range_um: tuple[float, float] = _USUAL_UM
+) -> list[str]:
+    """Units in which the numbers of an axis would be wavelengths inside a range."""
+    return [name for name in _SUSPECTS if _fits(numbers, name, range_um)]
+
+
+def _check_steps(wavelength_um: NDArray[np.float64], instrument: str, file: str | Path) -> None:
+    if wavelength_um.size < 2:
+        return
+    step_km_s = float(np.median(np.abs(np.diff(wavelength_um)) / wavelength_um[:-1])) * LIGHT_KM_S
+    if step_km_s < LEAST_STEP_KM_S:
+        raise DataError(
+            f"the wavelength steps cannot be those of {instrument or 'a cube'}",
+            file=file,
+            expected=f"{LEAST_STEP_KM_S:g} km/s or more",
+            found=f"{step_km_s:.3g} km/s, from {wavelength_um[0]:.8g} to "
+            f"{wavelength_um[-1]:.8g} micron",
+            advice="Look at CDELT, CD and PC of the spectral axis",
+        )
+    step_um = float(np.median(np.abs(np.diff(wavelength_um))))
+    check_finer(float(np.ptp(wavelength_um)) / step_um, wavelength_um.size, file=str(file))
 
 
 def _fits(numbers: NDArray[np.float64], unit: str, usual_um: tuple[float, float]) -> bool:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from catalogs.durable import hash_bytes, hash_file
 from catalogs.parts import PartStore, Receipt, safe_name
-from survey.config import Settings
+from survey.config import ReadSettings, Settings
+from survey.cubes.files.unpack import check_cube_file
+from survey.cubes.readers.places import companion_files
 from survey.cubes.scratch import Scratch
-from survey.errors import DataError, IntegrityError
+from survey.errors import IntegrityError
 from survey.pipeline.galaxy.peak_memory import reset_peak_memory
 from survey.pipeline.galaxy.stage import GalaxyContext, Kept, Part, Stage
 from survey.pipeline.galaxy.stage_list import STAGES
@@ -89,6 +91,7 @@ class GalaxyRunner:
         self.stage = STAGES[0].name
         self._results.clear()
         try:
+            _ = self.context  # reads the files, before any later stage is named
             receipt: Receipt = self.get(LAST)
             return receipt
         finally:
@@ -104,7 +107,7 @@ class GalaxyRunner:
                 self.target,
                 self.settings,
                 self.root,
-                self.content_hash or _content_hash(self.target),
+                self.content_hash or _content_hash(self.target, self.settings.read),
                 reference_of(self.settings.tables),
                 self.memory_bytes,
                 Scratch(self.root, safe_name(self.target.galaxy)),
@@ -214,13 +217,11 @@ def _opened(path: Path) -> xr.Dataset:
     return open_store(path)
 
 
-def _content_hash(target: Target) -> str:
-    """Hash of the content of all input files."""
-    missing = [file for file in target.files if not file.is_file()]
-    if missing:
-        raise DataError(
-            "no such file",
-            file=missing[0],
-            advice="Correct the column files of the targets table; paths are relative to it.",
-        )
-    return hash_bytes("".join(hash_file(file) for file in target.files).encode())
+def _content_hash(target: Target, settings: ReadSettings) -> str:
+    """Hash of the content of all input files, and of those that the settings name beside them."""
+    companions = [other for file in target.files for other in companion_files(file, settings)]
+    # Those that are not there are an error when the cube is read, if its reader needs them.
+    files = [*target.files, *(file for file in companions if file.is_file())]
+    for file in files:
+        check_cube_file(file)  # before gigabytes of it are read
+    return hash_bytes("".join(hash_file(file) for file in files).encode())

@@ -23,7 +23,7 @@ STAGES = (
             galaxy.arms,
             len(galaxy.target.files) > 1 and galaxy.settings.prepare.mask_impossible,
         ],
-        code=4,
+        code=5,
         libraries=("numpy", "astropy", "reproject", "zarr"),
     ),
     Stage(

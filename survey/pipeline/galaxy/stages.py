@@ -53,13 +53,16 @@ from survey.pipeline.galaxy.tree_paths import TREE_PATHS, TreeDistances, TreeInp
 from survey.pipeline.ratios import all_ratios, with_ratios
 from survey.pipeline.reference import run_vocabulary
 from survey.spectra.blocks import Allocate, Rows, in_memory
-from survey.spectra.error_check import doubt_about_errors
+from survey.spectra.error_check import doubt_about_errors, noise_of_planes
 from survey.spectra.prepare import Prepared, prepare
 
 UNKNOWN_REDSHIFT = "the redshift is unknown"
 
 SAMPLE_SPAXELS = 4000
 """Spaxels on which cuts are compared if the matrix of all spaxels is not kept."""
+
+ERROR_BLOCKS, ERROR_BLOCK_SPAXELS = 8, 64
+"""Blocks of spaxels, spread over the cube, whose errors are compared with the noise by plane."""
 
 
 def read(galaxy: GalaxyContext) -> None:
@@ -101,13 +104,15 @@ def measure_distances(
 ) -> tuple[TreeInput, TreeDistances]:
     """Distances of all pairs, in the form that the chosen path makes a tree from."""
     n_spaxel, n_plane = prepared.spectra.shape
+    disk = shutil.disk_usage(galaxy.root)
     projection = project_cost(
         Work.of(
             n_spaxel, n_plane, galaxy.settings, max_shift=prepared.max_shift, read=_shape(cube)
         ),
         path=galaxy.settings.linkage.path,
         memory_bytes=galaxy.memory_bytes,
-        disk_bytes=shutil.disk_usage(galaxy.root).free,
+        disk_bytes=disk.free,
+        disk_total_bytes=disk.total,
     )
     given = TreeInput(
         spectra=prepared.spectra,
@@ -154,8 +159,12 @@ def profiles(
     settings, target = galaxy.settings, galaxy.target
     tree = TreeResult.load(tree_part.path)
     clusters = describe_clusters(cube, prepared, tree, found, settings)
+    given = bool(cube.attrs["has_errors"])
     doubt = doubt_about_errors(
-        prepared.error_ratio, prepared.noise, given=bool(cube.attrs["has_errors"])
+        prepared.error_ratio,
+        prepared.noise,
+        given=given,
+        planes=noise_of_planes(*_some_spaxels(galaxy)) if given else None,
     )
     facts = galaxy_facts(clusters, target, _redshift(galaxy, cube), settings, tree_part.summary)
     if doubt is not None:
@@ -225,6 +234,22 @@ def _scale(galaxy: GalaxyContext, profiled: Receipt) -> PhysicalScale:
     return PhysicalScale.of(galaxy.target.distance_mpc, profiled.summary["facts"]["redshift"])
 
 
+def _some_spaxels(
+    galaxy: GalaxyContext,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+    """Flux, error and mask of some blocks of spaxels of the cube."""
+    tables = stored_spectra(galaxy.store_path("read"))
+    last = max(0, tables[0].shape[0] - ERROR_BLOCK_SPAXELS)
+    starts = np.unique(np.linspace(0, last, ERROR_BLOCKS).astype(int) // ERROR_BLOCK_SPAXELS)
+    flux, error, bad = (
+        np.concatenate(
+            [table[start : start + ERROR_BLOCK_SPAXELS] for start in starts * ERROR_BLOCK_SPAXELS]
+        )
+        for table in tables
+    )
+    return flux, error, bad
+
+
 def _velocities(measured: MeasuredRows) -> NDArray[np.float64]:
     """Velocity of every cluster; NaN where its lines show none."""
     return np.array(
@@ -246,6 +271,8 @@ def _redshift(galaxy: GalaxyContext, cube: xr.Dataset) -> float:
     raise DataError(
         UNKNOWN_REDSHIFT,
         file=galaxy.target.files[0],
+        expected="one in the targets table or in the header",
+        found="none",
         advice="Give it in the targets table, or with --redshift (0 for a star).",
     )
 

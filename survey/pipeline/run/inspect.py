@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from math import isnan
+from math import isnan, prod
 from pathlib import Path
 
 from survey.config import Settings
 from survey.cubes.inspect import CubeSummary, inspect_cube
+from survey.cubes.readers.guess import Guess
 from survey.pipeline.galaxy.choose_tree_path import project_cost
 from survey.pipeline.galaxy.costs import Projection, Work
 from survey.pipeline.reference import reference_of
@@ -46,6 +47,12 @@ def inspect_with_projection(
     return summary, project_cost(work, path=settings.linkage.path, memory_bytes=memory_bytes)
 
 
+def with_generic(settings: Settings, guess: Guess) -> Settings:
+    """The settings with those of the generic reader that were guessed."""
+    read = settings.read.model_copy(update={"generic": guess.settings})
+    return settings.model_copy(update={"read": read})
+
+
 def summary_rows(summary: CubeSummary, projection: Projection) -> list[tuple[str, str]]:
     """Names and values to print, in order."""
     n_wavelength, n_y, n_x = summary.shape
@@ -62,11 +69,27 @@ def summary_rows(summary: CubeSummary, projection: Projection) -> list[tuple[str
             f"{step[0]:.4g} to {step[1]:.4g} um, {velocity[0]:.0f} to {velocity[1]:.0f} km/s",
         ),
         ("spaxel", f"{summary.spaxel_arcsec:.3g} arcsec, {summary.n_spaxel} with data"),
-        ("bad", f"{summary.bad_fraction:.1%} of all voxels"),
+        ("bad", f"{_percent(summary.bad_fraction)} of all voxels"),
+        *_missing_rows(summary),
         ("lines", _names(summary.lines)),
         ("PAH bands", _names(summary.pah_bands)),
         *_cost_rows(projection),
     ]
+
+
+def _missing_rows(summary: CubeSummary) -> list[tuple[str, str]]:
+    """A row for every rule by which voxels are missing."""
+    n_voxel = prod(summary.shape)
+    return [
+        ("by rule", f"{_percent(count / n_voxel)} ({count}): {rule}")
+        for rule, count in summary.missing.items()
+        if count
+    ]
+
+
+def _percent(fraction: float) -> str:
+    """Per cent, with more digits where little is missing."""
+    return f"{fraction:.1%}" if fraction >= 0.001 or not fraction else f"{fraction * 100:.1g}%"
 
 
 def _cost_rows(projection: Projection) -> list[tuple[str, str]]:

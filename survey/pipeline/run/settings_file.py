@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
+from typing import get_args
 
 import tomlkit
 from astropy.table import MaskedColumn
@@ -32,13 +33,18 @@ LABELS_HELP = (
 )
 
 
-def write_settings(settings: Settings, path: Path, *, comments: list[str]) -> None:
-    """Write every setting, defaults included, below `comments`. `load_settings` reads it."""
+def write_settings(
+    settings: Settings, path: Path, *, comments: list[str], optional: bool = False
+) -> None:
+    """Write every setting, defaults included, below `comments`. `load_settings` reads it.
+
+    With `optional`, tables that are not there by default are written too, as comments.
+    """
     document = tomlkit.document()
     for line in comments:
         document.add(tomlkit.comment(line))
     document.add(tomlkit.nl())
-    _fill(document, settings)
+    _fill(document, settings, optional=optional)
     write_text(path, tomlkit.dumps(document))
 
 
@@ -65,6 +71,7 @@ def write_template(folder: Path) -> list[Path]:
                 "All settings of a survey, with their defaults. Delete what you do not change.",
                 "Start it with: survey run survey.toml",
             ],
+            optional=True,
         )
         written.append(settings_file)
     return written
@@ -85,16 +92,39 @@ def write_label_template(path: Path) -> None:
         table.write(unfinished, format="ascii.ecsv")
 
 
-def _fill(container: TOMLDocument | Table, model: BaseModel) -> None:
+def _fill(
+    container: TOMLDocument | Table, model: BaseModel, *, optional: bool, place: str = ""
+) -> None:
     """Write the fields of a model: values first, then a table for each model among them."""
     plain = model.model_dump(mode="json", exclude_none=True)
     tables = {name: value for name, value in model if isinstance(value, BaseModel)}
     for name, value in plain.items():
         if name not in tables:
             container.add(name, value)
+    if optional:
+        for name, field in type(model).model_fields.items():
+            for kind in get_args(field.annotation):
+                if name not in plain and isinstance(kind, type) and issubclass(kind, BaseModel):
+                    container.add(tomlkit.nl())
+                    for line in _as_comments(f"{place}{name}", kind):
+                        container.add(tomlkit.comment(line))
     for name, model_of_table in tables.items():
         table = tomlkit.table()
-        for line in (inspect.getdoc(type(model_of_table)) or "").splitlines():
+        for line in _help(type(model_of_table)):
             table.add(tomlkit.comment(line))
-        _fill(table, model_of_table)
+        _fill(table, model_of_table, optional=optional, place=f"{place}{name}.")
         container.add(name, table)
+
+
+def _help(kind: type[BaseModel]) -> list[str]:
+    return (inspect.getdoc(kind) or "").splitlines()
+
+
+def _as_comments(name: str, kind: type[BaseModel]) -> list[str]:
+    """A table that is left out, with its defaults; fields without one have a question mark."""
+    values = kind().model_dump(mode="json")
+    fields = [
+        f"{field} = ?" if value is None else tomlkit.dumps({field: value}).strip()
+        for field, value in values.items()
+    ]
+    return [f"[{name}]", *_help(kind), *fields]

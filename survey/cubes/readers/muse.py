@@ -8,6 +8,7 @@ import xarray as xr
 from survey.cubes.axes.layout import cube_layout
 from survey.cubes.dataset import build_cube, sigma_from_variance
 from survey.cubes.lazy_image import elementwise
+from survey.cubes.missing import flag_images
 from survey.cubes.read_fits import FitsFile
 from survey.cubes.wavelength import wavelength_axis_um
 
@@ -25,9 +26,7 @@ def read_muse(fits_file: FitsFile) -> xr.Dataset:
         elementwise(sigma_from_variance, layout.image(fits_file, "STAT"), dtype=np.float32)
         if fits_file.has("STAT")
         else None,
-        elementwise(lambda dq: dq != 0, layout.image(fits_file, "DQ"), dtype=bool)
-        if fits_file.has("DQ")
-        else None,
+        flag_images(fits_file, "muse", layout),
         wavelength_axis_um(fits_file, "DATA", medium="air", instrument="MUSE"),
         header=science,
         flux_unit=science.get("BUNIT", ""),

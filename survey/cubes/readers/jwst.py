@@ -7,15 +7,11 @@ import xarray as xr
 from astropy.io import fits
 
 from survey.cubes.axes.layout import cube_layout
-from survey.cubes.dataset import as_bits, build_cube
-from survey.cubes.lazy_image import elementwise
+from survey.cubes.dataset import build_cube
+from survey.cubes.missing import flag_images
 from survey.cubes.read_fits import FitsFile
 from survey.cubes.wavelength import wavelength_axis_um
 from survey.cubes.wcs import angle_deg
-
-DO_NOT_USE, NON_SCIENCE = 1, 512
-NO_DATA = DO_NOT_USE | NON_SCIENCE
-"""Bits of DQ in a cube (jwst.datamodels.dqflags) that say that there is no measurement."""
 
 WAVELENGTH_TABLE = "WCS-TABLE"
 
@@ -32,13 +28,7 @@ def read_jwst(fits_file: FitsFile) -> xr.Dataset:
     return build_cube(
         layout.image(fits_file, "SCI", np.float32),
         layout.image(fits_file, "ERR", np.float32) if fits_file.has("ERR") else None,
-        elementwise(
-            lambda dq: (as_bits(dq, NO_DATA) & NO_DATA) != 0,
-            layout.image(fits_file, "DQ"),
-            dtype=bool,
-        )
-        if fits_file.has("DQ")
-        else None,
+        flag_images(fits_file, "jwst", layout),
         wavelength_axis_um(fits_file, "SCI", instrument=instrument, table=WAVELENGTH_TABLE),
         header=science,
         flux_unit=science.get("BUNIT", ""),

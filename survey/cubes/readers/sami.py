@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from survey.cubes.axes.layout import cube_layout
 from survey.cubes.dataset import build_cube, sigma_from_variance
 from survey.cubes.lazy_image import elementwise
+from survey.cubes.missing import flag_images
 from survey.cubes.read_fits import FitsFile
 from survey.cubes.wavelength import wavelength_axis_um
 from survey.cubes.wcs import angle_deg
@@ -22,7 +24,7 @@ def read_sami(fits_file: FitsFile) -> xr.Dataset:
         elementwise(sigma_from_variance, fits_file.image("VARIANCE"), dtype=np.float32)
         if fits_file.has("VARIANCE")
         else None,
-        None,
+        flag_images(fits_file, "sami", cube_layout(fits_file, "PRIMARY")),
         wavelength_axis_um(fits_file, "PRIMARY", medium="air", instrument="SAMI"),
         header=header,
         flux_unit=header.get("BUNIT", ""),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from survey.cubes.axes.layout import cube_layout
 from survey.cubes.dataset import build_cube
+from survey.cubes.missing import flag_images
 from survey.cubes.read_fits import FitsFile
 from survey.cubes.wavelength import wavelength_axis_um
 
@@ -16,7 +18,7 @@ def read_irs(fits_file: FitsFile) -> xr.Dataset:
     return build_cube(
         fits_file.image("PRIMARY", np.float32),
         None,
-        None,
+        flag_images(fits_file, "irs", cube_layout(fits_file, "PRIMARY")),
         wavelength_axis_um(fits_file, "PRIMARY", instrument="Spitzer/IRS"),
         header=header,
         flux_unit=header.get("BUNIT", ""),
