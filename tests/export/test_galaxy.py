@@ -126,3 +126,30 @@ def test_a_galaxy_without_coordinates_has_regions_in_pixels(result, tmp_path):
     shapes = Regions.read(written["SIM-001_clusters.reg"], format="ds9")
     assert {type(shape).__name__ for shape in shapes} == {"PolygonPixelRegion"}
     assert not WCS(fits.getheader(written["SIM-001_maps.fits"], "CLUSTER")).has_celestial
+
+
+def test_classes_are_numbers_with_names_and_probabilities(result, tmp_path):
+    import pyarrow as pa
+
+    from survey.export.galaxy_tables import GalaxyTables
+
+    tables = dict(result._tables.tables)
+    clusters = tables["clusters"]
+    names = ["SF", "AGN", "", "SF", "SF"]
+    place = clusters.schema.get_field_index("class")
+    clusters = clusters.set_column(place, clusters.schema.field(place), pa.array(names))
+    for name in ("AGN", "SF"):
+        share = [0.8 if one == name else 0.2 for one in names]
+        clusters = clusters.append_column(f"p_{name}", pa.array(share))
+        clusters = clusters.append_column(f"p_{name}_err", pa.array([0.1] * 5))
+    tables["clusters"] = clusters
+    survey.Result(GalaxyTables(tables, result._tables.reference)).export(tmp_path)
+    with fits.open(tmp_path / "SIM-001_maps.fits") as maps:
+        header, labels = maps["CLASS"].header, result.labels.values
+        assert [header["C01"], header["C02"]] == ["AGN", "SF"]
+        for number, name in enumerate(names, start=1):
+            code = {"AGN": 1, "SF": 2, "": 0}[name]
+            assert (maps["CLASS"].data[labels == number] == code).all()
+            stated = maps["CLASS_PROB"].data[1][labels == number]
+            assert (stated == (0.8 if name == "SF" else 0.2)).all()
+        assert (maps["CLASS"].data[labels == 0] == -1).all()
