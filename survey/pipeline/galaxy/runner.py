@@ -46,6 +46,8 @@ class GalaxyRunner:
     content_hash : str, optional
         Hash of a cube that is in memory, and is stored before it is processed. By default that of
         the files of the target.
+    on_stage : callable
+        Called with the name of every stage that starts to be computed.
 
     Attributes
     ----------
@@ -63,6 +65,7 @@ class GalaxyRunner:
         settings: Settings,
         root: Path,
         memory_bytes: float | None = None,
+        on_stage: Callable[[str], None] = lambda stage: None,
         *,
         content_hash: str | None = None,
     ) -> None:
@@ -71,6 +74,7 @@ class GalaxyRunner:
         self.root = root
         self.memory_bytes = memory_bytes
         self.content_hash = content_hash
+        self.on_stage = on_stage
         self.parts = PartStore(root)
         self.stage = STAGES[0].name
         self.computed: list[str] = []
@@ -184,6 +188,7 @@ class GalaxyRunner:
     def _make(self, stage: Stage) -> Any:
         inputs = [self.get(name) for name in stage.inputs]
         self.stage = stage.name
+        self.on_stage(stage.name)
         start = time.perf_counter()
         made = _function(stage)(self.context, *inputs)
         self.context.seconds[stage.name] = time.perf_counter() - start
