@@ -44,7 +44,9 @@ def init(folder: Annotated[Path, typer.Argument(help="Where to write.")] = Path(
 
 @app.command()
 def run(
-    inputs: Annotated[list[Path], typer.Argument(help="One SURVEY.toml, or FITS cubes.")],
+    inputs: Annotated[
+        list[str], typer.Argument(help="One SURVEY.toml, or FITS cubes: paths, https:// or s3://.")
+    ],
     out: Annotated[Path | None, typer.Option(help="The run directory.")] = None,
     redshift: Redshift = math.nan,
     merge_bands: Annotated[

@@ -4,24 +4,18 @@ astropy only warns when a file is too short, a compressed file may be cut withou
 memory-mapped file that shrinks kills the process. So the size that the headers imply is compared
 with the size of the file before anything is allocated, and images are read in pieces into native
 byte order. A compressed file can only be read from its beginning. It is unpacked once, checked by
-its own checksum, into memory if it is small and otherwise into a temporary file.
+its own checksum, into memory if it is small and otherwise into a temporary file. So is a remote
+file whose server sends no parts of it; of others only that is fetched which is read.
 """
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
-import shutil
-import tempfile
 import warnings
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from math import prod
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import numpy as np
 from astropy.io import fits
@@ -29,45 +23,12 @@ from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import DTypeLike, NDArray
 
 from survey.cubes.checksums import wrong_sum
+from survey.cubes.files.cube_file import CubeFile
+from survey.cubes.files.unpack import CORRUPT, unpacked_content
 from survey.cubes.lazy_image import Key, Voxels
-from survey.errors import DataError, SurveyWarning
+from survey.errors import DataError, SurveyError, SurveyWarning
 
 SLAB_BYTES = 64 << 20
-_CORRUPT = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
-UNPACKED_IN_MEMORY_BYTES = 256 << 20
-"""Above this size a compressed file is unpacked into a temporary file."""
-
-
-@contextmanager
-def _only_member(path: Path) -> Iterator[IO[bytes]]:
-    """The only file in a zip archive."""
-    with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if not name.endswith("/")]
-        if len(names) != 1:
-            raise DataError(
-                "an archive is no cube",
-                file=path,
-                expected="one file in it",
-                found=f"{len(names)} files",
-                advice="Unpack it, and name the cubes",
-            )
-        with archive.open(names[0]) as member:
-            yield member
-
-
-@contextmanager
-def _gzip(path: Path) -> Iterator[IO[bytes]]:
-    with gzip.open(path) as unpacked:
-        yield cast(IO[bytes], unpacked)
-
-
-_UNPACK: dict[bytes, Callable[[Path], AbstractContextManager[IO[bytes]]]] = {
-    b"\x1f\x8b": _gzip,
-    b"BZh": bz2.open,
-    b"\xfd7zXZ\0": lzma.open,
-    b"PK\x03\x04": _only_member,
-}
-"""First bytes of a compressed file, whatever its name, and how it is unpacked."""
 
 
 class FitsFile:
@@ -79,16 +40,16 @@ class FitsFile:
 
     def __init__(
         self,
-        path: Path,
+        file: CubeFile,
         hdus: fits.HDUList,
         content: IO[bytes],
         *,
         strict_sums: bool = False,
-        open_other: Callable[[Path], FitsFile] | None = None,
+        open_other: Callable[[CubeFile], FitsFile] | None = None,
     ) -> None:
-        self.path = path
+        self.file = file
         self.stale: list[str | int] = []
-        self._others: dict[Path, FitsFile] = {}
+        self._others: dict[CubeFile, FitsFile] = {}
         self._open_other = open_other
         self._strict_sums = strict_sums
         self._hdus = hdus
@@ -96,11 +57,16 @@ class FitsFile:
         self._checked: set[str | int] = set()
 
     @property
+    def path(self) -> str:
+        """Its address, for messages."""
+        return self.file.address
+
+    @property
     def has_stale_sum(self) -> bool:
         """Whether a checksum is wrong, here or in another file that was opened with this one."""
         return bool(self.stale) or any(other.has_stale_sum for other in self._others.values())
 
-    def other(self, path: Path) -> FitsFile:
+    def other(self, file: CubeFile) -> FitsFile:
         """Another file, which stays open as long as this one.
 
         Raises
@@ -108,10 +74,10 @@ class FitsFile:
         DataError
             If it cannot be opened.
         """
-        if path not in self._others:
+        if file not in self._others:
             assert self._open_other is not None
-            self._others[path] = self._open_other(path)
-        return self._others[path]
+            self._others[file] = self._open_other(file)
+        return self._others[file]
 
     @property
     def primary(self) -> fits.Header:
@@ -278,7 +244,7 @@ def number_of(
     default: float | None = None,
     *,
     extension: str | int,
-    file: Path,
+    file: str | Path,
 ) -> float:
     """A number from a header, see `FitsFile.number`."""
     value = header.get(keyword, default)
@@ -298,7 +264,7 @@ def number_of(
 
 @contextmanager
 def open_fits(
-    path: str | Path, *, scratch: Path | None = None, strict_sums: bool = False
+    path: str | Path | CubeFile, *, scratch: Path | None = None, strict_sums: bool = False
 ) -> Iterator[FitsFile]:
     """Open a FITS file and check that it is complete.
 
@@ -307,7 +273,8 @@ def open_fits(
 
     Parameters
     ----------
-    path : str or Path
+    path : str or Path or CubeFile
+        Where it is, also as a URL.
     scratch : Path, optional
         Where a large compressed file is unpacked, for as long as it is open; the system's
         place for temporary files if not given.
@@ -319,9 +286,12 @@ def open_fits(
     ------
     DataError
         If there is no such file, it is not FITS, or it is truncated or corrupt.
+    InfrastructureError
+        If it is on another machine that cannot be reached.
     """
-    path = Path(path)
-    with _damage_as_data_error(path), _content(path, scratch) as content:
+    file = CubeFile.of(path)
+    path = file.address
+    with _damage_as_data_error(path), unpacked_content(file, scratch) as content:
         content_bytes = content.seek(0, 2)
         content.seek(0)
         with _stumbling_as_data_error(path):
@@ -339,7 +309,7 @@ def open_fits(
                 )
             with ExitStack() as others:
                 yield FitsFile(
-                    path,
+                    file,
                     _without_dummy(hdus),
                     content,
                     strict_sums=strict_sums,
@@ -347,24 +317,6 @@ def open_fits(
                         open_fits(other, scratch=scratch, strict_sums=strict_sums)
                     ),
                 )
-
-
-@contextmanager
-def _content(path: Path, scratch: Path | None) -> Iterator[IO[bytes]]:
-    """The bytes of FITS in a file, which can be read from anywhere."""
-    with path.open("rb") as file:
-        start = file.read(6)
-        unpack = next((how for magic, how in _UNPACK.items() if start.startswith(magic)), None)
-        if unpack is None:
-            yield file
-            return
-    if scratch is not None:
-        scratch.mkdir(parents=True, exist_ok=True)
-    place = None if scratch is None else str(scratch)
-    with tempfile.SpooledTemporaryFile(UNPACKED_IN_MEMORY_BYTES, dir=place) as unpacked:
-        with unpack(path) as packed:
-            shutil.copyfileobj(packed, unpacked, 1 << 20)
-        yield unpacked
 
 
 def _without_dummy(hdus: fits.HDUList) -> fits.HDUList:
@@ -410,28 +362,31 @@ def _read_slabs(
 
 
 @contextmanager
-def _damage_as_data_error(path: Path) -> Iterator[None]:
+def _damage_as_data_error(path: str) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             # Header cosmetics are the observatory's concern; damage is found by size and sum.
             warnings.simplefilter("ignore", AstropyWarning)
             yield
+    except DataError as error:
+        error.file = error.file or path
+        raise
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise DataError(f"the file cannot be opened ({error.strerror})", file=path) from error
     except OSError as error:
         if error.errno is not None:  # the machine's trouble, not the file's
             raise
         raise DataError(f"not a readable FITS file ({error})", file=path) from error
-    except (*_CORRUPT, fits.VerifyError) as error:
+    except (*CORRUPT, fits.VerifyError) as error:
         raise DataError(f"the file is corrupt ({error})", file=path) from error
 
 
 @contextmanager
-def _stumbling_as_data_error(path: Path) -> Iterator[None]:
+def _stumbling_as_data_error(path: str) -> Iterator[None]:
     """A mangled header can make astropy stumble in any way; the file is at fault."""
     try:
         yield
-    except (OSError, MemoryError, *_CORRUPT):
+    except (OSError, MemoryError, SurveyError, *CORRUPT):
         raise
     except Exception as error:
         raise DataError(f"headers or tables cannot be read ({error})", file=path) from error

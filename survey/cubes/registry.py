@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import io
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
+from typing import cast
 
 import xarray as xr
 from astropy.io import fits
 
 from survey.config import GenericReaderSettings, ReadSettings
 from survey.cubes.axes.layout import shape_of
+from survey.cubes.files.cube_file import CubeFile
 from survey.cubes.read_fits import FitsFile, open_fits
 from survey.cubes.readers.generic import read_generic
 from survey.cubes.readers.guess import Guess, guess_settings
@@ -26,6 +29,9 @@ from survey.errors import ConfigError, DataError
 from survey.spectra.redshift import REDSHIFT_RANGE, suspected_meaning
 
 Shape = tuple[int, int, int]
+
+HEADER_BLOCK_BYTES = 1 << 16
+"""What is requested at a time of a remote file of which only headers are wanted."""
 
 GENERIC = "generic"
 TARGET_KEYWORDS = ("TARGNAME", "OBJECT", "NAME")
@@ -75,7 +81,7 @@ def reader_names() -> tuple[str, ...]:
     return (*(reader.name for reader in READERS), GENERIC)
 
 
-def target_name(path: str | Path) -> str:
+def target_name(path: str | Path | CubeFile) -> str:
     """Name of the target in the header of a file, "" if it has none; nothing else is read.
 
     Raises
@@ -90,27 +96,31 @@ def target_name(path: str | Path) -> str:
     return ""
 
 
-def cube_shape(path: str | Path) -> Shape | None:
+def cube_shape(path: str | Path | CubeFile) -> Shape | None:
     """Wavelengths, y and x of the first three-dimensional image of a FITS file.
 
     Headers alone are read, thousands of files in seconds. None if there is no such image, or
     anything is wrong with the file: the reader that will read it says what.
     """
-    path = Path(path)
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            while True:
-                header = fits.Header.fromfile(file)
-                if header["NAXIS"] >= 3:
-                    wavelength, y, x = shape_of(header)
-                    return wavelength, y, x
-                file.seek(header.data_size_padded, 1)
+        with CubeFile.of(path).open(block_bytes=HEADER_BLOCK_BYTES) as stream:
+            packed = cast(io.BufferedReader, stream).peek(2)[:2] == b"\x1f\x8b"
+            with gzip.open(stream) if packed else nullcontext(stream) as file:
+                while True:
+                    header = fits.Header.fromfile(file)
+                    if header["NAXIS"] >= 3:
+                        wavelength, y, x = shape_of(header)
+                        return wavelength, y, x
+                    if file.seekable():
+                        file.seek(header.data_size_padded, 1)
+                    else:
+                        file.read(header.data_size_padded)
     except Exception:  # of many kinds: astropy's, zlib's, the file system's
         return None
 
 
 def read_cube(
-    path: str | Path,
+    path: str | Path | CubeFile,
     settings: ReadSettings,
     *,
     redshift: float = float("nan"),
@@ -124,7 +134,7 @@ def read_cube(
 
 @contextmanager
 def open_cube(
-    path: str | Path,
+    path: str | Path | CubeFile,
     settings: ReadSettings,
     *,
     redshift: float = float("nan"),
@@ -135,8 +145,8 @@ def open_cube(
 
     Parameters
     ----------
-    path : str or Path
-        A FITS file, plain or compressed (gzip, bzip2, xz, zip, fpack).
+    path : str or Path or CubeFile
+        A FITS file, also a URL, plain or compressed (gzip, bzip2, xz, zip, fpack).
     settings : ReadSettings
         Which reader ("auto" goes by the header), and what the generic one has to know. With
         "auto", a file that no reader recognises goes to the generic one if it was set up.
@@ -174,7 +184,7 @@ def open_cube(
         yield cube
 
 
-def guess_generic(path: str | Path, settings: ReadSettings) -> Guess | None:
+def guess_generic(path: str | Path | CubeFile, settings: ReadSettings) -> Guess | None:
     """Settings that may fit a cube that no reader recognises; None if one does, or some are set.
 
     Raises
@@ -190,7 +200,7 @@ def guess_generic(path: str | Path, settings: ReadSettings) -> Guess | None:
         return guess_settings(fits_file)
 
 
-def check_header_redshift(redshift: float, path: str | Path) -> None:
+def check_header_redshift(redshift: float, path: str | Path | CubeFile) -> None:
     """Check the redshift of a header, where no other is given.
 
     Raises
@@ -202,7 +212,7 @@ def check_header_redshift(redshift: float, path: str | Path) -> None:
     if meaning is not None:
         raise DataError(
             "the redshift in the header cannot be",
-            file=path,
+            file=str(path),
             expected=REDSHIFT_RANGE,
             found=f"{redshift:g}",
             advice=f"{meaning}. Give the redshift in the targets table, or with --redshift",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from catalogs.durable import hash_bytes, hash_file
+from catalogs.durable import hash_bytes
 from catalogs.parts import PartStore, Receipt, safe_name
 from survey.config import ReadSettings, Settings
 from survey.cubes.readers.places import companion_files
@@ -209,10 +209,10 @@ def _content_hash(target: Target, settings: ReadSettings) -> str:
     if missing:
         raise DataError(
             "no such file",
-            file=missing[0],
+            file=missing[0].address,
             advice="Correct the column files of the targets table; paths are relative to it.",
         )
     companions = [other for file in target.files for other in companion_files(file, settings)]
     # Those that are not there are an error when the cube is read, if its reader needs them.
     files = [*target.files, *(file for file in companions if file.is_file())]
-    return hash_bytes("".join(hash_file(file) for file in files).encode())
+    return hash_bytes("".join(file.content_hash() for file in files).encode())

@@ -259,7 +259,7 @@ def _redshift(galaxy: GalaxyContext, cube: xr.Dataset) -> float:
         return redshift
     raise DataError(
         "the redshift is unknown",
-        file=galaxy.target.files[0],
+        file=galaxy.target.files[0].address,
         advice="Give it in the targets table, or with --redshift (0 for a star).",
     )
 

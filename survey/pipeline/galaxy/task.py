@@ -113,7 +113,7 @@ def failure_row(
     error: BaseException,
     *,
     content_hash: str | None = None,
-    file: Path | None = None,
+    file: object = None,
 ) -> dict[str, Any]:
     """A row of the table `quarantine`; `file` is named if the error names none."""
     if isinstance(error, SurveyError):

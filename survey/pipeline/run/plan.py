@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from catalogs.errors import CatalogError
+from catalogs.places.addresses import local_path
 from survey.config import WHOLE_WINDOW, Settings, build_settings, load_settings
+from survey.cubes.files.cube_file import CubeFile
 from survey.errors import ConfigError
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.reference import SETTINGS_FILE, absolute_tables, reference_of
@@ -33,9 +35,9 @@ class RunPlan:
 
 
 def plan_run(
-    inputs: Sequence[Path],
+    inputs: Sequence[str | Path],
     *,
-    out: Path | None = None,
+    out: str | Path | None = None,
     redshift: float = math.nan,
     merge_bands: bool = False,
     classify: bool = True,
@@ -44,30 +46,32 @@ def plan_run(
     """Plan a run from one settings file, or from cubes.
 
     A settings file names its targets table, which has all galaxies of the survey. The run directory
-    is `out`; by default it is `run` beside the file, or the folder of the file if the file is the
-    record of a run. Cubes are added to the galaxies of the run in `out`, if there is one, and
-    processed with its settings. A run whose settings name labels ends with a classification, unless
-    `classify` is false.
+    is `out`, on a disk; by default it is `run` beside the file, or the folder of the file if the
+    file is the record of a run. Cubes, paths or URLs, are added to the galaxies of the run in
+    `out`, if there is one, and processed with its settings. A run whose settings name labels ends
+    with a classification, unless `classify` is false.
 
     Raises
     ------
     ConfigError
         If the inputs are neither, or settings or targets are not valid. Then nothing is written.
     """
-    plan = _plan(inputs, out, redshift, merge_bands, overrides or {})
+    root = None if out is None else local_path(out)
+    plan = _plan(inputs, root, redshift, merge_bands, overrides or {})
     _refuse_unknown_names(plan.settings)
     return replace(plan, classify=classify and plan.settings.classes.labels is not None)
 
 
 def _plan(
-    inputs: Sequence[Path],
+    inputs: Sequence[str | Path],
     out: Path | None,
     redshift: float,
     merge_bands: bool,
     overrides: dict[str, Any],
 ) -> RunPlan:
-    if len(inputs) == 1 and inputs[0].suffix == ".toml":
-        file = inputs[0]
+    files = [file for given in inputs if (file := CubeFile.of(given).local) is not None]
+    if len(inputs) == 1 and files and files[0].suffix == ".toml":
+        file = files[0]
         settings = load_settings(file, overrides)
         if settings.targets is None:
             raise ConfigError('the settings name no targets table (targets = "...")', file=file)
@@ -75,9 +79,11 @@ def _plan(
         root = out or (file.parent if is_record else file.parent / RUN_FOLDER)
         targets = read_targets(file.parent / settings.targets)
         return RunPlan(root, targets, with_absolute_paths(settings, file.parent))
-    if any(file.suffix == ".toml" for file in inputs):
+    if any(file.suffix == ".toml" for file in files):
         raise ConfigError("give either one settings file or cubes, not both")
-    for file in inputs:
+    for cube in map(CubeFile.of, inputs):
+        cube.check_package()
+    for file in files:
         if not file.is_file():
             raise ConfigError("no such file", file=file, expected="FITS cubes or a settings file")
     root = out or Path(RUN_FOLDER)

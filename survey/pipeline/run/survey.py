@@ -7,11 +7,13 @@ driver publishes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from catalogs import SCHEMA_VERSION
+from catalogs.places.addresses import local_path
 from survey import __version__
 from survey.config import Settings, fingerprint
 from survey.cubes.scratch import sweep_scratch
@@ -35,6 +37,8 @@ from survey.pipeline.run.publisher import PeriodicPublisher, repaired
 from survey.pipeline.run.schedule import projected_demand, reports_of_finished
 from survey.pipeline.run.settings_file import write_settings
 from survey.pipeline.run.targets import TARGETS_FILE, write_targets
+
+HEADERS_AT_A_TIME = 16
 
 
 @dataclass
@@ -92,7 +96,7 @@ def run_survey(
     InfrastructureError
         If the cluster is lost. Galaxies finished by then are published.
     """
-    root = Path(root).resolve()
+    root = local_path(root).resolve()
     if not targets:
         raise ConfigError("the survey has no targets")
     with exclusive(root) as ownership:
@@ -152,7 +156,8 @@ def _reports(tasks: Sequence[GalaxyTask], cluster: Cluster) -> Iterator[GalaxyRe
 
 def _largest_first(tasks: Sequence[GalaxyTask]) -> list[Task]:
     """Tasks in the order in which they start."""
-    demands = [projected_demand(task.target, task.settings) for task in tasks]
+    with ThreadPoolExecutor(HEADERS_AT_A_TIME) as pool:  # Headers may be on other machines.
+        demands = list(pool.map(lambda task: projected_demand(task.target, task.settings), tasks))
     order = sorted(range(len(tasks)), key=lambda i: demands[i].seconds, reverse=True)
     return [Task(tasks[i].target.galaxy, tasks[i], demands[i].memory_bytes) for i in order]
 

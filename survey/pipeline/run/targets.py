@@ -9,6 +9,7 @@ from pathlib import Path
 from astropy.table import Table
 
 from catalogs.durable import replacing
+from survey.cubes.files.cube_file import CubeFile
 from survey.errors import ConfigError, DataError
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.run.target_table import TargetRow, read_rows
@@ -22,7 +23,7 @@ TARGETS_FILE = "targets.ecsv"
 def read_targets(path: str | Path) -> list[Target]:
     """Read a targets table: ECSV, CSV or anything else astropy recognises by its name.
 
-    Columns: `galaxy`; `files`, separated by ";" and relative to the table's own folder;
+    Columns: `galaxy`; `files`, separated by ";", paths relative to the table's own folder or URLs;
     `redshift`, `ra` and `dec` (degrees), which may be missing, masked, blank, "-" or "N/A".
     Positions may be sexagesimal, the right ascension then in hours. Units of columns are honoured:
     a redshift in km/s, a right ascension in hours. Names are text, zeros in front included.
@@ -42,7 +43,7 @@ def write_targets(targets: Iterable[Target], path: str | Path) -> None:
     rows = [
         {
             "galaxy": target.galaxy,
-            "files": FILE_SEPARATOR.join(str(file.resolve()) for file in target.files),
+            "files": FILE_SEPARATOR.join(file.recorded for file in target.files),
             "redshift": target.redshift,
             "ra": target.ra_deg,
             "dec": target.dec_deg,
@@ -62,8 +63,8 @@ def targets_from_cubes(
     cubes whose headers name the same target are the sub-bands of one galaxy of that name.
     """
     check_redshift(redshift)
-    groups: dict[str, list[Path]] = {}
-    for cube in map(Path, cubes):
+    groups: dict[str, list[CubeFile]] = {}
+    for cube in map(CubeFile.of, cubes):
         name = (merge_bands and _header_target(cube)) or _stem(cube)
         groups.setdefault(name, []).append(cube)
     targets = []
@@ -92,7 +93,7 @@ def check_redshift(redshift: float) -> None:
         )
 
 
-def _header_target(cube: Path) -> str:
+def _header_target(cube: CubeFile) -> str:
     from survey.cubes.registry import target_name  # slow to load
 
     try:
@@ -101,15 +102,15 @@ def _header_target(cube: Path) -> str:
         return ""  # The run will quarantine it, under the name of its file.
 
 
-def _stem(file: Path) -> str:
+def _stem(file: CubeFile) -> str:
     name = file.name
     for suffix in (".gz", ".bz2", ".xz", ".zip", ".fits", ".fit"):
         name = name.removesuffix(suffix)
     return name
 
 
-def _name_with_folder(file: Path) -> str:
-    return f"{file.resolve().parent.name}-{_stem(file)}"
+def _name_with_folder(file: CubeFile) -> str:
+    return f"{file.folder_name}-{_stem(file)}"
 
 
 def _from_row(row: TargetRow) -> Target:
@@ -122,7 +123,13 @@ def _from_row(row: TargetRow) -> Target:
             found="nothing",
         )
     names = [name.strip() for name in row.text("files").split(FILE_SEPARATOR)]
-    files = tuple(row.file.parent / name for name in names if name)
+    try:
+        files = tuple(CubeFile.of(name, row.file.parent) for name in names if name)
+        for file in files:
+            file.check_package()
+    except ConfigError as error:
+        error.message = f"{row.where} of {row.file.name}, galaxy {galaxy}: {error.message}"
+        raise
     if not files:
         raise ConfigError(
             f"galaxy {galaxy} has no files in the targets table",

@@ -1,0 +1,1 @@
+"""Files of cubes wherever they are: on disks, web servers, in buckets and archives; unpacked."""
