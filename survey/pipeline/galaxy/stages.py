@@ -21,11 +21,12 @@ from catalogs.schema import arrow_schema
 from catalogs.vocabulary import Vocabulary
 from survey.clustering.cut import Cut
 from survey.clustering.pair_sums import random_sample
+from survey.cubes.files.cube_file import CubeFile
 from survey.cubes.mask_impossible import mask_impossible
 from survey.cubes.merge import merge_bands
 from survey.cubes.registry import check_header_redshift, open_cube, read_cube
 from survey.cubes.scratch import SCRATCH
-from survey.cubes.store import stored_spectra, write_store
+from survey.cubes.store import BAND_BYTES, stored_spectra, write_store
 from survey.distances.distances import shifted_distances
 from survey.distances.noise import noise_energy
 from survey.errors import DataError
@@ -59,6 +60,9 @@ from survey.spectra.prepare import Prepared, prepare
 SAMPLE_SPAXELS = 4000
 """Spaxels on which cuts are compared if the matrix of all spaxels is not kept."""
 
+REMOTE_BAND_FRACTION = 1 / 8
+"""Of the memory of a worker, for the flux of a remote cube that is read at a time."""
+
 ERROR_BLOCKS, ERROR_BLOCK_SPAXELS = 8, 64
 """Blocks of spaxels, spread over the cube, whose errors are compared with the noise by plane."""
 
@@ -69,7 +73,7 @@ def read(galaxy: GalaxyContext) -> None:
     path, layout = galaxy.store_path("read"), galaxy.settings.store.model_dump()
     if len(files) == 1:
         with open_cube(files[0], settings, scratch=scratch) as cube:
-            write_store(cube, path, **layout)
+            write_store(cube, path, **layout, band_bytes=_band_bytes(galaxy, files[0]))
         return
     cubes = [read_cube(file, settings, scratch=scratch) for file in files]
     if galaxy.settings.prepare.mask_impossible:
@@ -221,6 +225,13 @@ def commit(galaxy: GalaxyContext, profiled: Receipt, measured: MeasuredRows) -> 
             copy_part_table(profiled, name, folder)
 
     return Part(write, {})
+
+
+def _band_bytes(galaxy: GalaxyContext, file: CubeFile) -> int | None:
+    """What is read of a cube at a time: much of a remote one, which is fetched for every band."""
+    if not file.is_remote:
+        return None
+    return max(BAND_BYTES, int((galaxy.memory_bytes or 0) * REMOTE_BAND_FRACTION))
 
 
 def _some_spaxels(
