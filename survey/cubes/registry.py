@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
-from typing import cast
 
 import xarray as xr
 from astropy.io import fits
 
+from catalogs.printable import printable
 from survey.config import GenericReaderSettings, ReadSettings
 from survey.cubes.axes.layout import shape_of
 from survey.cubes.files.cube_file import CubeFile
+from survey.cubes.files.headers import image_header, primary_header
 from survey.cubes.read_fits import FitsFile, open_fits
 from survey.cubes.readers.generic import read_generic
 from survey.cubes.readers.guess import Guess, guess_settings
@@ -29,9 +28,6 @@ from survey.errors import ConfigError, DataError
 from survey.spectra.redshift import REDSHIFT_RANGE, suspected_meaning
 
 Shape = tuple[int, int, int]
-
-HEADER_BLOCK_BYTES = 1 << 16
-"""What is requested at a time of a remote file of which only headers are wanted."""
 
 GENERIC = "generic"
 TARGET_KEYWORDS = ("TARGNAME", "OBJECT", "NAME")
@@ -82,17 +78,19 @@ def reader_names() -> tuple[str, ...]:
 
 
 def target_name(path: str | Path | CubeFile) -> str:
-    """Name of the target in the header of a file, "" if it has none; nothing else is read.
+    """Name of the target in the primary header of a file, "" if it has none.
+
+    Nothing else is read, and of a compressed file no more is unpacked than that header.
 
     Raises
     ------
     DataError
         If the file is not a FITS file.
     """
-    with open_fits(path) as fits_file:
-        for keyword in TARGET_KEYWORDS:
-            if name := str(fits_file.primary.get(keyword, "")).strip():
-                return name
+    primary = primary_header(path)
+    for keyword in TARGET_KEYWORDS:
+        if name := printable(str(primary.get(keyword, "")).strip()):
+            return name
     return ""
 
 
@@ -103,19 +101,12 @@ def cube_shape(path: str | Path | CubeFile) -> Shape | None:
     anything is wrong with the file: the reader that will read it says what.
     """
     try:
-        with CubeFile.of(path).open(block_bytes=HEADER_BLOCK_BYTES) as stream:
-            packed = cast(io.BufferedReader, stream).peek(2)[:2] == b"\x1f\x8b"
-            with gzip.open(stream) if packed else nullcontext(stream) as file:
-                while True:
-                    header = fits.Header.fromfile(file)
-                    if header["NAXIS"] >= 3:
-                        wavelength, y, x = shape_of(header)
-                        return wavelength, y, x
-                    if file.seekable():
-                        file.seek(header.data_size_padded, 1)
-                    else:
-                        file.read(header.data_size_padded)
-    except Exception:  # of many kinds: astropy's, zlib's, the file system's
+        header = image_header(path)
+        if header is None:
+            return None
+        wavelength, y, x = shape_of(header)
+        return wavelength, y, x
+    except Exception:  # of many kinds: ours, astropy's, the file system's
         return None
 
 
@@ -244,6 +235,9 @@ def _recognise(fits_file: FitsFile, otherwise: Reader | None = None) -> Reader:
         "no reader recognises the file",
         file=fits_file.path,
         expected=f"a cube of {', '.join(reader.name for reader in READERS)}",
+        found=", ".join(
+            f"{key} = {fits_file.primary.get(key)!r}" for key in ("TELESCOP", "INSTRUME")
+        ),
         advice="Describe it in the settings, table [read.generic]: `survey inspect` of the file "
         "prints one to start from. Or name another reader with read.reader",
     )

@@ -66,14 +66,14 @@ def test_an_archive_of_two_files_is_refused_with_advice(tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a.fits", b"a")
         archive.writestr("b.fits", b"b")
-    with pytest.raises(DataError, match=r"expected one file in it; found 2 files\. Name the cubes"):
+    with pytest.raises(DataError, match=r"expected one file in it; found 2 files\. Unpack it, or"):
         read_cube(path, ReadSettings())
 
 
 def test_a_large_compressed_file_is_unpacked_beside_the_run_and_leaves_nothing(
     s3d, write, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("survey.cubes.files.unpack.UNPACKED_IN_MEMORY_BYTES", 1000)
+    monkeypatch.setattr("survey.cubes.read_fits.UNPACKED_IN_MEMORY_BYTES", 1000)
     scratch = tmp_path / "run" / ".scratch"
     with open_fits(write(s3d, "cube.fits.gz"), scratch=scratch) as packed:
         np.testing.assert_array_equal(packed.array("SCI"), s3d["SCI"].data)
@@ -182,8 +182,8 @@ def test_a_compressed_file_that_is_not_fits_is_a_data_error(tmp_path):
 
 
 def test_a_missing_file_and_a_folder_are_data_errors(tmp_path):
-    for path in (tmp_path / "nothing.fits", tmp_path):
-        with pytest.raises(DataError, match="cannot be opened"):
+    for path, words in ((tmp_path / "nothing.fits", "no such file"), (tmp_path, "found a folder")):
+        with pytest.raises(DataError, match=words):
             read_cube(path, ReadSettings())
 
 

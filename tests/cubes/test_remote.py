@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from survey.config import ReadSettings
+from survey.config import GenericReaderSettings, ReadSettings
 from survey.cubes.files import remote, unpack
 from survey.cubes.files.cube_file import CubeFile
+from survey.cubes.readers.places import companion_files
 from survey.cubes.registry import cube_shape, open_cube, read_cube, target_name
 from survey.cubes.store import open_store, write_store
 from survey.errors import ConfigError, DataError, InfrastructureError
@@ -30,7 +31,7 @@ def no_disk(monkeypatch):
     def refused(*args, **options):
         raise AssertionError("a second copy")
 
-    monkeypatch.setattr(unpack.tempfile, "SpooledTemporaryFile", refused)
+    monkeypatch.setattr(unpack.tempfile, "SpooledTemporaryFile", refused)  # the module itself
 
 
 @pytest.fixture
@@ -117,7 +118,7 @@ def test_a_server_that_sends_no_parts_of_files_is_read_once(web, content, packed
     cube = read_cube(f"{web.url}/cube.fits", SETTINGS)
     assert cube.attrs["target"] == "NGC 0000"
     assert len(web.requests) == 3  # what the server can, how long the file is, the file
-    assert cube_shape(f"{web.url}/cube.fits") == cube["flux"].shape
+    assert cube_shape(f"{web.url}/cube.fits") is None  # not worth the whole file
 
 
 @pytest.mark.parametrize("how", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
@@ -233,3 +234,25 @@ def test_other_addresses_are_refused_with_what_can_be_read(address, found):
 )
 def test_a_file_is_named_by_the_last_part_of_its_address(address, name):
     assert CubeFile.of(address).name == name
+
+
+def test_the_errors_of_a_remote_cube_may_be_in_a_file_beside_it(web, tmp_path):
+    flux = np.ones((20, 4, 4), np.float32)
+    hdu = fits.PrimaryHDU(flux)
+    hdu.header.update(CTYPE3="WAVE", CUNIT3="um", CRPIX3=1.0, CRVAL3=5.0, CDELT3=0.01)
+    hdu.header["BUNIT"] = "MJy/sr"
+    for name, one in {"a_flux.fits": hdu, "a_error.fits": fits.PrimaryHDU(2 * flux)}.items():
+        buffer = io.BytesIO()
+        one.writeto(buffer)
+        web.files[f"cubes/{name}"] = buffer.getvalue()
+    settings = ReadSettings(
+        reader="generic",
+        generic=GenericReaderSettings(
+            flux=0, error="{name/flux/error}.fits", error_is="sigma", spaxel_area_arcsec2=0.04
+        ),
+    )
+    file = CubeFile.of(f"{web.url}/cubes/a_flux.fits?version=1")
+    assert [str(one) for one in companion_files(file, settings)] == [
+        f"{web.url}/cubes/a_error.fits"
+    ]
+    np.testing.assert_array_equal(read_cube(file, settings)["error"], 2 * flux)

@@ -1,1 +1,1 @@
-"""Files of cubes wherever they are: on disks, web servers, in buckets and archives; unpacked."""
+"""Files before they are FITS: where they are, what may be opened, how it is read and unpacked."""

@@ -18,7 +18,9 @@ from typing import IO
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from catalogs.durable import hash_bytes, hash_file, hash_stream
+from survey.cubes.files.input_file import open_input, regular_file
 from survey.cubes.files.remote import REMOTE, check_package, open_remote, remote_facts
+from survey.cubes.files.structure import ALWAYS_BYTES, MOST_RATIO
 from survey.cubes.files.windows import forward_only, window
 from survey.errors import ConfigError, DataError
 
@@ -188,7 +190,7 @@ class CubeFile:
             with open_remote(self.address, block_bytes) as stream:
                 yield stream
         else:
-            with Path(self.address).open("rb") as stream:
+            with open_input(self.address) as stream:
                 yield stream
 
     def content_hash(self) -> str:
@@ -210,6 +212,7 @@ class CubeFile:
             if identity is not None:
                 return hash_bytes(json.dumps([self.address, *identity]).encode())
         if archive is None and self.local is not None:
+            regular_file(self.local)
             return hash_file(self.local)
         with self.open() as stream:
             return hash_stream(stream)
@@ -234,6 +237,14 @@ class CubeFile:
                 expected=self._member,
                 found=", ".join(names[:5]) + (" ..." if len(names) > 5 else "") or "nothing",
             ) from None
+        most = max(ALWAYS_BYTES, MOST_RATIO * info.compress_size)
+        if info.file_size > most:
+            raise DataError(
+                "the member would unpack to more than a cube of its size can",
+                file=self.address,
+                expected=f"{most} bytes or less from {info.compress_size} bytes",
+                found=f"{info.file_size} bytes",
+            )
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
             return forward_only(content.open(info).read)
         archive.seek(info.header_offset)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from catalogs.durable import hash_bytes
 from catalogs.parts import PartStore, Receipt, safe_name
 from survey.config import ReadSettings, Settings
+from survey.cubes.files.unpack import check_cube_file
 from survey.cubes.readers.places import companion_files
 from survey.cubes.scratch import Scratch
-from survey.errors import DataError, IntegrityError
+from survey.errors import IntegrityError
 from survey.pipeline.galaxy.peak_memory import reset_peak_memory
 from survey.pipeline.galaxy.stage import GalaxyContext, Kept, Part, Stage
 from survey.pipeline.galaxy.stage_list import STAGES
@@ -80,6 +81,7 @@ class GalaxyRunner:
         self.stage = STAGES[0].name
         self._results.clear()
         try:
+            _ = self.context  # reads the files, before any later stage is named
             receipt: Receipt = self.get(LAST)
             return receipt
         finally:
@@ -205,14 +207,10 @@ def _opened(path: Path) -> xr.Dataset:
 
 def _content_hash(target: Target, settings: ReadSettings) -> str:
     """Hash of the content of all input files, and of those that the settings name beside them."""
-    missing = [file for file in target.files if not file.is_file()]
-    if missing:
-        raise DataError(
-            "no such file",
-            file=missing[0].address,
-            advice="Correct the column files of the targets table; paths are relative to it.",
-        )
     companions = [other for file in target.files for other in companion_files(file, settings)]
     # Those that are not there are an error when the cube is read, if its reader needs them.
     files = [*target.files, *(file for file in companions if file.is_file())]
+    for file in files:
+        if file.local is not None:  # Of others these are requests, and made when they are read.
+            check_cube_file(file)  # before gigabytes of it are read
     return hash_bytes("".join(file.content_hash() for file in files).encode())

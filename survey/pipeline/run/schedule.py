@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from catalogs.durable import find_damage
 from catalogs.parts import Receipt
 from survey.config import Settings
-from survey.errors import SurveyError
+from survey.cubes.files.input_file import size_of
+from survey.errors import SurveyError, Unconfirmed
 from survey.pipeline.galaxy.runner import LAST, GalaxyRunner
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.galaxy.task import GalaxyReport, GalaxyTask, process_galaxy
@@ -31,7 +32,11 @@ class Demand:
 
 
 def projected_demand(target: Target, settings: Settings) -> Demand:
-    """Projected demand of a galaxy; zero if its headers cannot be read."""
+    """Projected demand of a galaxy; zero if its headers cannot be read or mean nothing.
+
+    This is the only look of the driver at cubes, and it must not stop a survey: its errors are
+    found again by the task of the galaxy, which says what they are.
+    """
     from survey.cubes.registry import cube_shape  # slow to load, as are the two below
     from survey.pipeline.galaxy.choose_tree_path import project_cost
     from survey.pipeline.galaxy.costs import Work
@@ -41,8 +46,11 @@ def projected_demand(target: Target, settings: Settings) -> Demand:
         return Demand()
     n_plane = sum(planes for planes, _, _ in shapes)
     n_spaxel = max(y * x for _, y, x in shapes)
-    projection = project_cost(Work.of(n_spaxel, n_plane, settings), path=settings.linkage.path)
-    return Demand(projection.seconds, projection.peak_bytes)
+    try:
+        projection = project_cost(Work.of(n_spaxel, n_plane, settings), path=settings.linkage.path)
+        return Demand(float(projection.seconds), float(projection.peak_bytes))
+    except (ArithmeticError, ValueError, SurveyError):
+        return Demand()
 
 
 def reports_of_finished(tasks: Sequence[GalaxyTask]) -> list[GalaxyReport] | None:
@@ -55,11 +63,14 @@ def reports_of_finished(tasks: Sequence[GalaxyTask]) -> list[GalaxyReport] | Non
     here = [file for file in files if file is not None]
     if len(here) < len(files):
         return None  # Workers ask the servers beside each other.
-    if sum(file.stat().st_size for file in here if file.is_file()) > MOST_BYTES:
+    if sum(map(size_of, here)) > MOST_BYTES:
         return None
     if not all(_is_finished(task) for task in tasks):
         return None
-    return [process_galaxy(task) for task in tasks]
+    try:
+        return [process_galaxy(task) for task in tasks]
+    except Unconfirmed:
+        return None
 
 
 def _is_finished(task: GalaxyTask) -> bool:
