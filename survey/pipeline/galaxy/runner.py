@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from catalogs.durable import hash_bytes, hash_file
+from catalogs.durable import hash_bytes
 from catalogs.parts import PartStore, Receipt, safe_name
 from survey.config import ReadSettings, Settings
 from survey.cubes.files.unpack import check_cube_file
@@ -228,5 +228,6 @@ def _content_hash(target: Target, settings: ReadSettings) -> str:
     # Those that are not there are an error when the cube is read, if its reader needs them.
     files = [*target.files, *(file for file in companions if file.is_file())]
     for file in files:
-        check_cube_file(file)  # before gigabytes of it are read
-    return hash_bytes("".join(hash_file(file) for file in files).encode())
+        if file.local is not None:  # Of others these are requests, and made when they are read.
+            check_cube_file(file)  # before gigabytes of it are read
+    return hash_bytes("".join(file.content_hash() for file in files).encode())
