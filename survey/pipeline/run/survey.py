@@ -18,9 +18,11 @@ from catalogs import SCHEMA_VERSION
 from survey import __version__
 from survey.config import Settings, fingerprint
 from survey.cubes.scratch import sweep_scratch
-from survey.engine.cluster import Cluster, LazyCluster, slots, started
+from survey.engine.cluster import Cluster, LazyCluster, started
 from survey.engine.drain import Drain
+from survey.engine.preflight.admission import admission
 from survey.engine.submit import Task, run_tasks
+from survey.engine.window import Window
 from survey.errors import ConfigError
 from survey.machine_faults import machine_error, patiently
 from survey.pipeline.galaxy.failures import failure_row
@@ -187,25 +189,28 @@ def _reports(
         return
     engine = tasks[0].settings.engine
     client = patiently(lambda: started(cluster), patience_s=engine.patience_s, warn=warn)
-    outcomes = run_tasks(
-        client,
-        process_galaxy,
-        _largest_first(tasks),
-        window=slots(cluster) * engine.in_flight_per_worker,
-        patience_s=engine.patience_s,
-        drain=drain,
-        drain_s=engine.drain_s,
-        warn=warn,
-    )
-    for ended in outcomes:
-        name = ended.task.name
-        report = ended.result or GalaxyReport(
-            name, 0.0, failure=failure_row(name, "engine", _error(ended.error))
+    files = [file for task in tasks for file in task.target.files]
+    with admission(client, tasks[0].root, files, warn) as admitted:
+        outcomes = run_tasks(
+            client,
+            process_galaxy,
+            _largest_first(tasks),
+            window=Window(engine.in_flight_per_worker),
+            patience_s=engine.patience_s,
+            drain=drain,
+            drain_s=engine.drain_s,
+            admitted=admitted,
+            warn=warn,
         )
-        if report.failure is not None:
-            place = {"attempts": ended.attempts, "worker": ended.worker, "host": ended.host}
-            report = replace(report, failure=report.failure | place)
-        yield report
+        for ended in outcomes:
+            name = ended.task.name
+            report = ended.result or GalaxyReport(
+                name, 0.0, failure=failure_row(name, "engine", _error(ended.error))
+            )
+            if report.failure is not None:
+                place = {"attempts": ended.attempts, "worker": ended.worker, "host": ended.host}
+                report = replace(report, failure=report.failure | place)
+            yield report
 
 
 def _largest_first(tasks: Sequence[GalaxyTask]) -> list[Task]:
