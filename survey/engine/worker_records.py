@@ -128,14 +128,16 @@ class WorkerRecords:
     def choice(self, attempts: Attempts, claim_bytes: float) -> list[str] | None:
         """Addresses of the workers that a task may go to; None for all.
 
-        Of those that are not benched: workers on which it has not failed, on other machines and
-        with a success of their own if there are such.
+        Those that are not benched. After a failure: workers on which it has not failed, on other
+        machines and with a success of their own if there are such.
         """
         benched = {place.address for place in self.benched()}
         if not (benched or attempts.doubts or attempts.avoid or self.refused):
             return None
         able = self._able(claim_bytes)
         good = [address for address in able if address not in benched] or able
+        if not (attempts.doubts or attempts.avoid):
+            return good or None
         tried = {place.address for place in attempts.doubts} | attempts.avoid
         machines = {place.machine for place in attempts.doubts}
         untried = [address for address in good if address not in tried]
