@@ -44,7 +44,16 @@ def node_scratch(setting: str, name: str) -> Path:
     _sweep(parent, Process.current())
     folder = parent / f"{name}.{owned_name()}"
     folder.mkdir()
+    _made.add(folder)
     return folder
+
+
+_made: set[Path] = set()
+
+
+def is_on_node(folder: Path) -> bool:
+    """Whether a folder is one of those that this process made on a disk of its machine."""
+    return not _made.isdisjoint((folder, *folder.parents))
 
 
 def _private(where: Path) -> Path:

@@ -22,12 +22,13 @@ class Task:
     """One call of the submitted function: a name for people, and its argument.
 
     `memory_bytes` is what the worker should have. Where workers have different sizes, the task
-    goes to one that has it, or else to the largest.
+    goes to one that has it, or else to the largest. `seconds` is what it should take on one core.
     """
 
     name: str
     argument: Any
     memory_bytes: float = 0.0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)

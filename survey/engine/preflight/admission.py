@@ -55,12 +55,17 @@ class Admission:
     needs : Needs
     warn : callable
         Called with one line about every worker that lacks something.
+    longest_s : float
+        Projected time of the longest galaxy on one core.
     """
 
-    def __init__(self, client: Client, needs: Needs, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, client: Client, needs: Needs, warn: Callable[[str], None], longest_s: float = 0.0
+    ) -> None:
         self.client = client
         self.needs = needs
         self.warn = warn
+        self.longest_s = longest_s
         self.refused: dict[str, str] = {}
         self.passed: dict[str, Facts] = {}
         self.any_passed = False
@@ -93,7 +98,8 @@ class Admission:
         self._judge(answers)
         if self.refused and not self.passed:
             raise self.nobody()
-        for line in crowded(list(self.passed.values())):
+        passed = list(self.passed.values())
+        for line in (*crowded(passed), *short_lived(passed, self.longest_s), *self._little_room()):
             self.warn(line)
 
     def nobody(self) -> SurveyError:
@@ -126,6 +132,20 @@ class Admission:
         ]
         if to_ask:
             self._judge(self._answers(to_ask))
+
+    def _little_room(self) -> Iterator[str]:
+        """One line for every machine with less room for scratch files than memory."""
+        if self.needs.scratch is None:
+            return
+        hosts: set[str] = set()
+        for facts in self.passed.values():
+            free = facts.scratch_free_bytes
+            if free is not None and free < facts.limit_bytes and facts.host not in hosts:
+                hosts.add(facts.host)
+                yield (
+                    f"{facts.host}: {self.needs.scratch} has {format_bytes(free)} free, less than "
+                    "the memory of a worker; large galaxies will not find room for their files"
+                )
 
     def _workers(self) -> dict[str, str]:
         found = self.client.scheduler_info(n_workers=-1).get("workers", {})
@@ -204,6 +224,17 @@ def crowded(workers: Sequence[Facts]) -> Iterator[str]:
             )
 
 
+def short_lived(workers: Sequence[Facts], longest_s: float) -> Iterator[str]:
+    """A line if workers end before they could have computed the longest galaxy."""
+    lives = [facts.lifetime_s for facts in workers if facts.lifetime_s]
+    if lives and min(lives) < longest_s:
+        yield (
+            f"the longest galaxy is projected to take {longest_s / 3600:.2g} h on one core, but "
+            f"workers end after {min(lives) / 3600:.2g} h (--lifetime, walltime). If it does not "
+            "end in time it starts again from its last stage that was finished"
+        )
+
+
 def _failure(answer: object) -> str:
     if isinstance(answer, TimeoutError):
         return "does not answer: a file system seems to hang"
@@ -222,6 +253,7 @@ def admission(
     warn: Callable[[str], None],
     *,
     scratch: str | None = None,
+    longest_s: float = 0.0,
 ) -> Iterator[Admission | None]:
     """Ask all workers what they have, and those that join while the block runs.
 
@@ -237,6 +269,8 @@ def admission(
     warn : callable
     scratch : str, optional
         See `Needs`.
+    longest_s : float
+        See `Admission`.
 
     Raises
     ------
@@ -250,7 +284,7 @@ def admission(
     needs = Needs(folder, token, tuple((path, -1) for path in sample_of(files)), scratch)
     write_token(needs)
     try:
-        admitted = Admission(client, needs, warn)
+        admitted = Admission(client, needs, warn, longest_s)
         admitted.ask_all()
         with every(LOOK_S, admitted.look):
             yield admitted

@@ -190,11 +190,14 @@ def _reports(
     engine = tasks[0].settings.engine
     client = patiently(lambda: started(cluster), patience_s=engine.patience_s, warn=warn)
     files = [file for task in tasks for file in task.target.files]
-    with admission(client, tasks[0].root, files, warn) as admitted:
+    queue = _largest_first(tasks)
+    with admission(
+        client, tasks[0].root, files, warn, scratch=engine.scratch, longest_s=queue[0].seconds
+    ) as admitted:
         outcomes = run_tasks(
             client,
             process_galaxy,
-            _largest_first(tasks),
+            queue,
             window=Window(engine.in_flight_per_worker),
             patience_s=engine.patience_s,
             drain=drain,
@@ -217,7 +220,10 @@ def _largest_first(tasks: Sequence[GalaxyTask]) -> list[Task]:
     """Tasks in the order in which they start."""
     demands = [projected_demand(task.target, task.settings) for task in tasks]
     order = sorted(range(len(tasks)), key=lambda i: demands[i].seconds, reverse=True)
-    return [Task(tasks[i].target.galaxy, tasks[i], demands[i].memory_bytes) for i in order]
+    return [
+        Task(tasks[i].target.galaxy, tasks[i], demands[i].memory_bytes, demands[i].seconds)
+        for i in order
+    ]
 
 
 def _fingerprint(settings: Settings) -> str:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from survey.engine.preflight.admission import crowded
+from survey.engine.preflight.admission import crowded, short_lived
 from survey.engine.preflight.needs import (
     MOST_FILES,
     PREFLIGHT,
@@ -95,3 +95,11 @@ def test_machines_that_are_used_beyond_what_they_have_are_named() -> None:
     (line,) = crowded([replace(one, n_cpu=64)] * 5)
     assert "10.00 GiB together, but it has 8.00 GiB" in line
     assert list(crowded([replace(one, group=str(job)) for job in range(9)])) == []
+
+
+def test_work_that_is_longer_than_the_life_of_workers_is_said() -> None:
+    forever = Facts("a", "a", 1, 1, 1, 1)
+    (line,) = short_lived([forever, replace(forever, lifetime_s=3600.0)], 2 * 3600.0)
+    assert "projected to take 2 h on one core, but workers end after 1 h" in line
+    assert list(short_lived([replace(forever, lifetime_s=3600.0)], 3000.0)) == []
+    assert list(short_lived([forever], 1e9)) == []
