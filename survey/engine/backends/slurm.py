@@ -236,8 +236,10 @@ class SlurmSettings(WorkerSettings):
         if self.python is not None or not self.prologue:
             return []
         here = shlex.quote(sys.executable)
+        found = f"${{{PYTHON_OF_JOB}:-none}}"
         note = (
-            f"the prologue activates no Python with spaxel-survey ($FOUND): {sys.executable} runs"
+            f"the prologue activates no Python with spaxel-survey ({found}): "
+            f"{sys.executable} runs instead"
         )
         return [
             f"{PYTHON_OF_JOB}=$(command -v python || command -v python3)",
