@@ -43,6 +43,8 @@ class GalaxyRunner:
         The run directory.
     memory_bytes : float, optional
         What this process may use. It decides what is kept on disk and how the tree is made.
+    on_stage : callable
+        Called with the name of every stage that starts to be computed.
 
     Attributes
     ----------
@@ -55,12 +57,18 @@ class GalaxyRunner:
     """
 
     def __init__(
-        self, target: Target, settings: Settings, root: Path, memory_bytes: float | None = None
+        self,
+        target: Target,
+        settings: Settings,
+        root: Path,
+        memory_bytes: float | None = None,
+        on_stage: Callable[[str], None] = lambda stage: None,
     ) -> None:
         self.target = target
         self.settings = settings
         self.root = root
         self.memory_bytes = memory_bytes
+        self.on_stage = on_stage
         self.parts = PartStore(root)
         self.stage = STAGES[0].name
         self.computed: list[str] = []
@@ -172,6 +180,7 @@ class GalaxyRunner:
     def _make(self, stage: Stage) -> Any:
         inputs = [self.get(name) for name in stage.inputs]
         self.stage = stage.name
+        self.on_stage(stage.name)
         start = time.perf_counter()
         made = _function(stage)(self.context, *inputs)
         self.context.seconds[stage.name] = time.perf_counter() - start

@@ -7,7 +7,7 @@ driver publishes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -38,9 +38,10 @@ from survey.pipeline.reference import (
 )
 from survey.pipeline.run.earlier_results import record_versions
 from survey.pipeline.run.ledger import COMPLETE, INTERRUPTED, Ledger
+from survey.pipeline.run.live import live_state
 from survey.pipeline.run.lock import exclusive
 from survey.pipeline.run.publisher import PeriodicPublisher, repaired
-from survey.pipeline.run.schedule import projected_demand, reports_of_finished
+from survey.pipeline.run.schedule import Demand, projected_demand, reports_of_finished
 from survey.pipeline.run.settings_file import write_settings
 from survey.pipeline.run.targets import TARGETS_FILE, write_targets
 
@@ -139,7 +140,7 @@ def run_survey(
             damaged=repair is not None and not repair.published,
         )
         try:
-            for report in _reports(tasks, cluster, drain, warn):
+            for report in _reports(tasks, cluster, drain, warn, ledger):
                 ownership.check()
                 results.reports[report.galaxy] = report
                 write(partial(ledger.galaxy, report))
@@ -182,6 +183,7 @@ def _reports(
     cluster: Cluster,
     drain: Drain | None,
     warn: Callable[[str], None],
+    ledger: Ledger,
 ) -> Iterator[GalaxyReport]:
     """Reports of all galaxies, in the order in which they end."""
     if (reports := reports_of_finished(tasks)) is not None:
@@ -189,15 +191,21 @@ def _reports(
         return
     engine = tasks[0].settings.engine
     client = patiently(lambda: started(cluster), patience_s=engine.patience_s, warn=warn)
-    files = [file for task in tasks for file in task.target.files]
-    queue = _largest_first(tasks)
-    with admission(
-        client, tasks[0].root, files, warn, scratch=engine.scratch, longest_s=queue[0].seconds
-    ) as admitted:
+    demands = {task.target.galaxy: projected_demand(task.target, task.settings) for task in tasks}
+    plan = {name: demand.seconds for name, demand in demands.items()}
+    patiently(lambda: ledger.plan(plan), patience_s=engine.patience_s, warn=warn)
+    root, files = tasks[0].root, [file for task in tasks for file in task.target.files]
+    longest_s = max(plan.values())
+    with (
+        admission(
+            client, root, files, warn, scratch=engine.scratch, longest_s=longest_s
+        ) as admitted,
+        live_state(root, cluster) as has_ended,
+    ):
         outcomes = run_tasks(
             client,
             process_galaxy,
-            queue,
+            _largest_first(tasks, demands),
             window=Window(engine.in_flight_per_worker),
             patience_s=engine.patience_s,
             drain=drain,
@@ -207,6 +215,7 @@ def _reports(
         )
         for ended in outcomes:
             name = ended.task.name
+            has_ended(name)
             report = ended.result or GalaxyReport(
                 name, 0.0, failure=failure_row(name, "engine", _error(ended.error))
             )
@@ -216,13 +225,13 @@ def _reports(
             yield report
 
 
-def _largest_first(tasks: Sequence[GalaxyTask]) -> list[Task]:
+def _largest_first(tasks: Sequence[GalaxyTask], demands: Mapping[str, Demand]) -> list[Task]:
     """Tasks in the order in which they start."""
-    demands = [projected_demand(task.target, task.settings) for task in tasks]
-    order = sorted(range(len(tasks)), key=lambda i: demands[i].seconds, reverse=True)
+    ordered = sorted(tasks, key=lambda task: demands[task.target.galaxy].seconds, reverse=True)
     return [
-        Task(tasks[i].target.galaxy, tasks[i], demands[i].memory_bytes, demands[i].seconds)
-        for i in order
+        Task(task.target.galaxy, task, demand.memory_bytes, demand.seconds)
+        for task in ordered
+        for demand in [demands[task.target.galaxy]]
     ]
 
 
