@@ -18,7 +18,7 @@ from catalogs import SCHEMA_VERSION
 from survey import __version__
 from survey.config import Settings, fingerprint
 from survey.cubes.scratch import sweep_scratch
-from survey.engine.cluster import Cluster, LazyCluster, started
+from survey.engine.cluster import Cluster, started, warnings_of
 from survey.engine.drain import Drain
 from survey.engine.preflight.admission import admission
 from survey.engine.submit import Task, run_tasks
@@ -112,7 +112,7 @@ def run_survey(
     root = Path(root).resolve()
     if not targets:
         raise ConfigError("the survey has no targets")
-    warn = cluster.warn if isinstance(cluster, LazyCluster) else logger.warning
+    warn = warnings_of(cluster)
     write = partial(patiently, patience_s=settings.engine.patience_s, warn=warn, place=root)
     with ExitStack() as stack:
         ownership = write(lambda: stack.enter_context(exclusive(root)))
