@@ -197,11 +197,13 @@ def _reports(
     demands = _demands(tasks)
     plan = {name: demand.seconds for name, demand in demands.items()}
     patiently(lambda: ledger.plan(plan), patience_s=engine.patience_s, warn=warn)
-    root, files = tasks[0].root, [file for task in tasks for file in task.target.files]
+    # Workers are asked for files; what is fetched from elsewhere has errors of its own.
+    paths = [path for task in tasks for one in task.target.files if (path := one.local) is not None]
+    root = tasks[0].root
     longest_s = max(plan.values())
     with (
         admission(
-            client, root, files, warn, scratch=engine.scratch, longest_s=longest_s
+            client, root, paths, warn, scratch=engine.scratch, longest_s=longest_s
         ) as admitted,
         live_state(root, cluster) as has_ended,
     ):
