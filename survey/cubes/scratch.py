@@ -15,12 +15,14 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from survey.cubes.node_scratch import node_scratch
 from survey.errors import MachineError, ResourceError
 
 SCRATCH = ".scratch"
@@ -166,10 +168,37 @@ class Scratch:
     name : str
         Of the galaxy, as of a folder. Every attempt has a folder of its own, so that what is
         left of an earlier one cannot come in between.
+    place : str, optional
+        A folder of the machine itself (`engine.scratch`), which other machines do not see; by
+        default it is in the run directory.
+
+    Attributes
+    ----------
+    is_shared : bool
+        Whether workers on other machines see it.
     """
 
-    def __init__(self, root: Path, name: str) -> None:
-        self.path = root / SCRATCH / f"{name}-{uuid.uuid4().hex[:8]}"
+    def __init__(self, root: Path, name: str, place: str | None = None) -> None:
+        self._root, self._name, self._place = root, name, place
+        self.is_shared = place is None
+
+    @cached_property
+    def path(self) -> Path:
+        """The folder; on a disk of the machine it is made now.
+
+        Raises
+        ------
+        ConfigError
+            If `place` is no folder of this machine.
+        """
+        if self._place is not None:
+            return node_scratch(self._place, self._name)
+        return self._root / SCRATCH / f"{self._name}-{uuid.uuid4().hex[:8]}"
+
+    @property
+    def parent(self) -> Path:
+        """A folder on the same disk, which exists."""
+        return self._root if self._place is None else self.path
 
     def table(
         self,
@@ -190,6 +219,8 @@ class Scratch:
 
     def remove(self) -> None:
         """Remove all of it."""
+        if "path" not in vars(self):
+            return  # It was never used.
         shutil.rmtree(self.path, ignore_errors=True)
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from distributed import get_worker
 from distributed.comm.addressing import get_address_host
 
-from survey.errors import MachineError
+from survey.engine.preflight.needs import Needs, lacking_here
+from survey.errors import MachineError, SurveyError
 from survey.machine_faults import machine_error
 
 
@@ -21,12 +22,13 @@ class Task:
     """One call of the submitted function: a name for people, and its argument.
 
     `memory_bytes` is what the worker should have. Where workers have different sizes, the task
-    goes to one that has it, or else to the largest.
+    goes to one that has it, or else to the largest. `seconds` is what it should take on one core.
     """
 
     name: str
     argument: Any
     memory_bytes: float = 0.0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -72,14 +74,20 @@ class Place:
         return get_address_host(self.address) if "://" in self.address else self.host
 
 
-def call(function: Callable[[Any], Any], argument: Any) -> Answer:
-    """Call a function on a worker; an error is returned, together with the worker.
+class Refused(SurveyError):
+    """The worker lacks something that all work needs; it did not even try."""
+
+
+def call(function: Callable[[Any], Any], argument: Any, needs: Needs | None = None) -> Answer:
+    """Call a function on a worker that has what it needs; an error is returned with the worker.
 
     An error of a disk or a limit becomes a `MachineError` here, because causes of exceptions are
     lost on their way to the driver.
     """
     worker = get_worker()
     place = (str(worker.contact_address), str(worker.name), socket.gethostname())
+    if needs is not None and (fault := lacking_here(needs)):
+        return Answer(*place, 0.0, error=Refused(fault))
     start = time.monotonic()
     try:
         result = function(argument)

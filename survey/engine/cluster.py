@@ -116,6 +116,11 @@ def started(cluster: Cluster) -> Client:
     return cluster.client if isinstance(cluster, LazyCluster) else cluster
 
 
+def warnings_of(cluster: Cluster) -> Warn:
+    """What shows the user a problem of a cluster that does not stop the work."""
+    return cluster.warn if isinstance(cluster, LazyCluster) else logger.warning
+
+
 @contextmanager
 def connect(settings: EngineSettings) -> Iterator[Client]:
     """A client of the cluster that `settings` describe, started now and closed at the end.

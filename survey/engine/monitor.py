@@ -32,6 +32,8 @@ STALLED = "survey-stalled"
 """Topic of the workers that are restarted for that."""
 
 SHOWN = 10
+CUT_OFF = 2
+"""So many workers that left while they had a galaxy, and it is said."""
 
 
 @dataclass(frozen=True)
@@ -124,11 +126,13 @@ class Watchdog:
     def __init__(self, settings: WatchSettings) -> None:
         self.settings = settings
         self._states: dict[str, tuple[frozenset[str], float]] = {}
+        self._begun: dict[str, tuple[str, float]] = {}
+        self._cut_off: dict[str, list[float]] = {}
         self._reported: dict[str, float] = {}
 
     def findings(self, snapshot: Snapshot, now: float) -> list[Finding]:
         """What to report about the snapshot taken at time `now` (seconds, monotonic)."""
-        found = []
+        found = [Finding(text) for text in self._cut_short(snapshot)]
         for worker in snapshot.workers:
             silent = worker.silent_s > self.settings.silent_s
             if silent and self._is_due(f"silence of {worker.address}", now):
@@ -141,6 +145,32 @@ class Watchdog:
         if self._is_stalled("all", snapshot.unfinished, now):
             found.append(Finding(_describe_all(snapshot, self.settings.stalled_s)))
         return found
+
+    def _cut_short(self, snapshot: Snapshot) -> Iterator[str]:
+        """One line for every galaxy that has been started again because its workers left.
+
+        A worker whose time is over leaves in good order, and nobody counts an attempt: a galaxy
+        that takes longer than workers live would be started for ever.
+        """
+        connected = {worker.address for worker in snapshot.workers}
+        executing = {
+            name: (worker.address, seconds)
+            for worker in snapshot.workers
+            for name, seconds in worker.executing.items()
+        }
+        for name, (address, _) in executing.items():
+            before, seconds = self._begun.get(name, (address, 0.0))
+            if before != address and before not in connected:
+                times = self._cut_off.setdefault(name, [])
+                times.append(seconds)
+                if len(times) >= CUT_OFF:
+                    minutes = ", ".join(f"{s / 60:.0f}" for s in times[-SHOWN:])
+                    yield (
+                        f"{name} has been started again {len(times)} times, because its worker "
+                        f"left after it had run for {minutes} min: it takes longer than workers "
+                        "live (--lifetime, walltime), or they are taken away"
+                    )
+        self._begun |= executing
 
     def _is_stalled(self, subject: str, state: frozenset[str], now: float) -> bool:
         """Whether a subject has been in one state for too long, and a report is due.

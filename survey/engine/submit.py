@@ -17,19 +17,24 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import chain
 from math import inf
-from queue import Empty, SimpleQueue
 from typing import Any
-from uuid import uuid4
 
 from dask.typing import Key
-from distributed import Client, Future, KilledWorker
+from distributed import Client, KilledWorker
 from distributed.client import ClosedClientError
 from distributed.comm.core import CommClosedError
 
-from catalogs.printable import printable
-from survey.engine.attempt import Answer, Attempts, Outcome, Place, Task, call
+from survey.engine.attempt import (
+    Answer,
+    Attempts,
+    Outcome,
+    Place,
+    Refused,
+    Task,
+)
 from survey.engine.deaths import DeathWatch
 from survey.engine.drain import Drain
 from survey.engine.ends import (
@@ -38,12 +43,13 @@ from survey.engine.ends import (
     all_fail,
     cluster_lost,
     erred_on,
-    executing_keys,
     no_memory,
 )
+from survey.engine.flights import Flight, Flights
+from survey.engine.preflight.admission import Admission
 from survey.engine.suspects import Suspects, Verdict
+from survey.engine.window import Window
 from survey.engine.worker_memory import WorkerMemory
-from survey.engine.worker_preload import MEMORY
 from survey.engine.worker_records import WorkerRecords
 from survey.errors import (
     InfrastructureError,
@@ -77,10 +83,11 @@ def run_tasks(
     function: Callable[[Any], Any],
     tasks: Iterable[Task],
     *,
-    window: int,
+    window: int | Window,
     patience_s: float = PATIENCE_S,
     drain: Drain | None = None,
     drain_s: float = DRAIN_S,
+    admitted: Admission | None = None,
     warn: Callable[[str], None] = logger.warning,
 ) -> Iterator[Outcome]:
     """Call `function` on every task's argument, at most `window` at a time.
@@ -93,18 +100,22 @@ def run_tasks(
     client : Client
     function : callable
     tasks : iterable of Task
-    window : int
+    window : int or Window
     patience_s : float
         How long to wait for a full disk or a file system, and how long workers may die without
         any task succeeding.
     drain : Drain, optional
         A request to stop: tasks under way get `drain_s` seconds.
     drain_s : float
+    admitted : Admission, optional
+        Which workers may get tasks; all, if not given.
     warn : callable
         Called with one line about a problem that does not stop the run.
 
     Raises
     ------
+    ConfigError
+        If no worker was ever admitted for `patience_s`, though some are connected.
     InfrastructureError
         If the cluster is lost, workers keep dying, every task fails, or the run was asked to
         stop. Outcomes yielded before remain valid.
@@ -113,29 +124,14 @@ def run_tasks(
     """
     with DeathWatch.of(client) as deaths:
         drain = drain or Drain()
-        runner = _Runner(client, function, iter(tasks), window, patience_s, deaths, drain, warn)
+        runner = _Runner(
+            client, function, iter(tasks), window, patience_s, deaths, drain, admitted, warn
+        )
         with drain.heard():
             try:
                 yield from runner.outcomes(drain_s)
             except (ClosedClientError, CommClosedError) as error:
-                raise cluster_lost(len(runner.in_flight)) from error
-
-
-@dataclass(frozen=True)
-class _Flight:
-    """A submitted attempt, what it claims, and the workers it is confined to."""
-
-    attempts: Attempts
-    future: Future[Any]
-    claim: dict[str, float] | None
-    workers: list[str] | None
-    started: float
-    trial: bool
-
-    @property
-    def claim_bytes(self) -> float:
-        """The memory it claims."""
-        return self.claim[MEMORY] if self.claim else 0.0
+                raise cluster_lost(len(runner.flights.under_way)) from error
 
 
 class _Runner:
@@ -146,24 +142,27 @@ class _Runner:
         client: Client,
         function: Callable[[Any], Any],
         tasks: Iterator[Task],
-        window: int,
+        window: int | Window,
         patience_s: float,
         deaths: DeathWatch,
         drain: Drain,
+        admitted: Admission | None,
         warn: Callable[[str], None],
     ) -> None:
         self.drain = drain
-        self.client, self.function, self.window = client, function, window
+        self.client, self.window = client, window
         self.patience_s, self.warn = patience_s, warn
         self.memory = WorkerMemory(client)
-        self.workers = WorkerRecords(client, warn)
+        self.admitted = admitted
+        self.workers = WorkerRecords(client, warn, admitted.refused if admitted else ())
+        self.flights = Flights(client, function, self.memory, self.workers, admitted)
+        self.unused: frozenset[str] = frozenset()
+        self.held_up_since: float | None = None
         self.suspects = Suspects(client, deaths, patience_s, warn, self._is_drained)
         self.fresh = tasks
         self.again: list[Attempts] = []
         self.later: deque[Attempts] = deque()
         self.held: list[Attempts] = []
-        self.in_flight: dict[Key, _Flight] = {}
-        self.ended: SimpleQueue[Future[Any]] = SimpleQueue()
         self.fault: Fault | None = None
         self.any_success = False
         self.next_look = time.monotonic() + LOOK_S
@@ -173,8 +172,11 @@ class _Runner:
         while True:
             if self.drain.reason is not None:
                 yield from self._drained(self.drain.reason, drain_s)
+            self._follow_the_workers()
             yield from self._launched()
-            if not self.in_flight and not (self.again or self.suspects.waiting):
+            if not (self.flights.under_way or self.again or self.suspects.waiting) and not (
+                self.held_up_since and self._has_new()
+            ):
                 break
             yield from self._judged_next(POLL_S)
             yield from self._after_patience()
@@ -182,6 +184,34 @@ class _Runner:
 
     def _is_drained(self) -> bool:
         return self.drain.reason is not None
+
+    # Which workers there are.
+
+    def _follow_the_workers(self) -> None:
+        """Take tasks back that wait for workers which get none any more, or if there are no others.
+
+        Raises
+        ------
+        ConfigError, InfrastructureError
+            If there has been no other worker for too long.
+        """
+        unused = self.workers.unused()
+        if unused - self.unused:
+            self.again[:0] = self.flights.take_back()
+        self.unused = unused
+        if not self.workers.none_usable:
+            self.held_up_since = None
+            return
+        now = time.monotonic()
+        self.held_up_since = self.held_up_since or now
+        if self.admitted is not None and now - self.held_up_since > self.patience_s:
+            raise self.admitted.nobody()
+
+    def _has_new(self) -> bool:
+        task = next(self.fresh, None)
+        if task is not None:
+            self.fresh = chain([task], self.fresh)
+        return task is not None
 
     # Starting tasks.
 
@@ -196,14 +226,16 @@ class _Runner:
 
     def _next(self) -> Attempts | None:
         now = time.monotonic()
-        if any(flight.trial for flight in self.in_flight.values()):
+        if self.held_up_since is not None:
+            return None
+        if any(flight.trial for flight in self.flights.under_way.values()):
             return None
         if (fault := self.fault) is not None:
-            trying = any(flight.started > fault.since for flight in self.in_flight.values())
+            trying = any(flight.started > fault.since for flight in self.flights.under_way.values())
             if trying or now < fault.next_try:
                 return None
             fault.tries += 1
-        elif len(self.in_flight) >= self.window:
+        elif len(self.flights.under_way) >= self._window():
             return None
         # While a disk is full, new tasks and those that failed are tried in turn.
         first_new = fault is not None and fault.tries % 2 == 0
@@ -216,11 +248,16 @@ class _Runner:
                 return attempts
         if (new := self._new()) is not None:
             return new
-        if self.later and not (self.in_flight and self._is_too_large(self.later[0])):
+        if self.later and not (self.flights.under_way and self._is_too_large(self.later[0])):
             return self.later.popleft()
-        if self.in_flight or self.again:
+        if self.flights.under_way or self.again:
             return None
         return self.suspects.next()
+
+    def _window(self) -> int:
+        if isinstance(self.window, int):
+            return self.window
+        return self.window.size(self.workers.slots(), restricted=bool(self.unused))
 
     def _is_too_large(self, attempts: Attempts) -> bool:
         return attempts.needs_memory and attempts.task.memory_bytes > self.memory.largest_bytes
@@ -236,49 +273,20 @@ class _Runner:
             largest = self.memory.largest_bytes
             if largest < inf:
                 attempts.task = replace(attempts.task, memory_bytes=largest)
-        task, now = attempts.task, time.monotonic()
-        claim = self.memory.claim(task.memory_bytes)
-        workers = self.workers.choice(attempts, claim[MEMORY] if claim else 0.0)
-        attempts.number += 1
-        key = (self.function.__name__, printable(task.name), uuid4().hex)  # shown on the dashboard
-        future = self.client.submit(
-            call, self.function, task.argument,
-            key=key, pure=False, resources=claim, workers=workers,
-        )  # fmt: skip
-        self.in_flight[future.key] = _Flight(attempts, future, claim, workers, now, trial)
-        future.add_done_callback(self.ended.put)
-
-    def _relaunch_stranded(self) -> None:
-        """Start tasks again that wait for memory or workers that no longer exist."""
-        largest, alive = self.memory.largest_bytes, self.workers.alive()
-        for flight in list(self.in_flight.values()):
-            too_large = flight.claim is not None and flight.claim[MEMORY] > largest
-            gone = flight.workers is not None and not set(flight.workers) & set(alive)
-            if too_large or (gone and alive):
-                del self.in_flight[flight.future.key]
-                flight.future.cancel()
-                flight.attempts.number -= 1
-                self._launch(flight.attempts)
+        self.flights.launch(attempts, trial=trial)
 
     # Judging how they end.
 
     def _judged_next(self, timeout_s: float) -> Iterator[Outcome]:
         """Outcomes after the next task has ended, or none if none does for a while."""
         if time.monotonic() >= self.next_look and self.drain.reason is None:
-            self._relaunch_stranded()
+            for attempts in self.flights.stranded():
+                self._launch(attempts)
             self.next_look = time.monotonic() + LOOK_S
-        try:
-            future = self.ended.get(timeout=timeout_s)
-        except Empty:
-            return
-        flight = self.in_flight.pop(future.key, None)
-        if flight is None:
-            return  # It was stranded and has been submitted again.
-        if future.status in ("cancelled", "lost"):
-            raise cluster_lost(len(self.in_flight) + 1)
-        yield from self._judged(flight)
+        if (flight := self.flights.next_ended(timeout_s)) is not None:
+            yield from self._judged(flight)
 
-    def _judged(self, flight: _Flight) -> Iterator[Outcome]:
+    def _judged(self, flight: Flight) -> Iterator[Outcome]:
         attempts, future = flight.attempts, flight.future
         error = future.exception() if future.status == "error" else None
         if isinstance(error, KilledWorker):
@@ -291,7 +299,11 @@ class _Runner:
         else:  # It did not even begin: the worker cannot load the function or its argument.
             answer = self._not_begun(future.key, error)
         error, attempts.last = answer.error, answer.place
-        if isinstance(error, MemoryNeeded) and error.needed_bytes > attempts.task.memory_bytes:
+        if isinstance(error, Refused) and self.admitted is not None:
+            attempts.number -= 1
+            self.admitted.refuse(answer.place, error.message)
+            self.again.append(attempts)
+        elif isinstance(error, MemoryNeeded) and error.needed_bytes > attempts.task.memory_bytes:
             attempts.task = replace(attempts.task, memory_bytes=error.needed_bytes)
             attempts.needs_memory = True
             self.later.append(attempts)
@@ -315,7 +327,7 @@ class _Runner:
         self.held.clear()
         yield attempts.outcome(answer.result, answer.error)
 
-    def _doubted(self, flight: _Flight, answer: Answer, error: Unconfirmed) -> Iterator[Outcome]:
+    def _doubted(self, flight: Flight, answer: Answer, error: Unconfirmed) -> Iterator[Outcome]:
         """A task failed, and its worker may be the cause."""
         attempts, name = flight.attempts, flight.attempts.task.name
         attempts.doubts.append(answer.place)
@@ -340,6 +352,7 @@ class _Runner:
         if self.fault is None:
             now = time.monotonic()
             self.fault = Fault(error, now, now)
+            self.again[:0] = self.flights.take_back()
             self.warn(waiting_text(error, self.patience_s))
         self.fault.again(error)
         name = attempts.task.name
@@ -360,7 +373,7 @@ class _Runner:
         doubt.__cause__ = error
         return Answer(place.address, place.worker, place.host, 0.0, error=doubt)
 
-    def _died(self, flight: _Flight, n_deaths: int = 1) -> Iterator[Outcome]:
+    def _died(self, flight: Flight, n_deaths: int = 1) -> Iterator[Outcome]:
         """The worker of a task died, or those of its tiles."""
         attempts, seconds = flight.attempts, time.monotonic() - flight.started
         match self.suspects.died(attempts, seconds, on_trial=flight.trial, n_deaths=n_deaths):
@@ -378,7 +391,7 @@ class _Runner:
         fault = self.fault
         if fault is None or time.monotonic() - fault.since < self.patience_s:
             return
-        if any(flight.started < fault.since for flight in self.in_flight.values()):
+        if any(flight.started < fault.since for flight in self.flights.under_way.values()):
             return  # They were started before, and may still succeed.
         # Files that several workers cannot read, while others succeed, are themselves damaged.
         own = [a for a in self.again if a.verdict is not None and self._is_own(a)]
@@ -402,18 +415,18 @@ class _Runner:
     def _drained(self, reason: str, drain_s: float) -> Iterator[Outcome]:
         """Outcomes of the tasks that are under way and end in time; then the run is stopped."""
         deadline = time.monotonic() + drain_s
-        executing = set(self.client.run_on_scheduler(executing_keys))
-        for key in [key for key in self.in_flight if key not in executing]:
-            self.in_flight.pop(key).future.cancel()
-        if self.in_flight:
-            names = ", ".join(sorted(f.attempts.task.name for f in self.in_flight.values())[:5])
+        self.flights.take_back()
+        if self.flights.under_way:
+            names = ", ".join(
+                sorted(f.attempts.task.name for f in self.flights.under_way.values())[:5]
+            )
             self.warn(
-                f"{reason}: waiting up to {drain_s:g} s for {len(self.in_flight)} galaxies "
+                f"{reason}: waiting up to {drain_s:g} s for {len(self.flights.under_way)} galaxies "
                 f"under way ({names}); then the catalog is published"
             )
-        while self.in_flight and (left := deadline - time.monotonic()) > 0:
+        while self.flights.under_way and (left := deadline - time.monotonic()) > 0:
             yield from self._judged_next(min(left, POLL_S))
         raise InfrastructureError(f"stopped by {reason}", found=self._unfinished(), advice=RESUME)
 
     def _unfinished(self) -> str:
-        return f"{len(self.in_flight)} galaxies under way that did not end in time"
+        return f"{len(self.flights.under_way)} galaxies under way that did not end in time"

@@ -1,23 +1,30 @@
-"""The tiles of one large galaxy, spread over all workers of the cluster.
+"""The tiles of one large galaxy: computed by its own task, and by workers that have nothing to do.
 
-A tile is a piece of work that is independent of the others. The task of the galaxy submits its
-tiles, gives up its slot while it waits, and collects their small results. Tiles read their input
-from files and write large results to files: nothing the size of the galaxy travels through the
-scheduler or is lost with a worker. Outside a cluster the tiles run in this process.
+A tile is a piece of work that is independent of the others. The task of the galaxy computes one
+after the other, and gives some to slots that are idle while no galaxy waits. So it keeps its slot:
+no worker begins another large galaxy, with memory and scratch files of its own, while it waits for
+the first. Tiles read their input from files and write large results to files: nothing the size of
+the galaxy travels through the scheduler or is lost with a worker. Outside a cluster all tiles run
+in this process.
 """
 
 from __future__ import annotations
 
 import pickle
+import threading
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Protocol
 
-from distributed import Client, Future, KilledWorker, as_completed, get_worker, worker_client
+from distributed import Client, Future, KilledWorker, get_worker, worker_client
+from distributed.comm.addressing import get_address_host
 
+from survey.cubes.node_scratch import is_on_node
 from survey.errors import WorkersLost
 from survey.machine_faults import machine_error
 
@@ -26,6 +33,9 @@ ATTEMPTS = 3
 
 PRIORITY = 100
 """Tiles go before whole galaxies, so that a galaxy that has begun is finished first."""
+
+LOOK_S = 1.0
+"""How often to look for idle slots."""
 
 
 class RunTiles(Protocol):
@@ -60,15 +70,16 @@ class RunTiles(Protocol):
 
 @contextmanager
 def tile_runner(folder: Path) -> Iterator[RunTiles]:
-    """Run tiles on all workers; the slot of the task is free meanwhile.
+    """Run tiles here and on idle slots of the cluster.
 
-    `folder` is one that all workers see.
+    `folder` is one that all workers see, or those of this machine if it is on a disk of it.
     """
     if n_slots() < 2:
         yield _run_here
         return
-    with worker_client() as client:
-        yield partial(run_on_cluster, client, folder)
+    with worker_client(separate_thread=False) as client:
+        host = get_address_host(get_worker().address) if is_on_node(folder) else None
+        yield partial(run_on_cluster, client, folder, host=host)
 
 
 def _run_here(
@@ -98,35 +109,137 @@ def run_on_cluster(
     shared: Any,
     tiles: Sequence[Any],
     collect: Callable[[Any], None] = lambda result: None,
+    *,
+    host: str | None = None,
 ) -> None:
-    """Run tiles on the cluster of a client; see `RunTiles`."""
+    """Run tiles here and on idle slots, of one host if it is given; see `RunTiles`."""
     if len(tiles) < 2:
         _run_here(function, shared, tiles, collect)
         return
     file = folder / f"shared-{uuid.uuid4().hex}"
     file.write_bytes(pickle.dumps(shared))
-    attempts = dict.fromkeys(range(len(tiles)), 1)
-    number: dict[Future[Any], int] = {}
-
-    def submit(n: int) -> Future[Any]:
-        future = client.submit(_on_worker, function, file, tiles[n], pure=False, priority=PRIORITY)
-        number[future] = n
-        return future
-
-    in_flight = as_completed([submit(n) for n in attempts])
+    helpers = _Helpers(client, function, file, tiles, host)
     try:
-        for future in in_flight:
-            n = number.pop(future)
-            if future.status == "error" and isinstance(error := future.exception(), KilledWorker):
-                if attempts[n] == ATTEMPTS:
-                    raise _lost(error)
-                attempts[n] += 1
-                in_flight.add(submit(n))
-                continue
-            collect(future.result())
+        with helpers.at_work():
+            while (number := helpers.take()) is not None:
+                collect(function(shared, tiles[number]))
+                helpers.collect(collect)
+            while helpers.collect(collect, wait=True):
+                if (number := helpers.take()) is not None:  # It came back.
+                    collect(function(shared, tiles[number]))
     finally:
-        client.cancel(list(number))
         file.unlink(missing_ok=True)
+
+
+class _Helpers:
+    """Idle slots that compute tiles, while the task of the galaxy computes others itself.
+
+    A tile that fails elsewhere comes back and is computed by the task: what it lacks there, it may
+    have here, and else the error is its own.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        function: Callable[[Any, Any], Any],
+        file: Path,
+        tiles: Sequence[Any],
+        host: str | None,
+    ) -> None:
+        self.client, self.function, self.file, self.tiles = client, function, file, tiles
+        self.host = host
+        self._waiting = deque(range(len(tiles)))
+        self._deaths = dict.fromkeys(self._waiting, 0)
+        self._given: dict[Future[Any], tuple[int, str]] = {}
+        self._ended: SimpleQueue[Future[Any]] = SimpleQueue()
+        self._avoided: set[str] = set()
+        self._look_now, self._over = threading.Event(), threading.Event()
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Give tiles to idle slots while the block runs; then take back what is not done."""
+        thread = threading.Thread(target=self._give_out, name="tiles", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            self._look_now.set()
+            thread.join()
+            self.client.cancel(list(self._given))
+
+    def take(self) -> int | None:
+        """The number of the next tile, which nobody else will compute."""
+        try:
+            return self._waiting.popleft()
+        except IndexError:
+            return None
+
+    def collect(self, collect: Callable[[Any], None], *, wait: bool = False) -> bool:
+        """Collect the results that have arrived; wait for one, if there are any to come.
+
+        Returns
+        -------
+        bool
+            Whether there may be more.
+
+        Raises
+        ------
+        WorkersLost
+            If a tile was lost with its worker again and again.
+        """
+        while not self._ended.empty() or (wait and self._given):
+            future = self._ended.get()
+            number, address = self._given.pop(future)
+            self._look_now.set()
+            error = future.exception() if future.status == "error" else None
+            if future.status == "finished":
+                collect(future.result())
+            else:
+                if isinstance(error, KilledWorker):
+                    self._deaths[number] += 1
+                    if self._deaths[number] == ATTEMPTS:
+                        raise _lost(error)
+                else:
+                    self._avoided.add(address)
+                self._waiting.appendleft(number)
+            wait = False
+        return bool(self._given or self._waiting)
+
+    def _give_out(self) -> None:
+        while not self._over.is_set():
+            self._look_now.clear()
+            if self._waiting:
+                free = self.client.run_on_scheduler(idle_slots, host=self.host)
+                for address in free:
+                    if address not in self._avoided and not self._over.is_set():
+                        self._give(address)
+            self._look_now.wait(LOOK_S)
+
+    def _give(self, address: str) -> None:
+        if (number := self.take()) is None:
+            return
+        future = self.client.submit(
+            _on_worker, self.function, self.file, self.tiles[number],
+            pure=False, priority=PRIORITY, workers=[address],
+        )  # fmt: skip
+        self._given[future] = (number, address)
+        future.add_done_callback(self._ended.put)
+
+
+def idle_slots(dask_scheduler: Any, host: str | None = None) -> list[str]:
+    """Addresses of workers with idle slots, each as often as it has some; runs on the scheduler.
+
+    None while tasks wait for a worker: those come first.
+    """
+    if dask_scheduler.queued:
+        return []
+    return [
+        worker.address
+        for worker in dask_scheduler.running
+        if host in (None, worker.host)
+        for _ in range(worker.nthreads - len(worker.processing))
+    ]
 
 
 def _on_worker(function: Callable[[Any, Any], Any], file: Path, tile: Any) -> Any:

@@ -35,6 +35,8 @@ a SIGTERM.
 """
 
 TOPIC = "survey-refused"
+NOTE = "SPAXEL_SURVEY_NOTE"
+"""Environment variable of a worker with a line that the user of the survey is to see."""
 
 
 def dask_setup(worker: Any) -> None:
@@ -78,6 +80,8 @@ class CheckWorkerOnJoin(WorkerPlugin):
 
     async def setup(self, worker: Worker) -> None:
         """Leave if the software differs; else declare the memory, if no preload did."""
+        if note := os.environ.get(NOTE):
+            worker.log_event(TOPIC, note)
         if fault := differences(self.expected, environment()):
             worker.log_event(TOPIC, f"worker {worker.contact_address} was refused: {fault}")
             worker.loop.add_callback(worker.close, reason="other software than the driver")
@@ -89,7 +93,14 @@ class CheckWorkerOnJoin(WorkerPlugin):
 def checked_workers(client: Client, warn: Callable[[str], None]) -> Iterator[None]:
     """Check every worker of a cluster, those that have joined and those that will."""
     name = f"spaxel-survey-{client.id}"
-    client.subscribe_topic(TOPIC, lambda event: warn(event[1]))
+    said: set[str] = set()
+
+    def say(event: tuple[float, str]) -> None:
+        if event[1] not in said:
+            said.add(event[1])
+            warn(event[1])
+
+    client.subscribe_topic(TOPIC, say)
     client.register_plugin(CheckWorkerOnJoin(environment()), name=name)
     try:
         yield

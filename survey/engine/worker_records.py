@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from distributed import Client
@@ -44,25 +44,48 @@ class WorkerRecords:
     client : Client
     warn : callable
         Told once of every worker that gets no more galaxies.
+    refused : collection of str
+        Addresses of workers that get none from the start; see `survey.engine.preflight.admission`.
     """
 
-    def __init__(self, client: Client, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, client: Client, warn: Callable[[str], None], refused: Collection[str] = ()
+    ) -> None:
         self.client = client
         self.warn = warn
+        self.refused = refused
         self._records: dict[str, _Record] = {}
         self._alive: dict[str, float] = {}
+        self._threads: dict[str, int] = {}
         self._next_look = 0.0
 
     def alive(self) -> dict[str, float]:
         """Memory in bytes by address of the workers that are connected; 0 if not declared."""
         if time.monotonic() >= self._next_look:
             workers = self.client.scheduler_info(n_workers=-1).get("workers", {})
+            self._threads = {address: int(w["nthreads"]) for address, w in workers.items()}
             self._alive = {
                 address: float(worker["resources"].get(MEMORY, 0.0))
                 for address, worker in workers.items()
             }
             self._next_look = time.monotonic() + REFRESH_S
         return self._alive
+
+    def unused(self) -> frozenset[str]:
+        """Addresses of the workers that get no galaxies."""
+        return frozenset(self.refused) | {place.address for place in self.benched()}
+
+    @property
+    def none_usable(self) -> bool:
+        """Whether there are workers, and all of them are refused."""
+        alive = self.alive()
+        return bool(alive) and all(address in self.refused for address in alive)
+
+    def slots(self) -> int:
+        """How many tasks the workers that get galaxies can run at once."""
+        self.alive()
+        unused = self.unused()
+        return sum(n for address, n in self._threads.items() if address not in unused)
 
     def succeeded(self, place: Place) -> None:
         """A galaxy has ended on a worker, and its end is the galaxy's own."""
@@ -105,14 +128,16 @@ class WorkerRecords:
     def choice(self, attempts: Attempts, claim_bytes: float) -> list[str] | None:
         """Addresses of the workers that a task may go to; None for all.
 
-        Of those that are not benched: workers on which it has not failed, on other machines and
-        with a success of their own if there are such.
+        Those that are not benched. After a failure: workers on which it has not failed, on other
+        machines and with a success of their own if there are such.
         """
         benched = {place.address for place in self.benched()}
-        if not benched and not attempts.doubts and not attempts.avoid:
+        if not (benched or attempts.doubts or attempts.avoid or self.refused):
             return None
         able = self._able(claim_bytes)
         good = [address for address in able if address not in benched] or able
+        if not (attempts.doubts or attempts.avoid):
+            return good or None
         tried = {place.address for place in attempts.doubts} | attempts.avoid
         machines = {place.machine for place in attempts.doubts}
         untried = [address for address in good if address not in tried]
@@ -140,8 +165,9 @@ class WorkerRecords:
         return len(tried) > 1 or not untried
 
     def _able(self, claim_bytes: float) -> list[str]:
-        able = [address for address, memory in self.alive().items() if memory >= claim_bytes]
-        return able or list(self.alive())
+        usable = {a: memory for a, memory in self.alive().items() if a not in self.refused}
+        able = [address for address, memory in usable.items() if memory >= claim_bytes]
+        return able or list(usable)
 
     def _has_succeeded(self, address: str) -> bool:
         record = self._records.get(address)

@@ -1,11 +1,15 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from survey.cubes import scratch as module
+from survey.cubes.node_scratch import node_scratch
 from survey.cubes.scratch import SCRATCH, FileRows, Scratch, sweep_scratch
-from survey.errors import ResourceError
+from survey.errors import ConfigError, ResourceError
 
 SIZE = st.integers(1, 30)
 
@@ -75,3 +79,37 @@ def test_scratch_is_removed_and_that_of_attempts_that_died_is_swept(tmp_path):
     assert second.path.exists(), "two attempts never share a folder"
     sweep_scratch(tmp_path)
     assert not (tmp_path / SCRATCH).exists()
+
+
+def test_scratch_on_a_disk_of_the_machine_is_where_the_variable_says_and_private(
+    tmp_path, monkeypatch
+):
+    node = tmp_path / "node"
+    monkeypatch.setenv("DISK_OF_THE_NODE", str(node))
+    scratch = Scratch(tmp_path / "run", "NGC 1", "$DISK_OF_THE_NODE")
+    assert not scratch.is_shared
+    scratch.table("spectra", (3, 4), np.float32)
+    (spectra,) = node.rglob("spectra")
+    (folder,) = node.iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert not (tmp_path / "run").exists()
+    scratch.remove()
+    assert not spectra.parent.exists()
+
+
+def test_what_a_killed_process_left_on_a_disk_of_the_machine_is_removed(tmp_path):
+    script = (
+        "import os, sys; from survey.cubes.node_scratch import node_scratch\n"
+        "(node_scratch(sys.argv[1], 'NGC 1') / 'matrix').touch(); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False)
+    assert list(tmp_path.rglob("matrix"))
+    mine = node_scratch(str(tmp_path), "NGC 2")
+    assert not list(tmp_path.rglob("matrix"))
+    assert node_scratch(str(tmp_path), "NGC 2") != mine
+    assert mine.is_dir(), "the process of this one runs"
+
+
+def test_a_variable_that_is_not_set_is_an_error_with_its_name(tmp_path):
+    with pytest.raises(ConfigError, match=r"NOT_SET_HERE"):
+        _ = Scratch(tmp_path, "NGC 1", "$NOT_SET_HERE/x").path

@@ -1,9 +1,11 @@
 """Manifests for the Dask operator: valid, of one mind, and their commands run."""
 
 import copy
+import os
 import re
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,10 @@ from survey.engine.backends.kubernetes import OPERATOR_VARIABLE, KubernetesSetti
 from survey.engine.cluster import LazyCluster
 from survey.engine.cluster_file import load_cluster
 from survey.engine.worker_preload import MEMORY
+from survey.pipeline.run.lock import exclusive
 from tests.deploy.conftest import ROOT
 from tests.deploy.manifests import core_specs, documents, validate
+from tests.deploy.test_costs import numbers, table_rows
 from tests.engine.by_hand import dask_process, scheduler_address
 
 FOLDER = ROOT / "deploy" / "kubernetes"
@@ -34,6 +38,21 @@ def manifest(name: str) -> dict[str, Any]:
 def container(spec: dict[str, Any]) -> dict[str, Any]:
     (only,) = spec["spec"]["containers"]
     return only
+
+
+def runner() -> dict[str, Any]:
+    return container(manifest("runner.yaml")["spec"]["template"])
+
+
+def pods() -> list[dict[str, Any]]:
+    """Specifications of all pods of all manifests."""
+    return [
+        spec
+        for path in MANIFESTS
+        for document in documents(path)
+        for kind, spec in core_specs(document["spec"])
+        if kind == "Pod"
+    ]
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=[path.name for path in MANIFESTS])
@@ -76,6 +95,11 @@ def test_all_names_fit_together() -> None:
     assert policy["podSelector"]["matchLabels"] == {"dask.org/cluster-name": name}
     for other in ("large-workers.yaml", "autoscaler.yaml"):
         assert manifest(other)["spec"]["cluster"] == name
+    (variable,) = runner()["env"]
+    assert variable == {
+        "name": OPERATOR_VARIABLE,
+        "value": f"tcp://{name}-scheduler:{service['ports'][0]['port']}",
+    }
     claims = set(re.findall(r"claimName: ([\w-]+)", (FOLDER / "job.yaml").read_text()))
     assert claims == {manifest("storage.yaml")["metadata"]["name"]}
     images = {
@@ -143,6 +167,81 @@ def test_the_commands_of_the_manifest_make_a_cluster(tmp_path: Path, monkeypatch
     assert messages == [], "the scheduler is configured as ours are"
     assert found["name"] == "survey-default-worker-1"
     assert found["resources"] == {MEMORY: 3584 * 2**20}
+
+
+def test_every_pod_is_what_a_restricted_namespace_admits() -> None:
+    """The standard "restricted" of Kubernetes: no root, no new privileges, no capabilities."""
+    assert len(pods()) >= 7
+    for pod in pods():
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        (one,) = pod["containers"]
+        assert one["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert "USER 1000" in (FOLDER / "Dockerfile").read_text()
+
+
+def test_both_runners_are_the_same_and_have_more_time_to_end_than_their_galaxies() -> None:
+    specs = [
+        manifest("job.yaml")["spec"]["job"]["spec"],
+        manifest("runner.yaml")["spec"]["template"]["spec"],
+    ]
+    for spec in specs:
+        assert spec["terminationGracePeriodSeconds"] >= EngineSettings().drain_s + 120
+    first, second = (spec["containers"][0]["args"] for spec in specs)
+    assert first == second
+
+
+def test_servers_are_asked_whether_they_live_and_the_runner_whether_its_heart_beats(
+    tmp_path,
+) -> None:
+    for pod in pods():
+        (one,) = pod["containers"]
+        if one["name"] != "runner":
+            assert one["livenessProbe"]["httpGet"] == {"port": "http-dashboard", "path": "/health"}
+            assert "http-dashboard" in {port["name"] for port in one["ports"]}
+    shell = runner()["livenessProbe"]["exec"]["command"]
+    words = [word.replace("/data/run", str(tmp_path)) for word in shell]
+    assert subprocess.run(words, check=False, capture_output=True).returncode != 0
+    with exclusive(tmp_path):
+        assert subprocess.run(words, check=False).returncode == 0
+    (record,) = (tmp_path / ".drivers").iterdir()
+    os.utime(record, (0, 0))
+    assert subprocess.run(words, check=False).returncode != 0
+
+
+def test_the_volume_holds_the_surveys_of_the_table_of_costs() -> None:
+    room = manifest("storage.yaml")["spec"]["resources"]["requests"]["storage"]
+    needed = [sum(numbers(row[-1])[:2]) * 1e9 for row in table_rows()]
+    assert max(needed) <= parse_bytes(room + "B")
+    worker = container(manifest("cluster.yaml")["spec"]["worker"])["resources"]["requests"]
+    manga = next(row for row in table_rows() if row[0].startswith("MaNGA"))
+    assert parse_bytes(worker["memory"] + "B") >= parse_bytes(manga[2])
+    large = container(manifest("large-workers.yaml")["spec"]["worker"])
+    chain = next(row for row in table_rows() if row[3] == "chain")
+    assert parse_bytes(large["resources"]["requests"]["memory"] + "B") >= parse_bytes(chain[2])
+    assert parse_bytes(large["resources"]["requests"]["ephemeral-storage"] + "B") >= (
+        numbers(chain[-1])[2] * 1e9
+    )
+
+
+def test_a_runner_that_is_told_to_stop_tells_the_survey_and_waits_for_it(tmp_path) -> None:
+    (command,) = runner()["args"]
+    ready, said = tmp_path / "ready", tmp_path / "said"
+    survey = (
+        f"survey() {{ trap 'sleep 0.5; echo stopped > {said}; exit 75' TERM; touch {ready}; "
+        "while :; do sleep 0.1; done; }\n"
+    )
+    with subprocess.Popen(["sh", "-c", survey + command]) as process:
+        deadline = time.monotonic() + 20
+        while not ready.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.terminate()
+        assert process.wait(20) == 75
+    assert said.read_text() == "stopped\n"
 
 
 def test_the_runner_goes_on_after_a_lost_cluster_and_ends_with_a_quarantine(tmp_path) -> None:

@@ -69,6 +69,23 @@ def test_work_without_workers_is_reported() -> None:
     assert "20 tasks wait, 0 workers are connected" in message
 
 
+def test_a_galaxy_whose_workers_leave_before_it_ends_is_named() -> None:
+    """And neither one whose worker stays nor one that ends."""
+    long = {"NGC 1": 3000.0}
+    looks = [Snapshot("s:1", (worker(address=f"tcp://{n}", **long),), 0) for n in range(3)]
+    said = [text for text in warnings_of(*looks) if "started again" in text]
+    assert len(said) == 1
+    assert "NGC 1 has been started again 2 times" in said[0]
+    assert "after it had run for 50, 50 min" in said[0]
+    stays = worker(address="tcp://stays", other=1.0)
+    passed_on = [
+        Snapshot("s:1", (stays, worker(address="tcp://0", **long)), 0),
+        Snapshot("s:1", (stays, worker(address="tcp://0"), worker(address="tcp://1", **long)), 0),
+        Snapshot("s:1", (stays, worker(address="tcp://1"), worker(address="tcp://0", **long)), 0),
+    ]
+    assert not any("started again" in text for text in warnings_of(*passed_on))
+
+
 def test_nothing_to_do_is_nothing_to_say() -> None:
     assert warnings_of(*[Snapshot("s:1", (worker(cpu=0),), 0)] * 9) == []
 

@@ -8,7 +8,8 @@ import pytest
 from distributed import Client
 
 from survey.cubes.scratch import FileRows
-from survey.engine.tiles import n_slots, run_on_cluster, tile_runner
+from survey.engine import tiles
+from survey.engine.tiles import n_slots, tile_runner
 from survey.errors import DataError, WorkersLost
 
 
@@ -17,10 +18,10 @@ def scaled(shared, tile):
     return os.getpid(), shared["factor"] * tile
 
 
-def total_here(tiles, folder):
+def total_here(numbers, folder):
     results = []
     with tile_runner(folder) as run:
-        run(scaled, {"factor": 10}, tiles, results.append)
+        run(scaled, {"factor": 10}, numbers, results.append)
     return results, n_slots()
 
 
@@ -43,12 +44,34 @@ def all_refused(folder):
         run(refuse, None, range(4))
 
 
-def die_the_first_times(shared: tuple[Path, int], tile):
-    folder, deaths = shared
-    if tile == 2 and len(list(folder.iterdir())) < deaths:
+def die_elsewhere_the_first_times(shared: tuple[Path, int, int], tile):
+    """Slow in the process of the task, so that others get the most; there one dies."""
+    folder, deaths, home = shared
+    if os.getpid() == home:
+        time.sleep(2.0)
+    elif tile == 2 and len(list(folder.iterdir())) < deaths:
         (folder / f"{os.getpid()}-{time.time()}").touch()
         os._exit(1)
     return tile
+
+
+def fail_elsewhere(home: int, tile):
+    if os.getpid() != home:
+        raise FileNotFoundError(2, "not mounted here", "/data")
+    time.sleep(0.1)
+    return tile
+
+
+def all_that_fail_elsewhere(folder):
+    results = []
+    with tile_runner(folder) as run:
+        run(fail_elsewhere, os.getpid(), range(12), results.append)
+    return results
+
+
+def busy(seconds: float) -> int:
+    time.sleep(seconds)
+    return os.getpid()
 
 
 def test_outside_a_cluster_the_tiles_run_here_and_in_order(tmp_path):
@@ -75,17 +98,37 @@ def test_an_error_of_a_piece_is_that_of_the_whole(client: Client, tmp_path):
         client.submit(all_refused, tmp_path, pure=False).result()
 
 
-@pytest.mark.parametrize(("deaths", "survives"), [(1, True), (9, False)])
-def test_a_piece_lost_with_its_worker_is_tried_again_but_not_for_ever(
-    client: Client, tmp_path, deaths, survives
+def test_while_tasks_wait_a_large_one_keeps_its_slot_and_its_tiles(client: Client, tmp_path):
+    """And no worker begins another task while the first waits for its tiles."""
+    others = [client.submit(busy, 0.3, pure=False) for _ in range(30)]
+    results, _ = client.submit(
+        total_here, list(range(6)), tmp_path, pure=False, priority=9
+    ).result()
+    assert any(not other.done() for other in others), "there was work to the end"
+    assert len({pid for pid, _ in results}) == 1
+    assert {future.result() for future in others} >= {pid for pid, _ in results}
+
+
+def test_a_tile_that_fails_elsewhere_is_computed_by_its_task(client: Client, tmp_path):
+    results = client.submit(all_that_fail_elsewhere, tmp_path, pure=False).result()
+    assert sorted(results) == list(range(12))
+
+
+@pytest.mark.parametrize("attempts", [2, 1])
+def test_a_tile_lost_with_its_worker_is_tried_again_but_not_for_ever(
+    client: Client, tmp_path, monkeypatch, attempts
 ):
     # From here and not from a task, which might be on the worker that dies.
+    monkeypatch.setattr(tiles, "ATTEMPTS", attempts)
     found: list[int] = []
     tombs = tmp_path / "tombs"
     tombs.mkdir()
-    with nullcontext() if survives else pytest.raises(WorkersLost, match="with its worker 3"):
-        run_on_cluster(
-            client, tmp_path, die_the_first_times, (tombs, deaths), range(4), found.append
+    shared = (tombs, 1, os.getpid())
+    lost = pytest.raises(WorkersLost, match="with its worker 1 time")
+    with nullcontext() if attempts > 1 else lost:
+        tiles.run_on_cluster(
+            client, tmp_path, die_elsewhere_the_first_times, shared, range(6), found.append
         )
     assert not list(tmp_path.glob("shared-*"))
-    assert sorted(found) == [0, 1, 2, 3] if survives else 2 not in found
+    assert len(list(tombs.iterdir())) == 1
+    assert sorted(found) == list(range(6)) if attempts > 1 else 2 not in found

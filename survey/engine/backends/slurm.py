@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
+import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +30,7 @@ from survey.engine.backends.base import (
 from survey.engine.backends.jobs import JobKeeper
 from survey.engine.backends.security import TRUST_FLAG, TlsFiles, check_plain, is_loopback
 from survey.engine.periodic import every
+from survey.engine.worker_preload import NOTE
 from survey.errors import ConfigError
 
 EXAMPLE = """\
@@ -44,6 +48,9 @@ ONE_THREAD = tuple(
     f"export {name}=1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 )
 """Each Dask thread uses one thread of the numerical libraries."""
+
+PYTHON_OF_JOB = "SURVEY_PYTHON"
+"""Variable of a job: the interpreter that its workers run."""
 
 NANNY_BYTES = 256 * 2**20  # what a worker's nanny needs beside it
 KEEP_EVERY_S = 15.0
@@ -66,7 +73,9 @@ class SlurmSettings(WorkerSettings):
     the walltime (1 to 10 minutes) before its end. `directives` are more lines for sbatch, for
     example "--constraint=avx2"; `prologue` are shell commands to run first. `tls = "temporary"`
     makes certificates for this run, in log_directory. `host` or `interface` say how the nodes
-    reach this machine.
+    reach this machine, and `scheduler_ports` at which port: one, or the first free of a range,
+    "8786-8799", where a firewall lets others not through. Without `python`, jobs run the one that
+    the prologue activates, if it has this package; else the one that runs this command.
     """
 
     EXAMPLE: ClassVar[str] = EXAMPLE
@@ -85,6 +94,7 @@ class SlurmSettings(WorkerSettings):
     log_directory: NearPath = Field(default=Path("slurm-logs"), validate_default=True)
     host: str | None = None
     interface: str | None = None
+    scheduler_ports: str | None = None
     large: LargeJobs | None = None
     tls: TlsFiles | Literal["temporary", "off"] = "temporary"
     trust_everyone_on_the_network: bool = False
@@ -101,6 +111,13 @@ class SlurmSettings(WorkerSettings):
     @classmethod
     def _is_a_walltime(cls, value: str) -> str:
         walltime_s(value)
+        return value
+
+    @field_validator("scheduler_ports")
+    @classmethod
+    def _are_ports(cls, value: str | None) -> str | None:
+        if value is not None:
+            ports_of(value)
         return value
 
     @property
@@ -152,11 +169,11 @@ class SlurmSettings(WorkerSettings):
             queue=self.queue,
             account=self.account,
             walltime=self.walltime,
-            python=self.python,
+            python=self.python or (f'"${PYTHON_OF_JOB}"' if self.prologue else None),
             local_directory=self.scratch,
             log_directory=str(self.log_directory),
             worker_extra_args=self._worker_arguments(),
-            job_script_prologue=[*ONE_THREAD, *self.prologue],
+            job_script_prologue=[*ONE_THREAD, *self.prologue, *self._chosen_python()],
             job_extra_directives=list(self.directives),
             interface=self.interface,
             protocol="tcp://" if plain else None,
@@ -210,7 +227,28 @@ class SlurmSettings(WorkerSettings):
 
     def _scheduler_options(self) -> dict[str, Any]:
         options = {"dashboard_address": f"{self.http_host}:0", "dashboard": self.dashboard}
+        if self.scheduler_ports is not None:
+            options["port"] = free_port(self.scheduler_ports, self.host or "")
         return options | ({"host": self.host} if self.host else {})
+
+    def _chosen_python(self) -> list[str]:
+        """Lines of a job that choose the interpreter that the prologue has activated."""
+        if self.python is not None or not self.prologue:
+            return []
+        here = shlex.quote(sys.executable)
+        found = f"${{{PYTHON_OF_JOB}:-none}}"
+        note = (
+            f"the prologue activates no Python with spaxel-survey ({found}): "
+            f"{sys.executable} runs instead"
+        )
+        return [
+            f"{PYTHON_OF_JOB}=$(command -v python || command -v python3)",
+            f'if ! "${PYTHON_OF_JOB}" -c "import survey" 2>/dev/null; then',
+            f'    export {NOTE}="{note}"',
+            f'    echo "${NOTE}" >&2',
+            f"    {PYTHON_OF_JOB}={here}",
+            "fi",
+        ]
 
     def _security(self) -> Any:
         if isinstance(self.tls, TlsFiles):
@@ -234,6 +272,46 @@ def walltime_s(text: str) -> float:
         raise ValueError(f'{text!r} is not a walltime like "04:00:00"')
     return sum(
         int(number) * unit for number, unit in zip(numbers, (86400.0, *units_s), strict=False)
+    )
+
+
+def ports_of(text: str) -> range:
+    """The ports of "8786" or "8786-8799".
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    first, dash, last = text.partition("-")
+    if first.isdecimal() and (last.isdecimal() or not dash):
+        ports = range(int(first), int(last or first) + 1)
+        if len(ports) and ports[0] > 0 and ports[-1] < 2**16:
+            return ports
+    raise ValueError(f'{text!r} is neither a port nor a range like "8786-8799"')
+
+
+def free_port(text: str, host: str) -> int:
+    """The first of some ports at which nobody listens.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    for port in ports_of(text):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            return port
+    raise ConfigError(
+        "no port is free for the scheduler",
+        expected=f"one of scheduler_ports = {text!r}",
+        found="all of them in use",
+        advice="Give a larger range, or end the survey that uses them.",
     )
 
 

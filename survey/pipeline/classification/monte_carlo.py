@@ -23,8 +23,10 @@ from survey.classes.monte_carlo import DrawSums, run_draws
 from survey.classes.prediction import PredictionSums, TrainedSample, predict_draws, train_methods
 from survey.classes.sample import LabelledSample, Method, Sample
 from survey.config import ClassSettings
-from survey.engine.cluster import Cluster, slots, started
+from survey.engine.cluster import Cluster, slots, started, warnings_of
+from survey.engine.preflight.admission import admission
 from survey.engine.submit import Task, run_tasks
+from survey.engine.window import Window
 from survey.pipeline.classification.sample import Used, labels_of, sample_of, sample_rows, used_in
 
 PORTIONS_PER_SLOT = 8
@@ -100,13 +102,18 @@ class MonteCarlo:
             for start in range(0, n, step)
             for stop in [min(start + step, n)]
         ]
-        in_flight = 2 * slots(self.cluster)
-        for ended in run_tasks(started(self.cluster), function, tasks, window=in_flight):
-            if ended.error is not None:
-                raise ended.error
-            numbers = ended.task.argument.numbers
-            self.on_draws(len(numbers))
-            yield numbers.start, ended.result
+        client, warn = started(self.cluster), warnings_of(self.cluster)
+        window = Window(2, queued=2 * slots(self.cluster))
+        root = self.sample.resolve().parents[2]  # RUN/parts/GALAXY/STAGE-KEY
+        with admission(client, root, [], warn) as admitted:
+            for ended in run_tasks(
+                client, function, tasks, window=window, admitted=admitted, warn=warn
+            ):
+                if ended.error is not None:
+                    raise ended.error
+                numbers = ended.task.argument.numbers
+                self.on_draws(len(numbers))
+                yield numbers.start, ended.result
 
     def _portion(self) -> int:
         fair = math.ceil(self.settings.draws / (PORTIONS_PER_SLOT * slots(self.cluster)))

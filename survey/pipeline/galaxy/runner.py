@@ -114,7 +114,7 @@ class GalaxyRunner:
                 self.content_hash or _content_hash(self.target, self.settings.read),
                 reference_of(self.settings.tables),
                 self.memory_bytes,
-                Scratch(self.root, safe_name(self.target.galaxy)),
+                Scratch(self.root, safe_name(self.target.galaxy), self.settings.engine.scratch),
             )
             for stage in STAGES:
                 context.keys[stage.name] = stage.key(context)

@@ -115,7 +115,7 @@ def measure_distances(
 ) -> tuple[TreeInput, TreeDistances]:
     """Distances of all pairs, in the form that the chosen path makes a tree from."""
     n_spaxel, n_plane = prepared.spectra.shape
-    disk = shutil.disk_usage(galaxy.root)
+    disk = shutil.disk_usage(galaxy.scratch.parent)
     projection = project_cost(
         Work.of(
             n_spaxel, n_plane, galaxy.settings, max_shift=prepared.max_shift, read=_shape(cube)

@@ -20,9 +20,11 @@ from catalogs.places.addresses import local_path
 from survey import __version__
 from survey.config import Settings, fingerprint
 from survey.cubes.scratch import sweep_scratch
-from survey.engine.cluster import Cluster, LazyCluster, slots, started
+from survey.engine.cluster import Cluster, started, warnings_of
 from survey.engine.drain import Drain
+from survey.engine.preflight.admission import admission
 from survey.engine.submit import Task, run_tasks
+from survey.engine.window import Window
 from survey.errors import ConfigError
 from survey.machine_faults import machine_error, patiently
 from survey.pipeline.galaxy.failures import failure_row
@@ -113,7 +115,7 @@ def run_survey(
     root = local_path(root).resolve()
     if not targets:
         raise ConfigError("the survey has no targets")
-    warn = cluster.warn if isinstance(cluster, LazyCluster) else logger.warning
+    warn = warnings_of(cluster)
     write = partial(patiently, patience_s=settings.engine.patience_s, warn=warn, place=root)
     with ExitStack() as stack:
         ownership = write(lambda: stack.enter_context(exclusive(root)))
@@ -195,17 +197,27 @@ def _reports(
     demands = _demands(tasks)
     plan = {name: demand.seconds for name, demand in demands.items()}
     patiently(lambda: ledger.plan(plan), patience_s=engine.patience_s, warn=warn)
-    outcomes = run_tasks(
-        client,
-        process_galaxy,
-        _largest_first(tasks, demands),
-        window=slots(cluster) * engine.in_flight_per_worker,
-        patience_s=engine.patience_s,
-        drain=drain,
-        drain_s=engine.drain_s,
-        warn=warn,
-    )
-    with live_state(tasks[0].root, cluster) as has_ended:
+    # Workers are asked for files; what is fetched from elsewhere has errors of its own.
+    paths = [path for task in tasks for one in task.target.files if (path := one.local) is not None]
+    root = tasks[0].root
+    longest_s = max(plan.values())
+    with (
+        admission(
+            client, root, paths, warn, scratch=engine.scratch, longest_s=longest_s
+        ) as admitted,
+        live_state(root, cluster) as has_ended,
+    ):
+        outcomes = run_tasks(
+            client,
+            process_galaxy,
+            _largest_first(tasks, demands),
+            window=Window(engine.in_flight_per_worker),
+            patience_s=engine.patience_s,
+            drain=drain,
+            drain_s=engine.drain_s,
+            admitted=admitted,
+            warn=warn,
+        )
         for ended in outcomes:
             name = ended.task.name
             has_ended(name)
@@ -229,7 +241,9 @@ def _largest_first(tasks: Sequence[GalaxyTask], demands: Mapping[str, Demand]) -
     """Tasks in the order in which they start."""
     ordered = sorted(tasks, key=lambda task: demands[task.target.galaxy].seconds, reverse=True)
     return [
-        Task(task.target.galaxy, task, demands[task.target.galaxy].memory_bytes) for task in ordered
+        Task(task.target.galaxy, task, demand.memory_bytes, demand.seconds)
+        for task in ordered
+        for demand in [demands[task.target.galaxy]]
     ]
 
 

@@ -3,6 +3,9 @@
 Its commands are replaced by scripts. The real one is met in `tests/deploy/test_slurm.py`.
 """
 
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -196,3 +199,53 @@ def test_one_bad_node_does_not_end_a_run(command, tmp_path) -> None:
         queue.end(*(job.job_id for name, job in queue.workers.items() if name != "job-0"))
         keeper.look()
     assert not queue.closed
+
+
+def python_of_job(lines: list[str], path: str) -> tuple[str, str]:
+    """Which interpreter a job runs where `path` is the PATH, and what it says about it."""
+    first = next(n for n, line in enumerate(lines) if line.startswith("SURVEY_PYTHON="))
+    last = lines.index("fi", first)
+    script = "\n".join([*lines[first : last + 1], 'echo "$SURVEY_PYTHON"'])
+    done = subprocess.run(
+        ["/bin/bash", "-c", script], env={"PATH": path}, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip(), done.stderr.strip()
+
+
+def test_a_job_runs_the_python_that_its_prologue_activates_or_says_that_it_does_not(
+    command, settings, tmp_path
+) -> None:
+    for name in ("sbatch", "squeue"):
+        command(name, "exit 0")
+    with script_of(settings(prologue=["source /shared/venv/bin/activate"])) as lines:
+        start = next(line for line in lines if "dask_worker" in line)
+        assert start.startswith('"$SURVEY_PYTHON" -m')
+        activated = lines.index("source /shared/venv/bin/activate")
+        assert activated < lines.index("fi") < lines.index(start)
+        command("python", "exit 0")  # It has the package.
+        bin_folder = str(tmp_path / "bin")
+        assert python_of_job(lines, bin_folder) == (f"{bin_folder}/python", "")
+        command("python", "exit 1")
+        python, said = python_of_job(lines, bin_folder)
+        assert python == sys.executable
+        assert f"no Python with spaxel-survey ({bin_folder}/python)" in said
+        assert python_of_job(lines, str(tmp_path))[0] == sys.executable
+    with script_of(settings()) as lines:
+        start = next(line for line in lines if "dask_worker" in line)
+        assert start.startswith(f"{sys.executable} -m")
+
+
+def test_the_scheduler_takes_the_first_free_port_of_its_range(command, settings) -> None:
+    for name in ("sbatch", "squeue"):
+        command(name, "exit 0")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with settings(scheduler_ports=f"{port}-{min(port + 20, 65535)}")._cluster() as cluster:
+            found = int(cluster.scheduler_address.rpartition(":")[2])
+            assert port < found <= port + 20
+        with pytest.raises(ConfigError, match="no port is free for the scheduler"):
+            settings(scheduler_ports=str(port))._cluster()
+    with pytest.raises(ConfigError, match="neither a port nor a range"):
+        settings(scheduler_ports="8799-8786")

@@ -345,6 +345,11 @@ def test_a_model_is_saved_with_its_card_and_classifies_another_run(
     assert all(check.ok for check in verify(other))
     assert not apply_model_file(other, file, settings.classes, cluster).computed
 
+    # By relative paths; the workers of the cluster run already, in another folder.
+    monkeypatch.chdir(tmp_path)
+    model, more = Path("model") / "ours.skops", changed(settings, draws=7)
+    assert classify_run(Path("new"), more, cluster, model=model).computed
+
 
 def test_a_model_of_lines_that_were_not_measured_is_refused(
     run, settings, cluster, tmp_path, targets

@@ -192,7 +192,7 @@ def test_ledger_lines_are_json_with_times(run_root):
 
 
 @pytest.mark.parametrize("path", ["two-stage", "rounds"])
-def test_galaxies_that_wait_for_their_tiles_let_others_of_the_same_worker_finish(
+def test_more_galaxies_with_tiles_than_slots_all_finish(
     path: str, tmp_path: Path, targets: list[Target], cluster: Cluster
 ) -> None:
     settings = build_settings({"linkage": {"path": path}, "report": {"figures": False}})

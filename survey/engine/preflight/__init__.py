@@ -1,0 +1,1 @@
+"""What workers have to have, and which of them get galaxies."""
