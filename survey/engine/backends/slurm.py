@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from distributed import Client
 from pydantic import Field, field_validator
 
 from survey.engine.backends.base import (
+    ALLOCATION_VARIABLE,
     LOOPBACK,
     PRELOAD,
     Duration,
@@ -44,6 +46,9 @@ ONE_THREAD = tuple(
     f"export {name}=1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 )
 """Each Dask thread uses one thread of the numerical libraries."""
+
+ALLOCATION = "export {}={}".format(*map(shlex.quote, ALLOCATION_VARIABLE))
+"""A job does not get the configuration of the driver."""
 
 NANNY_BYTES = 256 * 2**20  # what a worker's nanny needs beside it
 KEEP_EVERY_S = 15.0
@@ -156,7 +161,7 @@ class SlurmSettings(WorkerSettings):
             local_directory=self.scratch,
             log_directory=str(self.log_directory),
             worker_extra_args=self._worker_arguments(),
-            job_script_prologue=[*ONE_THREAD, *self.prologue],
+            job_script_prologue=[*ONE_THREAD, ALLOCATION, *self.prologue],
             job_extra_directives=list(self.directives),
             interface=self.interface,
             protocol="tcp://" if plain else None,
