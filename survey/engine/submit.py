@@ -42,8 +42,7 @@ from survey.engine.ends import (
     no_memory,
 )
 from survey.engine.suspects import Suspects, Verdict
-from survey.engine.worker_memory import WorkerMemory
-from survey.engine.worker_preload import MEMORY
+from survey.engine.worker_memory import MEMORY, WorkerMemory
 from survey.engine.worker_records import WorkerRecords
 from survey.errors import (
     InfrastructureError,

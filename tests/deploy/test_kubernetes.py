@@ -19,7 +19,7 @@ from survey.engine.backends.base import ALLOCATION, TRIM_THRESHOLD
 from survey.engine.backends.kubernetes import OPERATOR_VARIABLE, KubernetesSettings
 from survey.engine.cluster import LazyCluster
 from survey.engine.cluster_file import load_cluster
-from survey.engine.worker_preload import MEMORY
+from survey.engine.worker_memory import MEMORY
 from tests.deploy.conftest import ROOT
 from tests.deploy.manifests import core_specs, documents, validate
 from tests.engine.by_hand import dask_process, scheduler_address

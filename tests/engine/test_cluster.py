@@ -7,7 +7,7 @@ from distributed import Client, Worker
 
 from survey.config import EngineSettings
 from survey.engine.cluster import connect, slots
-from survey.engine.worker_preload import MEMORY
+from survey.engine.worker_memory import MEMORY
 from survey.errors import ConfigError
 from tests.engine.by_hand import memory_limits
 

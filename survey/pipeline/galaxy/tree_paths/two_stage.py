@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.clustering.pair_sums import random_sample
-from survey.cubes.scratch import Scratch
-from survey.linkage.pca import SAMPLE_SIZE, spectral_basis
-from survey.linkage.two_stage import MicroSums, micro_clusters
 from survey.pipeline.galaxy.costs import Budget, Needs
-from survey.pipeline.galaxy.tree import SEED
 from survey.pipeline.galaxy.tree_paths.base import BuiltTree, TreeDistances, TreeInput, TreePath
-from survey.pipeline.galaxy.tree_paths.strip_tasks import BlockWork, sum_blocks
 from survey.spectra.blocks import Rows, blocks_of, row_blocks
+
+if TYPE_CHECKING:
+    from survey.cubes.scratch import Scratch
+    from survey.linkage.two_stage import MicroSums
 
 SCORE_BYTES = 1200  # coordinates of a spaxel
 SAMPLE_BYTES = 120_000  # of a plane, for the axes of these coordinates
@@ -37,6 +37,12 @@ def _needs(budget: Budget) -> Needs:
 
 
 def _distances(given: TreeInput) -> TreeDistances:
+    from survey.clustering.pair_sums import random_sample
+    from survey.linkage.pca import SAMPLE_SIZE, spectral_basis
+    from survey.linkage.two_stage import MicroSums, micro_clusters
+    from survey.pipeline.galaxy.tree import SEED
+    from survey.pipeline.galaxy.tree_paths.strip_tasks import BlockWork, sum_blocks
+
     sample = given.spectra[random_sample(len(given.energy), SAMPLE_SIZE, SEED)]
     basis = spectral_basis(sample)
     scores = np.concatenate([basis.scores(block) for block in blocks_of(given.spectra)])
