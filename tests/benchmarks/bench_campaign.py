@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -52,12 +53,10 @@ def galaxy_cpu_s(folder: str, name: str) -> float:
 
     (target,) = read_targets(Path(folder) / "targets.ecsv")
     assert isinstance(target, Target)
-    spent = [
-        _cpu_s(
-            lambda i=i: process_galaxy(GalaxyTask(target, Settings(), Path(folder, name, str(i))))
-        )
-        for i in range(REPEATS)
-    ]
+    spent = []
+    for number in range(REPEATS):
+        task = GalaxyTask(target, Settings(), Path(folder, name, str(number)))
+        spent.append(_cpu_s(partial(process_galaxy, task)))
     return min(spent[1:])
 
 
@@ -78,35 +77,38 @@ def forest() -> Iterator[Line]:
     with threadpool_limits(1):
         for draw in range(20):
             forest = RandomForestClassifier(Method().trees, n_jobs=1, random_state=draw)
-            ours += _cpu_s(lambda: run_draws(labelled, Method(), [draw], 0))  # noqa: B023
-            bare += _cpu_s(lambda: forest.fit(predictors, classes))  # noqa: B023
+            ours += _cpu_s(partial(run_draws, labelled, Method(), [draw], 0))
+            bare += _cpu_s(partial(forest.fit, predictors, classes))
     yield _line("forest draw of 67 clusters x 40 / bare scikit-learn", ours / bare, 0.25, 0.51)
 
 
 def linkage() -> Iterator[Line]:
     """A tree in memory, and fastcluster alone on a matrix that is ready for it."""
-    from _fastcluster import linkage_wrap
-    from fastcluster import mthidx
-
     from survey.distances.noise import without_noise
     from survey.linkage.fastcluster import linkage_tree
 
-    rng = np.random.default_rng(0)
-    condensed = rng.random(LINKED * (LINKED - 1) // 2, dtype=np.float32)
+    condensed = np.random.default_rng(0).random(LINKED * (LINKED - 1) // 2, dtype=np.float32)
     energy = np.zeros(LINKED)
+
+    def tree() -> None:
+        linkage_tree(without_noise(condensed, energy, out=condensed), "average")
+
     linkage_tree(condensed[:3], "average")  # compiled
     ours, bare = [], []
     for _ in range(REPEATS):
-        ready, tree = np.empty(condensed.size), np.empty((LINKED - 1, 4))
-        np.sqrt(condensed, out=ready)
-        bare.append(_cpu_s(lambda: linkage_wrap(LINKED, ready, tree, mthidx["average"])))  # noqa: B023
-        del ready
-        ours.append(
-            _cpu_s(lambda: linkage_tree(without_noise(condensed, energy, out=condensed), "average"))
-        )
-    yield _line(
-        f"tree of {LINKED:,} in memory / fastcluster alone", min(ours) / min(bare), 1.1, 1.7
-    )
+        bare.append(_fastcluster_s(condensed))
+        ours.append(_cpu_s(tree))
+    ratio = min(ours) / min(bare)
+    yield _line(f"tree of {LINKED:,} in memory / fastcluster alone", ratio, 1.1, 1.7)
+
+
+def _fastcluster_s(condensed: np.ndarray) -> float:
+    from _fastcluster import linkage_wrap
+    from fastcluster import mthidx
+
+    ready, tree = np.empty(condensed.size), np.empty((LINKED - 1, 4))
+    np.sqrt(condensed, out=ready)
+    return _cpu_s(lambda: linkage_wrap(LINKED, ready, tree, mthidx["average"]))
 
 
 def commands() -> Iterator[Line]:
@@ -141,7 +143,7 @@ def _page_s(folder: Path) -> float:
         for page in (root / "report").rglob("*.html"):
             page.unlink()
         key = part.name.removeprefix("commit-")
-        spent.append(_cpu_s(lambda: write_galaxy_page(root, part.parent.name, key)))
+        spent.append(_cpu_s(partial(write_galaxy_page, root, part.parent.name, key)))
     return min(spent)
 
 
