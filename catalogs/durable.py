@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from catalogs.owners import owned_name
 
@@ -70,10 +70,15 @@ def hash_bytes(data: bytes) -> str:
 
 def hash_file(path: Path) -> str:
     """The same hash of a file's content, read in pieces."""
-    digest = hashlib.blake2b(digest_size=16)
     with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
+        return hash_stream(file)
+
+
+def hash_stream(stream: IO[bytes]) -> str:
+    """The same hash of what is left in a stream, read in pieces."""
+    digest = hashlib.blake2b(digest_size=16)
+    while piece := stream.read(1 << 20):
+        digest.update(piece)
     return digest.hexdigest()
 
 

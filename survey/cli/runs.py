@@ -1,10 +1,9 @@
-"""Commands for a survey: write its files, run it, show its status, draw its figures."""
+"""Commands for a survey: write its files, run it, write its pages."""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,17 +33,33 @@ if TYPE_CHECKING:
 
 
 @app.command()
-def init(folder: Annotated[Path, typer.Argument(help="Where to write.")] = Path()) -> None:
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where to write.")] = Path(),
+    sample: Annotated[
+        str, typer.Option(help="gatos: the paper's galaxies, for `survey fetch`.")
+    ] = "",
+) -> None:
     """Write a commented survey.toml, a targets table and a table of labels to start from."""
     from survey.pipeline.run.settings_file import write_template
 
-    for path in write_template(folder):
+    if sample:
+        from survey.pipeline.run.sample import write_sample
+
+        written = write_sample(sample, folder)
+    else:
+        written = write_template(folder)
+    for path in written:
         out_console.print(f"wrote {path}", highlight=False)
 
 
 @app.command()
 def run(
-    inputs: Annotated[list[Path], typer.Argument(help="One SURVEY.toml, or FITS cubes.")],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="One SURVEY.toml, or FITS cubes: paths, https:// or s3:// (default: survey.toml)."
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The run directory.")] = None,
     redshift: Redshift = math.nan,
     merge_bands: Annotated[
@@ -88,8 +103,8 @@ def run(
     engine = engine_overrides(workers, scheduler, cluster, insecure=insecure)
     overrides.setdefault("engine", {}).update(engine)
     plan = plan_run(
-        inputs, out=out, redshift=redshift, merge_bands=merge_bands, classify=classify,
-        overrides=overrides,
+        inputs or ["survey.toml"], out=out, redshift=redshift, merge_bands=merge_bands,
+        classify=classify, overrides=overrides,
     )  # fmt: skip
     check_labels_of(plan)
     finish_run(plan, execute(plan, quiet=quiet or as_json), as_json=as_json, quiet=quiet)
@@ -170,31 +185,6 @@ def finish_run(plan: RunPlan, outcome: RunOutcome, *, as_json: bool, quiet: bool
         raise outcome.refusal
     if outcome.counts["quarantined"]:
         raise typer.Exit(EXIT_QUARANTINED)
-
-
-@app.command()
-def status(
-    root: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
-    as_json: AsJson = False,
-) -> None:
-    """Show the state of a run: what is done, what failed, how long it will take."""
-    from survey.pipeline.run.ledger import read_status
-
-    found = read_status(root)
-    if as_json:
-        print(json.dumps(asdict(found) | {"remaining_s": found.remaining_s}))
-        return
-    counts = ", ".join(f"{count} {outcome}" for outcome, count in found.outcomes.items())
-    out_console.print(f"{found.state}: {found.n_done} of {found.n_galaxies} galaxies ({counts})")
-    if found.remaining_s and found.state.startswith("running"):
-        out_console.print(f"about {found.remaining_s:.0f} s to go")
-    if found.driver and found.state.startswith("running"):
-        out_console.print(f"by {shown(found.driver)}", highlight=False, soft_wrap=True)
-    for note in found.notes:
-        out_console.print(f"  {shown(note)}", highlight=False, soft_wrap=True)
-    for galaxy, message in found.failures.items():
-        text = f"  [red]quarantined[/] {shown(galaxy)}: {shown(message)}"
-        out_console.print(text, highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from catalogs.durable import hash_bytes, hash_file
+from catalogs.durable import hash_bytes
 from catalogs.parts import PartStore, Receipt, safe_name
 from survey.config import ReadSettings, Settings
 from survey.cubes.files.unpack import check_cube_file
@@ -43,6 +43,11 @@ class GalaxyRunner:
         The run directory.
     memory_bytes : float, optional
         What this process may use. It decides what is kept on disk and how the tree is made.
+    content_hash : str, optional
+        Hash of a cube that is in memory, and is stored before it is processed. By default that of
+        the files of the target.
+    on_stage : callable
+        Called with the name of every stage that starts to be computed.
 
     Attributes
     ----------
@@ -55,12 +60,21 @@ class GalaxyRunner:
     """
 
     def __init__(
-        self, target: Target, settings: Settings, root: Path, memory_bytes: float | None = None
+        self,
+        target: Target,
+        settings: Settings,
+        root: Path,
+        memory_bytes: float | None = None,
+        on_stage: Callable[[str], None] = lambda stage: None,
+        *,
+        content_hash: str | None = None,
     ) -> None:
         self.target = target
         self.settings = settings
         self.root = root
         self.memory_bytes = memory_bytes
+        self.content_hash = content_hash
+        self.on_stage = on_stage
         self.parts = PartStore(root)
         self.stage = STAGES[0].name
         self.computed: list[str] = []
@@ -97,7 +111,7 @@ class GalaxyRunner:
                 self.target,
                 self.settings,
                 self.root,
-                _content_hash(self.target, self.settings.read),
+                self.content_hash or _content_hash(self.target, self.settings.read),
                 reference_of(self.settings.tables),
                 self.memory_bytes,
                 Scratch(self.root, safe_name(self.target.galaxy)),
@@ -165,6 +179,8 @@ class GalaxyRunner:
             return self._make(stage)
 
     def _drop_damaged(self, error: IntegrityError) -> None:
+        if self.content_hash is not None:
+            raise error  # There are no files to convert again.
         found = f"{error.file}: {error.message}" if error.file else error.message
         self.notes.append(f"{found}; the cube is converted again")
         self.drop_stores()
@@ -172,6 +188,7 @@ class GalaxyRunner:
     def _make(self, stage: Stage) -> Any:
         inputs = [self.get(name) for name in stage.inputs]
         self.stage = stage.name
+        self.on_stage(stage.name)
         start = time.perf_counter()
         made = _function(stage)(self.context, *inputs)
         self.context.seconds[stage.name] = time.perf_counter() - start
@@ -211,5 +228,6 @@ def _content_hash(target: Target, settings: ReadSettings) -> str:
     # Those that are not there are an error when the cube is read, if its reader needs them.
     files = [*target.files, *(file for file in companions if file.is_file())]
     for file in files:
-        check_cube_file(file)  # before gigabytes of it are read
-    return hash_bytes("".join(hash_file(file) for file in files).encode())
+        if file.local is not None:  # Of others these are requests, and made when they are read.
+            check_cube_file(file)  # before gigabytes of it are read
+    return hash_bytes("".join(file.content_hash() for file in files).encode())

@@ -7,7 +7,8 @@ driver publishes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from catalogs import SCHEMA_VERSION
+from catalogs.places.addresses import local_path
 from survey import __version__
 from survey.config import Settings, fingerprint
 from survey.cubes.scratch import sweep_scratch
@@ -36,12 +38,14 @@ from survey.pipeline.reference import (
 )
 from survey.pipeline.run.earlier_results import record_versions
 from survey.pipeline.run.ledger import COMPLETE, INTERRUPTED, Ledger
+from survey.pipeline.run.live import live_state
 from survey.pipeline.run.lock import exclusive
 from survey.pipeline.run.publisher import PeriodicPublisher, repaired
-from survey.pipeline.run.schedule import projected_demand, reports_of_finished
+from survey.pipeline.run.schedule import Demand, projected_demand, reports_of_finished
 from survey.pipeline.run.settings_file import write_settings
 from survey.pipeline.run.targets import TARGETS_FILE, write_targets
 
+HEADERS_AT_A_TIME = 16
 logger = logging.getLogger(__name__)
 
 
@@ -106,7 +110,7 @@ def run_survey(
     MachineError
         If a disk or file system failed for longer than ``engine.patience_s``.
     """
-    root = Path(root).resolve()
+    root = local_path(root).resolve()
     if not targets:
         raise ConfigError("the survey has no targets")
     warn = cluster.warn if isinstance(cluster, LazyCluster) else logger.warning
@@ -137,7 +141,7 @@ def run_survey(
             damaged=repair is not None and not repair.published,
         )
         try:
-            for report in _reports(tasks, cluster, drain, warn):
+            for report in _reports(tasks, cluster, drain, warn, ledger):
                 ownership.check()
                 results.reports[report.galaxy] = report
                 write(partial(ledger.galaxy, report))
@@ -180,6 +184,7 @@ def _reports(
     cluster: Cluster,
     drain: Drain | None,
     warn: Callable[[str], None],
+    ledger: Ledger,
 ) -> Iterator[GalaxyReport]:
     """Reports of all galaxies, in the order in which they end."""
     if (reports := reports_of_finished(tasks)) is not None:
@@ -187,32 +192,45 @@ def _reports(
         return
     engine = tasks[0].settings.engine
     client = patiently(lambda: started(cluster), patience_s=engine.patience_s, warn=warn)
+    demands = _demands(tasks)
+    plan = {name: demand.seconds for name, demand in demands.items()}
+    patiently(lambda: ledger.plan(plan), patience_s=engine.patience_s, warn=warn)
     outcomes = run_tasks(
         client,
         process_galaxy,
-        _largest_first(tasks),
+        _largest_first(tasks, demands),
         window=slots(cluster) * engine.in_flight_per_worker,
         patience_s=engine.patience_s,
         drain=drain,
         drain_s=engine.drain_s,
         warn=warn,
     )
-    for ended in outcomes:
-        name = ended.task.name
-        report = ended.result or GalaxyReport(
-            name, 0.0, failure=failure_row(name, "engine", _error(ended.error))
-        )
-        if report.failure is not None:
-            place = {"attempts": ended.attempts, "worker": ended.worker, "host": ended.host}
-            report = replace(report, failure=report.failure | place)
-        yield report
+    with live_state(tasks[0].root, cluster) as has_ended:
+        for ended in outcomes:
+            name = ended.task.name
+            has_ended(name)
+            report = ended.result or GalaxyReport(
+                name, 0.0, failure=failure_row(name, "engine", _error(ended.error))
+            )
+            if report.failure is not None:
+                place = {"attempts": ended.attempts, "worker": ended.worker, "host": ended.host}
+                report = replace(report, failure=report.failure | place)
+            yield report
 
 
-def _largest_first(tasks: Sequence[GalaxyTask]) -> list[Task]:
+def _demands(tasks: Sequence[GalaxyTask]) -> dict[str, Demand]:
+    """Projected demand of every galaxy; headers may be on other machines, which take their time."""
+    with ThreadPoolExecutor(HEADERS_AT_A_TIME) as pool:
+        demands = pool.map(lambda task: projected_demand(task.target, task.settings), tasks)
+        return {task.target.galaxy: demand for task, demand in zip(tasks, demands, strict=True)}
+
+
+def _largest_first(tasks: Sequence[GalaxyTask], demands: Mapping[str, Demand]) -> list[Task]:
     """Tasks in the order in which they start."""
-    demands = [projected_demand(task.target, task.settings) for task in tasks]
-    order = sorted(range(len(tasks)), key=lambda i: demands[i].seconds, reverse=True)
-    return [Task(tasks[i].target.galaxy, tasks[i], demands[i].memory_bytes) for i in order]
+    ordered = sorted(tasks, key=lambda task: demands[task.target.galaxy].seconds, reverse=True)
+    return [
+        Task(task.target.galaxy, task, demands[task.target.galaxy].memory_bytes) for task in ordered
+    ]
 
 
 def _fingerprint(settings: Settings) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from astropy.table import Table
 
 from catalogs.durable import replacing
 from catalogs.printable import printable
+from survey.cubes.files.cube_file import CubeFile
 from survey.errors import ConfigError, DataError
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.run.target_table import TargetRow, read_rows
@@ -24,10 +24,11 @@ TARGETS_FILE = "targets.ecsv"
 def read_targets(path: str | Path) -> list[Target]:
     """Read a targets table: ECSV, CSV or anything else astropy recognises by its name.
 
-    Columns: `galaxy`; `files`, separated by ";" and relative to the table's own folder;
-    `redshift`, `ra` and `dec` (degrees), which may be missing, masked, blank, "-" or "N/A".
-    Positions may be sexagesimal, the right ascension then in hours. Units of columns are honoured:
-    a redshift in km/s, a right ascension in hours. Names are text, zeros in front included.
+    Columns: `galaxy`; `files`, separated by ";", paths relative to the table's own folder or URLs;
+    `redshift`, `ra`, `dec` (degrees) and `distance` (Mpc), which may be missing, masked, blank, "-"
+    or "N/A". Positions may be sexagesimal, the right ascension then in hours. Units of columns are
+    honoured: a redshift in km/s, a right ascension in hours. Names are text, zeros in front
+    included.
 
     Raises
     ------
@@ -44,10 +45,11 @@ def write_targets(targets: Iterable[Target], path: str | Path) -> None:
     rows = [
         {
             "galaxy": target.galaxy,
-            "files": FILE_SEPARATOR.join(str(file.absolute()) for file in target.files),
+            "files": FILE_SEPARATOR.join(file.recorded for file in target.files),
             "redshift": target.redshift,
             "ra": target.ra_deg,
             "dec": target.dec_deg,
+            "distance": target.distance_mpc,
         }
         for target in sorted(targets, key=lambda target: target.galaxy)
     ]
@@ -64,10 +66,10 @@ def targets_from_cubes(
     cubes whose headers name the same target are the sub-bands of one galaxy of that name.
     """
     check_redshift(redshift)
-    groups: dict[str, list[Path]] = {}
-    for cube in map(Path, cubes):
+    groups: dict[str, list[CubeFile]] = {}
+    for cube in map(CubeFile.of, cubes):
         _check_file_name(cube)
-        name = (merge_bands and _header_target(cube)) or _stem(cube)
+        name = (merge_bands and _header_target(cube)) or file_stem(cube)
         groups.setdefault(name, []).append(cube)
     targets = []
     for name, files in groups.items():
@@ -77,14 +79,14 @@ def targets_from_cubes(
     return _unique(targets, "command line")
 
 
-def _check_file_name(file: Path) -> None:
+def _check_file_name(file: CubeFile) -> None:
     """Check that the targets table of the run can hold the path of a file."""
-    path = str(file.absolute())
+    path = file.address
     whole = path.encode(errors="replace").decode() == path
     if not whole or FILE_SEPARATOR in path or path.strip() != path:
         raise ConfigError(
             "the path of the file cannot be kept in a table",
-            file=file,
+            file=path,
             expected=f"text without {FILE_SEPARATOR!r} and without blanks at its end",
             found=printable(path),
             advice="Rename the file, or make a link to it",
@@ -109,7 +111,7 @@ def check_redshift(redshift: float) -> None:
         )
 
 
-def _header_target(cube: Path) -> str:
+def _header_target(cube: CubeFile) -> str:
     from survey.cubes.registry import target_name  # slow to load
 
     try:
@@ -118,15 +120,16 @@ def _header_target(cube: Path) -> str:
         return ""  # The run will quarantine it, under the name of its file.
 
 
-def _stem(file: Path) -> str:
+def file_stem(file: Path | CubeFile) -> str:
+    """The name of a file without the endings of FITS files and archives."""
     name = file.name
     for suffix in (".gz", ".bz2", ".xz", ".zip", ".fits", ".fit"):
         name = name.removesuffix(suffix)
     return printable(name)
 
 
-def _name_with_folder(file: Path) -> str:
-    return printable(f"{Path(os.path.realpath(file.parent)).name}-{_stem(file)}")
+def _name_with_folder(file: CubeFile) -> str:
+    return printable(f"{file.folder_name}-{file_stem(file)}")
 
 
 def _from_row(row: TargetRow) -> Target:
@@ -148,14 +151,22 @@ def _from_row(row: TargetRow) -> Target:
             advice="Write the name anew; such characters come with copied text",
         )
     names = [name.strip() for name in row.text("files").split(FILE_SEPARATOR)]
-    files = tuple(row.file.parent / name for name in names if name)
+    try:
+        files = tuple(CubeFile.of(name, row.file.parent) for name in names if name)
+        for file in files:
+            file.check_package()
+    except ConfigError as error:
+        error.message = f"{row.where} of {row.file.name}, galaxy {galaxy}: {error.message}"
+        raise
     if not files:
         raise ConfigError(
             f"galaxy {galaxy} has no files in the targets table",
             file=row.file,
             advice=f"Give one or more in the column files, separated by {FILE_SEPARATOR}",
         )
-    return Target(galaxy, files, row.redshift(), row.angle("ra"), row.angle("dec"))
+    return Target(
+        galaxy, files, row.redshift(), row.angle("ra"), row.angle("dec"), row.distance_mpc()
+    )
 
 
 def _unique(targets: list[Target], source: str | Path) -> list[Target]:
