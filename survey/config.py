@@ -327,13 +327,11 @@ class EngineSettings(_Table):
 
     `cluster` is a TOML file with kind = local, existing, ssh, slurm or kubernetes (deploy/), which
     then sets workers and their memory; `scheduler` is the address of a Dask scheduler. Without
-    either, `workers` run on this machine; 0 computes in the process of the command, which saves the
-    start of others for one or two small galaxies. Connections are encrypted, or refused between
-    machines; `insecure = true` lets in who can reach a port, to run code. `device` computes
+    either, `workers` run here; with 0, the command computes. Connections are encrypted, or refused
+    between machines; `insecure = true` lets in who can reach a port, to run code. `device` computes
     distances: "auto" takes the GPU for large galaxies if a worker has one and PyTorch. `keep_stores
-    = false` deletes the converted cube of a galaxy once its part is committed. patience_s is how
-    long a full disk, or workers that die, are waited for; drain_s what galaxies under way get after
-    SIGTERM.
+    = false` deletes converted cubes once their part is committed. patience_s is how long a full
+    disk, or workers that die, are waited for; drain_s what galaxies under way get after SIGTERM.
     """
 
     workers: int = Field(default=2, ge=0)
