@@ -65,7 +65,10 @@ ClusterFile = Annotated[
         "repository, deploy/.",
     ),
 ]
-Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes on this machine.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=0, help="Worker processes on this machine; 0: none but the command's own."),
+]
 
 
 def shown(text: object) -> str:

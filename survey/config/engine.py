@@ -14,7 +14,7 @@ class EngineSettings(SettingsTable):
 
     `cluster` is a TOML file with kind = local, existing, ssh, slurm or kubernetes (deploy/), which
     then sets workers and their memory; `scheduler` is the address of a Dask scheduler. Without
-    either, `workers` run on this machine. Connections are encrypted, or refused between machines;
+    either, `workers` run on this machine; with 0 the command computes. Connections are encrypted, or refused between machines;
     `insecure = true` lets in who can reach a port, to run code. `device` computes distances:
     "auto" takes the GPU for large galaxies if a worker has one and PyTorch. `keep_stores = false`
     deletes the converted cube of a galaxy once its part is committed. patience_s is how long a full
@@ -24,7 +24,7 @@ class EngineSettings(SettingsTable):
     directory, which all workers see.
     """
 
-    workers: int = Field(default=2, ge=1)
+    workers: int = Field(default=2, ge=0)
     threads_per_worker: int = Field(default=1, ge=1)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     memory_limit: str = "auto"

@@ -99,10 +99,10 @@ def find_missing(
         given, images = (None, others) if error is None else (others[0], others[1:])
         reasons = np.where(flux == 0, _ZERO, np.uint32(0))
         for rule in of_flux:
-            reasons |= np.where(_applies(rule, flux, given), bits[rule], np.uint32(0))
+            _add_where(_applies(rule, flux, given), bits[rule], reasons)
         for flag, image in zip(flags, images, strict=True):
             for rule in flag.rules:
-                reasons |= np.where(_is_flagged(rule, image), bits[rule], np.uint32(0))
+                _add_where(_is_flagged(rule, image), bits[rule], reasons)
         return reasons
 
     images = [flux, *([] if error is None else [error]), *(flag.image for flag in flags)]
@@ -139,6 +139,12 @@ def find_missing(
     return MissingVoxels(bad, n_bad, named | {_zero_throughout().name: n_throughout})
 
 
+def _add_where(voxels: NDArray[np.bool_], bit: np.uint32, reasons: NDArray[np.uint32]) -> None:
+    """Add a reason to some voxels; most rules find none."""
+    if voxels.any():
+        np.bitwise_or(reasons, bit, out=reasons, where=voxels)
+
+
 def _rules_of_flux(*, has_error: bool) -> tuple[MissingRule, ...]:
     """Rules of every reader that are about single voxels, and can apply."""
     wanted = ("flux not finite", *(("error infinite", "zero without error") if has_error else ()))
@@ -172,8 +178,10 @@ def _is_flagged(rule: MissingRule, flags: NDArray[Any]) -> NDArray[np.bool_]:
     return (_as_bits(flags, where_unknown=1 << rule.bit) & (1 << rule.bit)) != 0
 
 
-def _as_bits(flags: NDArray[Any], where_unknown: int) -> NDArray[np.int64]:
+def _as_bits(flags: NDArray[Any], where_unknown: int) -> NDArray[np.integer]:
     """Flags as integers, whose bits can be told apart, also if they were written as floats."""
+    if np.issubdtype(flags.dtype, np.integer) and where_unknown <= np.iinfo(flags.dtype).max:
+        return flags
     if not np.issubdtype(flags.dtype, np.floating):
         return flags.astype(np.int64)
     known = np.isfinite(flags)

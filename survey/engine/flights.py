@@ -16,8 +16,7 @@ from catalogs.printable import printable
 from survey.engine.attempt import Attempts, call
 from survey.engine.ends import cluster_lost, executing_keys
 from survey.engine.preflight.admission import Admission
-from survey.engine.worker_memory import WorkerMemory
-from survey.engine.worker_preload import MEMORY
+from survey.engine.worker_memory import MEMORY, WorkerMemory
 from survey.engine.worker_records import WorkerRecords
 
 

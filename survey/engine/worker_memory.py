@@ -7,13 +7,17 @@ than the smallest worker has claims what it needs, and waits until a worker has 
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from dask.utils import parse_bytes
-from distributed import Client, get_worker
-from distributed.system import MEMORY_LIMIT
 
-from survey.engine.worker_preload import MEMORY
 from survey.errors import ConfigError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+MEMORY = "memory"
+"""The Dask resource that workers declare."""
 
 REFRESH_S = 5.0
 """Workers come and go, but a list of all of them costs the scheduler more than a task does."""
@@ -82,6 +86,9 @@ def memory_here_bytes() -> int:
 
     Outside a cluster it is all that the machine, or the container, has.
     """
+    from distributed import get_worker  # slow to load, and a worker has it already
+    from distributed.system import MEMORY_LIMIT
+
     try:
         worker = get_worker()
     except ValueError:

@@ -22,9 +22,7 @@ from distributed import Client, Worker, WorkerPlugin
 
 from survey.engine.environment import Environment, differences, environment
 from survey.engine.spill_folder import refuse_foreign_folder
-
-MEMORY = "memory"
-"""The Dask resource that workers declare."""
+from survey.engine.worker_memory import MEMORY
 
 IGNORE_INTERRUPTS = "SPAXEL_SURVEY_IGNORE_INTERRUPTS"
 """Environment variable of workers that share a terminal with the driver.

@@ -16,7 +16,7 @@ from distributed import Client
 
 from survey.engine.attempt import Attempts, Place
 from survey.engine.backends.security import is_loopback
-from survey.engine.worker_preload import MEMORY
+from survey.engine.worker_memory import MEMORY
 
 IN_A_ROW = 3
 """So many failures in a row, and a worker gets no more galaxies."""

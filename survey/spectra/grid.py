@@ -7,12 +7,16 @@ logarithmic already (MaNGA) stay unchanged. On other grids a shift counts sample
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from survey.errors import DataError
 from survey.spectra.constants import LIGHT_KM_S
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 MIN_WINDOW_COVERAGE = 0.8
 """Fraction of a window that the cube must cover."""
@@ -147,6 +151,8 @@ def resampling_matrix(
     covered = np.bincount(rows, overlap, minlength=len(target_um))
     weights = overlap / np.where(covered > 0, covered, 1.0)[rows]
     shape = (len(target_um), len(source_um))
+    from scipy import sparse  # slow to load, and not used to look at a cube
+
     matrix = sparse.csr_array((weights, (rows, columns)), shape=shape)
     return matrix, covered / np.diff(target)
 

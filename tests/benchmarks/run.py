@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import bench_campaign
 import bench_classes
 import bench_distances
 import bench_job
@@ -11,6 +12,7 @@ import bench_workers
 
 if __name__ == "__main__":
     met = [
-        benchmark.main() for benchmark in (bench_distances, bench_job, bench_workers, bench_classes)
+        benchmark.main()
+        for benchmark in (bench_distances, bench_job, bench_workers, bench_classes, bench_campaign)
     ]
     sys.exit(0 if all(met) else 1)

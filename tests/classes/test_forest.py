@@ -3,6 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestClassifier
 
+from survey.classes.methods.decision_tree import built_tree, fitted_tree
 from survey.classes.methods.forest import GrownTree, grow_trees, probabilities
 from survey.classes.methods.forest_arrays import flatten, forest_arrays, forest_from_arrays
 from survey.classes.types import UNLABELLED
@@ -35,6 +36,18 @@ def test_the_forest_is_that_of_scikit_learn() -> None:
     np.testing.assert_allclose(p_oob, theirs.oob_decision_function_, atol=0.15)
     importance = np.mean([tree.importances for tree in trees], axis=0)
     np.testing.assert_allclose(importance, theirs.feature_importances_, atol=0.02)
+
+
+def test_the_builder_grows_the_tree_of_the_public_class_node_by_node() -> None:
+    predictors, labels = training_set()
+    ours, theirs = np.random.RandomState(5), np.random.RandomState(5)
+    for n_rows in (1, 2, 7, N, N, N):
+        classes, target = np.unique(labels[:n_rows], return_inverse=True)
+        built = built_tree(predictors[:n_rows], target, len(classes), ours)
+        fitted = fitted_tree(predictors[:n_rows], target, theirs)
+        for name in ("children_left", "children_right", "feature", "threshold", "value"):
+            np.testing.assert_array_equal(getattr(built, name), getattr(fitted, name))
+    assert ours.randint(2**31) == theirs.randint(2**31)
 
 
 def test_probabilities_out_of_bag_are_less_sure_than_those_of_clusters_learnt() -> None:

@@ -54,3 +54,9 @@ def test_help_and_status_load_no_science_tables_pictures_or_clusters(finished):
 def test_a_finished_run_loads_nothing_that_computes_or_draws(finished):
     loaded = loaded_by("run", finished / "run" / "survey.toml", "--quiet")
     assert not loaded & (SCIENCE | PICTURES), loaded & (SCIENCE | PICTURES)
+
+
+def test_a_look_at_a_cube_loads_nothing_that_computes_draws_or_runs_elsewhere(finished):
+    (cube,) = finished.glob("*_s3d.fits")
+    heavy = SCIENCE | PICTURES | {"distributed"}
+    assert not loaded_by("inspect", cube) & heavy

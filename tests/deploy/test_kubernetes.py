@@ -16,10 +16,11 @@ import yaml
 from dask.utils import parse_bytes
 
 from survey.config import EngineSettings
+from survey.engine.backends.base import ALLOCATION, TRIM_THRESHOLD
 from survey.engine.backends.kubernetes import OPERATOR_VARIABLE, KubernetesSettings
 from survey.engine.cluster import LazyCluster
 from survey.engine.cluster_file import load_cluster
-from survey.engine.worker_preload import MEMORY
+from survey.engine.worker_memory import MEMORY
 from survey.pipeline.run.lock import exclusive
 from tests.deploy.conftest import ROOT
 from tests.deploy.manifests import core_specs, documents, validate
@@ -132,6 +133,8 @@ def test_dask_leaves_some_of_the_memory_of_a_pod() -> None:
 
 def test_the_commands_of_the_manifest_make_a_cluster(tmp_path: Path, monkeypatch) -> None:
     """As in the pods, but for places: loopback, free ports, a scratch folder of the test."""
+    for name in (*ALLOCATION, "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
     spec = manifest("cluster.yaml")["spec"]
     scheduler, worker = container(spec["scheduler"]), container(spec["worker"])
     variables = {entry["name"]: entry["value"] for entry in scheduler["env"]}
@@ -152,6 +155,7 @@ def test_the_commands_of_the_manifest_make_a_cluster(tmp_path: Path, monkeypatch
         words = [here.get(word, word) for word in worker["args"]]
         assert words.pop(0) == "dask"
         operator = {OPERATOR_VARIABLE: address}
+        operator |= {entry["name"]: entry["value"] for entry in worker["env"]}
         stack.enter_context(
             dask_process([*words, "--host", "127.0.0.1"], tmp_path / "w.log", operator)
         )
@@ -164,6 +168,9 @@ def test_the_commands_of_the_manifest_make_a_cluster(tmp_path: Path, monkeypatch
         with LazyCluster(settings, warn=messages.append) as cluster:
             (found,) = cluster.client.scheduler_info(n_workers=-1)["workers"].values()
             assert cluster.client.submit(sum, [1, 2]).result(30) == 3
+            (environment,) = cluster.client.run(lambda: dict(os.environ)).values()
+    assert TRIM_THRESHOLD not in environment
+    assert environment["OMP_NUM_THREADS"] == environment["MALLOC_ARENA_MAX"] == "1"
     assert messages == [], "the scheduler is configured as ours are"
     assert found["name"] == "survey-default-worker-1"
     assert found["resources"] == {MEMORY: 3584 * 2**20}

@@ -13,7 +13,7 @@ from catalogs import open_catalog
 from survey.config import EngineSettings
 from survey.engine.cluster import connect, slots
 from survey.engine.submit import Task, run_tasks
-from survey.engine.worker_preload import MEMORY
+from survey.engine.worker_memory import MEMORY
 from tests.deploy.conftest import N_GALAXIES, ended
 from tests.deploy.slurm_machine import SlurmMachine, missing_programs, slurm_machine
 

@@ -11,7 +11,7 @@ import pytest
 from catalogs import open_catalog
 from survey.config import EngineSettings
 from survey.engine.cluster import connect, slots
-from survey.engine.worker_preload import MEMORY
+from survey.engine.worker_memory import MEMORY
 from survey.errors import ConfigError
 from tests.deploy.conftest import N_GALAXIES, ROOT, ended
 from tests.deploy.ssh_machine import SshMachine, can_be_started, ssh_machine

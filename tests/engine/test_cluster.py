@@ -4,10 +4,11 @@ from pathlib import Path
 import psutil
 import pytest
 from distributed import Client, Worker
+from threadpoolctl import threadpool_info
 
 from survey.config import EngineSettings
 from survey.engine.cluster import connect, slots
-from survey.engine.worker_preload import MEMORY
+from survey.engine.worker_memory import MEMORY
 from survey.errors import ConfigError
 from tests.engine.by_hand import memory_limits
 
@@ -47,6 +48,21 @@ def test_workers_compute_with_one_blas_thread(client: Client) -> None:
         return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
 
     assert all(threads == {1} for threads in client.run(blas_threads).values())
+
+
+def test_without_workers_the_process_itself_computes_with_one_blas_thread() -> None:
+    def where() -> tuple[int, set[int]]:
+        pools = threadpool_info()
+        return os.getpid(), {pool["num_threads"] for pool in pools if pool["user_api"] == "blas"}
+
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    with connect(EngineSettings(workers=0, dashboard=False)) as client:
+        assert client.submit(where).result() == (os.getpid(), {1})
+        assert slots(client) == 1
+        (worker,) = client.scheduler_info(n_workers=-1)["workers"].values()
+        assert worker["resources"][MEMORY] == worker["memory_limit"]
+        children = {process.pid for process in psutil.Process().children(recursive=True)}
+    assert children <= before
 
 
 def test_memory_limit_and_slots_are_reported(client: Client) -> None:

@@ -7,8 +7,7 @@ from distributed import Client, LocalCluster, get_worker
 
 from survey.engine import submit
 from survey.engine.submit import Task, run_tasks
-from survey.engine.worker_memory import WorkerMemory
-from survey.engine.worker_preload import MEMORY
+from survey.engine.worker_memory import MEMORY, WorkerMemory
 from survey.errors import MemoryNeeded, ResourceError
 
 SMALL, LARGE = 4e9, 16e9

@@ -89,7 +89,7 @@ def join_forests(forests: Sequence[FlatForest]) -> FlatForest:
 
 
 def _flat_tree(grown: GrownTree) -> FlatForest:
-    tree = grown.estimator.tree_
+    tree = grown.tree
     inner = tree.children_left != LEAF
     fraction = np.zeros((tree.node_count, grown.n_classes))
     fraction[:, grown.classes] = tree.value[:, 0, :]

@@ -27,8 +27,27 @@ per 100 small galaxies; scheduler and workers keep their last 1,000 messages, ta
 ALLOWED_FAILURES = "distributed.scheduler.allowed-failures"
 WORKER_SATURATION = "distributed.scheduler.worker-saturation"
 
+PRE_SPAWN = "distributed.nanny.pre-spawn-environ"
+TRIM_THRESHOLD = "MALLOC_TRIM_THRESHOLD_"
+
+ALLOCATION: dict[str, Any] = {TRIM_THRESHOLD: None, "MALLOC_ARENA_MAX": 1}
+"""Environment variables for the GNU C library in workers; None leaves one of Dask's out.
+
+With any threshold in its environment, the library no longer adapts to the sizes of the arrays: it
+returns every large one to the system and gets it back page by page. The stages of a galaxy of 2,600
+spaxels then take 1.6 times as long (see `make bench`). One arena for all threads costs no
+time that can be measured, and keeps the peak memory a fifth lower than one for every thread.
+"""
+
+ALLOCATION_VARIABLE = (
+    f"DASK_{PRE_SPAWN.replace('.', '__').replace('-', '_').upper()}",
+    str(ALLOCATION),
+)
+"""The same as a variable for the environment of `dask worker`: its name and value."""
+
 SCHEDULING: dict[str, Any] = {
     **SMALL_HISTORY,
+    **{f"{PRE_SPAWN}.{name}": value for name, value in ALLOCATION.items()},
     # When a worker dies, its tasks come back to the driver at once, which finds out whether one
     # of them is the cause (see `suspects`).
     ALLOWED_FAILURES: 0,

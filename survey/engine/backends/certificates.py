@@ -17,7 +17,12 @@ from typing import TYPE_CHECKING
 import tomlkit
 from distributed import Security
 
-from survey.engine.backends.base import ALLOWED_FAILURES, SCHEDULING, WORKER_SATURATION
+from survey.engine.backends.base import (
+    ALLOCATION_VARIABLE,
+    ALLOWED_FAILURES,
+    SCHEDULING,
+    WORKER_SATURATION,
+)
 from survey.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -98,7 +103,8 @@ class CertificateFiles:
         for name in (ALLOWED_FAILURES, WORKER_SATURATION):
             variable = name.replace(".", "__").replace("-", "_").upper()
             variables[f"DASK_{variable}"] = str(SCHEDULING[name])
-        return variables
+        name, value = ALLOCATION_VARIABLE
+        return variables | {name: value}
 
     def as_shell(self) -> str:
         """The lines of a shell that export `environment`."""

@@ -13,7 +13,8 @@ from types import FrameType
 from typing import ClassVar, Literal, Self
 
 from distributed import Client, LocalCluster
-from pydantic import Field
+from pydantic import Field, model_validator
+from threadpoolctl import threadpool_limits
 
 from survey.engine.backends.base import LOOPBACK, PRELOAD, LargeWorkers, Warn, WorkerSettings
 from survey.engine.backends.certificates import temporary_security
@@ -37,6 +38,10 @@ START_WAITS_S = (1.0, 2.0, 4.0, 8.0, 16.0)
 class LocalSettings(WorkerSettings):
     """`workers` processes; scheduler, workers and pages listen only on the loopback interface.
 
+    With `workers = 0` the process of the command computes itself. Nothing watches its memory, and a
+    galaxy that kills it ends the run.
+
+
     Every user of the machine can reach that. With `tls = "temporary"` only processes that have the
     key of this run get in; with "off" everybody can run code as you.
     SIGTERM is for the command, which then ends its workers; one that is still there `grace_s`
@@ -46,15 +51,22 @@ class LocalSettings(WorkerSettings):
     EXAMPLE: ClassVar[str] = EXAMPLE
 
     kind: Literal["local"] = "local"
+    workers: int = Field(default=2, ge=0)
     large: LargeWorkers | None = None
     tls: Literal["temporary", "off"] = "temporary"
     grace_s: float = Field(default=60.0, ge=0)
+
+    @model_validator(mode="after")
+    def _large_workers_are_processes(self) -> Self:
+        if self.large is not None and not self.workers:
+            raise ValueError("large workers need others beside them: workers = 1 or more")
+        return self
 
     @property
     def expected_slots(self) -> int:
         """All threads of all workers."""
         large = self.large.workers if self.large else 0
-        return (self.workers + large) * self.threads
+        return (max(1, self.workers) + large) * self.threads
 
     def without_tls(self) -> Self:
         """The same cluster with plain connections."""
@@ -70,7 +82,10 @@ class LocalSettings(WorkerSettings):
                 if self.large is not None:
                     _add(self.large, cluster)
                     client.wait_for_workers(self.workers + self.large.workers)
-                stack.enter_context(revived(cluster))
+                if self.workers:
+                    stack.enter_context(revived(cluster))
+                else:  # No nanny sets the environment of this process.
+                    stack.enter_context(threadpool_limits(1))
             yield client
 
     def _started(self, stack: ExitStack, warn: Warn) -> LocalCluster:
@@ -100,16 +115,16 @@ class LocalSettings(WorkerSettings):
     def _cluster(self) -> LocalCluster:
         _start_resource_tracker()
         return LocalCluster(
-            n_workers=self.workers,
+            n_workers=max(1, self.workers),
             threads_per_worker=self.threads,
-            processes=True,
+            processes=self.workers > 0,
             host=LOOPBACK,
             security=temporary_security() if self.tls == "temporary" else None,
             memory_limit=self.memory_limit,
             local_directory=str(private_folder(self.scratch)),
             resources=self.resources or None,
             preload=[PRELOAD],
-            env={IGNORE_INTERRUPTS: f"{self.grace_s:g}"},
+            **({"env": {IGNORE_INTERRUPTS: f"{self.grace_s:g}"}} if self.workers else {}),
             # Without an address of its own the HTTP server would listen on every interface.
             dashboard_address=f"{self.http_host}:0",
             scheduler_kwargs={"dashboard": self.dashboard},

@@ -18,6 +18,7 @@ from distributed import Client
 from pydantic import Field, field_validator
 
 from survey.engine.backends.base import (
+    ALLOCATION_VARIABLE,
     LOOPBACK,
     PRELOAD,
     Duration,
@@ -49,6 +50,8 @@ ONE_THREAD = tuple(
 )
 """Each Dask thread uses one thread of the numerical libraries."""
 
+ALLOCATION = "export {}={}".format(*map(shlex.quote, ALLOCATION_VARIABLE))
+"""A job does not get the configuration of the driver."""
 PYTHON_OF_JOB = "SURVEY_PYTHON"
 """Variable of a job: the interpreter that its workers run."""
 
@@ -173,7 +176,12 @@ class SlurmSettings(WorkerSettings):
             local_directory=self.scratch,
             log_directory=str(self.log_directory),
             worker_extra_args=self._worker_arguments(),
-            job_script_prologue=[*ONE_THREAD, *self.prologue, *self._chosen_python()],
+            job_script_prologue=[
+                *ONE_THREAD,
+                ALLOCATION,
+                *self.prologue,
+                *self._chosen_python(),
+            ],  # fmt: skip
             job_extra_directives=list(self.directives),
             interface=self.interface,
             protocol="tcp://" if plain else None,

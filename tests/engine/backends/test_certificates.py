@@ -1,13 +1,22 @@
 import os
 import stat
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 
-from survey.engine.backends.certificates import write_certificates
+from survey.engine.backends.base import TRIM_THRESHOLD
+from survey.engine.backends.certificates import CertificateFiles, write_certificates
 from survey.errors import ConfigError
+
+PRE_SPAWN_NAMES = """
+import dask, distributed
+set_by_nannies = dask.config.get("distributed.nanny.pre-spawn-environ")
+print(*(name for name, value in set_by_nannies.items() if value is not None))
+"""
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o377])
@@ -50,3 +59,20 @@ def test_certificates_that_something_may_run_with_are_not_replaced(
     with pytest.raises(ConfigError, match=rf"{name}.*certificates are here already"):
         write_certificates(tmp_path, days=1)
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [(name, "mine")]
+
+
+def test_the_environment_of_the_files_leaves_the_thresholds_of_the_c_library_to_workers(
+    tmp_path: Path,
+) -> None:
+    others = {name: value for name, value in os.environ.items() if name != TRIM_THRESHOLD}
+    done = subprocess.run(
+        [sys.executable, "-c", PRE_SPAWN_NAMES],
+        env=others | CertificateFiles(tmp_path).environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names = done.stdout.split()
+    assert "OMP_NUM_THREADS" in names, "the variables of a nanny"
+    assert "MALLOC_ARENA_MAX" in names
+    assert TRIM_THRESHOLD not in names

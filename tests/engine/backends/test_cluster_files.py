@@ -49,7 +49,7 @@ def test_a_mistake_is_told_with_the_example_of_its_kind(kind: str, folder: Path)
         ('kind = "cloud"', "'local' or 'existing' or 'ssh' or 'slurm' or 'kubernetes'"),
         ("kind = [1]", "unknown kind of cluster"),
         ("kind = ", "not a TOML file"),
-        ('kind = "local"\nworkers = 0', "workers: .*greater than or equal to 1"),
+        ('kind = "local"\nworkers = -1', "workers: .*greater than or equal to 0"),
         ('kind = "local"\nmemory_limit = "much"', "'much' is not a memory size"),
         ('kind = "existing"', "address: Field required"),
         ('kind = "existing"\naddress = "head-node"', "address: .*scheme"),

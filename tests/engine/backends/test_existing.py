@@ -10,7 +10,7 @@ from survey.config import EngineSettings
 from survey.engine.backends.kubernetes import OPERATOR_VARIABLE
 from survey.engine.backends.security import is_loopback
 from survey.engine.cluster import LazyCluster, connect
-from survey.engine.worker_preload import MEMORY
+from survey.engine.worker_memory import MEMORY
 from survey.errors import ConfigError, InfrastructureError
 from tests.engine.by_hand import ROOT, dask_scheduler, dask_worker, memory_limits
 

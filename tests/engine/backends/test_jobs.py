@@ -65,6 +65,8 @@ def test_a_job_asks_for_what_its_workers_need(command, settings) -> None:
         "#SBATCH -p long", "#SBATCH -A ifs", "#SBATCH --cpus-per-task=8", "#SBATCH -t 02:00:00",
         "#SBATCH --mem=17408M", "#SBATCH --constraint=avx2", "source /shared/venv/bin/activate",
         "export OMP_NUM_THREADS=1", "export OPENBLAS_NUM_THREADS=1", "export MKL_NUM_THREADS=1",
+        "export DASK_DISTRIBUTED__NANNY__PRE_SPAWN_ENVIRON="
+        """'{'"'"'MALLOC_TRIM_THRESHOLD_'"'"': None, '"'"'MALLOC_ARENA_MAX'"'"': 1}'""",
     ):  # fmt: skip
         assert line in lines, line
     for words in (

@@ -10,6 +10,7 @@ import pytest
 from distributed import Client
 
 from survey.config import EngineSettings
+from survey.engine.backends.base import ALLOCATION, TRIM_THRESHOLD
 from survey.engine.cluster import connect
 
 NOBODY = 65534
@@ -122,3 +123,13 @@ def test_keys_are_neither_on_a_command_line_nor_in_a_file_of_the_cluster() -> No
         folders = client.run(lambda dask_worker: dask_worker.local_directory)
         found = [file for folder in folders.values() for file in Path(folder).rglob("*.pem")]
         assert not found
+
+
+def test_workers_keep_the_thresholds_of_the_c_library_and_one_thread(monkeypatch) -> None:
+    # A nanny sets its variables in this process, too: those of other tests are not meant.
+    for name in (*ALLOCATION, "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    with connect(EngineSettings(**ENGINE)) as client:
+        (found,) = client.run(lambda: dict(os.environ)).values()
+    assert TRIM_THRESHOLD not in found
+    assert found["OMP_NUM_THREADS"] == found["MALLOC_ARENA_MAX"] == "1"

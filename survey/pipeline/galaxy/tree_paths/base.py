@@ -1,20 +1,25 @@
-"""The declaration of a path to the tree, its input and its results."""
+"""The declaration of a path to the tree, its input and its results.
+
+Projections need only the declarations. So the paths load what computes when they compute.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from survey.config import Settings
-from survey.cubes.scratch import Scratch
-from survey.linkage.lance_williams import Linkage, Method
 from survey.pipeline.galaxy.costs import Budget, Needs, Projection
-from survey.pipeline.galaxy.tree_paths.strip_tasks import StripWork, is_spread, spread_strip
 from survey.spectra.blocks import Rows
+
+if TYPE_CHECKING:
+    from survey.cubes.scratch import Scratch
+    from survey.linkage.lance_williams import Linkage, Method
+    from survey.pipeline.galaxy.tree_paths.strip_tasks import StripWork
 
 ALL_METHODS: tuple[Method, ...] = ("ward", "average", "complete", "single")
 
@@ -50,15 +55,21 @@ class TreeInput:
     @property
     def linkage(self) -> Linkage:
         """The linkage of the settings."""
+        from survey.linkage.lance_williams import Linkage
+
         return Linkage(self.settings.linkage.method, self.settings.linkage.ward_input)
 
     @property
     def is_spread(self) -> bool:
         """Whether other workers are asked for help with the distances."""
+        from survey.pipeline.galaxy.tree_paths.strip_tasks import is_spread
+
         return is_spread(self.projection.work.distance_seconds)
 
     def strip_work(self, spectra: Rows, energy: NDArray[np.float64]) -> StripWork:
         """The distances of some spectra with so much noise energy, strip by strip."""
+        from survey.pipeline.galaxy.tree_paths.strip_tasks import StripWork, spread_strip
+
         subtract = self.settings.distance.noise == "subtract"
         strip = self.projection.strip
         return StripWork.of(

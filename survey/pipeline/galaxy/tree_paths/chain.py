@@ -5,15 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.linkage.nn_chain import chain_tree
 from survey.pipeline.galaxy.costs import Budget, Needs
 from survey.pipeline.galaxy.tree_paths.base import BuiltTree, TreeDistances, TreeInput, TreePath
-from survey.pipeline.galaxy.tree_paths.strip_tasks import (
-    SquareWork,
-    fill_condensed,
-    fill_square,
-    load_condensed,
-)
 
 CHAIN_S = 1.5e-8
 """Seconds on one core per spaxel squared."""
@@ -32,6 +25,13 @@ def _needs(budget: Budget) -> Needs:
 
 
 def _distances(given: TreeInput) -> TreeDistances:
+    from survey.pipeline.galaxy.tree_paths.strip_tasks import (
+        SquareWork,
+        fill_condensed,
+        fill_square,
+        load_condensed,
+    )
+
     n = len(given.energy)
     work = given.strip_work(given.spectra, given.energy)
     condensed = np.empty(n * (n - 1) // 2, np.float32)
@@ -47,6 +47,8 @@ def _distances(given: TreeInput) -> TreeDistances:
 
 
 def _tree(given: TreeInput, condensed: NDArray[np.float32]) -> BuiltTree:
+    from survey.linkage.nn_chain import chain_tree
+
     return BuiltTree(chain_tree(condensed, given.linkage))
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.distances.distances import shifted_distances
 from survey.pipeline.galaxy.costs import Budget, Needs
-from survey.pipeline.galaxy.tree import clustered_distances, relink
 from survey.pipeline.galaxy.tree_paths.base import BuiltTree, TreeDistances, TreeInput, TreePath
 
 EXACT_CUT_SPAXELS = 10_000
@@ -30,6 +28,8 @@ def _needs(budget: Budget) -> Needs:
 
 
 def _distances(given: TreeInput) -> TreeDistances:
+    from survey.distances.distances import shifted_distances
+
     settings = given.settings.distance
     found = shifted_distances(
         given.spectra[:],
@@ -43,6 +43,8 @@ def _distances(given: TreeInput) -> TreeDistances:
 
 
 def _tree(given: TreeInput, condensed: NDArray[np.floating]) -> BuiltTree:
+    from survey.pipeline.galaxy.tree import clustered_distances, relink
+
     kept = len(given.energy) <= EXACT_CUT_SPAXELS
     tree = relink(
         clustered_distances(condensed, given.energy, given.settings, keep=kept), given.settings

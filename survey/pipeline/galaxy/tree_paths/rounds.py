@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from math import inf, isqrt, log2
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from survey.cubes.scratch import FileRows
-from survey.linkage.reciprocal_rounds import Rounds
 from survey.pipeline.galaxy.costs import Budget, Needs
 from survey.pipeline.galaxy.tree_paths.base import BuiltTree, TreeDistances, TreeInput, TreePath
 from survey.pipeline.galaxy.tree_paths.chain import CHAIN_S
-from survey.pipeline.galaxy.tree_paths.round_tasks import merge_on_disk, merge_the_rest
-from survey.pipeline.galaxy.tree_paths.strip_tasks import SquareWork, fill_square
+
+if TYPE_CHECKING:
+    from survey.cubes.scratch import FileRows
 
 ROUNDS_BYTES = 256 << 20
 """Rows of the matrix that are read at a time, and at most as many new rows."""
@@ -41,6 +41,8 @@ def _needs(budget: Budget) -> Needs:
 
 
 def _distances(given: TreeInput) -> TreeDistances:
+    from survey.pipeline.galaxy.tree_paths.strip_tasks import SquareWork, fill_square
+
     n = len(given.energy)
     work = given.strip_work(given.spectra, given.energy)
     matrix = given.scratch.table("matrix", (n, n), np.float32, panel=work.strip)
@@ -49,6 +51,9 @@ def _distances(given: TreeInput) -> TreeDistances:
 
 
 def _tree(given: TreeInput, matrix: FileRows) -> BuiltTree:
+    from survey.linkage.reciprocal_rounds import Rounds
+    from survey.pipeline.galaxy.tree_paths.round_tasks import merge_on_disk, merge_the_rest
+
     rounds = Rounds(len(given.energy), given.linkage)
     fits = given.projection.in_memory_clusters
     left = merge_on_disk(rounds, matrix, given.scratch, fits=fits, memory_bytes=ROUNDS_BYTES)
