@@ -136,21 +136,32 @@ class PartStore:
         A damaged part is removed with a `DamagedPartWarning`. Sizes of files are always
         verified; `full` also reads every file and compares the hashes.
         """
+        found = self.check(galaxy, stage, key, full=full)
+        if isinstance(found, Receipt | None):
+            return found
+        path = self.path(galaxy, stage, key)
+        self._discard(path)
+        warnings.warn(f"{path}: {found}; the part was discarded", DamagedPartWarning, stacklevel=2)
+        return None
+
+    def check(
+        self, galaxy: str, stage: str, key: str, *, full: bool = False
+    ) -> Receipt | str | None:
+        """The receipt of a part, or what is wrong with it, or None if there is none.
+
+        Nothing is changed; see `find`.
+        """
         path = self.path(galaxy, stage, key)
         if not path.exists():
             return None
         try:
             receipt = Receipt.read(path)
             damage = find_damage(path, receipt.files, full=full)
-            if (receipt.galaxy, receipt.stage, receipt.key) != (galaxy, stage, key):
-                damage = f"its receipt is for {receipt.galaxy!r}, {receipt.stage}-{receipt.key}"
         except CatalogError as error:
-            damage = error.message
-        if damage is None:
-            return receipt
-        self._discard(path)
-        warnings.warn(f"{path}: {damage}; the part was discarded", DamagedPartWarning, stacklevel=2)
-        return None
+            return error.message
+        if (receipt.galaxy, receipt.stage, receipt.key) != (galaxy, stage, key):
+            return f"its receipt is for {receipt.galaxy!r}, {receipt.stage}-{receipt.key}"
+        return receipt if damage is None else damage
 
     def commit(
         self,

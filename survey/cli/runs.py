@@ -71,6 +71,9 @@ def run(
             "--classify/--no-classify", help="Also classify, if the settings name labels."
         ),
     ] = True,
+    verify_inputs: Annotated[
+        bool, typer.Option("--verify-inputs", help="Read all cubes again, to see changes.")
+    ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -89,7 +92,7 @@ def run(
     overrides.setdefault("engine", {}).update(engine)
     plan = plan_run(
         inputs, out=out, redshift=redshift, merge_bands=merge_bands, classify=classify,
-        overrides=overrides,
+        verify_inputs=verify_inputs, overrides=overrides,
     )  # fmt: skip
     check_labels_of(plan)
     finish_run(plan, execute(plan, quiet=quiet or as_json), as_json=as_json, quiet=quiet)

@@ -51,7 +51,13 @@ def run_and_classify(
         See `classify_run`.
     """
     results = run_survey(
-        plan.root, plan.targets, plan.settings, cluster, draw=draw, on_report=on_report
+        plan.root,
+        plan.targets,
+        plan.settings,
+        cluster,
+        draw=draw,
+        on_report=on_report,
+        verify_inputs=plan.verify_inputs,
     )
     classified, refusal = None, None
     if plan.classify:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from catalogs.durable import hash_bytes, hash_file
 from catalogs.parts import PartStore, Receipt, safe_name
 from survey.config import ReadSettings, Settings
 from survey.cubes.readers.places import companion_files
 from survey.cubes.scratch import Scratch
 from survey.errors import DataError, IntegrityError
+from survey.pipeline.galaxy.input_files import InputFile, content_hash, read_inputs
 from survey.pipeline.galaxy.peak_memory import reset_peak_memory
 from survey.pipeline.galaxy.stage import GalaxyContext, Kept, Part, Stage
 from survey.pipeline.galaxy.stage_list import STAGES
@@ -42,9 +42,13 @@ class GalaxyRunner:
         The run directory.
     memory_bytes : float, optional
         What this process may use. It decides what is kept on disk and how the tree is made.
+    known : sequence of InputFile
+        Files that were hashed before; they are not read again if they have not changed.
 
     Attributes
     ----------
+    inputs : tuple of InputFile
+        The files as they were hashed; empty before.
     stage : str
         The current stage, for error messages.
     computed : list of str
@@ -54,12 +58,20 @@ class GalaxyRunner:
     """
 
     def __init__(
-        self, target: Target, settings: Settings, root: Path, memory_bytes: float | None = None
+        self,
+        target: Target,
+        settings: Settings,
+        root: Path,
+        memory_bytes: float | None = None,
+        *,
+        known: Sequence[InputFile] = (),
     ) -> None:
         self.target = target
         self.settings = settings
         self.root = root
         self.memory_bytes = memory_bytes
+        self.known = known
+        self.inputs: tuple[InputFile, ...] = ()
         self.parts = PartStore(root)
         self.stage = STAGES[0].name
         self.computed: list[str] = []
@@ -79,6 +91,8 @@ class GalaxyRunner:
         reset_peak_memory()
         self.stage = STAGES[0].name
         self._results.clear()
+        if any(file.change() for file in self.inputs):
+            self._context = None  # They changed during an earlier attempt: hash them again.
         try:
             receipt: Receipt = self.get(LAST)
             return receipt
@@ -89,13 +103,14 @@ class GalaxyRunner:
 
     @property
     def context(self) -> GalaxyContext:
-        """What the stages know about the galaxy; made once, since it hashes all files."""
+        """What the stages know about the galaxy; made once, since it may hash all files."""
         if self._context is None:
+            self.inputs = _read_inputs(self.target, self.settings.read, self.known)
             context = GalaxyContext(
                 self.target,
                 self.settings,
                 self.root,
-                _content_hash(self.target, self.settings.read),
+                content_hash(self.inputs),
                 reference_of(self.settings.tables),
                 self.memory_bytes,
                 Scratch(self.root, safe_name(self.target.galaxy)),
@@ -127,6 +142,40 @@ class GalaxyRunner:
         if stage.kept is not Kept.NOWHERE:
             self._results[name] = result
         return result
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether its last part exists and is undamaged; nothing is changed."""
+        return self._is_there(BY_NAME[LAST])
+
+    def missing(self) -> list[str]:
+        """Stages that `result` would compute, in order, by the same keys; nothing is changed.
+
+        The last part is read and compared with its receipt. Of earlier parts and of the converted
+        cube, which may be large, sizes are compared.
+        """
+        missing: set[str] = set()
+
+        def need(name: str) -> None:
+            if name not in missing and not self._is_there(BY_NAME[name]):
+                missing.add(name)
+                for before in BY_NAME[name].inputs:
+                    need(before)
+
+        need(LAST)
+        return [stage.name for stage in STAGES if stage.name in missing]
+
+    def _is_there(self, stage: Stage) -> bool:
+        if stage.kept is Kept.PART:
+            place = self.target.galaxy, stage.name, self.keys[stage.name]
+            return isinstance(self.parts.check(*place, full=stage.name == LAST), Receipt)
+        if stage.kept is Kept.STORE and (path := self.context.store_path(stage.name)).exists():
+            try:
+                _opened(path)
+            except IntegrityError:
+                return False
+            return True
+        return False
 
     def drop_stores(self) -> None:
         """Remove the converted cube."""
@@ -176,12 +225,24 @@ class GalaxyRunner:
         if stage.kept is Kept.PART:
             return self._committed(stage, made)
         if stage.kept is Kept.STORE:
+            self._refuse_changed_files()
             return _opened(self.context.store_path(stage.name))
         return made
+
+    def _refuse_changed_files(self) -> None:
+        """Keep no cube of files that have changed since they were hashed."""
+        try:
+            for file in self.inputs:
+                file.refuse_change()
+        except IntegrityError:
+            self.drop_stores()
+            raise
 
     def _committed(self, stage: Stage, part: Part) -> Receipt:
         self.notes += part.notes
         summary = part.summary | {"seconds": dict(self.context.seconds), "keys": dict(self.keys)}
+        if stage.name == LAST:
+            summary["made_from"] = {one.name: one.made_from(self.context) for one in STAGES}
         return self.parts.commit(
             self.target.galaxy, stage.name, self.keys[stage.name], part.write, summary
         )
@@ -203,8 +264,10 @@ def _opened(path: Path) -> xr.Dataset:
     return open_store(path)
 
 
-def _content_hash(target: Target, settings: ReadSettings) -> str:
-    """Hash of the content of all input files, and of those that the settings name beside them."""
+def _read_inputs(
+    target: Target, settings: ReadSettings, known: Sequence[InputFile]
+) -> tuple[InputFile, ...]:
+    """The input files, and those that the settings name beside them, with their hashes."""
     missing = [file for file in target.files if not file.is_file()]
     if missing:
         raise DataError(
@@ -212,7 +275,11 @@ def _content_hash(target: Target, settings: ReadSettings) -> str:
             file=missing[0],
             advice="Correct the column files of the targets table; paths are relative to it.",
         )
+    # Companions that are not there are an error when the cube is read, if its reader needs them.
+    return read_inputs(input_paths(target, settings), known)
+
+
+def input_paths(target: Target, settings: ReadSettings) -> list[Path]:
+    """The files of a target, and those that exist of what the settings name beside them."""
     companions = [other for file in target.files for other in companion_files(file, settings)]
-    # Those that are not there are an error when the cube is read, if its reader needs them.
-    files = [*target.files, *(file for file in companions if file.is_file())]
-    return hash_bytes("".join(hash_file(file) for file in files).encode())
+    return [*target.files, *(file for file in companions if file.is_file())]

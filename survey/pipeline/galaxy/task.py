@@ -22,6 +22,7 @@ from catalogs.parts import DamagedPartWarning
 from survey.config import Settings
 from survey.engine.worker_memory import memory_here_bytes
 from survey.errors import IntegrityError, MemoryNeeded, ResourceError, SurveyError
+from survey.pipeline.galaxy.input_files import InputFile
 from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.galaxy.target import Target
 
@@ -31,12 +32,17 @@ FIRST_WAIT_S = 0.5
 
 @dataclass(frozen=True)
 class GalaxyTask:
-    """The work of one task; `draw` draws the figures of a galaxy from its run directory."""
+    """The work of one task.
+
+    `draw` draws the figures of a galaxy from its run directory. `known` are files that were hashed
+    before.
+    """
 
     target: Target
     settings: Settings
     root: Path
     draw: Callable[[Path, str, str], None] | None = None
+    known: tuple[InputFile, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,8 @@ class GalaxyReport:
     """How one galaxy ended.
 
     `part` is the folder of its committed result, `computed` are the stages that were computed,
-    `failure` is its row of the table `quarantine`, and `notes` are messages for the user.
+    `failure` is its row of the table `quarantine`, `notes` are messages for the user, and `inputs`
+    are its files as they were hashed.
     """
 
     galaxy: str
@@ -53,6 +60,7 @@ class GalaxyReport:
     computed: tuple[str, ...] = ()
     failure: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
+    inputs: tuple[InputFile, ...] = ()
 
     @property
     def outcome(self) -> str:
@@ -69,7 +77,9 @@ def process_galaxy(task: GalaxyTask) -> GalaxyReport:
     are not. Figures are drawn last: an error in drawing does not fail the galaxy.
     """
     start = time.perf_counter()
-    galaxy = GalaxyRunner(task.target, task.settings, task.root, memory_here_bytes())
+    galaxy = GalaxyRunner(
+        task.target, task.settings, task.root, memory_here_bytes(), known=task.known
+    )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", DamagedPartWarning)
@@ -88,14 +98,11 @@ def process_galaxy(task: GalaxyTask) -> GalaxyReport:
                     content_hash=galaxy.known_hash,
                     file=task.target.files[0],
                 ),
+                inputs=galaxy.inputs,
             )
         notes = [str(warning.message) for warning in caught]
         notes += galaxy.notes
-        if task.draw is not None:
-            try:
-                task.draw(task.root, task.target.galaxy, receipt.key)
-            except Exception as error:
-                notes.append(f"its figures could not be drawn ({type(error).__name__}: {error})")
+        notes += draw_figures(task, receipt.key)
     if not task.settings.engine.keep_stores:
         galaxy.drop_stores()
     return GalaxyReport(
@@ -104,7 +111,18 @@ def process_galaxy(task: GalaxyTask) -> GalaxyReport:
         part=receipt.path,
         computed=tuple(galaxy.computed),
         notes=tuple(notes),
+        inputs=galaxy.inputs,
     )
+
+
+def draw_figures(task: GalaxyTask, key: str) -> list[str]:
+    """Draw the missing figures of the part `key`; an error becomes a note."""
+    try:
+        if task.draw is not None:
+            task.draw(task.root, task.target.galaxy, key)
+    except Exception as error:
+        return [f"its figures could not be drawn ({type(error).__name__}: {error})"]
+    return []
 
 
 def failure_row(

@@ -29,10 +29,11 @@ from survey.pipeline.reference import (
     run_vocabulary,
 )
 from survey.pipeline.run.earlier_results import record_versions
+from survey.pipeline.run.finished import FinishedGalaxies
 from survey.pipeline.run.ledger import COMPLETE, INTERRUPTED, Ledger
 from survey.pipeline.run.lock import exclusive
 from survey.pipeline.run.publisher import PeriodicPublisher, repaired
-from survey.pipeline.run.schedule import projected_demand, reports_of_finished
+from survey.pipeline.run.schedule import projected_demand
 from survey.pipeline.run.settings_file import write_settings
 from survey.pipeline.run.targets import TARGETS_FILE, write_targets
 
@@ -66,6 +67,7 @@ def run_survey(
     *,
     draw: Callable[[Path, str, str], None] | None = None,
     on_report: Callable[[GalaxyReport], None] = lambda report: None,
+    verify_inputs: bool = False,
 ) -> Results:
     """Process all targets on a cluster and publish the catalog in `root`.
 
@@ -84,6 +86,8 @@ def run_survey(
         Draws the figures of one galaxy, on the worker.
     on_report : callable
         Called with the report of every galaxy that ends.
+    verify_inputs : bool
+        Whether to read and hash all input files, also those that seem to be unchanged.
 
     Raises
     ------
@@ -108,7 +112,10 @@ def run_survey(
         ledger.begin(len(targets))
         if (repair := repaired(root)) is not None:
             ledger.note(str(repair))
-        tasks = [GalaxyTask(target, settings, root, draw) for target in targets]
+        finished = FinishedGalaxies(root, trusted=not verify_inputs)
+        tasks = [
+            GalaxyTask(target, settings, root, draw, finished.known(target)) for target in targets
+        ]
         metadata = {
             "survey_version": __version__,
             "settings_fingerprint": _fingerprint(settings),
@@ -121,10 +128,11 @@ def run_survey(
         )
         outcome = INTERRUPTED
         try:
-            for report in _reports(tasks, cluster):
+            for report in _reports(tasks, cluster, finished):
                 ownership.check()
                 results.reports[report.galaxy] = report
                 ledger.galaxy(report)
+                finished.record(report)
                 on_report(report)
                 if catalog.is_due:
                     catalog.grow(results.parts, results.failures)
@@ -136,11 +144,19 @@ def run_survey(
     return results
 
 
-def _reports(tasks: Sequence[GalaxyTask], cluster: Cluster) -> Iterator[GalaxyReport]:
-    """Reports of all galaxies, in the order in which they end."""
-    if (reports := reports_of_finished(tasks)) is not None:
-        yield from reports  # A lazy cluster is not even started.
-        return
+def _reports(
+    tasks: Sequence[GalaxyTask], cluster: Cluster, finished: FinishedGalaxies
+) -> Iterator[GalaxyReport]:
+    """Reports of all galaxies: of those that are finished, and of others as they end."""
+    unfinished = []
+    for task in tasks:
+        if (report := finished.report(task)) is None:
+            unfinished.append(task)
+        else:
+            yield report
+    if not unfinished:
+        return  # A lazy cluster is not even started.
+    tasks = unfinished
     in_flight = slots(cluster) * tasks[0].settings.engine.in_flight_per_worker
     ordered = _largest_first(tasks)
     for ended in run_tasks(started(cluster), process_galaxy, ordered, window=in_flight):
