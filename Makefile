@@ -11,8 +11,8 @@ CLUSTER_PACKAGES := openssh-server slurm-wlm munge
 # The versions that the tests were run with; `make lock` deletes .venv and writes new ones.
 LOCK   := requirements/tested.txt
 
-.PHONY: help demo test lint types pytest test-cluster bench bench-truth bench-archive bench-scale \
-	bench-latent wheel audit lock clean-venv clean
+.PHONY: help demo test lint types pytest soak test-cluster bench bench-truth bench-archive \
+	bench-scale bench-latent fuzz wheel audit lock clean-venv clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:\t/' | expand -t 13
@@ -31,6 +31,9 @@ types: $(VENV)/.installed-dev
 
 pytest: $(VENV)/.installed-dev
 	$(BIN)/pytest -n 2
+
+soak: $(VENV)/.installed-dev  ## 200 killed workers, 50 killed drivers, full disks (as root; about an hour)
+	PYTHONPATH=. OMP_NUM_THREADS=1 $(BIN)/python tests/faults/soak.py
 
 test-cluster: $(VENV)/.installed-dev  ## surveys over SSH and in SLURM jobs on this machine (Debian, as root)
 	which sshd sbatch slurmctld munged >/dev/null || apt-get install -y --no-install-recommends $(CLUSTER_PACKAGES)
@@ -54,6 +57,9 @@ bench-scale: $(VENV)/.installed-dev  ## large galaxies on workers of limited mem
 
 bench-latent: $(VENV)/.installed-dev  ## representations of X-ray spectra side by side (an hour; continues after an interruption)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_latent.py
+
+fuzz: $(VENV)/.installed-dev  ## 2,000 cubes with damaged headers through the readers, 300 through a run (about 10 minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/fuzz_headers.py
 
 wheel: $(VENV)/bin/python  ## build the wheel, install it into a bare environment elsewhere, run the demo there
 	rm -rf dist && $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w dist .

@@ -336,6 +336,9 @@ QUARANTINE = (
     _required("error", STRING, "", "meta.code.error", "Class of the error"),
     _required("message", STRING, "", "meta.note", "What is wrong, and what can be done"),
     Column("content_hash", STRING, "", "meta.checksum", "Hash of the input files' content"),
+    Column("attempts", INT, "", "meta.number", "How often it was tried"),
+    Column("worker", STRING, "", "meta.id", "Name of the worker of the last attempt"),
+    Column("host", STRING, "", "meta.id", "Name of the machine of that worker"),
 )
 
 CLASSES = (

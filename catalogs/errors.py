@@ -9,6 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from catalogs.printable import printable
+
+LINE_END = "\n"
+
 
 class SurveyError(Exception):
     """Base of all errors raised on purpose.
@@ -47,15 +51,18 @@ class SurveyError(Exception):
             text += f"; expected {self.expected}"
         if self.found is not None:
             text += f"; found {self.found}"
+        text = printable(text)
         if self.advice is not None:
-            text += f". {self.advice}"
+            # What we write; examples in it have lines of their own.
+            text += f". {printable(self.advice, keep=LINE_END)}"
         return text
 
     def __reduce__(self) -> tuple[Callable[..., SurveyError], tuple[Any, ...]]:
         # Errors travel from worker to driver by pickle, keyword arguments included.
-        return _rebuild, (type(self), self.message, self._details())
+        return _rebuild, (type(self), self.message, self.details())
 
-    def _details(self) -> dict[str, Any]:
+    def details(self) -> dict[str, Any]:
+        """Everything but the message, as keyword arguments for another error of the kind."""
         return {
             "file": self.file,
             "expected": self.expected,

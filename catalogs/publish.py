@@ -62,6 +62,9 @@ memory than their content."""
 READERS = 4
 """Threads that read parts, for file systems that answer slowly."""
 
+WHERE = ["attempts", "worker", "host"]
+"""Columns of `quarantine` that differ from run to run: they alone make no new version."""
+
 PARTS_AHEAD = 16
 """Parts that are read ahead; this bounds the memory."""
 
@@ -141,8 +144,9 @@ def publish(
 
 
 def quarantine_hash(failures: pa.Table) -> str:
-    """Hash of the rows of `quarantine`, by which a manifest knows them."""
-    return hash_bytes(json.dumps(failures.to_pylist()).encode())
+    """Hash of the rows of `quarantine`, by which a manifest knows them; not of `WHERE`."""
+    facts = failures.drop_columns([name for name in WHERE if name in failures.column_names])
+    return hash_bytes(json.dumps(facts.to_pylist()).encode())
 
 
 def _give_memory_back() -> None:

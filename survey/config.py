@@ -301,7 +301,11 @@ class ClassSettings(_Table):
     @classmethod
     def _classes_make_columns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         # Letters and digits alone: p_<class>_err and p_rf_<class> then cannot be confused.
-        if len(set(value)) != len(value) or len(value) < 2 or not all(map(_is_plain, value)):
+        if (
+            len(set(value)) != len(value)
+            or len(value) < 2
+            or not all(name.isascii() and name.isalnum() for name in value)
+        ):
             raise ValueError("classes are two or more different names of letters and digits")
         if taken := sorted(set(value) & {"rf", "err", "oob"}):
             raise ValueError(
@@ -318,21 +322,16 @@ class ClassSettings(_Table):
         return self
 
 
-def _is_plain(name: str) -> bool:
-    return name.isascii() and name.isalnum()
-
-
 class EngineSettings(_Table):
     """Where the work runs, and what stays on disk. None of this changes a result.
 
-    `cluster` is a TOML file with kind = local, existing, ssh, slurm or kubernetes, which then sets
-    workers and their memory; examples are in the repository, deploy/. `scheduler` is the address of
-    a Dask scheduler. Without either, `workers` run on this machine. Connections are encrypted, or
-    refused between machines; `insecure = true` lets everybody in who can reach a port, and then
-    anyone can run code as you. `device` computes distances:
-    "auto" takes the GPU for large galaxies if a worker has one and PyTorch; distances are the same
-    to rounding. `keep_stores = false` deletes the converted cube of a galaxy once its part is
-    committed.
+    `cluster` is a TOML file with kind = local, existing, ssh, slurm or kubernetes (deploy/), which
+    then sets workers and their memory; `scheduler` is the address of a Dask scheduler. Without
+    either, `workers` run on this machine. Connections are encrypted, or refused between machines;
+    `insecure = true` lets in who can reach a port, to run code. `device` computes distances:
+    "auto" takes the GPU for large galaxies if a worker has one and PyTorch. `keep_stores = false`
+    deletes the converted cube of a galaxy once its part is committed. patience_s is how long a full
+    disk, or workers that die, are waited for; drain_s what galaxies under way get after SIGTERM.
     """
 
     workers: int = Field(default=2, ge=1)
@@ -345,6 +344,8 @@ class EngineSettings(_Table):
     in_flight_per_worker: int = Field(default=3, ge=1)
     dashboard: bool = True
     keep_stores: bool = True
+    patience_s: float = Field(default=120.0, ge=0)
+    drain_s: float = Field(default=20.0, ge=0)
 
 
 class ReportSettings(_Table):

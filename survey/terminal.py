@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from catalogs.printable import printable
+
 if TYPE_CHECKING:
     from rich.progress import Progress
+    from rich.text import Text
 
 EXIT_BUG = 1
 EXIT_CHECK_FAILED = 1
@@ -19,8 +22,22 @@ EXIT_QUARANTINED = 64
 """Some galaxies are quarantined, or some files could not be read."""
 EXIT_RESUMABLE = 75
 
-out_console = Console()
-err_console = Console(stderr=True)
+
+class PrintableConsole(Console):
+    """A console that shows what does not print as escapes, wherever the text comes from."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Text with its markup, and without anything that a terminal would obey."""
+        return super().render_str(printable(text, keep="\n\t"), **options)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as `rich` does; paths are text."""
+        texts = (str(each) if isinstance(each, Path) else each for each in objects)
+        super().print(*texts, **options)
+
+
+out_console = PrintableConsole()
+err_console = PrintableConsole(stderr=True)
 
 Redshift = Annotated[float, typer.Option(help="Redshift (default: from the header).")]
 Seed = Annotated[int, typer.Option(help="Seed of the random numbers.")]
@@ -49,6 +66,11 @@ ClusterFile = Annotated[
     ),
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes on this machine.")]
+
+
+def shown(text: object) -> str:
+    """A name or a message on one line of a terminal: nothing in it is markup or ends the line."""
+    return escape(printable(text))
 
 
 def print_error(message: object) -> None:

@@ -13,9 +13,11 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = (
     "catalogs",
     "survey.errors",
+    "survey.machine_faults",
     "survey.earlier_settings",
     "survey.config",
     "survey.terminal",
+    "survey.bounded_zip",
     "survey.spectra",
     "survey.distances",
     "survey.linkage",
@@ -40,7 +42,14 @@ FLOORS = (
 )
 """From the ground up. A module imports from its own floor and from those above it in this list."""
 
-GROUND = {"catalogs", "survey.errors", "survey.earlier_settings", "survey.config"}
+GROUND = {
+    "catalogs",
+    "survey.bounded_zip",
+    "survey.config",
+    "survey.earlier_settings",
+    "survey.errors",
+    "survey.machine_faults",
+}
 KNOWS_ONLY = {
     "survey.spectra": set(),
     "survey.distances": {"survey.spectra"},

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from survey.bounded_zip import unpacked_zip
 from survey.classes.diagrams import Contour, Diagram
 from survey.classes.methods.calibration import Calibrated
 from survey.classes.methods.registry import FOREST, METHODS
@@ -214,6 +215,10 @@ def _read_plain(data: bytes, file: str | None) -> dict[str, Any]:
     """The dictionary of text and arrays in a skops file that holds nothing else."""
     from skops import io as skops_io
 
+    try:
+        data = unpacked_zip(data, file=file)
+    except DataError as error:
+        raise _refused(error.found or error.message, file) from None
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             schema = json.loads(archive.read("schema.json"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 import warnings
 from pathlib import Path
 from typing import Annotated, Any, TextIO
@@ -11,7 +12,9 @@ import typer
 from rich.markup import escape
 
 from survey import __version__
+from survey.cli.signals import handle_signals
 from survey.errors import ConfigError, InfrastructureError, SurveyError, SurveyWarning
+from survey.machine_faults import machine_error
 from survey.terminal import (
     EXIT_BUG,
     EXIT_RESUMABLE,
@@ -37,24 +40,34 @@ app = typer.Typer(
 def main() -> None:
     """Run the command line; a `SurveyError` becomes one line and an exit code."""
     warnings.showwarning = _show_warning
+    handle_signals()
     try:
         code = app(standalone_mode=False)  # the code of `typer.Exit`, or None
     except (typer.Abort, KeyboardInterrupt):
         fail(INTERRUPTED, EXIT_RESUMABLE)
     except InfrastructureError as error:
         fail(str(error), EXIT_RESUMABLE)
-    except SurveyError as error:
-        fail(str(error), EXIT_USAGE)
-    except OSError as error:
-        fail(f"{error.filename or 'a file'}: {error.strerror or error}", EXIT_USAGE)
     except Exception as error:
-        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's usage errors
-            fail(error.format_message(), EXIT_USAGE)
-        err_console.print_exception()
-        sys.exit(EXIT_BUG)
+        _fail_for(error)
     if code == EXIT_INTERRUPTED_BY_TYPER:
         fail(INTERRUPTED, EXIT_RESUMABLE)
     sys.exit(code or 0)
+
+
+def _fail_for(error: Exception) -> None:
+    """Print an error, and end with the exit code of its kind."""
+    if (fault := machine_error(error)) is not None:
+        fail(str(fault), EXIT_RESUMABLE)
+    if isinstance(error, SurveyError):
+        fail(str(error), EXIT_USAGE)
+    if isinstance(error, OSError):
+        fail(f"{error.filename or 'a file'}: {error.strerror or error}", EXIT_USAGE)
+    if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's usage errors
+        fail(error.format_message(), EXIT_USAGE)
+    # In plain text: an error may quote what a file holds.
+    text = "".join(traceback.format_exception(error))
+    err_console.print(text, markup=False, highlight=False, soft_wrap=True)
+    sys.exit(EXIT_BUG)
 
 
 def _show_warning(

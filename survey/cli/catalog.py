@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from survey.cli.app import app
-from survey.terminal import EXIT_CHECK_FAILED, Quiet, out_console, progress_bar
+from survey.terminal import EXIT_CHECK_FAILED, Quiet, out_console, progress_bar, shown
 
 catalog_app = typer.Typer(help="Inspect, check and export a catalog.", no_args_is_help=True)
 app.add_typer(catalog_app, name="catalog")
@@ -52,10 +51,10 @@ def catalog_verify(
         )
     for check in checks:
         mark = "[green]ok[/]  " if check.ok else "[red]FAIL[/]"
-        text = f"{mark} {check.check}  {escape(check.detail)}"
+        text = f"{mark} {check.check}  {shown(check.detail)}"
         out_console.print(text, highlight=False, soft_wrap=True)
     for advice in dict.fromkeys(check.advice for check in checks if not check.ok):
-        out_console.print(escape(advice), highlight=False, soft_wrap=True)
+        out_console.print(shown(advice), highlight=False, soft_wrap=True)
     if not all(check.ok for check in checks):
         raise typer.Exit(EXIT_CHECK_FAILED)
 
@@ -74,7 +73,7 @@ def catalog_prune(
 
     found = prune(root, remove=remove)
     for folder in found.folders:
-        out_console.print(folder, highlight=False, soft_wrap=True)
+        out_console.print(shown(folder), highlight=False, soft_wrap=True)
     what = "deleted" if remove else "not used; delete them with --remove"
     text = f"{len(found.folders)} results, {format_bytes(found.n_bytes)}: {what}"
     out_console.print(text, highlight=False)

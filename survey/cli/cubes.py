@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from survey.cli.app import app
 from survey.errors import SurveyError
-from survey.terminal import EXIT_QUARANTINED, AsJson, Redshift, out_console, print_error
+from survey.terminal import EXIT_QUARANTINED, AsJson, Redshift, out_console, print_error, shown
 
 if TYPE_CHECKING:
     from survey.cubes.readers.guess import Guess
@@ -63,9 +62,9 @@ def inspect(
                 facts["generic"] = guess.values
             print(json.dumps(facts, default=str))
             continue
-        out_console.rule(str(cube), align="left")
+        out_console.rule(shown(cube), align="left")
         for name, value in summary_rows(summary, projection):
-            out_console.print(f"[bold]{name:>18}[/]  {escape(value)}", highlight=False)
+            out_console.print(f"[bold]{name:>18}[/]  {shown(value)}", highlight=False)
         if guess is not None:
             _print_guess(guess)
     if failed:

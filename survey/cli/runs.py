@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from survey.cli.app import app, engine_overrides
 from survey.cli.classes import print_classes
@@ -26,6 +25,7 @@ from survey.terminal import (
     out_console,
     print_warning,
     progress_bar,
+    shown,
 )
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ def execute(plan: RunPlan, *, quiet: bool) -> RunOutcome:
     Cluster, survey, classification and page are put in order here, since no package below may
     import all four.
     """
+    from survey.cli.signals import DRAIN
     from survey.engine.cluster import LazyCluster
     from survey.engine.page_token import dashboard_address
     from survey.pipeline.classification.run import run_and_classify
@@ -138,7 +139,7 @@ def execute(plan: RunPlan, *, quiet: bool) -> RunOutcome:
             progress.advance(draws, n)
 
         outcome = run_and_classify(
-            plan, cluster, draw=draw, on_report=show_report, on_draws=show_draws
+            plan, cluster, draw=draw, on_report=show_report, on_draws=show_draws, drain=DRAIN
         )
     if draw is not None:
         write_index_pages(plan.root)
@@ -147,12 +148,12 @@ def execute(plan: RunPlan, *, quiet: bool) -> RunOutcome:
 
 def _report_line(report: Any) -> str:
     colour = {"computed": "green", "reused": "cyan", "quarantined": "red"}[report.outcome]
-    line = f"[{colour}]{report.outcome:<11}[/] {escape(report.galaxy)}  {report.seconds:.1f} s"
+    line = f"[{colour}]{report.outcome:<11}[/] {shown(report.galaxy)}  {report.seconds:.1f} s"
     if report.computed:
         line += f"  ({', '.join(report.computed)})"
     if report.failure is not None:
-        line += escape(f"  {report.failure['stage']}: {report.failure['message']}")
-    return "\n".join([line, *(f"            {escape(note)}" for note in report.notes)])
+        line += shown(f"  {report.failure['stage']}: {report.failure['message']}")
+    return "\n".join([line, *(f"            {shown(note)}" for note in report.notes)])
 
 
 def finish_run(plan: RunPlan, outcome: RunOutcome, *, as_json: bool, quiet: bool) -> None:
@@ -191,11 +192,11 @@ def status(
     if found.remaining_s and found.state.startswith("running"):
         out_console.print(f"about {found.remaining_s:.0f} s to go")
     if found.driver and found.state.startswith("running"):
-        out_console.print(f"by {escape(found.driver)}", highlight=False, soft_wrap=True)
+        out_console.print(f"by {shown(found.driver)}", highlight=False, soft_wrap=True)
     for note in found.notes:
-        out_console.print(f"  {escape(note)}", highlight=False, soft_wrap=True)
+        out_console.print(f"  {shown(note)}", highlight=False, soft_wrap=True)
     for galaxy, message in found.failures.items():
-        text = f"  [red]quarantined[/] {escape(galaxy)}: {escape(message)}"
+        text = f"  [red]quarantined[/] {shown(galaxy)}: {shown(message)}"
         out_console.print(text, highlight=False, soft_wrap=True)
 
 
@@ -210,7 +211,7 @@ def report(
     from survey.report.run import write_all
 
     def say(name: str) -> None:
-        err_console.print(name, highlight=False)
+        err_console.print(shown(name), highlight=False)
 
     page = write_all(root, pictures=pictures, on_done=say)
     out_console.print(f"wrote {page}", highlight=False)

@@ -11,7 +11,8 @@ import xarray as xr
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from catalogs.missing_data import MissingRule
+from catalogs.printable import printable
+from catalogs.reference.missing_data import MissingRule
 from survey.cubes.lazy_image import Image, elementwise, for_dataset, planes_reversed
 from survey.cubes.missing import FlagImage, find_missing
 from survey.cubes.units import flux_unit as canonical_flux_unit
@@ -108,6 +109,7 @@ def build_cube(
             "the area of a spaxel is unknown: the header has no celestial coordinates",
             file=file,
             expected="CTYPE, CRVAL, CRPIX, and CDELT or CD, of both axes of the sky",
+            found=f"{header.get('CTYPE1')!r} and {header.get('CTYPE2')!r}",
             advice='Set read.reader = "generic" and spaxel_area_arcsec2 in [read.generic]',
         )
     given = is_on_cube(celestial, (flux.shape[1], flux.shape[2]), ra_deg, dec_deg)
@@ -126,9 +128,9 @@ def build_cube(
         attrs={
             "flux_unit": canonical_flux_unit(flux_unit, file=file, header=header),
             "spaxel_area_arcsec2": float(area),
-            "instrument": instrument,
-            "band": band,
-            "target": target,
+            "instrument": printable(instrument),
+            "band": printable(band),
+            "target": printable(target),
             "redshift": float(redshift),
             "ra_deg": float(ra_deg),
             "dec_deg": float(dec_deg),
@@ -193,6 +195,7 @@ def _check_wavelengths(wavelength_um: NDArray[np.float64], file: str | Path) -> 
         raise DataError(
             "the wavelengths are not positive and strictly increasing",
             file=file,
+            expected="wavelengths above 0 that increase from plane to plane",
             found=f"{wavelength_um[0]:.6g} to {wavelength_um[-1]:.6g} micron, "
             f"{int((~increasing).sum())} of {increasing.size} steps not positive",
         )

@@ -25,6 +25,7 @@ from survey.cubes.resample import Cube, Samples, to_spatial_grid, to_wavelengths
 from survey.cubes.wcs import read_header
 from survey.errors import DataError
 from survey.spectra.constants import MEDIAN_OVER_MEAN_ERROR
+from survey.spectra.grid import check_finer
 
 # Spaxels fainter than this fraction of the bright ones (99th percentile) take no part in
 # matching fluxes: over a faint field, residual background would decide the ratio.
@@ -141,10 +142,19 @@ def _check(cubes: Sequence[xr.Dataset], arms: Collection[str]) -> None:
         values = sorted({cube.attrs[name] for cube in cubes})
         if len(values) > 1:
             raise DataError(
-                f"sub-bands to merge differ in {name}", file=_names(cubes), found=", ".join(values)
+                f"sub-bands to merge differ in {name}",
+                file=_names(cubes),
+                expected="the same for all",
+                found=", ".join(values),
             )
     if not all(cube.attrs["celestial_header"] for cube in cubes):
-        raise DataError("sub-bands without celestial coordinates cannot be merged")
+        without = [cube for cube in cubes if not cube.attrs["celestial_header"]]
+        raise DataError(
+            "sub-bands without celestial coordinates cannot be merged",
+            file=_names(cubes),
+            expected="CTYPE1 and CTYPE2 of celestial axes in all",
+            found=f"none in {_names(without)}",
+        )
     for blue, red in pairwise(cubes):
         _check_overlap(blue, red, arms)
 
@@ -182,12 +192,14 @@ def _common_grid(wavelengths_um: Sequence[Cube]) -> Cube:
 
 def _planes_between(left: Cube, right: Cube) -> Cube:
     step = left[-1] - left[-2]
+    check_finer((right[0] - left[-1]) / step, len(left) + len(right))
     return np.arange(left[-1] + step, right[0] - step / 2, step)
 
 
 def _uniform_grid(wavelengths_um: Sequence[Cube]) -> Cube:
     step = min(float(np.median(np.diff(wavelength))) for wavelength in wavelengths_um)
     start, end = wavelengths_um[0][0], wavelengths_um[-1][-1]
+    check_finer((end - start) / step, sum(map(len, wavelengths_um)))
     planes = int(np.floor((end - start) / step + 1e-6)) + 1
     return start + step * np.arange(planes)
 

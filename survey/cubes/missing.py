@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from catalogs.missing_data import MissingRule, missing_data, rules_of_every_reader
+from catalogs.reference.missing_data import MissingRule, missing_data, rules_of_every_reader
 from survey.cubes.axes.layout import Layout
 from survey.cubes.lazy_image import Image, elementwise, planes_reversed
 from survey.cubes.read_fits import FitsFile

@@ -4,24 +4,19 @@ astropy only warns when a file is too short, a compressed file may be cut withou
 memory-mapped file that shrinks kills the process. So the size that the headers imply is compared
 with the size of the file before anything is allocated, and images are read in pieces into native
 byte order. A compressed file can only be read from its beginning. It is unpacked once, checked by
-its own checksum, into memory if it is small and otherwise into a temporary file.
+its own checksum, into memory if it is small and otherwise into a temporary file: see
+`survey.cubes.files`.
 """
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
-import shutil
-import tempfile
+import errno
 import warnings
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from math import prod
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import numpy as np
 from astropy.io import fits
@@ -29,45 +24,16 @@ from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import DTypeLike, NDArray
 
 from survey.cubes.checksums import wrong_sum
+from survey.cubes.files.headers import remove_unreadable
+from survey.cubes.files.input_file import open_input
+from survey.cubes.files.unpack import CORRUPT, fits_content
 from survey.cubes.lazy_image import Key, Voxels
-from survey.errors import DataError, SurveyWarning
+from survey.errors import DataError, SurveyError, SurveyWarning
 
 SLAB_BYTES = 64 << 20
-_CORRUPT = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
-UNPACKED_IN_MEMORY_BYTES = 256 << 20
+_KINDS = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU, fits.BinTableHDU, fits.TableHDU)
+UNPACKED_IN_MEMORY_BYTES = 64 << 20
 """Above this size a compressed file is unpacked into a temporary file."""
-
-
-@contextmanager
-def _only_member(path: Path) -> Iterator[IO[bytes]]:
-    """The only file in a zip archive."""
-    with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if not name.endswith("/")]
-        if len(names) != 1:
-            raise DataError(
-                "an archive is no cube",
-                file=path,
-                expected="one file in it",
-                found=f"{len(names)} files",
-                advice="Unpack it, and name the cubes",
-            )
-        with archive.open(names[0]) as member:
-            yield member
-
-
-@contextmanager
-def _gzip(path: Path) -> Iterator[IO[bytes]]:
-    with gzip.open(path) as unpacked:
-        yield cast(IO[bytes], unpacked)
-
-
-_UNPACK: dict[bytes, Callable[[Path], AbstractContextManager[IO[bytes]]]] = {
-    b"\x1f\x8b": _gzip,
-    b"BZh": bz2.open,
-    b"\xfd7zXZ\0": lzma.open,
-    b"PK\x03\x04": _only_member,
-}
-"""First bytes of a compressed file, whatever its name, and how it is unpacked."""
 
 
 class FitsFile:
@@ -164,7 +130,8 @@ class FitsFile:
             If there is no such extension, it holds no such image, or a sum is wrong that is strict.
         """
         hdu = self._hdu(extension)
-        shape = hdu.shape if hdu.is_image else ()
+        with _stumbling_as_data_error(self.path):
+            shape = hdu.shape if hdu.is_image else ()
         if len(shape) not in ndim or 0 in shape:
             raise DataError(
                 f"extension {extension} has no image of the expected shape",
@@ -174,27 +141,28 @@ class FitsFile:
             )
         self._check_sums(extension, hdu)
         if dtype is None:
-            dtype = hdu.section[(slice(0, 1),) * len(shape)].dtype.newbyteorder("=")
+            with _stumbling_as_data_error(self.path):
+                dtype = hdu.section[(slice(0, 1),) * len(shape)].dtype.newbyteorder("=")
         dtype = np.dtype(dtype)
 
         def read(key: Key) -> NDArray[Any]:
-            with _damage_as_data_error(self.path):
+            with _damage_as_data_error(self.path), _stumbling_as_data_error(self.path):
                 return _read_slabs(hdu.section, shape, key, dtype)
 
         return Voxels(shape, dtype, read)
 
     def column(self, extension: str | int, name: str) -> NDArray[np.float64]:
         """A column of a table extension, flattened."""
-        hdu = self._hdu(extension)
-        names = [] if hdu.is_image else [column.lower() for column in hdu.columns.names]
-        if name.lower() not in names:
+        names = [] if not self.is_table(extension) else self.column_names(extension)
+        if name.lower() not in (known.lower() for known in names):
             raise DataError(
                 f"no column {name!r} in extension {extension}",
                 file=self.path,
-                found=", ".join(names) or "an image",
+                expected=f"a table with the column {name}",
+                found=", ".join(names) or "none",
             )
         with _damage_as_data_error(self.path), _stumbling_as_data_error(self.path):
-            return np.asarray(hdu.data[name], dtype=np.float64).ravel()
+            return np.asarray(self._hdu(extension).data[name], dtype=np.float64).ravel()
 
     def is_table(self, extension: str | int) -> bool:
         """Whether an extension is a table."""
@@ -202,12 +170,14 @@ class FitsFile:
 
     def column_names(self, extension: str | int) -> list[str]:
         """Names of the columns of a table extension."""
-        return list(self._hdu(extension).columns.names)
+        with _stumbling_as_data_error(self.path):
+            return [str(name or "") for name in self._hdu(extension).columns.names]
 
     def column_unit(self, extension: str | int, name: str) -> str:
         """The unit of a column of a table extension as written, "" if there is none."""
-        columns = self._hdu(extension).columns
-        units = {column.name.lower(): column.unit for column in columns}
+        with _stumbling_as_data_error(self.path):
+            columns = self._hdu(extension).columns
+            units = {str(column.name).lower(): column.unit for column in columns}
         return str(units.get(name.lower()) or "").strip()
 
     def headers(self) -> list[fits.Header]:
@@ -224,7 +194,12 @@ class FitsFile:
         """
         hdu = self._hdu(extension)
         if not isinstance(hdu, fits.BinTableHDU):
-            raise DataError(f"extension {extension} is not a table", file=self.path)
+            raise DataError(
+                f"extension {extension} is not a table",
+                file=self.path,
+                expected="a binary table",
+                found=type(hdu).__name__,
+            )
         # The sum is that of the bytes on disk: astropy changes those it has read as columns.
         if extension not in self._checked:
             self._check_sums(extension, hdu)
@@ -237,10 +212,18 @@ class FitsFile:
             raise DataError(
                 "an extension is missing",
                 file=self.path,
-                expected=str(extension),
+                expected=str(extension) or "its name",
                 found=", ".join(hdu.name or str(i) for i, hdu in enumerate(self._hdus)),
             )
-        return self._hdus[extension]
+        hdu = self._hdus[extension]
+        if not isinstance(hdu, _KINDS):
+            raise DataError(
+                f"extension {extension} has a damaged header",
+                file=self.path,
+                expected="an image or a table as FITS defines them",
+                found=repr(hdu.header.get("XTENSION", "neither")),
+            )
+        return hdu
 
     def _check_sums(self, extension: str | int, hdu: Any) -> None:
         """Compare DATASUM and CHECKSUM with the bytes of an extension; see `stale`."""
@@ -263,6 +246,7 @@ class FitsFile:
             f"do not have the checksum in their header",
             file=self.path,
             expected=f"{wrong} {written[wrong]}",
+            found="another sum",
             advice="The file is damaged, or was edited by a program that kept the old sum: "
             "download it again, or remove DATASUM and CHECKSUM",
         )
@@ -321,7 +305,13 @@ def open_fits(
         If there is no such file, it is not FITS, or it is truncated or corrupt.
     """
     path = Path(path)
-    with _damage_as_data_error(path), _content(path, scratch) as content:
+    with (
+        _damage_as_data_error(path),
+        open_input(path) as file,
+        fits_content(
+            file, path, scratch=scratch, in_memory_bytes=UNPACKED_IN_MEMORY_BYTES
+        ) as content,
+    ):
         content_bytes = content.seek(0, 2)
         content.seek(0)
         with _stumbling_as_data_error(path):
@@ -349,24 +339,6 @@ def open_fits(
                 )
 
 
-@contextmanager
-def _content(path: Path, scratch: Path | None) -> Iterator[IO[bytes]]:
-    """The bytes of FITS in a file, which can be read from anywhere."""
-    with path.open("rb") as file:
-        start = file.read(6)
-        unpack = next((how for magic, how in _UNPACK.items() if start.startswith(magic)), None)
-        if unpack is None:
-            yield file
-            return
-    if scratch is not None:
-        scratch.mkdir(parents=True, exist_ok=True)
-    place = None if scratch is None else str(scratch)
-    with tempfile.SpooledTemporaryFile(UNPACKED_IN_MEMORY_BYTES, dir=place) as unpacked:
-        with unpack(path) as packed:
-            shutil.copyfileobj(packed, unpacked, 1 << 20)
-        yield unpacked
-
-
 def _without_dummy(hdus: fits.HDUList) -> fits.HDUList:
     """The extensions of a file as they were before fpack compressed its primary image.
 
@@ -377,8 +349,12 @@ def _without_dummy(hdus: fits.HDUList) -> fits.HDUList:
 
 
 def _read_headers(hdus: fits.HDUList) -> int:
-    """Read every card, which astropy puts off otherwise; return the size they imply."""
+    """Read every card, which astropy puts off otherwise; return the size they imply.
+
+    Cards that cannot be read say nothing: they are left out, as if they were missing.
+    """
     for hdu in hdus:
+        remove_unreadable(hdu.header)
         hdu.header.tostring()
     return max(_end_of_data(hdu) for hdu in hdus)
 
@@ -416,14 +392,13 @@ def _damage_as_data_error(path: Path) -> Iterator[None]:
             # Header cosmetics are the observatory's concern; damage is found by size and sum.
             warnings.simplefilter("ignore", AstropyWarning)
             yield
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise DataError(f"the file cannot be opened ({error.strerror})", file=path) from error
     except OSError as error:
-        if error.errno is not None:  # the machine's trouble, not the file's
+        # An impossible place in the file comes from its header; all else is the machine's trouble.
+        if error.errno not in (None, errno.EINVAL, errno.EOVERFLOW):
             raise
-        raise DataError(f"not a readable FITS file ({error})", file=path) from error
-    except (*_CORRUPT, fits.VerifyError) as error:
-        raise DataError(f"the file is corrupt ({error})", file=path) from error
+        raise _unreadable("not a readable FITS file", path, error) from error
+    except (*CORRUPT, fits.VerifyError) as error:
+        raise _unreadable("the file is corrupt", path, error) from error
 
 
 @contextmanager
@@ -431,7 +406,13 @@ def _stumbling_as_data_error(path: Path) -> Iterator[None]:
     """A mangled header can make astropy stumble in any way; the file is at fault."""
     try:
         yield
-    except (OSError, MemoryError, *_CORRUPT):
+    except (OSError, MemoryError, SurveyError, *CORRUPT):
         raise
     except Exception as error:
-        raise DataError(f"headers or tables cannot be read ({error})", file=path) from error
+        raise _unreadable("headers or tables cannot be read", path, error) from error
+
+
+def _unreadable(message: str, path: Path, error: Exception) -> DataError:
+    """An error of astropy or a decompressor, of which the first line says what is wrong."""
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return DataError(message, file=path, expected="a file as FITS defines it", found=reason)

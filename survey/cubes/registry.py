@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,8 +11,10 @@ from pathlib import Path
 import xarray as xr
 from astropy.io import fits
 
+from catalogs.printable import printable
 from survey.config import GenericReaderSettings, ReadSettings
 from survey.cubes.axes.layout import shape_of
+from survey.cubes.files.headers import image_header, primary_header
 from survey.cubes.read_fits import FitsFile, open_fits
 from survey.cubes.readers.generic import read_generic
 from survey.cubes.readers.guess import Guess, guess_settings
@@ -76,17 +77,19 @@ def reader_names() -> tuple[str, ...]:
 
 
 def target_name(path: str | Path) -> str:
-    """Name of the target in the header of a file, "" if it has none; nothing else is read.
+    """Name of the target in the primary header of a file, "" if it has none.
+
+    Nothing else is read, and of a compressed file no more is unpacked than that header.
 
     Raises
     ------
     DataError
         If the file is not a FITS file.
     """
-    with open_fits(path) as fits_file:
-        for keyword in TARGET_KEYWORDS:
-            if name := str(fits_file.primary.get(keyword, "")).strip():
-                return name
+    primary = primary_header(path)
+    for keyword in TARGET_KEYWORDS:
+        if name := printable(str(primary.get(keyword, "")).strip()):
+            return name
     return ""
 
 
@@ -96,16 +99,13 @@ def cube_shape(path: str | Path) -> Shape | None:
     Headers alone are read, thousands of files in seconds. None if there is no such image, or
     anything is wrong with the file: the reader that will read it says what.
     """
-    path = Path(path)
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            while True:
-                header = fits.Header.fromfile(file)
-                if header["NAXIS"] >= 3:
-                    wavelength, y, x = shape_of(header)
-                    return wavelength, y, x
-                file.seek(header.data_size_padded, 1)
-    except Exception:  # of many kinds: astropy's, zlib's, the file system's
+        header = image_header(path)
+        if header is None:
+            return None
+        wavelength, y, x = shape_of(header)
+        return wavelength, y, x
+    except Exception:  # of many kinds: ours, astropy's, the file system's
         return None
 
 
@@ -234,6 +234,9 @@ def _recognise(fits_file: FitsFile, otherwise: Reader | None = None) -> Reader:
         "no reader recognises the file",
         file=fits_file.path,
         expected=f"a cube of {', '.join(reader.name for reader in READERS)}",
+        found=", ".join(
+            f"{key} = {fits_file.primary.get(key)!r}" for key in ("TELESCOP", "INSTRUME")
+        ),
         advice="Describe it in the settings, table [read.generic]: `survey inspect` of the file "
         "prints one to start from. Or name another reader with read.reader",
     )

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from survey.errors import ResourceError
+from survey.errors import MachineError, ResourceError
 
 SCRATCH = ".scratch"
 """Folder of a run with the scratch files of its galaxies."""
@@ -72,15 +72,25 @@ class FileRows:
 
         Raises
         ------
+        MachineError
+            If the disk has no room now.
         ResourceError
-            If the disk has no room.
+            If it never will have.
         """
         n_row, n_column = shape
         table = cls(path, (n_row, n_column), np.dtype(dtype), panel or max(1, n_column), n_row)
         size = n_row * n_column * table.dtype.itemsize
         path.parent.mkdir(parents=True, exist_ok=True)
-        if filled * size > (free := shutil.disk_usage(path.parent).free):
-            raise _no_room(path, f"{filled * size:.0f} bytes", f"{free} bytes free")
+        disk = shutil.disk_usage(path.parent)
+        if filled * size > disk.free:
+            kind = MachineError if filled * size < disk.total else ResourceError
+            raise kind(
+                "no room on the disk for the scratch files of a galaxy",
+                file=path.parent,
+                expected=f"{filled * size:.0f} bytes",
+                found=f"{disk.free} bytes free",
+                advice="Free some space, or run with workers of more memory.",
+            )
         with path.open("wb") as file:
             file.truncate(size)
         return table
@@ -225,16 +235,4 @@ def _write_all(descriptor: int, path: Path, values: NDArray[Any], offset: int) -
             count = os.pwrite(descriptor, view, offset)
             view, offset = view[count:], offset + count
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise _no_room(path, f"{values.nbytes} more bytes", str(error.strerror)) from error
-
-
-def _no_room(path: Path, needed: str, found: str) -> ResourceError:
-    return ResourceError(
-        "no room on the disk for the scratch files of a galaxy",
-        file=path.parent,
-        expected=needed,
-        found=found,
-        advice="Free some space, or run with workers of more memory",
-    )
+        raise OSError(error.errno, error.strerror, str(path)) from error

@@ -10,7 +10,6 @@ and shard index.
 
 from __future__ import annotations
 
-import errno
 import json
 import shutil
 import warnings
@@ -38,7 +37,7 @@ from catalogs.durable import (
     write_json,
 )
 from catalogs.owners import owned_name
-from survey.errors import IntegrityError, ResourceError
+from survey.errors import IntegrityError
 
 MANIFEST = "manifest.json"
 PARTIAL, REPLACED = ".partial", ".replaced"
@@ -72,8 +71,8 @@ def write_store(
 
     Raises
     ------
-    ResourceError
-        If the disk is full.
+    OSError
+        If the disk is full, with the path of the store.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -295,9 +294,9 @@ def _temporary_folder(path: Path) -> Iterator[Path]:
     try:
         yield folder
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno is None or error.filename is not None:
             raise
-        raise ResourceError(f"no room on the disk ({error.strerror})", file=path) from error
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -88,6 +88,7 @@ def parse_unit(text: object, *, file: str | Path, what: str) -> u.UnitBase:
         raise DataError(
             f"unknown unit of the {what}",
             file=file,
+            expected='a unit such as "MJy/sr" or "um"',
             found=repr(text),
             advice=f'Set read.reader = "generic" and {what.split()[0]}_unit in [read.generic]',
         )

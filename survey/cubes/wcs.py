@@ -67,8 +67,12 @@ def celestial_header(header: fits.Header, *, file: str | Path) -> str:
                 raise ValueError(f"unknown reference frame {wcs.wcs.radesys!r}")
             return header_text(_longitude_first(wcs.to_header(), wcs.wcs.lng))
     except (ValueError, TypeError, AttributeError) as error:  # also of cards that hold numbers
-        reason = str(error).strip().splitlines()[-1]
-        raise DataError(f"the celestial coordinates are not valid ({reason})", file=file) from error
+        raise DataError(
+            "the celestial coordinates are not valid",
+            file=file,
+            expected="two axes as the FITS standard for celestial coordinates defines them",
+            found=" ".join(str(error).split()),
+        ) from error
 
 
 def _is_blank(value: object) -> bool:

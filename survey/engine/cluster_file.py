@@ -37,6 +37,7 @@ def cluster_of(settings: EngineSettings) -> ClusterSettings:
             "workers": settings.workers,
             "threads": settings.threads_per_worker,
             "memory_limit": settings.memory_limit,
+            "grace_s": settings.drain_s + 30.0,
         }
     return build_cluster(values | {"dashboard": settings.dashboard}, source="engine")
 

@@ -104,8 +104,11 @@ def check_environments(client: Client) -> None:
         more = f"\n... and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
         raise ConfigError(
             "the cluster has other software than this command",
-            found="\n" + "\n".join(faults[:SHOWN]) + more,
-            advice="\nInstall the same versions everywhere, or use one environment or image.",
+            expected="the same versions everywhere",
+            found=f"{len(faults)} places that differ",
+            advice="Install the same versions everywhere, or use one environment or image:\n"
+            + "\n".join(faults[:SHOWN])
+            + more,
         )
 
 

@@ -21,11 +21,15 @@ from distributed import Client
 from distributed.comm.addressing import get_address_host
 
 from catalogs.durable import write_text
+from catalogs.printable import printable
 from survey.engine.backends.base import ClusterSettings, Warn, WatchSettings
 from survey.engine.periodic import every
 
 IDLE_CPU_PERCENT = 10.0
 """A worker below this is idle: it only answers."""
+
+STALLED = "survey-stalled"
+"""Topic of the workers that are restarted for that."""
 
 SHOWN = 10
 
@@ -94,7 +98,7 @@ def look(dask_scheduler: Any) -> Snapshot:
 
 def task_name(key: Any) -> str:
     """The name of a task in messages: that of the galaxy, if the key is ours (see `submit`)."""
-    return str(key[1]) if isinstance(key, tuple) and len(key) > 1 else str(key)
+    return printable(key[1] if isinstance(key, tuple) and len(key) > 1 else key)
 
 
 @dataclass(frozen=True)
@@ -172,6 +176,7 @@ def watched(client: Client, settings: ClusterSettings, warn: Warn) -> Iterator[N
         for finding in watchdog.findings(snapshot, time.monotonic()):
             warn(finding.message)
             if finding.stalled_worker is not None and settings.watch.action == "restart":
+                client.log_event(STALLED, {"worker": finding.stalled_worker})
                 client.restart_workers([finding.stalled_worker], raise_for_error=False)
 
     if settings.metrics_targets is not None:

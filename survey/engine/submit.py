@@ -1,53 +1,75 @@
 """Runs independent tasks in a bounded window, and interprets how they end.
 
-The window limits the scheduler's memory for any number of galaxies. A task that raised an error
-has failed, unless the error says that it needs more memory: then it runs at the end, on a worker
-that has enough. A task whose worker died need not be the cause: it is tried once more with
-nothing else running, and fails only if its worker dies again. A task that was cancelled or lost
-means that the cluster is gone.
+The window limits the scheduler's memory for any number of galaxies. What an end means:
+
+- An error of the function is the task's, unless it says otherwise (see `survey.errors`).
+- `MemoryNeeded`: the task runs at the end, on a worker that has enough.
+- `MachineError`: a disk is full, or a file system fails. Nothing new is started but one task at a
+  time, until one succeeds. If none does for `patience_s`, the run stops and can be resumed.
+- `Unconfirmed`: another worker has to fail, too. See `survey.engine.worker_records`.
+- The worker died: see `survey.engine.suspects`.
+- The task was cancelled or lost: the cluster is gone.
 """
 
 from __future__ import annotations
 
+import logging
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from math import inf
 from queue import Empty, SimpleQueue
 from typing import Any
 from uuid import uuid4
 
 from dask.typing import Key
-from dask.utils import format_bytes
 from distributed import Client, Future, KilledWorker
+from distributed.client import ClosedClientError
+from distributed.comm.core import CommClosedError
 
+from catalogs.printable import printable
+from survey.engine.attempt import Answer, Attempts, Outcome, Place, Task, call
+from survey.engine.deaths import DeathWatch
+from survey.engine.drain import Drain
+from survey.engine.ends import (
+    RESUME,
+    Fault,
+    all_fail,
+    cluster_lost,
+    erred_on,
+    executing_keys,
+    no_memory,
+)
+from survey.engine.suspects import Suspects, Verdict
 from survey.engine.worker_memory import WorkerMemory
 from survey.engine.worker_preload import MEMORY
-from survey.errors import InfrastructureError, MemoryNeeded, ResourceError
+from survey.engine.worker_records import WorkerRecords
+from survey.errors import (
+    InfrastructureError,
+    MachineError,
+    MemoryNeeded,
+    ResourceError,
+    Unconfirmed,
+    WorkersLost,
+)
+from survey.machine_faults import waiting_text
 
-POLL_S = 5.0
+__all__ = ["Outcome", "Task", "run_tasks"]
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.5
+"""How often to look whether something is due, or somebody asked to stop."""
+
+LOOK_S = 5.0
 """How often to check whether the workers that tasks wait for still exist."""
 
+PATIENCE_S = 120.0
+DRAIN_S = 20.0
 
-@dataclass(frozen=True)
-class Task:
-    """One call of the submitted function: a name for people, and its argument.
-
-    `memory_bytes` is what the worker should have. Where workers have different sizes, the task
-    goes to one that has it, or else to the largest.
-    """
-
-    name: str
-    argument: Any
-    memory_bytes: float = 0.0
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a task ended: with a result or with an error."""
-
-    task: Task
-    result: Any = None
-    error: BaseException | None = None
+ALL_FAIL = 10
+"""So many tasks that fail on every worker that they are asked of, none succeeding, end a run."""
 
 
 def run_tasks(
@@ -56,134 +78,342 @@ def run_tasks(
     tasks: Iterable[Task],
     *,
     window: int,
+    patience_s: float = PATIENCE_S,
+    drain: Drain | None = None,
+    drain_s: float = DRAIN_S,
+    warn: Callable[[str], None] = logger.warning,
 ) -> Iterator[Outcome]:
     """Call `function` on every task's argument, at most `window` at a time.
 
     Outcomes are yielded in the order in which the tasks end. Futures are released as soon as their
     small results have arrived. Tasks that needed more memory than their workers had come last.
 
+    Parameters
+    ----------
+    client : Client
+    function : callable
+    tasks : iterable of Task
+    window : int
+    patience_s : float
+        How long to wait for a full disk or a file system, and how long workers may die without
+        any task succeeding.
+    drain : Drain, optional
+        A request to stop: tasks under way get `drain_s` seconds.
+    drain_s : float
+    warn : callable
+        Called with one line about a problem that does not stop the run.
+
     Raises
     ------
     InfrastructureError
-        If the cluster is lost. Outcomes yielded before remain valid.
+        If the cluster is lost, workers keep dying, every task fails, or the run was asked to
+        stop. Outcomes yielded before remain valid.
+    MachineError
+        If a disk or a file system fails for longer than `patience_s`.
     """
-    memory = WorkerMemory(client)
-    retry_alone: list[Task] = []
-    needs_memory: list[Task] = []
-    ended = _windowed(client, function, tasks, window, memory)
-    yield from _sifted(ended, needs_memory, retry_alone)
-    while needs_memory:
-        largest = memory.largest_bytes
-        yield from (_refused(task, largest) for task in needs_memory if task.memory_bytes > largest)
-        fitting = [task for task in needs_memory if task.memory_bytes <= largest]
-        needs_memory = []
-        ended = _windowed(client, function, fitting, window, memory)
-        yield from _sifted(ended, needs_memory, retry_alone)
-    # On the largest worker: a lack of memory may have killed the first.
-    retry_alone = [replace(task, memory_bytes=memory.largest_bytes) for task in retry_alone]
-    for task, future in _windowed(client, function, retry_alone, 1, memory):
-        if isinstance(error := _error_of(future), KilledWorker):
-            error = ResourceError(
-                "its worker process died twice, the second time with nothing else running",
-                expected="a galaxy that fits the memory limit of a worker",
-                found=str(error),
-                advice="Give the workers more memory (engine.memory_limit).",
-            )
-        yield _outcome(task, future, error)
-
-
-def _sifted(
-    ended: Iterable[tuple[Task, Future[Any]]], needs_memory: list[Task], retry_alone: list[Task]
-) -> Iterator[Outcome]:
-    """Outcomes of the tasks that will not be tried again; the others go into the two lists."""
-    for task, future in ended:
-        error = _error_of(future)
-        if isinstance(error, KilledWorker):
-            retry_alone.append(task)
-        elif isinstance(error, MemoryNeeded) and error.needed_bytes > task.memory_bytes:
-            needs_memory.append(replace(task, memory_bytes=error.needed_bytes))
-        else:
-            yield _outcome(task, future, error)
-
-
-def _refused(task: Task, largest_bytes: float) -> Outcome:
-    error = ResourceError(
-        "no worker has the memory it needs",
-        expected=f"a worker with {format_bytes(int(task.memory_bytes))}",
-        found=f"{format_bytes(int(largest_bytes))} in the largest",
-        advice="Start a worker with more memory and run the same command again.",
-    )
-    return Outcome(task, error=error)
-
-
-def _windowed(
-    client: Client,
-    function: Callable[[Any], Any],
-    tasks: Iterable[Task],
-    window: int,
-    memory: WorkerMemory,
-) -> Iterator[tuple[Task, Future[Any]]]:
-    waiting = iter(tasks)
-    in_flight: dict[Key, _InFlight] = {}
-    ended: SimpleQueue[Future[Any]] = SimpleQueue()
-
-    def launch(task: Task) -> None:
-        claim = memory.claim(task.memory_bytes)
-        key = (function.__name__, task.name, uuid4().hex)  # shown on the dashboard
-        future = client.submit(function, task.argument, key=key, pure=False, resources=claim)
-        in_flight[future.key] = _InFlight(task, future, claim)
-        future.add_done_callback(ended.put)
-
-    for task in islice(waiting, window):
-        launch(task)
-    while in_flight:
-        try:
-            future = ended.get(timeout=POLL_S)
-        except Empty:
-            for stranded in _stranded(in_flight, memory):
-                launch(stranded.task)
-            continue
-        ended_task = in_flight.pop(future.key, None)
-        if ended_task is None:
-            continue  # It was stranded and has been submitted again.
-        if future.status in ("cancelled", "lost"):
-            raise InfrastructureError(
-                "the Dask cluster was lost while tasks were running",
-                found=f"{len(in_flight) + 1} tasks that had not ended",
-                advice="Run the same command again: finished galaxies are not computed again.",
-            )
-        for task in islice(waiting, 1):
-            launch(task)
-        yield ended_task.task, future
+    with DeathWatch.of(client) as deaths:
+        drain = drain or Drain()
+        runner = _Runner(client, function, iter(tasks), window, patience_s, deaths, drain, warn)
+        with drain.heard():
+            try:
+                yield from runner.outcomes(drain_s)
+            except (ClosedClientError, CommClosedError) as error:
+                raise cluster_lost(len(runner.in_flight)) from error
 
 
 @dataclass(frozen=True)
-class _InFlight:
-    """A running task, and what it claims."""
+class _Flight:
+    """A submitted attempt, what it claims, and the workers it is confined to."""
 
-    task: Task
+    attempts: Attempts
     future: Future[Any]
     claim: dict[str, float] | None
+    workers: list[str] | None
+    started: float
+    trial: bool
+
+    @property
+    def claim_bytes(self) -> float:
+        """The memory it claims."""
+        return self.claim[MEMORY] if self.claim else 0.0
 
 
-def _stranded(in_flight: dict[Key, _InFlight], memory: WorkerMemory) -> list[_InFlight]:
-    """Remove the tasks that wait for more memory than any worker has now."""
-    stranded = [
-        flight
-        for flight in in_flight.values()
-        if flight.claim is not None and flight.claim[MEMORY] > memory.largest_bytes
-    ]
-    for flight in stranded:
-        del in_flight[flight.future.key]
-        flight.future.cancel()
-    return stranded
+class _Runner:
+    """The state of one call of `run_tasks`."""
 
+    def __init__(
+        self,
+        client: Client,
+        function: Callable[[Any], Any],
+        tasks: Iterator[Task],
+        window: int,
+        patience_s: float,
+        deaths: DeathWatch,
+        drain: Drain,
+        warn: Callable[[str], None],
+    ) -> None:
+        self.drain = drain
+        self.client, self.function, self.window = client, function, window
+        self.patience_s, self.warn = patience_s, warn
+        self.memory = WorkerMemory(client)
+        self.workers = WorkerRecords(client, warn)
+        self.suspects = Suspects(client, deaths, patience_s, warn, self._is_drained)
+        self.fresh = tasks
+        self.again: list[Attempts] = []
+        self.later: deque[Attempts] = deque()
+        self.held: list[Attempts] = []
+        self.in_flight: dict[Key, _Flight] = {}
+        self.ended: SimpleQueue[Future[Any]] = SimpleQueue()
+        self.fault: Fault | None = None
+        self.any_success = False
+        self.next_look = time.monotonic() + LOOK_S
 
-def _error_of(future: Future[Any]) -> BaseException | None:
-    return future.exception() if future.status == "error" else None
+    def outcomes(self, drain_s: float) -> Iterator[Outcome]:
+        """All outcomes."""
+        while True:
+            if self.drain.reason is not None:
+                yield from self._drained(self.drain.reason, drain_s)
+            yield from self._launched()
+            if not self.in_flight and not (self.again or self.suspects.waiting):
+                break
+            yield from self._judged_next(POLL_S)
+            yield from self._after_patience()
+        yield from self._last()
 
+    def _is_drained(self) -> bool:
+        return self.drain.reason is not None
 
-def _outcome(task: Task, future: Future[Any], error: BaseException | None) -> Outcome:
-    if error is not None:
-        return Outcome(task, error=error)
-    return Outcome(task, result=future.result())
+    # Starting tasks.
+
+    def _launched(self) -> Iterator[Outcome]:
+        """Start what may be started; tasks for which no worker has the memory are refused."""
+        while (attempts := self._next()) is not None:
+            if self._is_too_large(attempts):
+                error = no_memory(attempts.task, self.memory.largest_bytes)
+                yield attempts.outcome(error=error)
+            else:
+                self._launch(attempts)
+
+    def _next(self) -> Attempts | None:
+        now = time.monotonic()
+        if any(flight.trial for flight in self.in_flight.values()):
+            return None
+        if (fault := self.fault) is not None:
+            trying = any(flight.started > fault.since for flight in self.in_flight.values())
+            if trying or now < fault.next_try:
+                return None
+            fault.tries += 1
+        elif len(self.in_flight) >= self.window:
+            return None
+        # While a disk is full, new tasks and those that failed are tried in turn.
+        first_new = fault is not None and fault.tries % 2 == 0
+        new = self._new() if first_new else None
+        if new is not None:
+            return new
+        for attempts in self.again:
+            if attempts.not_before <= now:
+                self.again.remove(attempts)
+                return attempts
+        if (new := self._new()) is not None:
+            return new
+        if self.later and not (self.in_flight and self._is_too_large(self.later[0])):
+            return self.later.popleft()
+        if self.in_flight or self.again:
+            return None
+        return self.suspects.next()
+
+    def _is_too_large(self, attempts: Attempts) -> bool:
+        return attempts.needs_memory and attempts.task.memory_bytes > self.memory.largest_bytes
+
+    def _new(self) -> Attempts | None:
+        task = next(self.fresh, None)
+        return None if task is None else Attempts(task)
+
+    def _launch(self, attempts: Attempts) -> None:
+        trial = self.suspects.is_on_trial(attempts)
+        if trial or (attempts.deaths and not attempts.needs_memory):
+            # On the largest worker: a lack of memory may have killed the first.
+            largest = self.memory.largest_bytes
+            if largest < inf:
+                attempts.task = replace(attempts.task, memory_bytes=largest)
+        task, now = attempts.task, time.monotonic()
+        claim = self.memory.claim(task.memory_bytes)
+        workers = self.workers.choice(attempts, claim[MEMORY] if claim else 0.0)
+        attempts.number += 1
+        key = (self.function.__name__, printable(task.name), uuid4().hex)  # shown on the dashboard
+        future = self.client.submit(
+            call, self.function, task.argument,
+            key=key, pure=False, resources=claim, workers=workers,
+        )  # fmt: skip
+        self.in_flight[future.key] = _Flight(attempts, future, claim, workers, now, trial)
+        future.add_done_callback(self.ended.put)
+
+    def _relaunch_stranded(self) -> None:
+        """Start tasks again that wait for memory or workers that no longer exist."""
+        largest, alive = self.memory.largest_bytes, self.workers.alive()
+        for flight in list(self.in_flight.values()):
+            too_large = flight.claim is not None and flight.claim[MEMORY] > largest
+            gone = flight.workers is not None and not set(flight.workers) & set(alive)
+            if too_large or (gone and alive):
+                del self.in_flight[flight.future.key]
+                flight.future.cancel()
+                flight.attempts.number -= 1
+                self._launch(flight.attempts)
+
+    # Judging how they end.
+
+    def _judged_next(self, timeout_s: float) -> Iterator[Outcome]:
+        """Outcomes after the next task has ended, or none if none does for a while."""
+        if time.monotonic() >= self.next_look and self.drain.reason is None:
+            self._relaunch_stranded()
+            self.next_look = time.monotonic() + LOOK_S
+        try:
+            future = self.ended.get(timeout=timeout_s)
+        except Empty:
+            return
+        flight = self.in_flight.pop(future.key, None)
+        if flight is None:
+            return  # It was stranded and has been submitted again.
+        if future.status in ("cancelled", "lost"):
+            raise cluster_lost(len(self.in_flight) + 1)
+        yield from self._judged(flight)
+
+    def _judged(self, flight: _Flight) -> Iterator[Outcome]:
+        attempts, future = flight.attempts, flight.future
+        error = future.exception() if future.status == "error" else None
+        if isinstance(error, KilledWorker):
+            worker = error.last_worker
+            attempts.last = self.workers.place(worker.address, str(worker.name))
+            yield from self._died(flight)
+            return
+        if error is None:
+            answer: Answer = future.result()
+        else:  # It did not even begin: the worker cannot load the function or its argument.
+            answer = self._not_begun(future.key, error)
+        error, attempts.last = answer.error, answer.place
+        if isinstance(error, MemoryNeeded) and error.needed_bytes > attempts.task.memory_bytes:
+            attempts.task = replace(attempts.task, memory_bytes=error.needed_bytes)
+            attempts.needs_memory = True
+            self.later.append(attempts)
+        elif isinstance(error, MachineError):
+            self._stopped_by_fault(attempts, answer, error)
+        elif isinstance(error, WorkersLost):
+            yield from self._died(flight, error.n_deaths)
+        elif isinstance(error, Unconfirmed):
+            yield from self._doubted(flight, answer, error)
+        else:
+            yield from self._succeeded(attempts, answer)
+
+    def _succeeded(self, attempts: Attempts, answer: Answer) -> Iterator[Outcome]:
+        """The end of a task is its own: so its worker works, and the disks do."""
+        self.workers.succeeded(answer.place)
+        self.workers.acquit(attempts.task.name)
+        self.suspects.progress()
+        self.fault, self.any_success = None, True
+        # Failures seen by workers that never succeeded are not confirmed by anybody.
+        self.again += self.held
+        self.held.clear()
+        yield attempts.outcome(answer.result, answer.error)
+
+    def _doubted(self, flight: _Flight, answer: Answer, error: Unconfirmed) -> Iterator[Outcome]:
+        """A task failed, and its worker may be the cause."""
+        attempts, name = flight.attempts, flight.attempts.task.name
+        attempts.doubts.append(answer.place)
+        self.workers.failed(answer.place, name, error.message)
+        if not self.workers.is_confirmed(attempts, flight.claim_bytes):
+            attempts.postpone()
+            self.again.append(attempts)
+            return
+        cause = error.__cause__ if error.result is None else None
+        outcome = attempts.outcome(error.result, cause)
+        if self.any_success:
+            self.workers.acquit(name)
+            yield outcome
+            return
+        attempts.verdict = outcome
+        self.held.append(attempts)
+        if len(self.held) >= ALL_FAIL:
+            raise all_fail(self.held, error.message)
+
+    def _stopped_by_fault(self, attempts: Attempts, answer: Answer, error: MachineError) -> None:
+        """A disk or file system stopped a task: it is tried again later."""
+        if self.fault is None:
+            now = time.monotonic()
+            self.fault = Fault(error, now, now)
+            self.warn(waiting_text(error, self.patience_s))
+        self.fault.again(error)
+        name = attempts.task.name
+        self.workers.failed(answer.place, name, error.message, fault=True)
+        attempts.avoid = {answer.address}
+        attempts.fault = error
+        if error.result is not None:  # Its own input cannot be read.
+            attempts.doubts.append(answer.place)
+            attempts.verdict = attempts.outcome(error.result)
+        attempts.postpone(answer.seconds)
+        self.again.append(attempts)
+
+    def _not_begun(self, key: Key, error: BaseException) -> Answer:
+        """The answer of a worker that could not load the function or its argument."""
+        places = self.client.run_on_scheduler(erred_on, key=key)
+        place = places[0] if places else Place("")
+        doubt = Unconfirmed(f"{type(error).__name__}: {error}", result=None)
+        doubt.__cause__ = error
+        return Answer(place.address, place.worker, place.host, 0.0, error=doubt)
+
+    def _died(self, flight: _Flight, n_deaths: int = 1) -> Iterator[Outcome]:
+        """The worker of a task died, or those of its tiles."""
+        attempts, seconds = flight.attempts, time.monotonic() - flight.started
+        match self.suspects.died(attempts, seconds, on_trial=flight.trial, n_deaths=n_deaths):
+            case Verdict.RETRY:
+                self.later.append(attempts)
+            case Verdict.SUSPECT:
+                self.suspects.waiting.append(attempts)
+            case ResourceError() as guilt:
+                yield attempts.outcome(error=guilt)
+
+    # When it has lasted too long, and the end.
+
+    def _after_patience(self) -> Iterator[Outcome]:
+        """Give up when a disk or file system has failed for too long."""
+        fault = self.fault
+        if fault is None or time.monotonic() - fault.since < self.patience_s:
+            return
+        if any(flight.started < fault.since for flight in self.in_flight.values()):
+            return  # They were started before, and may still succeed.
+        # Files that several workers cannot read, while others succeed, are themselves damaged.
+        own = [a for a in self.again if a.verdict is not None and self._is_own(a)]
+        for attempts in own if self.any_success else []:
+            self.again.remove(attempts)
+            if attempts.verdict is not None:
+                yield attempts.verdict
+        if any(attempts.fault is not None for attempts in self.again) or not own:
+            raise fault.error
+        self.fault = None
+
+    def _is_own(self, attempts: Attempts) -> bool:
+        return self.workers.is_confirmed(attempts, 0.0)
+
+    def _last(self) -> Iterator[Outcome]:
+        """What was held until something succeeds; nothing did."""
+        if len(self.held) > 1:
+            raise all_fail(self.held, "")
+        yield from (attempts.verdict for attempts in self.held if attempts.verdict)
+
+    def _drained(self, reason: str, drain_s: float) -> Iterator[Outcome]:
+        """Outcomes of the tasks that are under way and end in time; then the run is stopped."""
+        deadline = time.monotonic() + drain_s
+        executing = set(self.client.run_on_scheduler(executing_keys))
+        for key in [key for key in self.in_flight if key not in executing]:
+            self.in_flight.pop(key).future.cancel()
+        if self.in_flight:
+            names = ", ".join(sorted(f.attempts.task.name for f in self.in_flight.values())[:5])
+            self.warn(
+                f"{reason}: waiting up to {drain_s:g} s for {len(self.in_flight)} galaxies "
+                f"under way ({names}); then the catalog is published"
+            )
+        while self.in_flight and (left := deadline - time.monotonic()) > 0:
+            yield from self._judged_next(min(left, POLL_S))
+        raise InfrastructureError(f"stopped by {reason}", found=self._unfinished(), advice=RESUME)
+
+    def _unfinished(self) -> str:
+        return f"{len(self.in_flight)} galaxies under way that did not end in time"

@@ -18,7 +18,8 @@ from typing import Any, Protocol
 
 from distributed import Client, Future, KilledWorker, as_completed, get_worker, worker_client
 
-from survey.errors import ResourceError
+from survey.errors import WorkersLost
+from survey.machine_faults import machine_error
 
 ATTEMPTS = 3
 """How often a tile is tried whose worker dies: the tile need not be the cause."""
@@ -52,7 +53,7 @@ class RunTiles(Protocol):
 
         Raises
         ------
-        ResourceError
+        WorkersLost
             If a tile was lost with its worker again and again.
         """
 
@@ -129,7 +130,12 @@ def run_on_cluster(
 
 
 def _on_worker(function: Callable[[Any, Any], Any], file: Path, tile: Any) -> Any:
-    return function(_shared(file), tile)
+    try:
+        return function(_shared(file), tile)
+    except Exception as error:
+        if fault := machine_error(error, place=file.parent):
+            raise fault from error  # Causes would be lost on the way.
+        raise
 
 
 @lru_cache(maxsize=2)
@@ -137,10 +143,11 @@ def _shared(file: Path) -> Any:
     return pickle.loads(file.read_bytes())
 
 
-def _lost(error: BaseException) -> ResourceError:
-    return ResourceError(
+def _lost(error: BaseException) -> WorkersLost:
+    return WorkersLost(
         f"a tile of the galaxy was lost with its worker {ATTEMPTS} times",
         expected="tiles that fit the memory limit of every worker",
         found=str(error),
         advice="Give the workers more memory (engine.memory_limit).",
+        n_deaths=ATTEMPTS,
     )

@@ -56,7 +56,7 @@ class WorkerMemory:
         return (self._share, max(self._declared)) if self._declared else (float("inf"),) * 2
 
     def _look(self) -> None:
-        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        workers = self.client.scheduler_info(n_workers=-1).get("workers", {}).values()
         declared = [(worker["resources"].get(MEMORY), worker["nthreads"]) for worker in workers]
         self._declared = [memory for memory, _ in declared if memory]
         self._share = min((memory / threads for memory, threads in declared if memory), default=0.0)

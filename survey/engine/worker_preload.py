@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,7 +29,9 @@ MEMORY = "memory"
 IGNORE_INTERRUPTS = "SPAXEL_SURVEY_IGNORE_INTERRUPTS"
 """Environment variable of workers that share a terminal with the driver.
 
-The terminal sends Ctrl-C to all of them. The driver stops its workers once it has published.
+The terminal sends Ctrl-C and its end to all of them, and a service manager its SIGTERM. The driver
+stops its workers once it has published. The value is how many seconds a worker waits for that after
+a SIGTERM.
 """
 
 TOPIC = "survey-refused"
@@ -42,12 +45,24 @@ def dask_setup(worker: Any) -> None:
     ConfigError
         If it would spill to a folder that another user can write to.
     """
-    if os.environ.get(IGNORE_INTERRUPTS):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if (grace_s := os.environ.get(IGNORE_INTERRUPTS)) is not None:
+        _let_the_driver_decide(float(grace_s))
     refuse_foreign_folder(Path(worker.local_directory).parent)
     state = worker.state
     if MEMORY not in state.total_resources:
         state.total_resources[MEMORY] = state.available_resources[MEMORY] = memory_of(worker)
+
+
+def _let_the_driver_decide(grace_s: float) -> None:
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+    def end_later(number: int, frame: Any) -> None:
+        timer = threading.Timer(grace_s, os._exit, args=(128 + number,))
+        timer.daemon = True
+        timer.start()
+
+    signal.signal(signal.SIGTERM, end_later)
 
 
 def memory_of(worker: Any) -> float:

@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import next_fast_len, rfft
-from scipy.linalg import solveh_banded
+from scipy.linalg import LinAlgError, solveh_banded
 
+from survey.errors import DataError
 from survey.features.spectrum import Bools, Floats, Ints, Spectrum
 from survey.spectra.constants import MEDIAN_ABS_PER_SIGMA
 
@@ -119,7 +120,16 @@ def _smoothed(values: Floats, step: Floats, used: Bools) -> Floats:
     for row, first in enumerate((1.0, -2.0, 1.0)):
         for column, second in enumerate((1.0, -2.0, 1.0)[row:], start=row):
             bands[column - row, row : row + weight.size] += first * second * weight
-    return np.asarray(solveh_banded(bands, step * used * values, lower=True), dtype=np.float64)
+    try:
+        smooth = solveh_banded(bands, step * used * values, lower=True)
+    except LinAlgError:
+        raise DataError(
+            "no smooth continuum can be found: the steps of the wavelengths are too uneven",
+            expected="steps of about the same width in line widths",
+            found=f"{step.min():.3g} to {step.max():.3g} line widths",
+            advice="Look at the wavelengths of the cube",
+        ) from None
+    return np.asarray(smooth, dtype=np.float64)
 
 
 def _stretches(spectrum: Spectrum) -> Iterator[slice]:

@@ -124,7 +124,7 @@ def _fitted_flux(spectrum: Spectrum, centre: Floats) -> Floats:
     wavelength = spectrum.wavelength_um
     fwhm = spectrum.line_fwhm_at(centre)
     step = np.interp(centre, wavelength, np.diff(spectrum.edges_um))
-    reach = int(np.ceil(np.max(TEMPLATE_FWHM * fwhm / step, initial=1.0)))
+    reach = int(min(np.ceil(np.max(TEMPLATE_FWHM * fwhm / step, initial=1.0)), wavelength.size))
     index = np.searchsorted(wavelength, centre)[:, np.newaxis] + np.arange(-reach, reach + 1)
     inside = (index >= 0) & (index < wavelength.size)
     index = np.clip(index, 0, wavelength.size - 1)

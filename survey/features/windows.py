@@ -194,7 +194,8 @@ def integrate_windows(
     centre = windows.centre_um[:, np.newaxis]
     fwhm = spectrum.line_fwhm_at(windows.centre_um)
     step = np.interp(windows.centre_um, wavelength, np.diff(edges))
-    reach = int(np.ceil(np.max(FARTHEST_SIDE_FWHM * fwhm / step, initial=1.0)))
+    reach = np.ceil(np.max(FARTHEST_SIDE_FWHM * fwhm / step, initial=1.0))
+    reach = int(min(reach, wavelength.size))  # of an uneven grid, steps may be as small as can be
     index = np.searchsorted(wavelength, centre) + np.arange(-reach, reach + 1)
     inside = (index >= 0) & (index < wavelength.size)
     index = np.clip(index, 0, wavelength.size - 1)

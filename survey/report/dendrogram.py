@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import dendrogram
 
+from catalogs.printable import printable
 from survey.report.tree import SHOWN_LEAVES, WALK_PURITY, branch_colors, cut_level
 
 MARKERS = {True: ("o", "#1a7f37", "accepted"), False: ("x", "#b42318", "rejected")}
@@ -66,7 +67,9 @@ def draw_tree(
         level = cut_level(tree[:, 2], cut["k"])
         left.axhline(level, color="black", linestyle="--", linewidth=0.9)
         _draw_criterion(right, cut)
-    figure.suptitle(f"{name}   k = {cut['k']}   criterion: {cut['criterion']}", fontsize=11)
+    figure.suptitle(
+        f"{printable(name)}   k = {cut['k']}   criterion: {cut['criterion']}", fontsize=11
+    )
     figure.savefig(path, dpi=130, metadata={"Source": stamp})
     plt.close(figure)
 

@@ -22,6 +22,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.patches import Patch
 
 from catalogs.flags import ClusterFlag
+from catalogs.printable import printable
 from catalogs.reference import Reference, packaged_reference
 from survey.report.offsets import offset_matrix
 from survey.report.palette import cluster_colors
@@ -64,7 +65,9 @@ def draw_galaxy(
     draw_cluster_map(sky, galaxy, spaxels, colors)
     draw_spectra(spectral, galaxy, clusters, spectra, colors, reference)
     where = " ".join(part for part in (galaxy["instrument"], galaxy["band"]) if part)
-    figure.suptitle(f"{galaxy['galaxy']}   {where}   z = {galaxy['redshift']:.5g}", fontsize=12)
+    figure.suptitle(
+        f"{printable(galaxy['galaxy'])}   {where}   z = {galaxy['redshift']:.5g}", fontsize=12
+    )
     figure.savefig(path, dpi=130, metadata={"Source": stamp})
     plt.close(figure)
 

@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from catalogs.printable import printable
 from catalogs.query import Catalog
 from survey.cubes.wcs import celestial_wcs
 from survey.report.galaxy import draw_cluster_map
@@ -82,7 +83,7 @@ def _draw_galaxy(
         for row in clusters.itertuples()
         if row.label_initial in colors
     ]
-    axes.set_title(f"{galaxy}\n{', '.join(said)}", fontsize=9)
+    axes.set_title(f"{printable(galaxy)}\n{', '.join(said)}", fontsize=9)
 
 
 def _offsets(region: Mapping[str, Any], facts: Mapping[str, Any]) -> NDArray[np.float64]:

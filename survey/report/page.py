@@ -1,4 +1,4 @@
-"""Writes pages from templates; all data in them is escaped."""
+"""Writes pages from templates; all data in them is escaped, and what does not print."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from catalogs.durable import write_text
+from catalogs.printable import printable
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,15 @@ class Section:
 def _templates() -> Environment:
     return Environment(
         loader=PackageLoader("survey.report"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        trim_blocks=True, lstrip_blocks=True, finalize=_shown,
     )  # fmt: skip
+
+
+def _shown(value: Any) -> Any:
+    """A value of a template; what does not print is an escape, and markup of ours stays."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return printable(value, keep="\n")
+    return value
 
 
 def write_template(path: Path, template: str, **values: Any) -> None:

@@ -17,6 +17,9 @@ from survey.spectra.constants import LIGHT_KM_S
 MIN_WINDOW_COVERAGE = 0.8
 """Fraction of a window that the cube must cover."""
 
+MOST_SAMPLES_PER_PLANE = 20
+"""On a uniform grid; all channels of MIRI/MRS on the finest of their steps need 3."""
+
 
 def rest_wavelength(wavelength_um: NDArray[np.float64], redshift: float) -> NDArray[np.float64]:
     """Rest-frame wavelength, ``wavelength_um / (1 + redshift)``.
@@ -84,6 +87,24 @@ def log_grid(low_um: float, high_um: float, step_km_s: float) -> NDArray[np.floa
     return low_um * np.exp(log_step * np.arange(count))
 
 
+def check_finer(n_sample: float, n_plane: int, *, file: str | None = None) -> None:
+    """Check that a uniform grid is not many times finer than the planes it is made of.
+
+    Raises
+    ------
+    DataError
+        If it is, as of planes in tiny steps with one large gap: it would fill the memory.
+    """
+    if not n_sample <= MOST_SAMPLES_PER_PLANE * n_plane:
+        raise DataError(
+            "the steps of the wavelengths are too uneven for one uniform grid",
+            file=file,
+            expected=f"{MOST_SAMPLES_PER_PLANE * n_plane} samples or fewer for {n_plane} planes",
+            found=f"{n_sample:.6g} at their usual step",
+            advice="Look at the wavelengths of the cube, or choose a window without the gap",
+        )
+
+
 def resampling_matrix(
     source_um: NDArray[np.float64],
     target_um: NDArray[np.float64],
@@ -114,9 +135,9 @@ def resampling_matrix(
     source, target = _cell_edges(source_um), _cell_edges(target_um)
     first = np.clip(np.searchsorted(source, target[:-1], side="right") - 1, 0, len(source_um) - 1)
     last = np.clip(np.searchsorted(source, target[1:], side="left") - 1, 0, len(source_um) - 1)
-    reach = np.arange((last - first).max() + 1)
-    rows, offsets = np.nonzero(reach <= (last - first)[:, None])
-    columns = first[rows] + reach[offsets]
+    counts = np.maximum(last - first + 1, 0)
+    rows = np.repeat(np.arange(len(target_um)), counts)
+    columns = np.arange(len(rows)) + np.repeat(first - np.cumsum(counts) + counts, counts)
     overlap = np.minimum(target[rows + 1], source[columns + 1]) - np.maximum(
         target[rows], source[columns]
     )

@@ -26,7 +26,9 @@ from survey.spectra.blocks import (
     read_blocks,
     with_columns,
 )
+from survey.spectra.constants import LIGHT_KM_S
 from survey.spectra.grid import (
+    check_finer,
     log_grid,
     resample,
     resampling_matrix,
@@ -297,6 +299,8 @@ def _choose_grid(
     if shift_km_s is None:
         return _Grid(planes, planes_um, planes_um, None, shift_samples)
     step_km_s = float(np.median(velocity_step_km_s(rest_um)))
+    width_km_s = LIGHT_KM_S * np.log(planes_um[-1] / planes_um[0])
+    check_finer(width_km_s / step_km_s, len(rest_um))
     target_um = log_grid(planes_um[0], planes_um[-1], step_km_s)
     weights, coverage = resampling_matrix(rest_um, target_um, usable=~dropped)
     # Nothing is invented where planes were dropped: those samples are absent here as well.

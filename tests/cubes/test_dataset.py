@@ -139,7 +139,7 @@ def test_a_cube_that_makes_no_sense_is_a_data_error_naming_the_file(parts, chang
 def test_without_sky_coordinates_the_area_has_to_be_given(parts):
     header = parts["header"].copy()
     header.update(CTYPE1="LINEAR", CTYPE2="LINEAR")
-    with pytest.raises(DataError, match="Set spaxel_area_arcsec2"):
+    with pytest.raises(DataError, match="and spaxel_area_arcsec2 in"):
         build(parts, header=header)
     cube = build(parts, header=header, spaxel_area_arcsec2=0.5)
     assert cube.attrs["spaxel_area_arcsec2"] == 0.5

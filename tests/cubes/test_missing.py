@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from catalogs.missing_data import EVERY_READER, MissingRule, missing_data
+from catalogs.reference.missing_data import EVERY_READER, MissingRule, missing_data
 from survey.config import GenericReaderSettings, ReadSettings
 from survey.cubes.missing import FlagImage, find_missing
 from survey.cubes.registry import READERS, read_cube

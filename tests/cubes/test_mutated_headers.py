@@ -10,6 +10,7 @@ from astropy.io import fits
 from survey.config import GenericReaderSettings, ReadSettings
 from survey.cubes.registry import read_cube
 from survey.errors import DataError
+from tests.cubes.mutations import layouts, mutated
 
 VALUES = (None, "", 0, -1, 5, 1e308, 1e-300, "abc", "WAVE-TAB", "VELO-F2V", "FELO-HEL", "AWAV-GRI")
 VALUES += ("LOGLAM", "FREQ", "ZOPT", "WAVE-LOG", "ln(Angstrom)", "log", "Hz")
@@ -35,3 +36,25 @@ def test_any_value_of_any_card_is_read_or_a_data_error(sky_header, write, keywor
                 wavelength_um = read_cube(path, GENERIC)["wavelength"].values
                 assert (wavelength_um > 0.09).all()
                 assert (wavelength_um < 1000).all()
+
+
+@pytest.mark.parametrize("layout", layouts())
+def test_any_damage_to_headers_is_read_or_an_error_that_says_file_expected_and_found(
+    layout, tmp_path
+):
+    """A few of the mutations of `tests/benchmarks/fuzz_headers.py`."""
+    settings = ReadSettings(generic=GenericReaderSettings(flux=0))
+    content, path, errors = layouts()[layout], tmp_path / "cube.fits", []
+    for number in range(30):
+        path.write_bytes(mutated(content, np.random.default_rng([7, number])))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                read_cube(path, settings)
+            except DataError as error:
+                errors.append(error)
+    assert len(errors) > 10
+    for error in errors:
+        assert error.file == str(path)
+        assert error.expected, error
+        assert error.found, error

@@ -182,8 +182,8 @@ def test_a_compressed_file_that_is_not_fits_is_a_data_error(tmp_path):
 
 
 def test_a_missing_file_and_a_folder_are_data_errors(tmp_path):
-    for path in (tmp_path / "nothing.fits", tmp_path):
-        with pytest.raises(DataError, match="cannot be opened"):
+    for path, words in ((tmp_path / "nothing.fits", "no such file"), (tmp_path, "found a folder")):
+        with pytest.raises(DataError, match=words):
             read_cube(path, ReadSettings())
 
 

@@ -97,3 +97,14 @@ def sami_blue(sky_header):
     header["BUNIT"] = "10**(-16) erg /s /cm**2 /angstrom /pixel"
     flux = np.ones((20, 6, 5), np.float32)
     return fits.HDUList([fits.PrimaryHDU(flux, header), fits.ImageHDU(flux, name="VARIANCE")])
+
+
+@pytest.mark.parametrize(
+    ("nasty", "name"),
+    [(b"N\x1b[2J 00", ""), (b"N\n error", ""), (b"N\x00 00000", ""), (b"N\x9b31m000", "N?31m000")],
+)
+def test_names_with_characters_that_do_not_print_count_as_missing(s3d, write, nasty, name):
+    path = write(s3d)
+    path.write_bytes(path.read_bytes().replace(b"NGC 0000", nasty))
+    assert target_name(path) == name
+    assert read_cube(path, ReadSettings()).attrs["target"] == name

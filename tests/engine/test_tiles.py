@@ -9,7 +9,7 @@ from distributed import Client
 
 from survey.cubes.scratch import FileRows
 from survey.engine.tiles import n_slots, run_on_cluster, tile_runner
-from survey.errors import DataError, ResourceError
+from survey.errors import DataError, WorkersLost
 
 
 def scaled(shared, tile):
@@ -83,7 +83,7 @@ def test_a_piece_lost_with_its_worker_is_tried_again_but_not_for_ever(
     found: list[int] = []
     tombs = tmp_path / "tombs"
     tombs.mkdir()
-    with nullcontext() if survives else pytest.raises(ResourceError, match="with its worker 3"):
+    with nullcontext() if survives else pytest.raises(WorkersLost, match="with its worker 3"):
         run_on_cluster(
             client, tmp_path, die_the_first_times, (tombs, deaths), range(4), found.append
         )

@@ -122,6 +122,33 @@ def test_a_bad_file_is_told_and_the_others_are_done(survey, folder, tmp_path):
     assert (model / "card.json").is_file()
 
 
+@pytest.mark.parametrize("command", ["fit", "encode", "reconstruct", "evaluate"])
+def test_backgrounds_are_required_where_named_on_every_command(survey, folder, tmp_path, command):
+    lost = tmp_path / "lost.pha"
+    with fits.open(next(folder.glob("*.pha"))) as hdus:
+        hdus[1].header["BACKFILE"] = "gone.pha"
+        hdus.writeto(lost, checksum=True)
+    model = tmp_path / "model"
+    survey(f"latent fit {folder} --out {model} --method pca --latents 2 -q")
+    files = f"{folder} {lost}"
+    line = {
+        "fit": f"latent fit {files} --out {tmp_path}/other --method pca --latents 2",
+        "encode": f"latent encode {model} {files} --no-errors --out {tmp_path}/z.ecsv",
+        "reconstruct": f"latent reconstruct {model} {files} --out {tmp_path}/r.fits",
+        "evaluate": f"latent evaluate {tmp_path}/e --spectra {folder} --spectra {lost} --seeds 2 "
+        "--method pca --latents 2 --no-controls",
+    }[command]
+    _, complaint = survey(line, expect=64)
+    assert "gone.pha in the same folder; found no such file" in " ".join(complaint.split())
+    if command == "evaluate":
+        return  # 24 more fits would show nothing else
+    _, complaint = survey(f"{line} --background optional")
+    assert "lost is read without its background" in " ".join(complaint.split())
+    _, complaint = survey(f"{line} --background none")
+    assert "lost.pha" not in complaint
+    assert "required, optional, none" in survey(f"{line} --background some", expect=2)[1]
+
+
 def test_representations_of_labelled_files_are_compared(survey, folder, tmp_path):
     out, _ = survey(
         f"latent evaluate {tmp_path} --spectra {folder} --labels {folder}/labels.csv "

@@ -14,6 +14,8 @@ from catalogs.errors import CatalogError
 from catalogs.reference import packaged_reference
 from survey.cubes.axes.conversion import SpectralValues
 from survey.errors import DataError
+from survey.spectra.constants import LIGHT_KM_S
+from survey.spectra.grid import check_finer
 
 ANY_INSTRUMENT_UM = (0.09, 1000.0)
 """Wavelengths that a cube of stars and gas may have, from the Lyman limit to the submillimetre."""
@@ -23,6 +25,9 @@ RADIO_UM = (0.09, 3e7)
 
 MARGIN = 2.0
 """An instrument may reach this factor beyond its listed range: by its modes."""
+
+LEAST_STEP_KM_S = 0.01
+"""A hundredth of a channel of the finest spectrographs in use, radio receivers included."""
 
 _RADIO_KINDS = ("FREQ", "VRAD", "VOPT", "VELO", "ZOPT", "BETA")
 _USUAL_UM = (0.3, 40.0)
@@ -68,7 +73,8 @@ def check_possible(
     Raises
     ------
     DataError
-        If a wavelength is out of the range.
+        If a wavelength is out of the range, or steps are finer than those of any spectrograph, or
+        very uneven.
     """
     low, high = possible_range_um(instrument)
     if (low, high) == ANY_INSTRUMENT_UM and kind in _RADIO_KINDS:
@@ -76,6 +82,7 @@ def check_possible(
     with np.errstate(invalid="ignore"):
         inside = (wavelength_um >= low) & (wavelength_um <= high)
     if inside.all():
+        _check_steps(wavelength_um, instrument, file)
         return
     numbers = wavelength_um if numbers is None else np.asarray(numbers, dtype=np.float64)
     usual = (low, high) if instrument in packaged_reference().instruments else _USUAL_UM
@@ -102,6 +109,23 @@ def suspected_units(
 ) -> list[str]:
     """Units in which the numbers of an axis would be wavelengths inside a range."""
     return [name for name in _SUSPECTS if _fits(numbers, name, range_um)]
+
+
+def _check_steps(wavelength_um: NDArray[np.float64], instrument: str, file: str | Path) -> None:
+    if wavelength_um.size < 2:
+        return
+    step_km_s = float(np.median(np.abs(np.diff(wavelength_um)) / wavelength_um[:-1])) * LIGHT_KM_S
+    if step_km_s < LEAST_STEP_KM_S:
+        raise DataError(
+            f"the wavelength steps cannot be those of {instrument or 'a cube'}",
+            file=file,
+            expected=f"{LEAST_STEP_KM_S:g} km/s or more",
+            found=f"{step_km_s:.3g} km/s, from {wavelength_um[0]:.8g} to "
+            f"{wavelength_um[-1]:.8g} micron",
+            advice="Look at CDELT, CD and PC of the spectral axis",
+        )
+    step_um = float(np.median(np.abs(np.diff(wavelength_um))))
+    check_finer(float(np.ptp(wavelength_um)) / step_um, wavelength_um.size, file=str(file))
 
 
 def _fits(numbers: NDArray[np.float64], unit: str, usual_um: tuple[float, float]) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from catalogs.missing_data import MissingRule
+from catalogs.reference.missing_data import MissingRule
 from survey.config import GenericReaderSettings
 from survey.cubes.axes.layout import Layout, cube_layout
 from survey.cubes.dataset import build_cube, sigma_from_inverse_variance, sigma_from_variance

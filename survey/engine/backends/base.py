@@ -29,12 +29,17 @@ WORKER_SATURATION = "distributed.scheduler.worker-saturation"
 
 SCHEDULING: dict[str, Any] = {
     **SMALL_HISTORY,
-    # When a worker dies, its tasks come back to the driver at once. It tries them again one at
-    # a time (see `submit`), so that the task that kills workers fails alone.
+    # When a worker dies, its tasks come back to the driver at once, which finds out whether one
+    # of them is the cause (see `suspects`).
     ALLOWED_FAILURES: 0,
     # A galaxy takes seconds: a worker gains nothing from being sent the next one before it is
     # free, and that one would have to be tried alone too.
     WORKER_SATURATION: 1.0,
+    # A worker that was killed may take long to be back on a busy machine.
+    "distributed.deploy.lost-worker-timeout": "120s",
+    # Results are small. A worker that spills to a full disk would hang for ever.
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
 }
 """Dask's configuration for clusters that we start."""
 
@@ -96,7 +101,7 @@ class WatchSettings(SettingsTable):
 
     A worker is stalled when the same galaxies have been on it for stalled_s while its
     processor idles; a run is stalled when nothing has ended for that long. action = "restart" also
-    restarts such a worker: its galaxy is tried once more, alone, and then quarantined.
+    restarts such a worker, which counts as its death (see `survey.engine.suspects`).
     """
 
     every_s: float = Field(default=30.0, gt=0)

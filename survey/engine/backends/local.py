@@ -5,16 +5,23 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from types import FrameType
 from typing import ClassVar, Literal, Self
 
 from distributed import Client, LocalCluster
+from pydantic import Field
 
 from survey.engine.backends.base import LOOPBACK, PRELOAD, LargeWorkers, Warn, WorkerSettings
 from survey.engine.backends.certificates import temporary_security
+from survey.engine.backends.revive import revived
 from survey.engine.spill_folder import private_folder
 from survey.engine.worker_preload import IGNORE_INTERRUPTS
+from survey.errors import InfrastructureError
+
+STOPPING: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 EXAMPLE = """\
 kind = "local"
@@ -22,12 +29,17 @@ workers = 8
 memory_limit = "4GiB"
 """
 
+START_WAITS_S = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Seconds to wait before the workers are started again that died while they started."""
+
 
 class LocalSettings(WorkerSettings):
     """`workers` processes; scheduler, workers and pages listen only on the loopback interface.
 
     Every user of the machine can reach that. With `tls = "temporary"` only processes that have the
     key of this run get in; with "off" everybody can run code as you.
+    SIGTERM is for the command, which then ends its workers; one that is still there `grace_s`
+    later ends itself.
     """
 
     EXAMPLE: ClassVar[str] = EXAMPLE
@@ -35,6 +47,7 @@ class LocalSettings(WorkerSettings):
     kind: Literal["local"] = "local"
     large: LargeWorkers | None = None
     tls: Literal["temporary", "off"] = "temporary"
+    grace_s: float = Field(default=60.0, ge=0)
 
     @property
     def expected_slots(self) -> int:
@@ -50,13 +63,38 @@ class LocalSettings(WorkerSettings):
     def open(self, warn: Warn) -> Iterator[Client]:
         """A client of a scheduler in this process and of worker processes beside it."""
         with ExitStack() as stack:
+            cluster = self._started(stack, warn)
             with interrupts_deferred():
-                cluster = stack.enter_context(self._cluster())
                 client = stack.enter_context(Client(cluster))
                 if self.large is not None:
                     _add(self.large, cluster)
                     client.wait_for_workers(self.workers + self.large.workers)
+                stack.enter_context(revived(cluster))
             yield client
+
+    def _started(self, stack: ExitStack, warn: Warn) -> LocalCluster:
+        """The cluster; it is started again if one of its workers dies while it starts.
+
+        Raises
+        ------
+        InfrastructureError
+            If workers die in every attempt.
+        """
+        for wait_s in (*START_WAITS_S, None):
+            try:
+                with interrupts_deferred():
+                    return stack.enter_context(self._cluster())
+            except (RuntimeError, TimeoutError) as error:
+                reason = _reason(error)
+                if wait_s is None:
+                    raise InfrastructureError(
+                        "the workers do not start",
+                        found=reason,
+                        advice="Find out what ends them, and run the same command again.",
+                    ) from error
+                warn(f"the workers did not start ({reason}); once more in {wait_s:g} s")
+                time.sleep(wait_s)
+        raise AssertionError("unreachable")
 
     def _cluster(self) -> LocalCluster:
         return LocalCluster(
@@ -69,7 +107,7 @@ class LocalSettings(WorkerSettings):
             local_directory=str(private_folder(self.scratch)),
             resources=self.resources or None,
             preload=[PRELOAD],
-            env={IGNORE_INTERRUPTS: "1"},
+            env={IGNORE_INTERRUPTS: f"{self.grace_s:g}"},
             # Without an address of its own the HTTP server would listen on every interface.
             dashboard_address=f"{self.http_host}:0",
             scheduler_kwargs={"dashboard": self.dashboard},
@@ -77,6 +115,13 @@ class LocalSettings(WorkerSettings):
             # A stopped worker logs that it lost its scheduler; real problems reach us otherwise.
             silence_logs=logging.CRITICAL,
         )
+
+
+def _reason(error: BaseException) -> str:
+    """What an error was caused by, in the end."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error) or type(error).__name__
 
 
 def _add(large: LargeWorkers, cluster: LocalCluster) -> None:
@@ -88,15 +133,34 @@ def _add(large: LargeWorkers, cluster: LocalCluster) -> None:
 
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Delay Ctrl-C to the end of the block: a half-started cluster is hard to stop."""
+    """Delay a signal to stop to the end of the block: a half-started cluster is hard to stop.
+
+    A second one is not delayed.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield  # Only the main thread may touch signals.
         return
     heard: list[int] = []
-    handler = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    handlers = {number: signal.getsignal(number) for number in STOPPING}
+    # Signals that are ignored (`nohup`) stay so.
+    handlers = {number: old for number, old in handlers.items() if callable(old)}
+
+    def defer(number: int, frame: FrameType | None) -> None:
+        heard.append(number)
+        if len(heard) > 1:
+            first, second = handlers[heard[0]], handlers[number]
+            assert callable(first)
+            assert callable(second)
+            with suppress(KeyboardInterrupt):
+                first(heard[0], frame)
+            second(number, frame)
+
+    for number in handlers:
+        signal.signal(number, defer)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        for number, old in handlers.items():
+            signal.signal(number, old)
         if heard:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(heard[0])

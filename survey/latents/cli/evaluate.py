@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from survey.errors import ConfigError
-from survey.latents.cli.app import latent_app, load_spectra
-from survey.terminal import Quiet, Seed, err_console, out_console, progress_bar
+from survey.latents.cli.app import Background, ResponseFile, latent_app, load_spectra
+from survey.terminal import EXIT_QUARANTINED, Quiet, Seed, err_console, out_console, progress_bar
 
 if TYPE_CHECKING:
     from survey.latents.evaluation.benchmark import Job
@@ -43,13 +43,17 @@ def evaluate(
             help="Also evaluate controls: shuffled labels, noise alone, uncertainties, information."
         ),
     ] = True,
+    background: Background = "required",
+    response: ResponseFile = None,
     seed: Seed = 1,
     quiet: Quiet = False,
 ) -> None:
     """Compare representations by all labels of the spectra; continues after an interruption."""
     from survey.latents.evaluation.benchmark import BenchmarkPlan
     from survey.latents.evaluation.benchmark import evaluate as run_plan
+    from survey.latents.evaluation.labelled import LabelledSpectra
     from survey.latents.report.table import write_evaluation
+    from survey.latents.run.benchmark_sets import labelled_benchmark
 
     if (simulate is None) == (spectra is None):
         raise ConfigError(
@@ -63,7 +67,14 @@ def evaluate(
     if latents:
         plan = replace(plan, latents=tuple(latents))
     jobs = plan.jobs()
-    data = _data(simulate, spectra, labels, seed, quiet=quiet)
+    failed = False
+    if simulate is not None:
+        data = _simulated(simulate, seed, quiet=quiet)
+    else:
+        read, failed = load_spectra(
+            spectra or [], None, quiet=quiet, background=background, response=response
+        )
+        data = LabelledSpectra(read) if labels is None else labelled_benchmark(read, labels)
     with progress_bar(quiet=quiet) as progress:
         bar = progress.add_task("jobs", total=len(jobs))
 
@@ -78,21 +89,16 @@ def evaluate(
         for line in lines:
             out_console.print(line, highlight=False, soft_wrap=True, markup=False)
         err_console.print(f"tables and figures: {out}", highlight=False)
+    if failed:
+        raise typer.Exit(EXIT_QUARANTINED)
 
 
-def _data(
-    simulate: int | None, spectra: list[Path] | None, labels: Path | None, seed: int, *,
-    quiet: bool,
-) -> LabelledSpectra:  # fmt: skip
-    from survey.latents.evaluation.labelled import LabelledSpectra
-    from survey.latents.run.benchmark_sets import labelled_benchmark, simulated_benchmark
+def _simulated(number: int, seed: int, *, quiet: bool) -> LabelledSpectra:
+    from survey.latents.run.benchmark_sets import simulated_benchmark
     from survey.latents.xray.simulate import simulate_xray
 
-    if simulate is not None:
-        with progress_bar(quiet=quiet) as progress:
-            bar = progress.add_task("spectra", total=simulate)
-            return simulated_benchmark(
-                simulate_xray(simulate, seed=seed, on_spectrum=lambda: progress.advance(bar))
-            )
-    loaded, _ = load_spectra(spectra or [], None, quiet=quiet)
-    return LabelledSpectra(loaded) if labels is None else labelled_benchmark(loaded, labels)
+    with progress_bar(quiet=quiet) as progress:
+        bar = progress.add_task("spectra", total=number)
+        return simulated_benchmark(
+            simulate_xray(number, seed=seed, on_spectrum=lambda: progress.advance(bar))
+        )

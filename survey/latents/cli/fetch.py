@@ -69,7 +69,7 @@ def fetch(
         "failed": len(report.failures),
     }
     if as_json:
-        out_console.print_json(json.dumps(numbers | {"folder": str(out)}))
+        print(json.dumps(numbers | {"folder": str(out)}))
     elif not quiet:
         text = ", ".join(f"{number} {what}" for what, number in numbers.items())
         out_console.print(f"{text}; in {out}", highlight=False)

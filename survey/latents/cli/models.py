@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from survey.errors import ConfigError
-from survey.latents.cli.app import latent_app, load_spectra
+from survey.latents.cli.app import Background, ResponseFile, latent_app, load_spectra
 from survey.terminal import (
     EXIT_QUARANTINED,
     AsJson,
@@ -18,6 +17,7 @@ from survey.terminal import (
     Seed,
     out_console,
     progress_bar,
+    shown,
 )
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def fit(
         int | None, typer.Option(min=1, help="Training epochs of the autoencoder.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the autoencoder on a CPU.")] = 1,
+    background: Background = "required",
+    response: ResponseFile = None,
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -65,7 +67,9 @@ def fit(
                 "no folder for the model", advice="Give --out FOLDER; only a RUN has a default."
             )
         out = inputs[0] / RUN_MODEL
-    spectra, failed = load_spectra(inputs, None, quiet=quiet)
+    spectra, failed = load_spectra(
+        inputs, None, quiet=quiet, background=background, response=response
+    )
     chosen = {} if method == "hardness" else {"n_latents": latents, "seed": seed}
     options: dict[str, Any] = {}
     if method == "autoencoder":
@@ -84,7 +88,7 @@ def fit(
     _forget(options.get("checkpoint"))
     if not quiet:
         text = f"{model.name} of {len(spectra)} spectra in {out}"
-        out_console.print(escape(text), highlight=False, soft_wrap=True)
+        out_console.print(shown(text), highlight=False, soft_wrap=True)
         if method == "autoencoder" and len(spectra) < FEW_SPECTRA:
             text = f"note: {len(spectra)} spectra are few for a network; --method pca needs less"
             out_console.print(text, highlight=False, soft_wrap=True)
@@ -113,6 +117,8 @@ def encode(
         "latents.ecsv"
     ),
     errors: Annotated[bool, typer.Option(help="Also write uncertainties, from thinning.")] = True,
+    background: Background = "required",
+    response: ResponseFile = None,
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -125,7 +131,9 @@ def encode(
     from survey.latents.uncertainty import latent_uncertainty
 
     fitted = load_model(model)
-    spectra, failed = load_spectra(inputs, fitted.grid_, quiet=quiet)
+    spectra, failed = load_spectra(
+        inputs, fitted.grid_, quiet=quiet, background=background, response=response
+    )
     latents = fitted.transform(spectra)
     table = Table({"id": spectra.ids, "source": spectra.sources})
     if spectra.kind == "counts":
@@ -139,7 +147,7 @@ def encode(
     table["misfit_sigma"] = misfit(spectra, fitted.expected(spectra))
     write_table(table, out)
     if not quiet:
-        out_console.print(f"{len(table)} spectra in {escape(str(out))}", highlight=False)
+        out_console.print(f"{len(table)} spectra in {shown(str(out))}", highlight=False)
     _end(failed)
 
 
@@ -153,6 +161,8 @@ def reconstruct(
     figure: Annotated[
         Path | None, typer.Option(help="Draw a figure of some of them (.png).")
     ] = None,
+    background: Background = "required",
+    response: ResponseFile = None,
     quiet: Quiet = False,
 ) -> None:
     """Write spectra from their latents: expected values, and shapes without background."""
@@ -163,7 +173,9 @@ def reconstruct(
     from survey.latents.run.inputs import write_table
 
     fitted = load_model(model)
-    spectra, failed = load_spectra(inputs, fitted.grid_, quiet=quiet)
+    spectra, failed = load_spectra(
+        inputs, fitted.grid_, quiet=quiet, background=background, response=response
+    )
     expected = fitted.expected(spectra)
     table = Table(
         {
@@ -180,7 +192,7 @@ def reconstruct(
     if figure is not None:
         draw_reconstructions(spectra, {fitted.name: expected}, figure)
     if not quiet:
-        out_console.print(f"{len(table)} spectra in {escape(str(out))}", highlight=False)
+        out_console.print(f"{len(table)} spectra in {shown(str(out))}", highlight=False)
     _end(failed)
 
 
@@ -260,7 +272,7 @@ def _publish(run: Path, model: Path, *, quiet: bool) -> None:
         summary = done.latents.receipt.summary
         state = "computed" if done.computed else "nothing has changed"
         text = f"{summary['n_latents']} latents a cluster in {run}/catalog/latents.parquet"
-        out_console.print(escape(f"{text} ({state})"), highlight=False, soft_wrap=True)
+        out_console.print(shown(f"{text} ({state})"), highlight=False, soft_wrap=True)
 
 
 def _forget(checkpoint: Path | None) -> None:
@@ -282,4 +294,4 @@ def _print_rows(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     from astropy.table import Table
 
     for line in Table(rows).pformat(max_lines=-1, max_width=-1):
-        out_console.print(escape(line), highlight=False, soft_wrap=True)
+        out_console.print(shown(line), highlight=False, soft_wrap=True)

@@ -7,6 +7,7 @@ The card has the hash of the arrays, so that card and arrays always belong toget
 from __future__ import annotations
 
 import importlib.metadata
+import io
 import json
 import shutil
 import tempfile
@@ -18,6 +19,7 @@ import numpy as np
 
 from catalogs.durable import hash_file, write_json
 from survey import __version__
+from survey.bounded_zip import MOST_BYTES, unpacked_zip
 from survey.config import fingerprint
 from survey.errors import ConfigError, DataError, IntegrityError
 from survey.latents.grid import Grid
@@ -29,6 +31,7 @@ MODEL_SCHEMA = 1
 """Version of the content of a folder; other versions are refused."""
 
 CARD_FILE = "card.json"
+MOST_CARD_BYTES = 16 << 20
 COMMON = "common/"
 LIBRARIES = ("numpy", "scipy", "scikit-learn")
 
@@ -107,6 +110,8 @@ def load_model(folder: str | Path) -> Representation:
     """
     folder = Path(folder)
     try:
+        if (size := (folder / CARD_FILE).stat().st_size) > MOST_CARD_BYTES:
+            raise _refused(folder, f"{CARD_FILE} of {size} bytes")
         card = json.loads((folder / CARD_FILE).read_text())
     except (OSError, ValueError, RecursionError) as error:
         raise _refused(folder, f"{type(error).__name__}: {error}") from None
@@ -123,6 +128,8 @@ def load_model(folder: str | Path) -> Representation:
         method = METHODS[card["method"]]
         # The name of the file is that of the method: the card cannot send us elsewhere.
         weights, expected = folder / method.weights_file, card["arrays"]["blake2b"]
+        if weights.is_file() and weights.stat().st_size > MOST_BYTES:
+            raise _refused(folder, f"{weights.name} of {weights.stat().st_size} bytes")
         if not weights.is_file() or hash_file(weights) != expected:
             raise IntegrityError(
                 "the arrays of the model are missing or have changed", file=weights,
@@ -168,10 +175,11 @@ def _write_arrays(file: Path, arrays: Arrays) -> None:
 
 def _read_arrays(file: Path) -> Arrays:
     if file.suffix == ".npz":
+        data = unpacked_zip(file.read_bytes(), file=str(file))
         try:
-            with np.load(file, allow_pickle=False) as opened:
+            with np.load(io.BytesIO(data), allow_pickle=False) as opened:
                 return dict(opened)
-        except (OSError, zipfile.BadZipFile) as error:
+        except (OSError, MemoryError, zipfile.BadZipFile) as error:
             raise ValueError(str(error)) from None
     try:
         from safetensors import SafetensorError

@@ -11,7 +11,7 @@ from catalogs.durable import replacing
 from survey.errors import ConfigError, DataError, SurveyError
 from survey.latents.grid import Grid
 from survey.latents.run.spectra import cluster_spectra
-from survey.latents.xray.spectra import LoadedSpectra, find_spectra, load_spectra
+from survey.latents.xray.spectra import BackgroundPolicy, LoadedSpectra, find_spectra, load_spectra
 
 RUN_MODEL = Path("latent") / "model"
 """Folder of the model of a run, in its directory."""
@@ -26,6 +26,8 @@ def load_inputs(
     inputs: Sequence[Path],
     *,
     grid: Grid | None = None,
+    background: BackgroundPolicy = "required",
+    response: Path | None = None,
     on_file: Callable[[Path], None] = lambda path: None,
 ) -> LoadedSpectra:
     """Spectra of one run, or of pulse-height files and folders of such.
@@ -35,6 +37,8 @@ def load_inputs(
     inputs : sequence of Path
     grid : Grid, optional
         Default: that which the galaxies of the run share, or that of ACIS.
+    background, response
+        Of pulse-height files, see `survey.latents.xray.spectra.load_spectra`.
     on_file : callable
         Called with each pulse-height file.
 
@@ -51,7 +55,9 @@ def load_inputs(
             raise ConfigError("give one run, or files, not both", found=str(len(inputs)))
         return LoadedSpectra(cluster_spectra(runs[0], grid=grid), ())
     files = [file for path in inputs for file in (find_spectra(path) if path.is_dir() else [path])]
-    loaded = load_spectra(files, grid=grid, background="optional", on_file=on_file)
+    loaded = load_spectra(
+        files, grid=grid, background=background, response=response, on_file=on_file
+    )
     if loaded.spectra is None:
         first = loaded.failures[0] if loaded.failures else None
         raise first or DataError("no spectra", expected="pulse-height files, or a run")

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from catalogs.printable import printable
 from survey.cubes.read_fits import open_fits
 from survey.errors import DataError
 from survey.latents.xray.tables import Floats, Table, tables_of
@@ -76,8 +77,7 @@ class Pha:
 
         With the folder in front, if that is set.
         """
-        stem = re.sub(r"\.(gz|fits|fit|pha|pha2|pi)$", "", self.file.name, flags=re.IGNORECASE)
-        stem = re.sub(r"\.(fits|fit|pha|pha2|pi)$", "", stem, flags=re.IGNORECASE)
+        stem = stem_of(self.file)
         stem = f"{self.folder}-{stem}" if self.folder else stem
         return stem if self.row is None else f"{stem}#{self.row}"
 
@@ -93,6 +93,12 @@ class Pha:
         1 begins a group, -1 goes on with it, 0 is a group of its own.
         """
         return np.cumsum(self.grouping != -1) - (self.grouping[0] != -1)
+
+
+def stem_of(file: Path) -> str:
+    """The name of a file without its endings."""
+    stem = re.sub(r"\.(gz|fits|fit|pha|pha2|pi)$", "", file.name, flags=re.IGNORECASE)
+    return printable(re.sub(r"\.(fits|fit|pha|pha2|pi)$", "", stem, flags=re.IGNORECASE))
 
 
 def read_pha(path: str | Path) -> tuple[Pha, ...]:
@@ -129,7 +135,8 @@ def read_background(pha: Pha) -> Pha | None:
             "the background spectrum is missing",
             file=pha.file,
             expected=f"{name} in the same folder",
-            advice="Put it there, or read without background",
+            found="no such file",
+            advice="Put it there, or read without it: --background optional, or none",
         )
     within = path == pha.file and extension is None and row is None
     found = _read(path, background=True if within else None, extension=extension)
@@ -167,7 +174,10 @@ def background_scale(pha: Pha, background: Pha) -> Floats:
     other = background.exposure_s * background.backscal * background.areascal
     if not (other[pha.usable] > 0).all():
         raise DataError(
-            "the background has channels without exposure or size", file=background.file
+            "the background has channels without exposure or size",
+            file=background.file,
+            expected="a positive product of EXPOSURE, BACKSCAL and AREASCAL",
+            found=f"{other[pha.usable].min():g}",
         )
     return np.divide(source, other, out=np.zeros_like(source), where=other > 0)
 
@@ -224,15 +234,31 @@ def _spectra(table: Table, own_background: bool) -> list[Pha]:
     form = _Form.of(table)
     exposure_s = form.number_per_spectrum("EXPOSURE")
     if not (exposure_s > 0).all():
-        raise DataError("EXPOSURE is not positive", file=path, found=str(exposure_s.min()))
+        raise DataError(
+            "EXPOSURE is not positive",
+            file=path,
+            expected="seconds above 0",
+            found=str(exposure_s.min()),
+        )
     scale = {key: form.per_channel(key, 1.0) for key in ("BACKSCAL", "AREASCAL")}
     for key, values in scale.items():
         if not (values >= 0).all() or not values.any():
-            raise DataError(f"{key} is not valid", file=path, found=str(values.min()))
+            raise DataError(
+                f"{key} is not valid",
+                file=path,
+                expected="numbers from 0, and some above",
+                found=str(values.min()),
+            )
     counts = _counts(form, exposure_s)
     flags = {key: form.per_channel(key, 0).astype(np.int64) for key in ("QUALITY", "GROUPING")}
     if not np.isin(flags["GROUPING"], (-1, 0, 1)).all():
-        raise DataError("GROUPING has other numbers than -1, 0 and 1", file=path)
+        strange = sorted(set(flags["GROUPING"].ravel().tolist()) - {-1, 0, 1})
+        raise DataError(
+            "GROUPING has other numbers than -1, 0 and 1",
+            file=path,
+            expected="-1, 0 and 1",
+            found=", ".join(map(str, strange[:5])),
+        )
     names = {
         field: form.text_per_spectrum(key)
         for field, key in (
@@ -283,7 +309,12 @@ class _Form:
             width = np.atleast_2d(table.numbers(value)).shape[1]
             channels = np.arange(1, width + 1)[None]
         if (np.diff(channels, axis=1) <= 0).any():
-            raise DataError("the channels do not increase", file=table.file.path)
+            raise DataError(
+                "the channels do not increase",
+                file=table.file.path,
+                expected="numbers that increase",
+                found=f"{channels[0, 0]} to {channels[0, -1]}",
+            )
         if not many:
             return cls(table, many, channels, [None])
         n_rows = len(table.numbers(value))

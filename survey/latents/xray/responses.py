@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,16 @@ import numpy.typing as npt
 from scipy import sparse
 
 from survey.cubes.read_fits import open_fits
-from survey.errors import DataError
+from survey.errors import DataError, SurveyWarning
 from survey.latents.grid import Grid
 from survey.latents.xray.fold import EffectiveArea, Floats, Redistribution, Response, combine
 from survey.latents.xray.tables import Table, first_value, last_value, tables_of
 
 MAX_GAP = 1e-3
 """Energy bins are rounded to single precision: ends and beginnings agree to this much of a bin."""
+
+MAX_UNDERSHOOT = 1e-3
+"""Negative elements of a matrix up to this part of the largest come from interpolation."""
 
 
 def read_arf(path: str | Path) -> EffectiveArea:
@@ -30,30 +34,41 @@ def read_arf(path: str | Path) -> EffectiveArea:
         table = _one(tables_of(file), Path(path), ("SPECRESP",))
         area = table.numbers("SPECRESP")
         if not (area >= 0).all():
-            raise DataError("the effective area is negative somewhere", file=path)
+            raise DataError(
+                "the effective area is negative somewhere",
+                file=path,
+                expected="cm2 from 0",
+                found=f"{area.min():.3g}",
+            )
         return EffectiveArea(_bins(table, "ENERG_LO", "ENERG_HI"), area)
 
 
 def read_rmf(path: str | Path) -> Redistribution:
     """The redistribution matrix in an RMF.
 
-    Rows hold groups of consecutive channels: F_CHAN says where each begins, counted from the
-    TLMIN of that column.
+    A file may have several MATRIX extensions over the same energies: photons are counted by all
+    of them, so that they are added. Rows hold groups of consecutive channels: F_CHAN says where
+    each begins, counted from the TLMIN of that column.
 
     Raises
     ------
     DataError
-        If it is not a readable RMF, or its groups do not fit its channels.
+        If it is not a readable RMF, its groups do not fit its channels, or it has several matrices
+        over different energies.
     """
     with open_fits(path) as file:
         tables = tables_of(file)
-        table = _one(tables, Path(path), ("MATRIX", "SPECRESP MATRIX", "RSP_MATRIX"))
+        blocks = _all(tables, Path(path), ("MATRIX", "SPECRESP MATRIX", "RSP_MATRIX"))
         bounds = _one(tables, Path(path), ("EBOUNDS",))
         numbers = _channel_numbers(bounds)
-        matrix = _matrix(table, numbers)
-        full = table.text("HDUCLAS3").upper() == "FULL" or table.name.upper() == "SPECRESP MATRIX"
+        energies = _energies_of(blocks)
+        matrix = sum((_matrix(block, numbers) for block in blocks[1:]), _matrix(blocks[0], numbers))
+        full = any(
+            block.text("HDUCLAS3").upper() == "FULL" or block.name.upper() == "SPECRESP MATRIX"
+            for block in blocks
+        )
         return Redistribution(
-            energies=_bins(table, "ENERG_LO", "ENERG_HI"),
+            energies=energies,
             channels=_bins(bounds, "E_MIN", "E_MAX"),
             channel_numbers=numbers,
             matrix=matrix,
@@ -86,16 +101,41 @@ def read_response(rmf: str | Path, arf: str | Path | None = None) -> Response:
 
 
 def _one(tables: list[Table], path: Path, names: tuple[str, ...]) -> Table:
+    return _all(tables, path, names)[0]
+
+
+def _all(tables: list[Table], path: Path, names: tuple[str, ...]) -> list[Table]:
+    """The tables of one kind, of which there is one at least."""
+    chosen = []
     for table in tables:
         kinds = {table.name.upper(), *(table.text(f"HDUCLAS{i}").upper() for i in (1, 2))}
         if kinds & set(names):
-            return table
+            chosen.append(table)
+    if chosen:
+        return chosen
     raise DataError(
         f"no {names[0]} extension in the file",
         file=path,
         expected=" or ".join(names),
         found=", ".join(table.name for table in tables) or "no tables",
     )
+
+
+def _energies_of(blocks: list[Table]) -> Grid:
+    """The energies of all matrices, which must be the same to be added."""
+    grids = [_bins(block, "ENERG_LO", "ENERG_HI") for block in blocks]
+    for block, grid in zip(blocks, grids, strict=True):
+        same = len(grid) == len(grids[0])
+        if not (same and np.allclose(grid.edges, grids[0].edges, rtol=1e-4, atol=0)):
+            raise DataError(
+                f"the {len(blocks)} matrices of the file are over different energies",
+                file=block.file.path,
+                expected=f"{len(grids[0])} bins, {grids[0].edges[0]:.4g} to "
+                f"{grids[0].edges[-1]:.4g} keV, in all",
+                found=f"{len(grid)} bins, {grid.edges[0]:.4g} to {grid.edges[-1]:.4g} keV",
+                advice="Rebin them to one grid of energies, or take the first one alone",
+            )
+    return grids[0]
 
 
 def _bins(table: Table, low_name: str, high_name: str) -> Grid:
@@ -163,10 +203,36 @@ def _matrix(table: Table, channels: npt.NDArray[np.int64]) -> sparse.csr_array:
         columns.append(starts + np.arange(needed))
         weights.append(weight[:needed])
     data = np.concatenate(weights) if weights else np.zeros(0)
-    if not (np.isfinite(data) & (data >= 0)).all():
-        raise DataError("the matrix has numbers that are not probabilities", file=path)
+    data = _without_undershoot(data, path)
     indptr = np.concatenate([[0], np.cumsum([len(one) for one in columns])])
     shape = (len(n_groups), len(channels))
     matrix = sparse.csr_array((data, np.concatenate(columns), indptr), shape=shape)
     matrix.sum_duplicates()
     return matrix
+
+
+def _without_undershoot(data: Floats, path: Path) -> Floats:
+    """Elements of a matrix with small negative ones, of interpolation, as zeros.
+
+    Raises
+    ------
+    DataError
+        If some are not finite, or more negative than `MAX_UNDERSHOOT` of the largest.
+    """
+    least = -MAX_UNDERSHOOT * np.max(data, initial=0.0, where=np.isfinite(data))
+    if not (np.isfinite(data) & (data >= least)).all():
+        bad = data[~(np.isfinite(data) & (data >= least))]
+        raise DataError(
+            "the matrix has numbers that are not probabilities",
+            file=path,
+            expected="finite numbers from 0",
+            found=f"{bad[0]:.3g} and {len(bad) - 1} more",
+        )
+    if (negative := data < 0).any():
+        warnings.warn(
+            f"{path}: {negative.sum()} of {len(data)} elements of the matrix are negative, the "
+            f"least {data.min():.3g}; they are taken for zero",
+            SurveyWarning,
+            stacklevel=2,
+        )
+    return np.where(negative, 0.0, data)

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from survey.errors import DataError
+from catalogs.printable import printable
+from survey.errors import DataError, SurveyWarning
 from survey.latents.grid import Grid
 from survey.latents.spectra import SpectrumSet, concatenate
 from survey.latents.xray.acis import acis_channels, acis_grid
 from survey.latents.xray.fold import Floats
-from survey.latents.xray.ogip import Pha, background_scale, beside, read_background, read_pha
+from survey.latents.xray.ogip import (
+    Pha,
+    background_scale,
+    beside,
+    read_background,
+    read_pha,
+    stem_of,
+)
 from survey.latents.xray.responses import read_channels
 
 Numbers = npt.NDArray[np.int64]
+BackgroundPolicy = Literal["required", "optional", "none"]
+BACKGROUND_POLICIES = get_args(BackgroundPolicy)
 
 ENDINGS = ("pha", "pha2", "pi", "pha3.fits", "pha.fits", "pi.fits")
 
@@ -45,7 +57,8 @@ def load_spectra(
     *,
     grid: Grid | None = None,
     sources: Mapping[str, str] | None = None,
-    background: Literal["required", "optional", "ignore"] = "required",
+    background: BackgroundPolicy = "required",
+    response: Path | None = None,
     on_file: Callable[[Path], None] = lambda path: None,
 ) -> LoadedSpectra:
     """Spectra of pulse-height files on one grid of energies; files at fault are set aside.
@@ -58,8 +71,12 @@ def load_spectra(
         Bins in keV, not narrower than the channels. Default: `acis_grid()`.
     sources : mapping from `Pha.name` to str, optional
         Which source a spectrum is of. Spectra that are not in it are each a source of their own.
-    background : {"required", "optional", "ignore"}
-        Whether a background that a file names, but that is missing, is an error.
+    background : {"required", "optional", "none"}
+        What is done about the background that a file names. If it is missing or broken, that is
+        an error of the spectrum ("required"), or the spectrum is read without it, with a warning
+        ("optional"). With "none" no background is read.
+    response : Path, optional
+        An RMF for all spectra, instead of those that they name.
     on_file : callable
         Called with every file that is done.
     """
@@ -67,15 +84,19 @@ def load_spectra(
     read: dict[str, SpectrumSet] = {}
     failures: list[DataError] = []
     paths = [Path(file) for file in files]
-    same_name = Counter(path.name for path in paths)
-    for path in paths:
-        folder = path.resolve().parent.name if same_name[path.name] > 1 else ""
+    folders = _folders_in_names(paths)
+    for path, folder in zip(paths, folders, strict=True):
         try:
             for pha in (replace(one, folder=folder) for one in read_pha(path)):
                 if pha.name in read:
-                    raise DataError(f"there is a spectrum named {pha.name} already", file=path)
+                    raise DataError(
+                        f"there is a spectrum named {pha.name} already",
+                        file=path,
+                        expected="every spectrum once",
+                        found="it twice, or two files that differ in their ending alone",
+                    )
                 source = (sources or {}).get(pha.name, pha.name)
-                read[pha.name] = _one_spectrum(pha, background, source).rebinned(grid)
+                read[pha.name] = _one_spectrum(pha, background, source, response).rebinned(grid)
         except DataError as error:
             error.file = error.file or str(path)
             failures.append(error)
@@ -95,7 +116,12 @@ def find_spectra(folder: str | Path) -> list[Path]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise DataError("the folder does not exist", file=folder)
+        raise DataError(
+            "the folder does not exist",
+            file=folder,
+            expected="a folder",
+            found="none of that name",
+        )
     found = sorted(path for path in folder.iterdir() if _is_pha_name(path.name))
     backgrounds: set[Path] = set()
     for path in found:
@@ -111,6 +137,7 @@ def find_spectra(folder: str | Path) -> list[Path]:
             "no spectra in the folder",
             file=folder,
             expected="files that end in " + ", ".join("." + ending for ending in ENDINGS),
+            found="none",
         )
     return spectra
 
@@ -122,12 +149,25 @@ def _is_pha_name(name: str) -> bool:
     )
 
 
-def _one_spectrum(pha: Pha, policy: str, source: str) -> SpectrumSet:
+def _folders_in_names(paths: Sequence[Path]) -> list[str]:
+    """What the names of spectra begin with: the folders in which files of one name differ."""
+    places = [(*Path(os.path.realpath(path)).parts[:-1], stem_of(path)) for path in paths]
+    depth = dict.fromkeys(places, 1)
+    for longer in range(2, max(map(len, places), default=1) + 1):
+        known = Counter(place[-depth[place] :] for place in depth)
+        for place in [place for place in depth if known[place[-depth[place] :]] > 1]:
+            depth[place] = longer
+    return [printable("-".join(place[-depth[place] : -1])) for place in places]
+
+
+def _one_spectrum(
+    pha: Pha, policy: BackgroundPolicy, source: str, response: Path | None
+) -> SpectrumSet:
     """One spectrum on the channels of its detector."""
-    grid, place = _channels(pha)
+    grid, place = _channels(pha, response)
     usable = np.zeros(len(grid), np.bool_)
     usable[place] = pha.usable
-    background = None if policy == "ignore" else _background(pha, policy)
+    background = None if policy == "none" else _background(pha, policy)
     table = None
     if background is not None:
         # A channel without background is one of which the background is unknown.
@@ -147,13 +187,15 @@ def _one_spectrum(pha: Pha, policy: str, source: str) -> SpectrumSet:
     )
 
 
-def _background(pha: Pha, policy: str) -> Pha | None:
+def _background(pha: Pha, policy: BackgroundPolicy) -> Pha | None:
     try:
         return read_background(pha)
-    except DataError:
-        if policy == "optional":
-            return None
-        raise
+    except DataError as error:
+        if policy == "required":
+            raise
+        text = f"{pha.name} is read without its background: {error}"
+        warnings.warn(text, SurveyWarning, stacklevel=2)
+        return None
 
 
 def _placed(values: Floats, place: Numbers, length: int) -> Floats:
@@ -162,12 +204,14 @@ def _placed(values: Floats, place: Numbers, length: int) -> Floats:
     return table
 
 
-def _channels(pha: Pha) -> tuple[Grid, Numbers]:
+def _channels(pha: Pha, response: Path | None) -> tuple[Grid, Numbers]:
     """The grid of the detector, and where on it the channels of a spectrum are.
 
     Without a response matrix beside it, a spectrum of ACIS has the channels of ACIS.
     """
-    path = beside(pha.file, pha.response_file) if pha.response_file else None
+    path = response
+    if path is None and pha.response_file:
+        path = beside(pha.file, pha.response_file)
     if path is not None:
         grid, numbers = read_channels(path)
     elif pha.instrument.upper() == "ACIS":
@@ -178,6 +222,8 @@ def _channels(pha: Pha) -> tuple[Grid, Numbers]:
             "the energies of the channels are unknown",
             file=pha.file,
             expected=f"the response {pha.response_file or '(RESPFILE)'} in the same folder",
+            found="no such file" if pha.response_file else "no name of a response",
+            advice="Put it there, or name it with --response",
         )
     place = pha.channels - numbers[0]
     if place.min() < 0 or place.max() >= len(grid):

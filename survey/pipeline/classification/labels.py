@@ -86,7 +86,12 @@ def read_labels(path: str | Path, reference: Reference | None = None) -> LabelFi
         raise ConfigError("the file of labels does not exist", file=path)
     if path.suffix not in FORMATS:
         raise ConfigError("unknown format of labels", file=path, expected=" or ".join(FORMATS))
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            "the labels cannot be read", file=path, expected="text in UTF-8", found=str(error)
+        ) from None
     try:
         regions = parse_regions(text, FORMATS[path.suffix])
         rules = (reference or packaged_reference()).place_classes

@@ -11,12 +11,13 @@ from pathlib import Path
 from catalogs.durable import replacing, write_json
 from catalogs.survey_parts import SurveyPart
 from survey import __version__
+from survey.bounded_zip import MOST_BYTES
 from survey.classes.model import Model, ModelCard, make_model, model_of
 from survey.classes.model_io import dump_model, load_model
 from survey.classes.types import UNLABELLED
 from survey.config import ClassSettings
 from survey.engine.cluster import Cluster
-from survey.errors import ConfigError
+from survey.errors import ConfigError, DataError
 from survey.pipeline.classification.monte_carlo import MonteCarlo, labelled_sample, trained_sample
 from survey.pipeline.classification.tables import diagrams_of
 
@@ -83,5 +84,12 @@ def read_model(file: str | Path) -> tuple[bytes, Model]:
     path = Path(file)
     if not path.is_file():
         raise ConfigError("the model file does not exist", file=path)
+    if (size := path.stat().st_size) > MOST_BYTES:
+        raise DataError(
+            "not a model of the survey",
+            file=path,
+            expected=f"at most {MOST_BYTES} bytes",
+            found=f"{size} bytes",
+        )
     data = path.read_bytes()
     return data, load_model(data, file=str(path))

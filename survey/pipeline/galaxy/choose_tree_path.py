@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf, prod
 
 from survey.config import LinkageSettings
-from survey.errors import ConfigError, MemoryNeeded, ResourceError
+from survey.errors import ConfigError, MachineError, MemoryNeeded, ResourceError
 from survey.pipeline.galaxy.costs import VOXEL_BYTES, Budget, Projection, Work
 from survey.pipeline.galaxy.tree_paths import TREE_PATHS, TreePath
 
@@ -30,6 +30,7 @@ def project_cost(
     path: str = AUTO,
     memory_bytes: float | None = None,
     disk_bytes: float = inf,
+    disk_total_bytes: float = 0.0,
 ) -> Projection:
     """Project the cost of a galaxy, and choose how its tree is made.
 
@@ -40,13 +41,15 @@ def project_cost(
         One of `TREE_PATHS`; "auto" is the first that fits and supports the linkage method.
     memory_bytes : float, optional
         Limit of the process; none if not given.
-    disk_bytes : float
-        Free space in the run directory.
+    disk_bytes, disk_total_bytes : float
+        Free space in the run directory, and the size of its file system.
 
     Raises
     ------
     MemoryNeeded
         If it does not fit into the memory.
+    MachineError
+        If it does not fit on the disk now, but would on an empty one.
     ResourceError
         If it does not fit on the disk.
     """
@@ -60,7 +63,8 @@ def project_cost(
             return option
     least = min(options, key=lambda option: option.peak_bytes)
     if least.peak_bytes <= usable:
-        raise ResourceError(
+        kind = MachineError if least.scratch_bytes < disk_total_bytes else ResourceError
+        raise kind(
             "too little room on the disk for the scratch files of this galaxy",
             expected=f"{least.scratch_bytes / 2**30:.2g} GiB for {work.n_spaxel} spaxels",
             found=f"{disk_bytes / 2**30:.2g} GiB",

@@ -8,8 +8,9 @@ the content. Keys of results depend on the content alone.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from catalogs.durable import hash_bytes, hash_file
@@ -71,7 +72,7 @@ class InputFile:
             mtime_ns=before.st_mtime_ns,
             inode=before.st_ino,
             device=before.st_dev,
-            machine=Process.current().machine,
+            machine=_machine(),
             blake2b=blake2b,
             settled=before.st_mtime_ns + _tick_ns(before.st_mtime_ns) < now,
         )
@@ -87,7 +88,7 @@ class InputFile:
             mtime_ns=found.st_mtime_ns,
             inode=found.st_ino,
             device=found.st_dev,
-            machine=Process.current().machine,
+            machine=_machine(),
             settled=True,
         )
 
@@ -103,7 +104,7 @@ class InputFile:
             return "has another modification time"
         if found.st_ino != self.inode:
             return "is another file of this name (inode)"
-        if self.machine == Process.current().machine and found.st_dev != self.device:
+        if self.machine == _machine() and found.st_dev != self.device:
             return "is on another device"
         return None
 
@@ -122,20 +123,37 @@ class InputFile:
             )
 
 
+@cache
+def _machine() -> str:
+    # Without the cache every look at a file would read the process table.
+    return Process.current().machine
+
+
 def _tick_ns(mtime_ns: int) -> int:
     return TICK_NS if mtime_ns % 1_000_000_000 else COARSE_TICK_NS
 
 
-def read_inputs(files: Iterable[Path], known: Iterable[InputFile] = ()) -> tuple[InputFile, ...]:
+def read_inputs(
+    files: Iterable[Path],
+    known: Iterable[InputFile] = (),
+    *,
+    check: Callable[[Path], object] = lambda file: None,
+) -> tuple[InputFile, ...]:
     """The hashes of files; those that are `known` and have not changed are not read.
+
+    `check` is called for each of the others before one is read.
 
     Raises
     ------
     OSError, IntegrityError
         See `InputFile.read`.
     """
-    by_path = {one.path: one for one in known}
-    return tuple(_still_known(by_path.get(str(file))) or InputFile.read(file) for file in files)
+    by_path = {one.path: _still_known(one) for one in known}
+    paths = list(files)
+    for path in paths:
+        if by_path.get(str(path)) is None:
+            check(path)
+    return tuple(by_path.get(str(path)) or InputFile.read(path) for path in paths)
 
 
 def _still_known(one: InputFile | None) -> InputFile | None:

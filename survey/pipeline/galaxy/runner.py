@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from catalogs.parts import PartStore, Receipt, safe_name
 from survey.config import ReadSettings, Settings
+from survey.cubes.files.unpack import check_cube_file
 from survey.cubes.readers.places import companion_files
 from survey.cubes.scratch import Scratch
-from survey.errors import DataError, IntegrityError
+from survey.errors import IntegrityError
 from survey.pipeline.galaxy.input_files import InputFile, content_hash, read_inputs
 from survey.pipeline.galaxy.peak_memory import reset_peak_memory
 from survey.pipeline.galaxy.stage import GalaxyContext, Kept, Part, Stage
@@ -94,6 +95,7 @@ class GalaxyRunner:
         if any(file.change() for file in self.inputs):
             self._context = None  # They changed during an earlier attempt: hash them again.
         try:
+            _ = self.context  # reads the files, before any later stage is named
             receipt: Receipt = self.get(LAST)
             return receipt
         finally:
@@ -268,18 +270,12 @@ def _read_inputs(
     target: Target, settings: ReadSettings, known: Sequence[InputFile]
 ) -> tuple[InputFile, ...]:
     """The input files, and those that the settings name beside them, with their hashes."""
-    missing = [file for file in target.files if not file.is_file()]
-    if missing:
-        raise DataError(
-            "no such file",
-            file=missing[0],
-            advice="Correct the column files of the targets table; paths are relative to it.",
-        )
-    # Companions that are not there are an error when the cube is read, if its reader needs them.
-    return read_inputs(input_paths(target, settings), known)
+    # Checked before gigabytes of them are read.
+    return read_inputs(input_paths(target, settings), known, check=check_cube_file)
 
 
 def input_paths(target: Target, settings: ReadSettings) -> list[Path]:
     """The files of a target, and those that exist of what the settings name beside them."""
     companions = [other for file in target.files for other in companion_files(file, settings)]
+    # Those that are not there are an error when the cube is read, if its reader needs them.
     return [*target.files, *(file for file in companions if file.is_file())]

@@ -104,13 +104,15 @@ def measure_distances(
 ) -> tuple[TreeInput, TreeDistances]:
     """Distances of all pairs, in the form that the chosen path makes a tree from."""
     n_spaxel, n_plane = prepared.spectra.shape
+    disk = shutil.disk_usage(galaxy.root)
     projection = project_cost(
         Work.of(
             n_spaxel, n_plane, galaxy.settings, max_shift=prepared.max_shift, read=_shape(cube)
         ),
         path=galaxy.settings.linkage.path,
         memory_bytes=galaxy.memory_bytes,
-        disk_bytes=shutil.disk_usage(galaxy.root).free,
+        disk_bytes=disk.free,
+        disk_total_bytes=disk.total,
     )
     given = TreeInput(
         spectra=prepared.spectra,
@@ -260,6 +262,8 @@ def _redshift(galaxy: GalaxyContext, cube: xr.Dataset) -> float:
     raise DataError(
         "the redshift is unknown",
         file=galaxy.target.files[0],
+        expected="one in the targets table or in the header",
+        found="none",
         advice="Give it in the targets table, or with --redshift (0 for a star).",
     )
 

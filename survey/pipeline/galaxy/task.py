@@ -7,21 +7,20 @@ its report, so that one bad cube never stops a survey.
 from __future__ import annotations
 
 import time
-import traceback
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-import catalogs
-import survey
 from catalogs.parts import DamagedPartWarning
 from survey.config import Settings
 from survey.engine.worker_memory import memory_here_bytes
-from survey.errors import IntegrityError, MemoryNeeded, ResourceError, SurveyError
+from survey.errors import IntegrityError
+from survey.machine_faults import LIMITS, fault_number
+from survey.pipeline.galaxy.failures import failure_row, raise_unless_of_the_data
 from survey.pipeline.galaxy.input_files import InputFile
 from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.galaxy.target import Target
@@ -75,6 +74,11 @@ def process_galaxy(task: GalaxyTask) -> GalaxyReport:
 
     File errors that may be temporary (of a network file system) are tried again; errors of the data
     are not. Figures are drawn last: an error in drawing does not fail the galaxy.
+
+    Raises
+    ------
+    MemoryNeeded, MachineError, Unconfirmed
+        If the galaxy failed and is not, or not yet, to blame. The driver tries it again.
     """
     start = time.perf_counter()
     galaxy = GalaxyRunner(
@@ -85,10 +89,8 @@ def process_galaxy(task: GalaxyTask) -> GalaxyReport:
         warnings.simplefilter("always", DamagedPartWarning)
         try:
             receipt = _with_retries(galaxy)
-        except MemoryNeeded:
-            raise  # The driver finds another worker.
         except Exception as error:
-            return GalaxyReport(
+            report = GalaxyReport(
                 galaxy=task.target.galaxy,
                 seconds=time.perf_counter() - start,
                 failure=failure_row(
@@ -100,6 +102,8 @@ def process_galaxy(task: GalaxyTask) -> GalaxyReport:
                 ),
                 inputs=galaxy.inputs,
             )
+            raise_unless_of_the_data(error, report, files=task.target.files, root=task.root)
+            return report
         notes = [str(warning.message) for warning in caught]
         notes += galaxy.notes
         notes += draw_figures(task, receipt.key)
@@ -125,47 +129,9 @@ def draw_figures(task: GalaxyTask, key: str) -> list[str]:
     return []
 
 
-def failure_row(
-    galaxy: str,
-    stage: str,
-    error: BaseException,
-    *,
-    content_hash: str | None = None,
-    file: Path | None = None,
-) -> dict[str, Any]:
-    """A row of the table `quarantine`; `file` is named if the error names none."""
-    if isinstance(error, SurveyError):
-        message = str(error)
-    elif isinstance(error, MemoryError):
-        error = ResourceError("the worker ran out of memory", found=str(error))
-        message = str(error)
-    else:
-        # A bug of ours: record where it happened.
-        message = f"{file}: " if file else ""
-        message += f"unexpected {type(error).__name__}{_place(error)}: {error}"
-    return {
-        "galaxy": galaxy,
-        "stage": stage,
-        "error": type(error).__name__,
-        "message": message,
-        "content_hash": content_hash,
-    }
-
-
-def _place(error: BaseException) -> str:
-    """Where in our code an error comes from, as a path from the package on."""
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        for package in (survey, catalogs):
-            folder = Path(str(package.__file__)).parent
-            if Path(frame.filename).is_relative_to(folder):
-                path = Path(frame.filename).relative_to(folder.parent)
-                return f" at {path.as_posix()}:{frame.lineno}"
-    return ""
-
-
 def _with_retries(galaxy: GalaxyRunner) -> Any:
     for attempt in Retrying(
-        retry=retry_if_exception_type((OSError, IntegrityError)),
+        retry=retry_if_exception(_may_pass),
         stop=stop_after_attempt(ATTEMPTS),
         wait=wait_exponential(multiplier=FIRST_WAIT_S),
         reraise=True,
@@ -173,3 +139,8 @@ def _with_retries(galaxy: GalaxyRunner) -> Any:
         with attempt:
             return galaxy.result()
     raise AssertionError("unreachable")
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether an attempt a second later may succeed; for room on a disk only the driver waits."""
+    return isinstance(error, OSError | IntegrityError) and fault_number(error) not in LIMITS

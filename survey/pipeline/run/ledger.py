@@ -73,7 +73,14 @@ class Ledger:
             {"event": event, "time": time.time(), "monotonic": time.monotonic(), **facts}
         )
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+            before = file.tell()
+            try:
+                file.write(line + "\n")
+                file.flush()
+            except OSError:
+                # On a full disk a line may be half written; the next must begin a line.
+                os.truncate(self.path, before)
+                raise
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from typing import Any
 
 from catalogs.errors import CatalogError
 from survey.config import WHOLE_WINDOW, Settings, build_settings, load_settings
+from survey.cubes.files.input_file import is_regular
 from survey.errors import ConfigError
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.reference import SETTINGS_FILE, absolute_tables, reference_of
@@ -87,9 +89,7 @@ def _plan(
         return RunPlan(root, targets, with_absolute_paths(settings, file.parent))
     if any(file.suffix == ".toml" for file in inputs):
         raise ConfigError("give either one settings file or cubes, not both")
-    for file in inputs:
-        if not file.is_file():
-            raise ConfigError("no such file", file=file, expected="FITS cubes or a settings file")
+    _refuse_absent(inputs)
     root = out or Path(RUN_FOLDER)
     added = targets_from_cubes(inputs, redshift=redshift, merge_bands=merge_bands)
     known = read_targets(root / TARGETS_FILE) if (root / TARGETS_FILE).exists() else []
@@ -104,6 +104,20 @@ def _plan(
     )
     named_here = "labels" in overrides.get("classes", {}) or not continues
     return RunPlan(root, targets, with_absolute_paths(settings, Path.cwd() if named_here else root))
+
+
+def _refuse_absent(inputs: Sequence[Path]) -> None:
+    """Refuse names that nothing has, and folders alone; among cubes, they cost a galaxy each."""
+    for file in inputs:
+        if not os.path.lexists(file):
+            raise ConfigError("no such file", file=file, expected="FITS cubes or a settings file")
+    if not any(map(is_regular, inputs)):
+        raise ConfigError(
+            "no cube among the inputs",
+            file=inputs[0] if inputs else None,
+            expected="FITS cubes or a settings file",
+            found="folders or devices",
+        )
 
 
 def with_absolute_paths(settings: Settings, folder: Path) -> Settings:

@@ -73,8 +73,11 @@ class PeriodicPublisher:
         CatalogError
             If the previous publication failed.
         """
-        if self._under_way is not None:
-            self._under_way.result()
+        before, self._under_way = self._under_way, None
+        if before is not None:
+            # If it failed, the next attempt comes after the usual interval.
+            self.next_time = max(self.next_time, time.monotonic() + PUBLISH_EVERY_S)
+            before.result()
         if len(parts) > self.published:
             self._under_way = self._thread.submit(self._publish, list(parts), list(failures))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from survey.config import Settings
+from survey.errors import SurveyError
 from survey.pipeline.galaxy.target import Target
 
 
@@ -22,7 +23,11 @@ class Demand:
 
 
 def projected_demand(target: Target, settings: Settings) -> Demand:
-    """Projected demand of a galaxy; zero if its headers cannot be read."""
+    """Projected demand of a galaxy; zero if its headers cannot be read or mean nothing.
+
+    This is the only look of the driver at cubes, and it must not stop a survey: its errors are
+    found again by the task of the galaxy, which says what they are.
+    """
     from survey.cubes.registry import cube_shape  # slow to load, as are the two below
     from survey.pipeline.galaxy.choose_tree_path import project_cost
     from survey.pipeline.galaxy.costs import Work
@@ -32,5 +37,8 @@ def projected_demand(target: Target, settings: Settings) -> Demand:
         return Demand()
     n_plane = sum(planes for planes, _, _ in shapes)
     n_spaxel = max(y * x for _, y, x in shapes)
-    projection = project_cost(Work.of(n_spaxel, n_plane, settings), path=settings.linkage.path)
-    return Demand(projection.seconds, projection.peak_bytes)
+    try:
+        projection = project_cost(Work.of(n_spaxel, n_plane, settings), path=settings.linkage.path)
+        return Demand(float(projection.seconds), float(projection.peak_bytes))
+    except (ArithmeticError, ValueError, SurveyError):
+        return Demand()

@@ -6,8 +6,11 @@ driver publishes.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +18,14 @@ from catalogs import SCHEMA_VERSION
 from survey import __version__
 from survey.config import Settings, fingerprint
 from survey.cubes.scratch import sweep_scratch
-from survey.engine.cluster import Cluster, slots, started
+from survey.engine.cluster import Cluster, LazyCluster, slots, started
+from survey.engine.drain import Drain
 from survey.engine.submit import Task, run_tasks
 from survey.errors import ConfigError
+from survey.machine_faults import machine_error, patiently
+from survey.pipeline.galaxy.failures import failure_row
 from survey.pipeline.galaxy.target import Target
-from survey.pipeline.galaxy.task import GalaxyReport, GalaxyTask, failure_row, process_galaxy
+from survey.pipeline.galaxy.task import GalaxyReport, GalaxyTask, process_galaxy
 from survey.pipeline.leftovers import sweep_leftovers
 from survey.pipeline.reference import (
     SETTINGS_FILE,
@@ -36,6 +42,8 @@ from survey.pipeline.run.publisher import PeriodicPublisher, repaired
 from survey.pipeline.run.schedule import projected_demand
 from survey.pipeline.run.settings_file import write_settings
 from survey.pipeline.run.targets import TARGETS_FILE, write_targets
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -67,6 +75,7 @@ def run_survey(
     *,
     draw: Callable[[Path, str, str], None] | None = None,
     on_report: Callable[[GalaxyReport], None] = lambda report: None,
+    drain: Drain | None = None,
     verify_inputs: bool = False,
 ) -> Results:
     """Process all targets on a cluster and publish the catalog in `root`.
@@ -86,6 +95,8 @@ def run_survey(
         Draws the figures of one galaxy, on the worker.
     on_report : callable
         Called with the report of every galaxy that ends.
+    drain : Drain, optional
+        A request to stop: galaxies under way get ``engine.drain_s`` seconds.
     verify_inputs : bool
         Whether to read and hash all input files, also those that seem to be unchanged.
 
@@ -94,24 +105,30 @@ def run_survey(
     ConfigError
         If there are no targets, or another run is active in `root`.
     InfrastructureError
-        If the cluster is lost. Galaxies finished by then are published.
+        If the cluster is lost, its workers keep dying, every galaxy fails, or the run was asked to
+        stop. Galaxies finished by then are published.
+    MachineError
+        If a disk or file system failed for longer than ``engine.patience_s``.
     """
     root = Path(root).resolve()
     if not targets:
         raise ConfigError("the survey has no targets")
-    with exclusive(root) as ownership:
+    warn = cluster.warn if isinstance(cluster, LazyCluster) else logger.warning
+    write = partial(patiently, patience_s=settings.engine.patience_s, warn=warn, place=root)
+    with ExitStack() as stack:
+        ownership = write(lambda: stack.enter_context(exclusive(root)))
         reference = reference_of(settings.tables)
-        tables = keep_tables(settings.tables, root)
-        settings = settings.model_copy(update={"tables": tables})
-        write_targets(targets, root / TARGETS_FILE)
-        write_run_record(root, settings)
-        record_versions(root)
-        sweep_leftovers(root)
+        write(lambda: sweep_leftovers(root))
         sweep_scratch(root)
-        ledger, results = Ledger(root), Results()
-        ledger.begin(len(targets))
-        if (repair := repaired(root)) is not None:
-            ledger.note(str(repair))
+        tables = write(lambda: keep_tables(settings.tables, root))
+        settings = settings.model_copy(update={"tables": tables})
+        write(lambda: write_targets(targets, root / TARGETS_FILE))
+        write(lambda: write_run_record(root, settings))
+        write(lambda: record_versions(root))
+        ledger, results = write(lambda: Ledger(root)), Results()
+        write(lambda: ledger.begin(len(targets)))
+        if (repair := write(lambda: repaired(root))) is not None:
+            write(lambda: ledger.note(str(repair)))
         finished = FinishedGalaxies(root, trusted=not verify_inputs)
         tasks = [
             GalaxyTask(target, settings, root, draw, finished.known(target)) for target in targets
@@ -126,26 +143,52 @@ def run_survey(
             run_vocabulary(reference, settings),
             damaged=repair is not None and not repair.published,
         )
-        outcome = INTERRUPTED
         try:
-            for report in _reports(tasks, cluster, finished):
+            for report in _reports(tasks, cluster, finished, drain, warn):
                 ownership.check()
                 results.reports[report.galaxy] = report
-                ledger.galaxy(report)
-                finished.record(report)
+                write(partial(ledger.galaxy, report))
+                write(partial(finished.record, report))
                 on_report(report)
                 if catalog.is_due:
-                    catalog.grow(results.parts, results.failures)
-            outcome = COMPLETE
-        finally:
+                    with _next_time_again(warn):
+                        catalog.grow(results.parts, results.failures)
+            ownership.check()
+            write(lambda: catalog.finish(results.parts, results.failures, complete=True))
+            write(lambda: ledger.end(COMPLETE))
+        except BaseException:
             ownership.check()  # Whoever has taken over publishes.
-            catalog.finish(results.parts, results.failures, complete=outcome == COMPLETE)
-            ledger.end(outcome)
+            # The disk may be full, or the user in a hurry: one attempt.
+            with _next_time_again(warn):
+                catalog.finish(results.parts, results.failures, complete=False)
+            with _next_time_again(warn):
+                ledger.end(INTERRUPTED)
+            raise
+        # No galaxy is under way: what workers left that were killed in this run goes, too.
+        with _next_time_again(warn):
+            sweep_leftovers(root)
+        sweep_scratch(root)
     return results
 
 
+@contextmanager
+def _next_time_again(warn: Callable[[str], None]) -> Iterator[None]:
+    """Only warn if a disk or file system fails: what could not be written is written later."""
+    try:
+        yield
+    except Exception as error:
+        fault = machine_error(error)
+        if fault is None:
+            raise
+        warn(f"{fault}")
+
+
 def _reports(
-    tasks: Sequence[GalaxyTask], cluster: Cluster, finished: FinishedGalaxies
+    tasks: Sequence[GalaxyTask],
+    cluster: Cluster,
+    finished: FinishedGalaxies,
+    drain: Drain | None,
+    warn: Callable[[str], None],
 ) -> Iterator[GalaxyReport]:
     """Reports of all galaxies: of those that are finished, and of others as they end."""
     unfinished = []
@@ -156,14 +199,27 @@ def _reports(
             yield report
     if not unfinished:
         return  # A lazy cluster is not even started.
-    tasks = unfinished
-    in_flight = slots(cluster) * tasks[0].settings.engine.in_flight_per_worker
-    ordered = _largest_first(tasks)
-    for ended in run_tasks(started(cluster), process_galaxy, ordered, window=in_flight):
+    engine = tasks[0].settings.engine
+    client = patiently(lambda: started(cluster), patience_s=engine.patience_s, warn=warn)
+    outcomes = run_tasks(
+        client,
+        process_galaxy,
+        _largest_first(unfinished),
+        window=slots(cluster) * engine.in_flight_per_worker,
+        patience_s=engine.patience_s,
+        drain=drain,
+        drain_s=engine.drain_s,
+        warn=warn,
+    )
+    for ended in outcomes:
         name = ended.task.name
-        yield ended.result or GalaxyReport(
+        report = ended.result or GalaxyReport(
             name, 0.0, failure=failure_row(name, "engine", _error(ended.error))
         )
+        if report.failure is not None:
+            place = {"attempts": ended.attempts, "worker": ended.worker, "host": ended.host}
+            report = replace(report, failure=report.failure | place)
+        yield report
 
 
 def _largest_first(tasks: Sequence[GalaxyTask]) -> list[Task]:

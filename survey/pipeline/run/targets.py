@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from astropy.table import Table
 
 from catalogs.durable import replacing
+from catalogs.printable import printable
 from survey.errors import ConfigError, DataError
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.run.target_table import TargetRow, read_rows
@@ -42,7 +44,7 @@ def write_targets(targets: Iterable[Target], path: str | Path) -> None:
     rows = [
         {
             "galaxy": target.galaxy,
-            "files": FILE_SEPARATOR.join(str(file.resolve()) for file in target.files),
+            "files": FILE_SEPARATOR.join(str(file.absolute()) for file in target.files),
             "redshift": target.redshift,
             "ra": target.ra_deg,
             "dec": target.dec_deg,
@@ -64,6 +66,7 @@ def targets_from_cubes(
     check_redshift(redshift)
     groups: dict[str, list[Path]] = {}
     for cube in map(Path, cubes):
+        _check_file_name(cube)
         name = (merge_bands and _header_target(cube)) or _stem(cube)
         groups.setdefault(name, []).append(cube)
     targets = []
@@ -72,6 +75,20 @@ def targets_from_cubes(
         names = [name] if len(sets) == 1 else [_name_with_folder(file) for (file,) in sets]
         targets += [Target(n, s, redshift) for n, s in zip(names, sets, strict=True)]
     return _unique(targets, "command line")
+
+
+def _check_file_name(file: Path) -> None:
+    """Check that the targets table of the run can hold the path of a file."""
+    path = str(file.absolute())
+    whole = path.encode(errors="replace").decode() == path
+    if not whole or FILE_SEPARATOR in path or path.strip() != path:
+        raise ConfigError(
+            "the path of the file cannot be kept in a table",
+            file=file,
+            expected=f"text without {FILE_SEPARATOR!r} and without blanks at its end",
+            found=printable(path),
+            advice="Rename the file, or make a link to it",
+        )
 
 
 def check_redshift(redshift: float) -> None:
@@ -97,7 +114,7 @@ def _header_target(cube: Path) -> str:
 
     try:
         return target_name(cube)
-    except DataError:
+    except (DataError, OSError):
         return ""  # The run will quarantine it, under the name of its file.
 
 
@@ -105,11 +122,11 @@ def _stem(file: Path) -> str:
     name = file.name
     for suffix in (".gz", ".bz2", ".xz", ".zip", ".fits", ".fit"):
         name = name.removesuffix(suffix)
-    return name
+    return printable(name)
 
 
 def _name_with_folder(file: Path) -> str:
-    return f"{file.resolve().parent.name}-{_stem(file)}"
+    return printable(f"{Path(os.path.realpath(file.parent)).name}-{_stem(file)}")
 
 
 def _from_row(row: TargetRow) -> Target:
@@ -120,6 +137,15 @@ def _from_row(row: TargetRow) -> Target:
             file=row.file,
             expected="a name in the column galaxy",
             found="nothing",
+        )
+    if printable(galaxy) != galaxy:
+        raise ConfigError(
+            f"{row.where} of the targets table: the name of the galaxy has a character that does "
+            "not print",
+            file=row.file,
+            expected="letters, digits, signs and blanks",
+            found=printable(galaxy),
+            advice="Write the name anew; such characters come with copied text",
         )
     names = [name.strip() for name in row.text("files").split(FILE_SEPARATOR)]
     files = tuple(row.file.parent / name for name in names if name)

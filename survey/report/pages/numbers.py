@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from catalogs.printable import printable
+
 LEVELS = 254
 """Of a quantised spectrum; code 0 is a missing value."""
 
@@ -36,9 +38,22 @@ def rounded(value: Any) -> Any:
 
 
 def script_json(data: Any) -> str:
-    """JSON that can stand inside a script element: no text in it can end the element."""
-    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    """JSON that can stand inside a script element: no text in it can end the element.
+
+    What does not print in texts is an escape, as the scripts put them on the page.
+    """
+    text = json.dumps(_printable(data), allow_nan=False, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _printable(data: Any) -> Any:
+    if isinstance(data, str):
+        return printable(data)
+    if isinstance(data, dict):
+        return {_printable(name): _printable(value) for name, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_printable(value) for value in data]
+    return data
 
 
 @dataclass(frozen=True)

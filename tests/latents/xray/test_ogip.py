@@ -254,7 +254,8 @@ def test_a_spectrum_at_fault_is_set_aside_and_the_others_are_read(folder: Path) 
         "f.pha",
     ]
     assert len(seen) == 6
-    without = load_spectra(find_spectra(folder), grid=grid, background="optional")
+    with pytest.warns(SurveyWarning, match=r"f is read without its background: .*missing\.pha"):
+        without = load_spectra(find_spectra(folder), grid=grid, background="optional")
     assert without.spectra is not None
     assert list(without.spectra.ids) == ["a", "b", "f"]
 

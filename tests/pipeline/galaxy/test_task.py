@@ -1,10 +1,14 @@
 """What becomes of one galaxy when something goes wrong on the worker."""
 
+import os
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from survey.errors import DataError
+from survey.errors import DataError, MachineError, Unconfirmed
+from survey.machine_faults import LIMITS
 from survey.pipeline.galaxy import stages as galaxy_module
 from survey.pipeline.galaxy import task as task_module
 from survey.pipeline.galaxy.task import GalaxyTask, process_galaxy
@@ -33,10 +37,12 @@ def failing(times, error, then=None):
     return call, calls
 
 
-def test_a_bug_becomes_one_line_that_says_where(task, monkeypatch):
+def test_a_bug_becomes_one_line_that_says_where_if_another_worker_agrees(task, monkeypatch):
     call, _ = failing(9, ZeroDivisionError("by zero"))
     monkeypatch.setattr(galaxy_module, "prepare", call)
-    report = process_galaxy(task)
+    with pytest.raises(Unconfirmed) as caught:
+        process_galaxy(task)
+    report = caught.value.result
     assert report.outcome == "quarantined"
     assert report.failure["stage"] == "prepare"
     cube, message = task.target.files[0], report.failure["message"]
@@ -52,13 +58,46 @@ def test_a_file_system_that_hiccups_is_tried_again(task, monkeypatch):
     assert len(calls) == 3
 
 
-def test_a_file_system_that_is_gone_is_reported(task, monkeypatch):
+def test_a_file_system_that_is_gone_is_no_fault_of_the_galaxy(task, monkeypatch):
     call, calls = failing(99, OSError(5, "Input/output error"))
     monkeypatch.setattr(galaxy_module, "write_store", call)
-    report = process_galaxy(task)
-    assert report.outcome == "quarantined"
-    assert report.failure["stage"] == "read"
+    with pytest.raises(MachineError, match="Input/output error") as caught:
+        process_galaxy(task)
+    assert caught.value.file == str(task.root)
+    assert caught.value.result is None, "its cube can be read"
     assert len(calls) == task_module.ATTEMPTS
+
+
+def test_a_cube_that_alone_cannot_be_read_says_so(task, monkeypatch):
+    real = Path.open
+
+    def open_path(path, *args, **kwargs):
+        if path == task.target.files[0]:
+            raise OSError(5, "Input/output error", str(path))
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", open_path)
+    with pytest.raises(MachineError) as caught:
+        process_galaxy(task)
+    assert caught.value.file == str(task.target.files[0])
+    assert caught.value.result.outcome == "quarantined"
+
+
+@pytest.mark.parametrize("number", sorted(LIMITS))
+def test_for_room_on_a_disk_only_the_driver_waits(task, monkeypatch, number):
+    call, calls = failing(99, OSError(number, os.strerror(number), "/scratch/x"))
+    monkeypatch.setattr(galaxy_module, "write_store", call)
+    with pytest.raises(MachineError, match="/scratch/x"):
+        process_galaxy(task)
+    assert len(calls) == 1
+
+
+def test_a_missing_file_may_be_missing_on_this_worker_alone(task):
+    target = replace(task.target, files=(task.root / "absent.fits",))
+    with pytest.raises(Unconfirmed) as caught:
+        process_galaxy(replace(task, target=target))
+    failure = caught.value.result.failure
+    assert failure["message"].startswith(f"{task.root}/absent.fits: no such file")
 
 
 def test_after_a_retry_a_failure_names_the_stage_of_the_last_attempt(task, monkeypatch):
@@ -80,7 +119,9 @@ def test_faults_of_the_data_are_never_tried_again(task, monkeypatch):
 def test_running_out_of_memory_is_a_matter_of_resources(task, monkeypatch):
     call, _ = failing(1, MemoryError("no room for 40 GB"))
     monkeypatch.setattr(path_module, "shifted_distances", call)
-    failure = process_galaxy(task).failure
+    with pytest.raises(Unconfirmed) as caught:
+        process_galaxy(task)
+    failure = caught.value.result.failure
     assert (failure["error"], failure["stage"]) == ("ResourceError", "distances")
     assert "40 GB" in failure["message"]
 

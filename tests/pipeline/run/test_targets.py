@@ -246,3 +246,31 @@ def test_tables_as_programs_write_them(tmp_path, name):
 def test_tables_that_cannot_be_meant_so_are_refused_with_the_row(tmp_path, text, words):
     with pytest.raises(ConfigError, match=rf"targets\.csv: .*{words}"):
         read(tmp_path, text)
+
+
+@pytest.mark.parametrize("name", ["NGC\x1b[2J", "NGC\u202e1", "NGC\u200b7469", "NGC\u00a07469"])
+def test_a_name_with_characters_that_do_not_print_is_refused_with_its_line(tmp_path, name):
+    table = tmp_path / "targets.csv"
+    table.write_text(f"galaxy,files\ngood,a.fits\n{name},b.fits\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"line 3 .*does not print.*found NGC\\") as caught:
+        read_targets(table)
+    assert name not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "galaxy"),
+    [("a\nb.fits", r"a\nb"), ("a\x1b[2J.fits", r"a\x1b[2J"), ("\u202ea.fits", r"\u202ea")],
+)
+def test_names_of_files_become_names_that_print_and_their_paths_stay(tmp_path, file, galaxy):
+    (tmp_path / file).write_bytes(b"")
+    (target,) = targets_from_cubes([tmp_path / file])
+    assert target.galaxy == galaxy
+    write_targets([target], tmp_path / "targets.ecsv")
+    (again,) = read_targets(tmp_path / "targets.ecsv")
+    assert (again.galaxy, again.files) == (galaxy, (tmp_path / file,))
+
+
+@pytest.mark.parametrize("file", ["a;b.fits", "a\udcff.fits", "a.fits "])
+def test_paths_that_no_table_can_hold_are_refused_before_the_run(tmp_path, file):
+    with pytest.raises(ConfigError, match="cannot be kept in a table"):
+        targets_from_cubes([tmp_path / file])

@@ -1,0 +1,81 @@
+"""Faults inside the processes of a survey: Python imports this module when it starts.
+
+The folder of this file is on PYTHONPATH of the survey under test. `SURVEY_FAULTS` is JSON:
+
+- `root`: the run directory, with a slash at its end;
+- `tokens`: a folder of files named ROLE-N-SIGNAL. A process of that role (driver or worker) sends
+  itself the signal just before its Nth change of a file below `root`. The first process that gets
+  there takes the token away, so that it acts once;
+- `poison`: a path; a worker that opens it dies, always;
+- `clock`: role, offset_s and after_s: the wall clock of that role jumps so far after so long;
+- `trace`: a file that gets a line for every change that the driver makes below `root`.
+
+Changes are seen by an audit hook of Python. What C++ writes (the content of Parquet files) is
+seen when it is flushed.
+"""
+
+import itertools
+import json
+import os
+import sys
+import time
+
+
+def _install(faults):
+    worker = "--multiprocessing-fork" in sys.orig_argv
+    role = "worker" if worker else "driver"
+    root, tokens, poison = faults["root"], faults.get("tokens"), faults.get("poison")
+    trace = faults.get("trace") if role == "driver" else None
+    changes = {"os.rename", "os.mkdir", "os.rmdir", "os.remove", "os.symlink", "os.truncate"}
+    writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+    counter = itertools.count(1)  # threads write too
+
+    def changed(event, path):
+        if not path.startswith(root):
+            return
+        count = next(counter)
+        if trace:
+            with open(trace, "a") as file:  # noqa: PTH123 (outside root, so not counted)
+                file.write(f"{count} {event} {path.removeprefix(root)}\n")
+        if not tokens:
+            return
+        for token in os.listdir(tokens):  # noqa: PTH208
+            name, number, signal = token.split("-")
+            if name == role and int(number) == count:
+                try:
+                    os.unlink(os.path.join(tokens, token))  # noqa: PTH108, PTH118
+                except FileNotFoundError:
+                    return
+                os.kill(os.getpid(), int(signal))
+
+    def heard(event, arguments):
+        if event == "open":
+            path, _, flags = arguments
+            if poison and worker and str(path) == poison:
+                os.kill(os.getpid(), 9)
+            if isinstance(path, str) and (flags or 0) & writing:
+                changed(event, path)
+        elif event in changes:
+            # A symbolic link is named second, everything else first.
+            changed(event, os.fsdecode(arguments[1 if event == "os.symlink" else 0]))
+
+    def counted_fsync(descriptor):
+        number = descriptor if isinstance(descriptor, int) else descriptor.fileno()
+        changed("os.fsync", os.readlink(f"/proc/self/fd/{number}"))  # noqa: PTH115
+        fsync(descriptor)
+
+    sys.addaudithook(heard)
+    fsync, os.fsync = os.fsync, counted_fsync
+    clock = faults.get("clock")
+    if clock and clock["role"] == role:
+        _shift_clock(clock["offset_s"], clock["after_s"])
+
+
+def _shift_clock(offset_s, after_s):
+    real, elapsed = time.time, time.monotonic
+    start = elapsed()
+    time.time = lambda: real() + (offset_s if elapsed() - start > after_s else 0.0)
+
+
+if "SURVEY_FAULTS" in os.environ:
+    _install(json.loads(os.environ["SURVEY_FAULTS"]))
