@@ -24,7 +24,7 @@ def spaxels(report):
 
 
 def chunk(store: Path, array: str) -> Path:
-    return next(path for path in (store / array / "c").rglob("*") if path.is_file())
+    return next(path for path in (store / array).glob("c.*"))
 
 
 def flip_a_chunk(store: Path) -> None:

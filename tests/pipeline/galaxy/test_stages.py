@@ -96,7 +96,7 @@ def test_recutting_needs_no_cube(targets, run):
     assert computed(targets[0], run, features={"detection_sigma": 4.0}) == FROM_FEATURES
 
 
-@pytest.mark.parametrize("victim", ["cubes/*/flux/c/0/0", "parts/*/tree-*/condensed.npy"])
+@pytest.mark.parametrize("victim", ["cubes/*/flux/c.0.0", "parts/*/tree-*/condensed.npy"])
 def test_damage_on_disk_is_noticed_and_mended(targets, run, victim):
     (path,) = run.glob(victim)
     content = bytearray(path.read_bytes())
