@@ -4,11 +4,11 @@ A store has the spectra of the usable spaxels of one cube as two-dimensional arr
 spectra per chunk and a few chunks per shard file. The flux is NaN where a sample is bad. Anybody
 can open a store with `xarray.open_zarr`: units and names follow the CF conventions, `y`, `x` and
 `wavelength` are coordinates, and the attributes have the celestial header and the shape of the
-whole cube, which `to_cube` puts together again. A half-written Zarr array reads as fill values
-without an error. So the files of a store are listed, with size and hash, in a manifest that is
-written last, and the folder gets its name only when everything is on disk. Reading checks the
-existence and size of every file, hashes of metadata and coordinates, and the CRC32C of every chunk
-and shard index.
+whole cube, which `survey.cubes.store_layout.to_cube` puts together again. A half-written Zarr array
+reads as fill values without an error. So the files of a store are listed, with size and hash, in a
+manifest that is written last, and the folder gets its name only when everything is on disk. Reading
+checks the existence and size of every file, hashes of metadata and coordinates, and the CRC32C of
+every chunk and shard index.
 """
 
 from __future__ import annotations
@@ -40,32 +40,19 @@ from catalogs.durable import (
     write_json,
 )
 from catalogs.owners import owned_name
+from survey.cubes.store_layout import (
+    CONVENTIONS,
+    COORDINATES,
+    EARLIER_MASK,
+    FLAT,
+    LONG_NAMES,
+    SPECTRA,
+)
 from survey.errors import IntegrityError
 
 MANIFEST = "manifest.json"
 PARTIAL, REPLACED = ".partial", ".replaced"
 """Ends of the names of folders that a process leaves if it is killed while it writes a store."""
-
-SPECTRA = ("flux", "error")
-"""The arrays over (spaxel, wavelength)."""
-
-EARLIER_MASK = "bad"
-"""A third one, in stores of earlier versions, whose flux may be a number where it is bad."""
-
-CONVENTIONS = "CF-1.11"
-COORDINATES = {
-    "wavelength": {
-        "units": "um",
-        "standard_name": "radiation_wavelength",
-        "long_name": "vacuum wavelength, observed frame",
-    },
-    "y": {"units": "1", "long_name": "row of the spaxel in the whole cube, from 0"},
-    "x": {"units": "1", "long_name": "column of the spaxel in the whole cube, from 0"},
-}
-LONG_NAMES = {"flux": "flux density; NaN where it is bad", "error": "one standard deviation"}
-
-FLAT = {"name": "default", "separator": "."}
-"""Files of chunks are beside the metadata of their array, without folders of their own."""
 
 BAND_BYTES = 32 << 20
 """Bytes of flux that are read at a time while a store is written, in rows of the image."""
@@ -128,43 +115,6 @@ def open_store(path: str | Path) -> xr.Dataset:
         dataset = xr.open_zarr(path, consolidated=False, chunks=None, mask_and_scale=False)
     attrs = {name: np.nan if value is None else value for name, value in dataset.attrs.items()}
     return dataset.set_coords(["y", "x"]).assign_attrs(attrs)
-
-
-def to_cube(dataset: xr.Dataset) -> xr.Dataset:
-    """The whole cube of a store, in memory.
-
-    Parameters
-    ----------
-    dataset : xarray.Dataset
-        As from `open_store` or `xarray.open_zarr`.
-
-    Returns
-    -------
-    xarray.Dataset
-        `flux` and `error` over (wavelength, y, x), NaN where nothing is stored. `y` and `x` count
-        all rows and columns, also empty ones, so that they are the pixels (from 0) of the
-        `celestial_header` in the attributes.
-    """
-    shape = (
-        dataset.sizes["wavelength"],
-        int(dataset.attrs["shape_y"]),
-        int(dataset.attrs["shape_x"]),
-    )
-    y, x = dataset["y"].values, dataset["x"].values
-    cubes = {}
-    for name in SPECTRA:
-        values = np.full(shape, np.nan, dataset[name].dtype)
-        values[:, y, x] = dataset[name].values.T
-        cubes[name] = (("wavelength", "y", "x"), values, dataset[name].attrs)
-    if EARLIER_MASK in dataset:
-        bad = dataset[EARLIER_MASK].values.T
-        cubes["flux"][1][:, y, x] = np.where(bad, np.nan, cubes["flux"][1][:, y, x])
-    coords = {
-        "wavelength": dataset["wavelength"],
-        "y": ("y", np.arange(shape[1]), COORDINATES["y"]),
-        "x": ("x", np.arange(shape[2]), COORDINATES["x"]),
-    }
-    return xr.Dataset(cubes, coords, dataset.attrs)
 
 
 @dataclass(frozen=True)
@@ -350,7 +300,7 @@ def _json_value(value: Any) -> Any:
 
 def _write_manifest(folder: Path) -> None:
     files = [asdict(record) for record in record_files(folder)]
-    write_json(folder / MANIFEST, {"files": files, "blake2b": _hash(files)})
+    write_json(folder / MANIFEST, {"files": files, "blake2b": _hash(files)}, flushed=False)
 
 
 def _read_manifest(path: Path) -> tuple[FileRecord, ...]:

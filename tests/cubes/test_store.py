@@ -19,10 +19,10 @@ from survey.cubes.store import (
     MANIFEST,
     open_store,
     stored_spectra,
-    to_cube,
     verify_store,
     write_store,
 )
+from survey.cubes.store_layout import to_cube
 from survey.cubes.wcs import celestial_wcs, sky_position
 from survey.errors import IntegrityError
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 BY_NAME = {stage.name: stage for stage in STAGES}
 LAST = STAGES[-1].name
 
+LASTING_ABOVE_S = 10.0
+"""Work of a stage that a power failure must not cost; less is flushed with the last part."""
+
 
 class GalaxyRunner:
     """The stages of one galaxy in one run directory.
@@ -246,7 +249,13 @@ class GalaxyRunner:
         if stage.name == LAST:
             summary["made_from"] = {one.name: one.made_from(self.context) for one in STAGES}
         return self.parts.commit(
-            self.target.galaxy, stage.name, self.keys[stage.name], part.write, summary
+            self.target.galaxy,
+            stage.name,
+            self.keys[stage.name],
+            part.write,
+            summary,
+            packed=part.packed,
+            lasting=stage.name == LAST or self.context.seconds[stage.name] > LASTING_ABOVE_S,
         )
 
 

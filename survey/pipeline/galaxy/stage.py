@@ -85,12 +85,14 @@ def store_path(root: Path, galaxy: str, key: str) -> Path:
 class Part:
     """What a stage commits: a function that writes its files, and facts for the receipt.
 
-    `notes` are messages for the user.
+    `notes` are messages for the user. `packed` says whether it is kept as one file if it is small:
+    not if it has files that people open themselves.
     """
 
     write: Callable[[Path], None]
     summary: dict[str, Any]
     notes: tuple[str, ...] = ()
+    packed: bool = True
 
 
 def _nothing(galaxy: GalaxyContext) -> dict[str, Any]:

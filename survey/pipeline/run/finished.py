@@ -8,7 +8,6 @@ read once more.
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -138,16 +137,16 @@ def read_known(root: Path) -> dict[str, Known]:
 def look_of(part: Path) -> str:
     """Hash of the names, sizes, times and inodes of the files of a part, "" if there is none."""
     try:
-        with os.scandir(part) as entries:
-            found = sorted(_look_of_entry(entry) for entry in entries)
+        files = sorted(part.iterdir()) if part.is_dir() else [part]
+        found = [(file.name, *_look_of_file(file)) for file in files]
     except OSError:
         return ""
     return hash_bytes(json.dumps(found).encode())
 
 
-def _look_of_entry(entry: os.DirEntry[str]) -> tuple[str, int, int, int]:
-    stat = entry.stat()
-    return entry.name, stat.st_size, stat.st_mtime_ns, stat.st_ino
+def _look_of_file(file: Path) -> tuple[int, int, int]:
+    stat = file.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
 def _line(entry: Known) -> str:

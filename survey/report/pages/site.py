@@ -19,6 +19,7 @@ from survey import __version__
 from survey.cubes.store import open_store, stored_spectra
 from survey.errors import IntegrityError
 from survey.pipeline.galaxy.stage import store_path
+from survey.pipeline.galaxy.tree import load_array
 from survey.pipeline.reference import reference_of_run, vocabulary_of_run
 from survey.report.page import write_template
 from survey.report.pages.cells import Cells, cell_spectra
@@ -73,9 +74,9 @@ def write_galaxy_page(root: Path, galaxy: str, key: str) -> None:
     leaves = spaxels["cluster"].to_numpy()
     data = galaxy_data(row, tables, cells, spectra, reference)
     data["tree"] = tree_data(
-        np.load(tree_part.path / "tree.npy"),
+        load_array(tree_part, "tree.npy"),
         leaves[leaves > 0],
-        json.loads((profiled.path / "cut.json").read_text(encoding="utf-8")),
+        json.loads(profiled.read_bytes("cut.json")),
         tables["splits"],
     )
     write_thumbnail(row, spaxels, thumbnail_path(root, galaxy))

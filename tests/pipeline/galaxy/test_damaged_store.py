@@ -44,7 +44,7 @@ def lose_the_manifest(store: Path) -> None:
 
 
 def lose_an_array(store: Path) -> None:
-    shutil.rmtree(store / "bad")
+    shutil.rmtree(store / "error")
 
 
 def flip_a_coordinate(store: Path) -> None:

@@ -61,7 +61,7 @@ def test_a_setting_that_reaches_a_galaxy_needs_a_cluster(root, targets):
 
 
 def test_a_damaged_part_needs_a_cluster_and_is_left_for_it(root, targets, settings):
-    (victim,) = root.glob("parts/SIM-001/commit-*/clusters.arrow")
+    (victim,) = root.glob("parts/SIM-001/commit-*")
     content = bytearray(victim.read_bytes())
     content[1000] ^= 1
     victim.write_bytes(bytes(content))

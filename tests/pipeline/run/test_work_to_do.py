@@ -126,14 +126,13 @@ def test_a_file_whose_content_changed_is_named_once_it_is_read(root, targets):
 
 def test_a_damaged_part_is_named_and_stays(root, targets):
     (victim,) = root.glob("parts/*/profiles-*")
-    next(file for file in victim.iterdir() if file.name == "spectra.arrow").write_bytes(b"")
+    victim.write_bytes(victim.read_bytes()[:1000])
     assert asked(root, targets[0]).is_finished, "nobody needs it as long as the last part is there"
-    (last,) = root.glob("parts/*/commit-*")
-    shutil.rmtree(last)
+    next(root.glob("parts/*/commit-*")).unlink()
     said = asked(root, targets[0])
     assert said.stages == NAMES[1:2] + NAMES[4:]
     assert "damaged part profiles" in said.reasons[0]
-    assert "spectra.arrow has 0 bytes" in said.reasons[0]
+    assert "cannot be unpacked" in said.reasons[0]
     assert victim.exists()
 
 
