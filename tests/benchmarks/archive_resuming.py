@@ -65,6 +65,7 @@ def _write_finished(root: Path, n_galaxies: int) -> None:
     settings, run = Settings(), root / "run"
     tables = stand_in_parts.template()
     catalogs.parts.flush = catalogs.parts.flush_tree = lambda folder: None
+    catalogs.parts.flush_file_system = lambda folder: True
     finished, targets, store = FinishedGalaxies(run), [], PartStore(run)
     for number in range(n_galaxies):
         name = stand_in_parts.galaxy_name(number)
@@ -81,7 +82,7 @@ def _write_finished(root: Path, n_galaxies: int) -> None:
 
         made_from = {stage.name: stage.made_from(runner.context) for stage in STAGES}
         summary = {"keys": runner.keys, "seconds": {}, "made_from": made_from}
-        part = store.commit(name, LAST, runner.keys[LAST], write, summary)
+        part = store.commit(name, LAST, runner.keys[LAST], write, summary, packed=True)
         finished.record(GalaxyReport(name, 0.0, part=part.path, inputs=runner.inputs))
         targets.append(target)
     write_targets(targets, root / TARGETS_FILE)
