@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import stand_in_parts
+from astropy.io import fits
 from table import Line
 
 import catalogs.parts
@@ -70,7 +71,7 @@ def _write_finished(root: Path, n_galaxies: int) -> None:
     for number in range(n_galaxies):
         name = stand_in_parts.galaxy_name(number)
         cube = root / "cubes" / f"{name}.fits"
-        cube.write_text(name)
+        fits.PrimaryHDU(header=fits.Header({"OBJECT": name})).writeto(cube)
         os.utime(cube, (LONG_AGO_S, LONG_AGO_S))
         target = Target(name, (cube,), 0.01)
         runner = GalaxyRunner(target, settings, run)

@@ -55,7 +55,7 @@ class TreeResult:
         return cls(
             tree=load_array(part, "tree.npy"),
             energy=load_array(part, "noise_energy.npy"),
-            condensed=load_array(part, "condensed.npy"),
+            condensed=load_array(part, "condensed.npy", mapped=True),
             items=load_array(part, "items.npy") if "items.npy" in names else None,
         )
 
@@ -89,10 +89,11 @@ def relink(condensed: NDArray[np.floating], settings: Settings) -> NDArray[np.fl
     return linkage_tree(condensed, linkage.method, ward_input=linkage.ward_input)
 
 
-def load_array(part: Receipt, name: str) -> NDArray[Any]:
-    """An array of a part; that of a part which is a folder is mapped."""
+def load_array(part: Receipt, name: str, *, mapped: bool = False) -> NDArray[Any]:
+    """An array of a part; with `mapped`, that of a part which is a folder is left on disk."""
+    array: NDArray[Any]
     if part.path.is_dir():
-        mapped: NDArray[Any] = np.load(part.path / name, mmap_mode="r")
-        return mapped
-    array: NDArray[Any] = np.load(BytesIO(part.read_bytes(name)))
+        array = np.load(part.path / name, mmap_mode="r" if mapped else None)
+    else:
+        array = np.load(BytesIO(part.read_bytes(name)))
     return array
