@@ -4,10 +4,21 @@ Each module holds the commands of one subject and registers them with the applic
 of `survey latent` are in `survey.latents.cli`.
 """
 
-from survey.cli import catalog, classes, cluster, cubes, planned, runs, simulated
+from survey.cli import catalog, classes, cluster, cubes, planned, runs, simulated, status
 from survey.cli.app import app, main
 from survey.latents.cli import latent_app
 
 app.add_typer(latent_app, name="latent")
 
-__all__ = ["app", "catalog", "classes", "cluster", "cubes", "main", "planned", "runs", "simulated"]
+__all__ = [
+    "app",
+    "catalog",
+    "classes",
+    "cluster",
+    "cubes",
+    "main",
+    "planned",
+    "runs",
+    "simulated",
+    "status",
+]

@@ -1,10 +1,9 @@
-"""Commands for a survey: write its files, run it, show its status, draw its figures."""
+"""Commands for a survey: write its files, run it, write its pages."""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -173,31 +172,6 @@ def finish_run(plan: RunPlan, outcome: RunOutcome, *, as_json: bool, quiet: bool
         raise outcome.refusal
     if outcome.counts["quarantined"]:
         raise typer.Exit(EXIT_QUARANTINED)
-
-
-@app.command()
-def status(
-    root: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
-    as_json: AsJson = False,
-) -> None:
-    """Show the state of a run: what is done, what failed, how long it will take."""
-    from survey.pipeline.run.ledger import read_status
-
-    found = read_status(root)
-    if as_json:
-        print(json.dumps(asdict(found) | {"remaining_s": found.remaining_s}))
-        return
-    counts = ", ".join(f"{count} {outcome}" for outcome, count in found.outcomes.items())
-    out_console.print(f"{found.state}: {found.n_done} of {found.n_galaxies} galaxies ({counts})")
-    if found.remaining_s and found.state.startswith("running"):
-        out_console.print(f"about {found.remaining_s:.0f} s to go")
-    if found.driver and found.state.startswith("running"):
-        out_console.print(f"by {shown(found.driver)}", highlight=False, soft_wrap=True)
-    for note in found.notes:
-        out_console.print(f"  {shown(note)}", highlight=False, soft_wrap=True)
-    for galaxy, message in found.failures.items():
-        text = f"  [red]quarantined[/] {shown(galaxy)}: {shown(message)}"
-        out_console.print(text, highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -96,6 +96,12 @@ def look(dask_scheduler: Any) -> Snapshot:
     return Snapshot(http, workers, max(0, unfinished - under_way))
 
 
+def snapshot_of(client: Client) -> Snapshot:
+    """The state of all workers and tasks of a cluster."""
+    found: Snapshot = client.run_on_scheduler(look)
+    return found
+
+
 def task_name(key: Any) -> str:
     """The name of a task in messages: that of the galaxy, if the key is ours (see `submit`)."""
     return printable(key[1] if isinstance(key, tuple) and len(key) > 1 else key)
@@ -170,7 +176,7 @@ def watched(client: Client, settings: ClusterSettings, warn: Warn) -> Iterator[N
     watchdog = Watchdog(settings.watch)
 
     def look_again() -> None:
-        snapshot = client.run_on_scheduler(look)
+        snapshot = snapshot_of(client)
         if settings.metrics_targets is not None:
             write_metrics_targets(snapshot, settings.metrics_targets)
         for finding in watchdog.findings(snapshot, time.monotonic()):
@@ -180,7 +186,7 @@ def watched(client: Client, settings: ClusterSettings, warn: Warn) -> Iterator[N
                 client.restart_workers([finding.stalled_worker], raise_for_error=False)
 
     if settings.metrics_targets is not None:
-        write_metrics_targets(client.run_on_scheduler(look), settings.metrics_targets)
+        write_metrics_targets(snapshot_of(client), settings.metrics_targets)
     with every(settings.watch.every_s, look_again):
         yield
 

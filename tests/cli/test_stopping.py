@@ -18,7 +18,7 @@ import pytest
 
 from catalogs import open_catalog
 from catalogs.verify import verify
-from survey.pipeline.run.ledger import read_status
+from survey.pipeline.run.status import read_status
 from survey.simulate import simulate_archive
 
 SURVEY = [sys.executable, "-c", "from survey.cli import main; main()"]

@@ -46,6 +46,8 @@ class GalaxyRunner:
         The run directory.
     memory_bytes : float, optional
         What this process may use. It decides what is kept on disk and how the tree is made.
+    on_stage : callable
+        Called with the name of every stage that starts to be computed.
     known : sequence of InputFile
         Files that were hashed before; they are not read again if they have not changed.
 
@@ -67,6 +69,7 @@ class GalaxyRunner:
         settings: Settings,
         root: Path,
         memory_bytes: float | None = None,
+        on_stage: Callable[[str], None] = lambda stage: None,
         *,
         known: Sequence[InputFile] = (),
     ) -> None:
@@ -74,6 +77,7 @@ class GalaxyRunner:
         self.settings = settings
         self.root = root
         self.memory_bytes = memory_bytes
+        self.on_stage = on_stage
         self.known = known
         self.inputs: tuple[InputFile, ...] = ()
         self.parts = PartStore(root)
@@ -224,6 +228,7 @@ class GalaxyRunner:
     def _make(self, stage: Stage) -> Any:
         inputs = [self.get(name) for name in stage.inputs]
         self.stage = stage.name
+        self.on_stage(stage.name)
         start = time.perf_counter()
         made = _function(stage)(self.context, *inputs)
         self.context.seconds[stage.name] = time.perf_counter() - start

@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_expo
 
 from catalogs.parts import DamagedPartWarning
 from survey.config import Settings
+from survey.engine.stage_events import say_stage
 from survey.engine.worker_memory import memory_here_bytes
 from survey.errors import IntegrityError
 from survey.machine_faults import LIMITS, fault_number
@@ -49,8 +51,9 @@ class GalaxyReport:
     """How one galaxy ended.
 
     `part` is the folder of its committed result, `computed` are the stages that were computed,
-    `failure` is its row of the table `quarantine`, `notes` are messages for the user, and `inputs`
-    are its files as they were hashed.
+    `failure` is its row of the table `quarantine`, `notes` are messages for the user,
+    `stage_seconds` are the times of the stages that were computed, and `inputs` are its files as
+    they were hashed.
     """
 
     galaxy: str
@@ -59,6 +62,7 @@ class GalaxyReport:
     computed: tuple[str, ...] = ()
     failure: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
+    stage_seconds: dict[str, float] = field(default_factory=dict)
     inputs: tuple[InputFile, ...] = ()
 
     @property
@@ -82,7 +86,12 @@ def process_galaxy(task: GalaxyTask) -> GalaxyReport:
     """
     start = time.perf_counter()
     galaxy = GalaxyRunner(
-        task.target, task.settings, task.root, memory_here_bytes(), known=task.known
+        task.target,
+        task.settings,
+        task.root,
+        memory_here_bytes(),
+        partial(say_stage, task.target.galaxy),
+        known=task.known,
     )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
@@ -115,6 +124,7 @@ def process_galaxy(task: GalaxyTask) -> GalaxyReport:
         part=receipt.path,
         computed=tuple(galaxy.computed),
         notes=tuple(notes),
+        stage_seconds={name: galaxy.context.seconds[name] for name in galaxy.computed},
         inputs=galaxy.inputs,
     )
 

@@ -9,28 +9,17 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from catalogs.owners import Process
 from survey import __version__
-from survey.errors import ConfigError
-from survey.pipeline.run.lock import driver_of
 
 if TYPE_CHECKING:
     from survey.pipeline.galaxy.task import GalaxyReport
 
 LEDGER = Path("logs") / "ledger.jsonl"
 COMPLETE, RUNNING, INTERRUPTED, UNKNOWN = "complete", "running", "interrupted", "unknown"
-
-
-NO_LEDGER = (
-    f"{LEDGER} has no record of a run: galaxies were counted by their parts, also by those of "
-    "earlier settings; quarantine is that of the catalog"
-)
 
 
 class Ledger:
@@ -48,6 +37,10 @@ class Ledger:
         machine = Process.current().machine
         self._append("begin", galaxies=n_galaxies, version=__version__, machine=machine)
 
+    def plan(self, projected_s: dict[str, float]) -> None:
+        """Record the projected seconds of the galaxies of this run, on one core."""
+        self._append("plan", projected_s={name: round(s, 1) for name, s in projected_s.items()})
+
     def galaxy(self, report: GalaxyReport) -> None:
         """Record how a galaxy ended."""
         self._append(
@@ -56,6 +49,8 @@ class Ledger:
             outcome=report.outcome,
             stages=list(report.computed),
             seconds=round(report.seconds, 3),
+            stage_seconds={name: round(s, 3) for name, s in report.stage_seconds.items()},
+            host=(report.failure or {}).get("host"),
             message=report.failure["message"] if report.failure else "",
             notes=list(report.notes),
         )
@@ -83,109 +78,7 @@ class Ledger:
                 raise
 
 
-@dataclass(frozen=True)
-class Status:
-    """The state of the latest run in a directory.
-
-    `state` is "complete", "running", "interrupted" (by Ctrl-C, a lost cluster, or a kill),
-    "running, or killed" where a process of another machine gives no sign of life, or "unknown"
-    where the ledger is lost. `outcomes` are those of `GalaxyReport`; without a ledger galaxies that
-    have a committed part are "finished". `driver` is the process that works, or worked last.
-    """
-
-    state: str
-    n_galaxies: int
-    outcomes: dict[str, int]
-    elapsed_s: float
-    failures: dict[str, str]
-    notes: tuple[str, ...] = ()
-    driver: str = ""
-
-    @property
-    def n_done(self) -> int:
-        """How many galaxies have ended, successfully or not."""
-        return sum(self.outcomes.values())
-
-    @property
-    def remaining_s(self) -> float | None:
-        """Remaining time at the present rate; None before the first galaxy has ended."""
-        if not self.n_done:
-            return None
-        return self.elapsed_s / self.n_done * max(0, self.n_galaxies - self.n_done)
-
-
-def read_status(root: str | Path) -> Status:
-    """Read the state of the latest run in `root`.
-
-    Where the ledger is lost, galaxies are counted by their parts, and a note says so.
-
-    Raises
-    ------
-    ConfigError
-        If no survey has run there.
-    """
-    root = Path(root)
-    entries, notes = _read_entries(root / LEDGER)
-    driver, works = driver_of(root)
-    begins = [i for i, entry in enumerate(entries) if entry["event"] == "begin"]
-    if not begins:
-        from survey.pipeline.run.count_parts import count_parts
-
-        found = count_parts(root)
-        if not found.n_galaxies and driver is None:
-            raise ConfigError(
-                "no survey has run in this directory",
-                file=root,
-                advice="Start one with `survey run ... --out DIR`.",
-            )
-        counts = {"finished": found.n_finished, "quarantined": len(found.failures)}
-        return Status(
-            state={True: RUNNING, False: UNKNOWN, None: f"{RUNNING}, or killed"}[works],
-            n_galaxies=found.n_galaxies,
-            outcomes={outcome: count for outcome, count in counts.items() if count},
-            elapsed_s=0.0,
-            failures=found.failures,
-            notes=(*notes, NO_LEDGER),
-            driver=str(driver or ""),
-        )
-    run = entries[begins[-1] :]
-    galaxies = [entry for entry in run if entry["event"] == "galaxy"]
-    state, elapsed_s = _state_and_time(run, works)
-    return Status(
-        state=state,
-        n_galaxies=run[0]["galaxies"],
-        outcomes=dict(Counter(entry["outcome"] for entry in galaxies)),
-        elapsed_s=elapsed_s,
-        failures={
-            entry["galaxy"]: entry["message"]
-            for entry in galaxies
-            if entry["outcome"] == "quarantined"
-        },
-        notes=(*notes, *(entry["message"] for entry in run if entry["event"] == "note")),
-        driver=str(driver or ""),
-    )
-
-
-def _state_and_time(run: Sequence[dict[str, Any]], works: bool | None) -> tuple[str, float]:
-    """The state of the run of these entries, and how long it took until then."""
-    begin, last = run[0], run[-1]
-    if last["event"] == "end":
-        return last["outcome"], _seconds_between(begin, last)
-    if works is False:  # It was killed before it could write its end.
-        return INTERRUPTED, _seconds_between(begin, last)
-    now = {"time": time.time()}
-    if begin.get("machine") == Process.current().machine:
-        now["monotonic"] = time.monotonic()
-    return RUNNING if works else f"{RUNNING}, or killed", _seconds_between(begin, now)
-
-
-def _seconds_between(begin: dict[str, Any], end: dict[str, Any]) -> float:
-    """Time between two entries of one run, if possible by the clock that nobody sets."""
-    clock = "monotonic" if "monotonic" in begin and "monotonic" in end else "time"
-    return max(0.0, float(end[clock] - begin[clock]))
-
-
-def _read_entries(path: Path) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+def read_entries(path: Path) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     """The entries of a ledger that can be read, and notes for the user."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
@@ -206,6 +99,7 @@ def _read_entries(path: Path) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
 NEEDED: dict[str, dict[str, type | tuple[type, ...]]] = {
     "begin": {"galaxies": int, "time": (int, float)},
     "galaxy": {"galaxy": str, "outcome": str, "message": str, "time": (int, float)},
+    "plan": {"projected_s": dict, "time": (int, float)},
     "note": {"message": str, "time": (int, float)},
     "end": {"outcome": str, "time": (int, float)},
 }

@@ -21,8 +21,9 @@ from survey.errors import ConfigError
 from survey.pipeline.galaxy.stage import Kept
 from survey.pipeline.galaxy.stage_list import STAGES
 from survey.pipeline.leftovers import unfinished_work
-from survey.pipeline.run.ledger import COMPLETE, read_status
+from survey.pipeline.run.ledger import COMPLETE
 from survey.pipeline.run.lock import exclusive
+from survey.pipeline.run.status import read_status
 
 PART_NAME = re.compile(r"[a-z]+-[0-9a-f]{32}")
 """Stage and key."""

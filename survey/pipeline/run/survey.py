@@ -7,7 +7,7 @@ driver publishes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -37,9 +37,10 @@ from survey.pipeline.reference import (
 from survey.pipeline.run.earlier_results import record_versions
 from survey.pipeline.run.finished import FinishedGalaxies
 from survey.pipeline.run.ledger import COMPLETE, INTERRUPTED, Ledger
+from survey.pipeline.run.live import live_state
 from survey.pipeline.run.lock import exclusive
 from survey.pipeline.run.publisher import PeriodicPublisher, repaired
-from survey.pipeline.run.schedule import projected_demand
+from survey.pipeline.run.schedule import Demand, projected_demand
 from survey.pipeline.run.settings_file import write_settings
 from survey.pipeline.run.targets import TARGETS_FILE, write_targets
 
@@ -144,7 +145,7 @@ def run_survey(
             damaged=repair is not None and not repair.published,
         )
         try:
-            for report in _reports(tasks, cluster, finished, drain, warn):
+            for report in _reports(tasks, cluster, finished, drain, warn, ledger):
                 ownership.check()
                 results.reports[report.galaxy] = report
                 write(partial(ledger.galaxy, report))
@@ -189,6 +190,7 @@ def _reports(
     finished: FinishedGalaxies,
     drain: Drain | None,
     warn: Callable[[str], None],
+    ledger: Ledger,
 ) -> Iterator[GalaxyReport]:
     """Reports of all galaxies: of those that are finished, and of others as they end."""
     unfinished = []
@@ -201,32 +203,40 @@ def _reports(
         return  # A lazy cluster is not even started.
     engine = tasks[0].settings.engine
     client = patiently(lambda: started(cluster), patience_s=engine.patience_s, warn=warn)
+    demands = {
+        task.target.galaxy: projected_demand(task.target, task.settings) for task in unfinished
+    }
+    plan = {name: demand.seconds for name, demand in demands.items()}
+    patiently(lambda: ledger.plan(plan), patience_s=engine.patience_s, warn=warn)
     outcomes = run_tasks(
         client,
         process_galaxy,
-        _largest_first(unfinished),
+        _largest_first(unfinished, demands),
         window=slots(cluster) * engine.in_flight_per_worker,
         patience_s=engine.patience_s,
         drain=drain,
         drain_s=engine.drain_s,
         warn=warn,
     )
-    for ended in outcomes:
-        name = ended.task.name
-        report = ended.result or GalaxyReport(
-            name, 0.0, failure=failure_row(name, "engine", _error(ended.error))
-        )
-        if report.failure is not None:
-            place = {"attempts": ended.attempts, "worker": ended.worker, "host": ended.host}
-            report = replace(report, failure=report.failure | place)
-        yield report
+    with live_state(tasks[0].root, cluster) as has_ended:
+        for ended in outcomes:
+            name = ended.task.name
+            has_ended(name)
+            report = ended.result or GalaxyReport(
+                name, 0.0, failure=failure_row(name, "engine", _error(ended.error))
+            )
+            if report.failure is not None:
+                place = {"attempts": ended.attempts, "worker": ended.worker, "host": ended.host}
+                report = replace(report, failure=report.failure | place)
+            yield report
 
 
-def _largest_first(tasks: Sequence[GalaxyTask]) -> list[Task]:
+def _largest_first(tasks: Sequence[GalaxyTask], demands: Mapping[str, Demand]) -> list[Task]:
     """Tasks in the order in which they start."""
-    demands = [projected_demand(task.target, task.settings) for task in tasks]
-    order = sorted(range(len(tasks)), key=lambda i: demands[i].seconds, reverse=True)
-    return [Task(tasks[i].target.galaxy, tasks[i], demands[i].memory_bytes) for i in order]
+    ordered = sorted(tasks, key=lambda task: demands[task.target.galaxy].seconds, reverse=True)
+    return [
+        Task(task.target.galaxy, task, demands[task.target.galaxy].memory_bytes) for task in ordered
+    ]
 
 
 def _fingerprint(settings: Settings) -> str:

@@ -119,7 +119,7 @@ def copy_static(root: Path) -> None:
     own = files("survey.report") / STATIC
     for source in own.iterdir():
         write_text(folder / source.name, source.read_text(encoding="utf-8"))
-    for source in _bokeh_scripts():
+    for source in bokeh_scripts():
         copy = folder / source.name
         if not copy.exists() or copy.stat().st_size != source.stat().st_size:
             with replacing(copy) as unfinished:
@@ -127,7 +127,8 @@ def copy_static(root: Path) -> None:
 
 
 @cache
-def _bokeh_scripts() -> tuple[Path, ...]:
+def bokeh_scripts() -> tuple[Path, ...]:
+    """The scripts of BokehJS that the pages use."""
     import bokeh
 
     folder = Path(bokeh.__file__).parent / "server" / "static" / "js"

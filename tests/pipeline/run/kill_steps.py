@@ -34,9 +34,10 @@ from survey.config import build_settings
 from survey.pipeline.galaxy.task import process_galaxy
 from survey.pipeline.leftovers import unfinished_work
 from survey.pipeline.run import survey
-from survey.pipeline.run.ledger import Ledger, read_status
+from survey.pipeline.run.ledger import Ledger
 from survey.pipeline.run.lock import exclusive
 from survey.pipeline.run.publisher import repaired
+from survey.pipeline.run.status import read_status
 from survey.pipeline.run.targets import read_targets
 
 CHANGES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.symlink", "os.link", "os.truncate")

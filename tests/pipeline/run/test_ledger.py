@@ -15,9 +15,10 @@ from survey.engine.cluster import LazyCluster
 from survey.errors import ConfigError
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.galaxy.task import GalaxyReport
-from survey.pipeline.run.ledger import Ledger, read_status
+from survey.pipeline.run.ledger import Ledger
 from survey.pipeline.run.lock import exclusive
 from survey.pipeline.run.prune import prune
+from survey.pipeline.run.status import read_status
 from survey.pipeline.run.survey import run_survey
 
 RUN = """

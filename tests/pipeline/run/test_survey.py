@@ -18,7 +18,7 @@ from survey.errors import ConfigError, InfrastructureError
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.run import publisher as growing
 from survey.pipeline.run import survey as archive
-from survey.pipeline.run.ledger import read_status
+from survey.pipeline.run.status import read_status
 from survey.pipeline.run.survey import Results, run_survey
 from survey.pipeline.run.targets import read_targets
 from tests.pipeline.conftest import DAMAGES

@@ -1,0 +1,117 @@
+"""The state of a run as the live page gets it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from survey.pipeline.galaxy.stage_list import STAGES
+from survey.pipeline.run.ledger import LEDGER, read_entries
+from survey.pipeline.run.status import Ended, Status, ended_in, read_status, runs_of
+from survey.report.pages.paths import FOLDER, page_path, thumbnail_path
+
+NEWEST = 12
+"""Maps of the galaxies that ended last."""
+
+BIN_S = (10, 30, 60, 300, 900, 3600)
+MOST_BINS = 60
+
+DONE, REUSED, FAILED, RUNNING, WAITING = "d", "u", "f", "r", "."
+
+
+def page_state(root: Path) -> dict[str, Any]:
+    """What the page shows, ready for JSON.
+
+    Raises
+    ------
+    ConfigError
+        If no survey has run in `root`.
+    """
+    status = read_status(root)
+    entries, _ = read_entries(root / LEDGER)
+    runs = runs_of(entries)
+    run = runs[-1] if runs else []
+    ended = ended_in(run)
+    planned: dict[str, float] = next((e["projected_s"] for e in run if e["event"] == "plan"), {})
+    names = list(dict.fromkeys([*planned, *(each.galaxy for each in ended)]))
+    return {
+        "state": status.state,
+        "n_galaxies": status.n_galaxies,
+        "n_done": status.n_done,
+        "n_earlier": status.n_earlier,
+        "outcomes": status.outcomes,
+        "elapsed_s": status.elapsed_s,
+        "rate_per_min": status.rate_per_min,
+        "remaining_s": status.remaining_s if status.is_running else None,
+        "driver": status.driver,
+        "notes": list(status.notes),
+        "stages": [stage.name for stage in STAGES],
+        "galaxies": names,
+        "grid": _grid(names, ended, status),
+        "in_flight": [asdict(each) for each in status.in_flight],
+        "workers": [asdict(each) for each in status.workers],
+        "failures": _failures(status),
+        "throughput": _throughput(ended),
+        "newest": [_shown(root, each.galaxy) for each in _newest(ended)],
+    }
+
+
+def _grid(names: list[str], ended: list[Ended], status: Status) -> list[str]:
+    """One letter for every stage of every galaxy."""
+    stages = [stage.name for stage in STAGES]
+    running = {each.galaxy: each.stage for each in status.in_flight}
+    ends = {each.galaxy: each for each in ended}
+    rows = []
+    for name in names:
+        if (end := ends.get(name)) is not None:
+            rows.append(_row_of_end(end, stages))
+        elif name in running:
+            at = stages.index(running[name]) if running[name] in stages else 0
+            rows.append(DONE * at + RUNNING + WAITING * (len(stages) - at - 1))
+        else:
+            rows.append(WAITING * len(stages))
+    return rows
+
+
+def _row_of_end(end: Ended, stages: list[str]) -> str:
+    if end.outcome == "quarantined":
+        return FAILED * len(stages)
+    return "".join(DONE if name in end.stages else REUSED for name in stages)
+
+
+def _failures(status: Status) -> list[dict[str, Any]]:
+    """Galaxies in quarantine by message, the commonest first."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for galaxy, message in status.failures.items():
+        host = status.hosts.get(galaxy)
+        groups[message].append(f"{galaxy} ({host})" if host else galaxy)
+    found = [{"message": message, "galaxies": names} for message, names in groups.items()]
+    return sorted(found, key=lambda group: -len(group["galaxies"]))
+
+
+def _throughput(ended: list[Ended]) -> dict[str, Any]:
+    """Galaxies that ended in steps of time since the first."""
+    if not ended:
+        return {"step_s": BIN_S[0], "counts": []}
+    start, span = ended[0].time, max(0.0, ended[-1].time - ended[0].time)
+    step = next((each for each in BIN_S if span / each < MOST_BINS), span / MOST_BINS)
+    counts = [0] * (int(span / step) + 1)
+    for each in ended:
+        counts[max(0, min(len(counts) - 1, int((each.time - start) / step)))] += 1
+    return {"step_s": step, "counts": counts}
+
+
+def _newest(ended: list[Ended]) -> list[Ended]:
+    return [each for each in reversed(ended) if each.outcome != "quarantined"][:NEWEST]
+
+
+def _shown(root: Path, galaxy: str) -> dict[str, Any]:
+    """The addresses of the page and the map of a galaxy, if they are there."""
+    page, thumbnail = page_path(root, galaxy), thumbnail_path(root, galaxy)
+    return {
+        "galaxy": galaxy,
+        "page": page.relative_to(root / FOLDER).as_posix() if page.exists() else None,
+        "map": thumbnail.relative_to(root / FOLDER).as_posix() if thumbnail.exists() else None,
+    }
