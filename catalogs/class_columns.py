@@ -9,7 +9,7 @@ from functools import partial
 
 import pyarrow as pa
 
-from catalogs.columns import DOUBLE, DOUBLES, FLOAT, INT, INTS, STRING, STRINGS, Column
+from catalogs.columns import DOUBLE, DOUBLES, FLOAT, INT, INTS, STRING, Column
 
 _required = partial(Column, required=True)
 
@@ -125,7 +125,7 @@ SCORES = (
         "confusion", INTS, "", "meta.number",
         "Clusters of this class by the class found, in the order of `classes`",
     ),
-    _required("classes", STRINGS, "", "src.class", "All classes"),
+    _required("classes", STRING, "", "src.class", "All classes, with blanks between them"),
     _required(
         "reliability_p", DOUBLES, "", "stat.probability;stat.mean",
         "Mean probability of this class in tenths of the probability",

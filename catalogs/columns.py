@@ -21,7 +21,6 @@ INT = pa.int32()
 FLOAT = pa.float32()
 DOUBLE = pa.float64()
 # Parquet calls the items of a list "element"; the default of Arrow is "item".
-STRINGS = pa.list_(pa.field("element", STRING))
 INTS = pa.list_(pa.field("element", INT))
 FLOATS = pa.list_(pa.field("element", FLOAT))
 DOUBLES = pa.list_(pa.field("element", DOUBLE))
@@ -71,9 +70,21 @@ GALAXIES = (
     Column("ra", DOUBLE, "deg", "pos.eq.ra;meta.main", "Right ascension (ICRS)"),
     Column("dec", DOUBLE, "deg", "pos.eq.dec;meta.main", "Declination (ICRS)"),
     Column("redshift", DOUBLE, "", "src.redshift", "Redshift used for the rest frame"),
+    Column(
+        "distance_mpc", DOUBLE, "Mpc", "pos.distance",
+        "Luminosity distance: that of the targets table, else by the redshift",
+    ),
+    Column(
+        "distance_origin", STRING, "", "meta.note",
+        "Where it is from: targets table, or the cosmology (Planck18, of astropy)",
+    ),
+    Column(
+        "kpc_per_arcsec", DOUBLE, "kpc arcsec-1", "instr.scale",
+        "Size of an arcsecond at the angular diameter distance, distance_mpc / (1 + z)^2",
+    ),
     _required("instrument", STRING, "", "instr", "Instrument"),
     Column("band", STRING, "", "instr.bandpass", "Channel and sub-band, or grating"),
-    _required("files", STRINGS, "", "meta.ref", "Names of the input files"),
+    _required("files", STRING, "", "meta.ref", "Names of the input files, with ; between them"),
     _required("content_hash", STRING, "", "meta.checksum", "Hash of the input files' content"),
     _required("part_key", STRING, "", "meta.id", "Key of the result this row was published from"),
     _required("n_spaxel", INT, "", "meta.number", "Number of clustered spaxels"),
@@ -148,6 +159,11 @@ CLUSTERS = (
         "Radius of the circle of the same area",
     ),
     Column(
+        "radius_kpc", DOUBLE, "kpc", "phys.size.radius",
+        "The same at the distance of the galaxy, kpc_per_arcsec",
+    ),
+    Column("area_kpc2", DOUBLE, "kpc2", "phys.area", "Area at the distance of the galaxy"),
+    Column(
         "offset_arcsec", DOUBLE, "arcsec", "pos.angDistance",
         "Distance of the centroid of its light from the photometric centre of the galaxy",
     ),
@@ -191,6 +207,28 @@ CLUSTERS = (
     Column(
         "slope_alpha_err", DOUBLE, "", "stat.error;spect.index", "Standard error of slope_alpha"
     ),
+    Column(
+        "silicate_strength", DOUBLE, "", "spect.line.strength;em.IR.8-15um",
+        "ln of the flux density at 9.7 um over a power law from 5.5 to 14.5 um, negative in "
+        "absorption; missing where not covered",
+    ),
+    Column(
+        "silicate_strength_err", DOUBLE, "", "stat.error;spect.line.strength",
+        "Standard error of silicate_strength by noise alone",
+    ),
+    Column(
+        "balmer_decrement", DOUBLE, "", "phot.flux;arith.ratio",
+        "H alpha over H beta in the median spectrum; missing where either is not detected",
+    ),
+    Column(
+        "balmer_decrement_err", DOUBLE, "", "stat.error;phot.flux;arith.ratio",
+        "Standard error of balmer_decrement",
+    ),
+    Column(
+        "a_v", DOUBLE, "mag", "phys.absorption;em.opt.V",
+        "Extinction by balmer_decrement: case B (2.86), law of Cardelli et al. 1989, R_V = 3.1",
+    ),
+    Column("a_v_err", DOUBLE, "mag", "stat.error;phys.absorption", "Standard error of a_v"),
     Column(
         "label_initial", STRING, "", "src.class",
         "Class of the regions that cover most of it, given before the classification",

@@ -1,27 +1,43 @@
-"""Tables for other programs: VOTable and FITS, with units, UCDs and descriptions."""
+"""Tables for other programs: VOTable, FITS, ECSV, CSV, Parquet and HATS.
+
+All but CSV carry the units and descriptions of the columns; VOTable, FITS and Parquet the UCDs too.
+"""
 
 from __future__ import annotations
 
 import unicodedata
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from astropy.io import fits
 from astropy.io.votable import from_table
 from astropy.io.votable.exceptions import W03
 from astropy.table import Column, QTable, Table
+from pyarrow import csv
 
 from catalogs.durable import replacing
 from catalogs.errors import CatalogError
+from catalogs.fields import to_qtable
+from catalogs.formats.hats import write_hats
+from catalogs.formats.vo_parquet import write_vo_parquet
 from catalogs.query import open_catalog
+
+MOST_COLUMNS = 999
+"""Of a FITS table."""
+
+LONGEST_NAME = 64
+"""Of a column: a longer one would not fit its card."""
+
+KEY = ("galaxy", "cluster")
 
 
 def export_table(
     run: str | Path, table: str, path: str | Path, *, galaxy: str | None = None
 ) -> Path:
-    """Write one table of a catalog as a VOTable (.vot, .xml) or FITS table (.fits).
+    """Write one table of a catalog: .vot or .xml, .fits, .ecsv, .csv, .parquet or .hats.
 
     Parameters
     ----------
@@ -31,7 +47,7 @@ def export_table(
         Name of the table.
     path : str or Path
         The file to write; its suffix decides the format. An existing file is replaced once
-        the new one is complete.
+        the new one is complete. A HATS catalog is a folder.
     galaxy : str, optional
         Only rows of this galaxy.
 
@@ -53,8 +69,14 @@ def export_table(
             file=path,
             expected=" or ".join(WRITERS),
         )
+    content = open_catalog(run).arrow(table, galaxy)
+    if path.suffix == ".hats":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if lost := write_hats(content, path):
+            warnings.warn(f"{path}: {lost} rows without a position were left out", stacklevel=2)
+        return path
     with replacing(path) as unfinished:
-        write(open_catalog(run).qtable(table, galaxy), unfinished)
+        write(content, unfinished)
     return path
 
 
@@ -70,14 +92,41 @@ def _write_votable(table: QTable, path: Path) -> None:
     votable.to_xml(str(path), tabledata_format="binary2")
 
 
-def _write_fits(table: QTable, path: Path) -> None:
+def write_ecsv(table: QTable, path: Path) -> None:
+    """Write a table as ECSV: text with units and descriptions, which astropy reads as it was."""
+    if not len(table):
+        # astropy cannot read columns of arrays without a row.
+        table = table.copy()
+        for name in [name for name in table.colnames if table[name].ndim > 1]:
+            table.replace_column(name, table[name].reshape(0))
+    table.write(path, format="ascii.ecsv", overwrite=True)
+
+
+def write_fits(table: QTable, path: Path) -> None:
+    """Write a table of the catalog as a FITS table, with the UCDs of TOPCAT.
+
+    FITS allows no more than 999 columns: further ones are in further extensions, each with the
+    columns of the key first.
+    """
+    names, key = table.colnames, [name for name in KEY if name in table.colnames]
+    others = [name for name in names if name not in key]
+    step = MOST_COLUMNS - len(key)
+    pieces = [names] if len(names) <= MOST_COLUMNS else [
+        [*key, *others[start : start + step]] for start in range(0, len(others), step)
+    ]  # fmt: skip
+    hdus = [_fits_table(table[piece], number) for number, piece in enumerate(pieces, start=1)]
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(path, overwrite=True)
+
+
+def _fits_table(table: QTable, number: int) -> fits.BinTableHDU:
     plain = Table(table)
     about, plain.meta = plain.meta, {}
+    plain.rename_columns(plain.colnames, unique_names(plain.colnames))
     for column in plain.columns.values():
         if column.dtype.kind == "U":
             plain.replace_column(column.name, _ascii_column(column))
     hdu = fits.table_to_hdu(plain)
-    hdu.header["EXTNAME"] = about["table"]
+    hdu.header["EXTNAME"] = about["table"] if number == 1 else f"{about['table']}_{number}"
     for key, text in about.items():
         hdu.header["COMMENT"] = _ascii(f"{key}: {text}")
     # The standard has no keywords for these: TUCD and TCOMM are those of TOPCAT.
@@ -86,7 +135,31 @@ def _write_fits(table: QTable, path: Path) -> None:
         for key, text in (("TUCD", info.meta["ucd"]), ("TCOMM", info.description)):
             if text:
                 hdu.header[f"{key}{number}"] = _ascii(text)
-    hdu.writeto(path, overwrite=True)
+    return hdu
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Names for a FITS table: they fit one card, and differ by more than capital letters."""
+    taken: set[str] = set()
+    unique = []
+    for name in names:
+        short = _ascii(name)[:LONGEST_NAME]
+        tries = (short, *(f"{short[: LONGEST_NAME - 4]}_{number}" for number in range(2, 1000)))
+        chosen = next(one for one in tries if one.lower() not in taken)
+        taken.add(chosen.lower())
+        unique.append(chosen)
+    return unique
+
+
+def _write_csv(table: pa.Table, path: Path) -> None:
+    columns = [
+        # A list of numbers is one text, with blanks between them.
+        pa.array([row and " ".join(map(str, row)) for row in column.to_pylist()], pa.string())
+        if pa.types.is_list(column.type)
+        else column
+        for column in table.columns
+    ]
+    csv.write_csv(pa.Table.from_arrays(columns, names=table.column_names), path)
 
 
 def _ascii_column(column: Column) -> Column:
@@ -106,8 +179,13 @@ def _ascii(text: str) -> str:
     return "".join(letters).encode("ascii", "ignore").decode()
 
 
-WRITERS: dict[str, Callable[[QTable, Path], None]] = {
-    ".vot": _write_votable,
-    ".xml": _write_votable,
-    ".fits": _write_fits,
+WRITERS: dict[str, Callable[[pa.Table, Path], object]] = {
+    ".vot": lambda table, path: _write_votable(to_qtable(table), path),
+    ".xml": lambda table, path: _write_votable(to_qtable(table), path),
+    ".fits": lambda table, path: write_fits(to_qtable(table), path),
+    ".ecsv": lambda table, path: write_ecsv(to_qtable(table), path),
+    ".csv": _write_csv,
+    ".parquet": write_vo_parquet,
+    ".hats": write_hats,
 }
+"""How a table is written, by the suffix of the file."""

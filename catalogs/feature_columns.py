@@ -120,6 +120,15 @@ MEASUREMENTS = (
         "Standard error of region_flux",
     ),
     Column(
+        "luminosity", DOUBLE, "W", "phys.luminosity",
+        "Luminosity of the whole region: region_flux at the distance_mpc of the galaxy, not "
+        "corrected for extinction",
+    ),
+    Column(
+        "luminosity_err", DOUBLE, "W", "stat.error;phys.luminosity",
+        "Standard error of luminosity by that of region_flux, without that of the distance",
+    ),
+    Column(
         "region_detected", BOOL, "", "meta.code.qual",
         "Whether it is detected in the sum of the spaxels",
     ),

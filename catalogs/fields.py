@@ -44,7 +44,7 @@ def to_qtable(table: pa.Table) -> QTable:
     """An astropy table with units, descriptions, and UCDs in the `meta` of each column.
 
     Missing numbers are NaN and missing text is empty. Lists of numbers become 2-D columns as
-    wide as the longest, padded with NaN; lists of text are joined by blanks.
+    wide as the longest, padded with NaN.
     """
     from astropy.table import Column, QTable
 
@@ -74,8 +74,6 @@ def _to_numpy(values: pa.ChunkedArray, width: int) -> NDArray[Any]:
         return np.array(values.fill_null("").to_pylist(), dtype=str)
     if not pa.types.is_list(values.type):
         return values.to_numpy()
-    if pa.types.is_string(values.type.value_type):
-        return np.array([" ".join(row or ()) for row in values.to_pylist()], dtype=str)
     stacked = np.full((len(values), width), np.nan, values.type.value_type.to_pandas_dtype())
     for target, row in zip(stacked, values.to_numpy(), strict=True):
         if row is not None:

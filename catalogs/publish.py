@@ -30,6 +30,12 @@ import pyarrow.parquet as pq
 from catalogs import versions
 from catalogs.durable import flush, flush_tree, hash_bytes, hash_file, record_files
 from catalogs.errors import CatalogError
+from catalogs.formats.vo_parquet import (
+    length_metadata,
+    text_lengths,
+    vo_metadata,
+    without_missing_text,
+)
 from catalogs.part_tables import read_part_table
 from catalogs.parts import PartStore, Receipt
 from catalogs.query import open_catalog
@@ -118,7 +124,7 @@ def publish(
     with ThreadPoolExecutor(READERS) as pool:
         receipts = _in_order(pool.map(Receipt.read, map(Path, parts)))
     survey_parts = tuple(survey_parts)
-    failures = to_arrow("quarantine", list(quarantine)).sort_by("galaxy")
+    failures = without_missing_text(to_arrow("quarantine", list(quarantine))).sort_by("galaxy")
     manifest = Manifest(
         version="",
         schema_version=SCHEMA_VERSION,
@@ -341,7 +347,7 @@ def _row_groups(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Ta
 def _joined(tables: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
     # In one piece: Parquet is written piece by piece, and a galaxy is a small one.
     joined = pa.concat_tables(tables).combine_chunks()
-    return pa.Table.from_arrays(joined.columns, schema=schema)
+    return without_missing_text(pa.Table.from_arrays(joined.columns, schema=schema))
 
 
 def _write_files(
@@ -349,15 +355,23 @@ def _write_files(
 ) -> list[Path]:
     """Write row groups into as many of the files as they need, and at least into one."""
     written = []
-    group = next(groups, None)
+    group, following = next(groups, None), next(groups, None)
     for path in paths:
+        lengths = text_lengths(schema.empty_table() if group is None else group)
+        # Of several row groups the lengths are known too late for the schema.
+        texts = length_metadata(lengths) if following is None else {}
+        stated = schema.with_metadata((schema.metadata or {}) | texts)
         with (
             path.open("wb") as file,
-            pq.ParquetWriter(file, schema, compression="zstd", **_encodings(schema)) as writer,
+            pq.ParquetWriter(file, stated, compression="zstd", **_encodings(schema)) as writer,
         ):
             while group is not None and file.tell() < file_bytes:
+                more = text_lengths(group)
+                lengths = {name: max(length, more[name]) for name, length in lengths.items()}
                 writer.write_table(group, row_group_size=max(len(group), 1))
-                group = next(groups, None)
+                group, following = following, next(groups, None)
+            # Not in the schema, which Arrow writes twice.
+            writer.add_key_value_metadata(vo_metadata(schema, lengths))
         written.append(path)
         if group is None:
             break

@@ -191,12 +191,18 @@ class Catalog:
         Lists of equal length become 2-D columns, so that for one galaxy
         ``qtable("spectra", galaxy)["median"]`` has the shape (clusters, wavelengths).
         """
-        import pyarrow.parquet as pq
-
         from catalogs.fields import to_qtable
 
-        path = self._table_path(table)
-        return to_qtable(pq.read_table(path, filters=self._filters(galaxy)))
+        return to_qtable(self.arrow(table, galaxy))
+
+    def arrow(self, table: str, galaxy: str | None = None) -> pa.Table:
+        """A table of one galaxy, or of all, as an Arrow table with the metadata of its columns."""
+        import pyarrow.parquet as pq
+
+        from catalogs.formats.vo_parquet import without_vo
+
+        found = pq.read_table(self._table_path(table), filters=self._filters(galaxy))
+        return found.replace_schema_metadata(without_vo(found.schema.metadata))
 
     def spaxel_map(
         self, galaxy: str, column: str = "cluster"
@@ -248,7 +254,10 @@ class Catalog:
         """The Arrow schema of a table, with units and descriptions in the fields' metadata."""
         import pyarrow.parquet as pq
 
-        return pq.read_schema(self.files(table)[0])
+        from catalogs.formats.vo_parquet import without_vo
+
+        schema = pq.read_schema(self.files(table)[0])
+        return schema.with_metadata(without_vo(schema.metadata))
 
     def files(self, table: str) -> list[Path]:
         """The Parquet files of a table, in order of their rows."""

@@ -34,10 +34,11 @@ FLOORS = (
     "survey.pipeline.classification",
     "survey.pipeline.validation",
     "survey.report",
+    "survey.export",
     "survey.dashboard",
     "survey.latents",
-    "survey.cli",
     "survey.api",
+    "survey.cli",
     "survey",
 )
 """From the ground up. A module imports from its own floor and from those above it in this list."""

@@ -4,7 +4,7 @@ Each module holds the commands of one subject and registers them with the applic
 of `survey latent` are in `survey.latents.cli`.
 """
 
-from survey.cli import catalog, classes, cluster, cubes, planned, runs, simulated, status
+from survey.cli import catalog, classes, cluster, cubes, export, planned, runs, simulated, status
 from survey.cli.app import app, main
 from survey.latents.cli import latent_app
 
@@ -16,6 +16,7 @@ __all__ = [
     "classes",
     "cluster",
     "cubes",
+    "export",
     "main",
     "planned",
     "runs",

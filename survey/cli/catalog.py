@@ -90,10 +90,14 @@ def catalog_prune(
 def catalog_export(
     root: Annotated[Path, typer.Argument(metavar="RUN")],
     table: Annotated[str, typer.Argument(help="clusters, galaxies, ...")],
-    path: Annotated[Path, typer.Argument(help="A .vot or .fits file.")],
+    path: Annotated[
+        Path,
+        typer.Argument(help="A file: .vot, .fits, .ecsv, .csv, .parquet; or a folder: .hats."),
+    ],
+    galaxy: Annotated[str | None, typer.Option(help="Only this galaxy.")] = None,
 ) -> None:
-    """Write a table as VOTable or FITS, with units and UCDs."""
+    """Write a table as VOTable, FITS, ECSV, CSV, Parquet or HATS, with units and UCDs."""
     from catalogs.export import export_table
 
-    export_table(root, table, path)
+    export_table(root, table, path, galaxy=galaxy)
     out_console.print(f"wrote {path}", highlight=False)

@@ -16,6 +16,7 @@ from survey.features.limits import upper_limit
 from survey.features.lines import MeasuredLine, measure_lines
 from survey.features.on_band import lines_on_bands
 from survey.features.pah import integrate_band
+from survey.features.silicate import SilicateStrength, silicate_strength
 from survey.features.slope import Slope, continuum_slope
 from survey.features.spectrum import Bools, Spectrum
 from survey.features.velocity import (
@@ -142,6 +143,7 @@ class MeasuredSpectrum:
     width: LineWidth
     features: tuple[Measurement, ...]
     slope: Slope
+    silicate: SilicateStrength
 
 
 def measure_spectrum(
@@ -161,6 +163,7 @@ def measure_spectrum(
         width,
         measure_features(moving, lines, bands, settings, width=width, search_km_s=search_km_s),
         continuum_slope(spectrum, slope_windows_um, lines),
+        silicate_strength(spectrum, lines),
     )
 
 

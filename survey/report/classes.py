@@ -87,4 +87,4 @@ def _draw(
 def _counts(catalog: Catalog) -> str:
     counts = catalog.clusters["class"].value_counts().reindex(catalog.classes, fill_value=0)
     found = ", ".join(f"{count} {name}" for name, count in counts.items())
-    return f"{found}, {int(catalog.clusters['class'].isna().sum())} without class"
+    return f"{found}, {int((catalog.clusters['class'] == '').sum())} without class"

@@ -10,15 +10,11 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")  # workers have no screen
-
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from catalogs.flags import ClusterFlag
@@ -42,8 +38,9 @@ def draw_galaxy(
     *,
     stamp: str = "",
     reference: Reference | None = None,
+    kind: str = "png",
 ) -> None:
-    """Write the figure of one galaxy as PNG.
+    """Write the figure of one galaxy as a picture.
 
     Parameters
     ----------
@@ -54,22 +51,40 @@ def draw_galaxy(
     path : Path
         The file to write.
     stamp : str
-        Key of the result that the figure is drawn from; kept in the file as its `Source`.
+        Key of the result that the figure is drawn from; kept in a PNG as its `Source`, in a PDF as
+        its `Keywords`.
     reference : Reference, optional
         Lines and bands that are marked; the packaged ones if not given.
+    kind : str
+        "png" or "pdf".
     """
+    figure = Figure()  # without pyplot: workers have no screen, and notebooks a backend of theirs
+    fill_figure(figure, galaxy, clusters, spaxels, spectra, reference=reference)
+    key = "Keywords" if kind == "pdf" else "Source"
+    figure.savefig(path, dpi=130, format=kind, metadata={key: stamp})
+
+
+def fill_figure(
+    figure: Figure,
+    galaxy: dict[str, Any],
+    clusters: pd.DataFrame,
+    spaxels: pd.DataFrame,
+    spectra: pd.DataFrame,
+    *,
+    reference: Reference | None = None,
+) -> tuple[Axes, Axes]:
+    """Draw one galaxy into an empty figure; see `draw_galaxy`. Returns the two panels."""
     colors = cluster_colors(len(clusters))
-    figure, (sky, spectral) = plt.subplots(
-        1, 2, figsize=(13, 5.2), width_ratios=(1, 1.5), layout="constrained"
-    )
+    figure.set_size_inches(13, 5.2)
+    figure.set_layout_engine("constrained")
+    sky, spectral = figure.subplots(1, 2, width_ratios=(1, 1.5))
     draw_cluster_map(sky, galaxy, spaxels, colors)
     draw_spectra(spectral, galaxy, clusters, spectra, colors, reference)
     where = " ".join(part for part in (galaxy["instrument"], galaxy["band"]) if part)
     figure.suptitle(
         f"{printable(galaxy['galaxy'])}   {where}   z = {galaxy['redshift']:.5g}", fontsize=12
     )
-    figure.savefig(path, dpi=130, metadata={"Source": stamp})
-    plt.close(figure)
+    return sky, spectral
 
 
 def draw_cluster_map(

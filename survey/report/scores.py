@@ -74,7 +74,7 @@ def draw_scores(scores: pd.DataFrame, path: Path, *, stamp: str = "") -> None:
     for (upper, lower), (method, way) in zip(grid.T, ways, strict=True):
         of_way = (scores["method"] == method) & (scores["measured"] == way)
         rows = scores[of_way].set_index("class")
-        rows = rows.loc[list(rows["classes"].iloc[0])]
+        rows = rows.loc[rows["classes"].iloc[0].split()]
         accuracy, guess = (
             rows[name].iloc[0] for name in ("balanced_accuracy", "balanced_majority")
         )

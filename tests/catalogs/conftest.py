@@ -50,7 +50,7 @@ def part_tables(celestial_header: str) -> Callable[..., dict[str, Any]]:
             "ra": 345.815,
             "redshift": 0.016,
             "instrument": "MIRI/MRS",
-            "files": [f"{galaxy}.fits"],
+            "files": f"{galaxy}.fits",
             "content_hash": "0123",
             "part_key": "key",
             "n_spaxel": len(y),

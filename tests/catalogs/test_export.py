@@ -1,13 +1,15 @@
 """Other programs get the same numbers, with their units and meanings."""
 
 import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
 from astropy.io.votable import parse_single_table, validate
 from astropy.table import Table
 
 from catalogs import SCHEMA_VERSION, CatalogError, open_catalog
-from catalogs.export import export_table
+from catalogs.export import export_table, unique_names, write_fits
 from catalogs.publish import publish
 from catalogs.schema import declared_tables
 
@@ -84,5 +86,66 @@ def test_an_export_replaces_the_file_and_leaves_nothing_else(run, tmp_path):
 
 
 def test_an_unknown_ending_is_an_error(run, tmp_path):
-    with pytest.raises(CatalogError, match=r"expected \.vot or \.xml or \.fits"):
-        export_table(run, "galaxies", tmp_path / "g.csv")
+    with pytest.raises(CatalogError, match=r"expected \.vot or \.xml or \.fits.*\.hats"):
+        export_table(run, "galaxies", tmp_path / "g.doc")
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_ecsv_holds_values_and_units(run, tmp_path, table):
+    written = Table.read(export_table(run, table, tmp_path / "t.ecsv"))
+    original = Table(open_catalog(run).qtable(table))
+    assert written.colnames == original.colnames
+    for name in original.colnames:
+        assert written[name].unit == original[name].unit
+        assert written[name].description == (original[name].description or None)
+    for name in ("galaxy", "flux_NeII_12.81", "snr", "median"):
+        if name in original.colnames and len(original):
+            blank = "" if original[name].dtype.kind == "U" else np.nan
+            np.testing.assert_array_equal(np.ma.filled(written[name], blank), original[name])
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_csv_holds_values_and_lists_as_text(run, tmp_path, table):
+    written = pd.read_csv(export_table(run, table, tmp_path / "t.csv"), dtype={"galaxy": str})
+    original = open_catalog(run).arrow(table).to_pandas()
+    assert list(written) == list(original)
+    assert len(written) == len(original)
+    if table == "clusters":
+        np.testing.assert_array_equal(written["flux_NeII_12.81"], original["flux_NeII_12.81"])
+        assert list(written["galaxy"]) == list(original["galaxy"])
+    if table == "spectra":
+        assert [float(word) for word in written["median"][0].split()] == list(original["median"][0])
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_parquet_is_one_file_that_astropy_reads_with_units(run, tmp_path, table):
+    path = export_table(run, table, tmp_path / "t.parquet")
+    assert pq.read_table(path).to_pandas().equals(open_catalog(run).arrow(table).to_pandas())
+    read = Table.read(path, format="parquet.votable")
+    assert read.colnames == [column.name for column in declared_tables()[table].columns]
+
+
+def test_fits_tables_beyond_the_limit_continue_in_another_extension(run, tmp_path):
+    table = open_catalog(run).qtable("clusters")
+    for number in range(1300):
+        table[f"more_{number}"] = table["flux"] + number
+        table[f"more_{number}"].info.meta = {"ucd": ""}
+    write_fits(table, tmp_path / "wide.fits")
+    with fits.open(tmp_path / "wide.fits") as file:
+        names = [name for hdu in file[1:] for name in hdu.columns.names]
+        assert [hdu.name for hdu in file[1:]] == ["clusters", "clusters_2", "clusters_3"]
+        assert all(len(hdu.columns) <= 999 for hdu in file[1:])
+        assert all(hdu.columns.names[:2] == ["galaxy", "cluster"] for hdu in file[1:])
+        assert set(names) == set(table.colnames)
+        np.testing.assert_array_equal(file[3].data["more_1299"], table["more_1299"])
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_names_of_columns_are_the_same_in_fits(table):
+    names = [column.name for column in declared_tables()[table].columns]
+    assert unique_names(names) == names
+
+
+def test_names_that_fits_takes_for_one_get_numbers():
+    names = unique_names(["flux", "Flux", "FLUX", "x" * 80])
+    assert names == ["flux", "Flux_2", "FLUX_3", "x" * 64]

@@ -177,10 +177,10 @@ def test_floats_in_a_list_are_not_cut_to_integers():
         to_arrow("spaxels", [SPAXEL | {"x": 1.7}])
 
 
-def test_text_is_no_list_of_text(part_tables):
+def test_a_list_of_text_is_no_text(part_tables):
     row = part_tables("NGC 1")["galaxies"][0]
-    with pytest.raises(CatalogError, match=r"'files'.*text instead of a list"):
-        to_arrow("galaxies", [row | {"files": "a.fits"}])
+    with pytest.raises(CatalogError, match=r"'files'.*do not fit"):
+        to_arrow("galaxies", [row | {"files": ["a.fits"]}])
 
 
 def test_a_required_column_cannot_be_left_out():

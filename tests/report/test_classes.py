@@ -45,7 +45,7 @@ SCORES = pd.DataFrame(
         "method": "forest",
         "measured": ["in-sample"] * 2 + ["out-of-bag"] * 2,
         "class": ["AGN", "SF"] * 2,
-        "classes": [["AGN", "SF"]] * 4,
+        "classes": ["AGN SF"] * 4,
         "n": [4, 0] * 2,
         "balanced_accuracy": [0.75, 0.75, np.nan, np.nan],
         "balanced_majority": [0.5, 0.5, np.nan, np.nan],

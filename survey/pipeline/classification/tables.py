@@ -109,7 +109,12 @@ def _importances(predictors: Sequence[str], method: str, found: Importances) -> 
 def score_rows(outcome: Outcome) -> list[dict[str, Any]]:
     """The table `scores`: methods and ways of measuring side by side, that of the classes first."""
     return [
-        {"method": method, "measured": measured, "class": name, "classes": list(outcome.classes)}
+        {
+            "method": method,
+            "measured": measured,
+            "class": name,
+            "classes": " ".join(outcome.classes),
+        }
         | _score_row(score, k)
         for (method, measured), score in outcome.scores.items()
         for k, name in enumerate(outcome.classes)

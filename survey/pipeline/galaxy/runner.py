@@ -46,6 +46,9 @@ class GalaxyRunner:
         The run directory.
     memory_bytes : float, optional
         What this process may use. It decides what is kept on disk and how the tree is made.
+    content_hash : str, optional
+        Hash of a cube that is in memory, and is stored before it is processed. By default that of
+        the files of the target.
     on_stage : callable
         Called with the name of every stage that starts to be computed.
     known : sequence of InputFile
@@ -72,11 +75,13 @@ class GalaxyRunner:
         on_stage: Callable[[str], None] = lambda stage: None,
         *,
         known: Sequence[InputFile] = (),
+        content_hash: str | None = None,
     ) -> None:
         self.target = target
         self.settings = settings
         self.root = root
         self.memory_bytes = memory_bytes
+        self.content_hash = content_hash
         self.on_stage = on_stage
         self.known = known
         self.inputs: tuple[InputFile, ...] = ()
@@ -114,12 +119,13 @@ class GalaxyRunner:
     def context(self) -> GalaxyContext:
         """What the stages know about the galaxy; made once, since it may hash all files."""
         if self._context is None:
-            self.inputs = _read_inputs(self.target, self.settings.read, self.known)
+            if self.content_hash is None:
+                self.inputs = _read_inputs(self.target, self.settings.read, self.known)
             context = GalaxyContext(
                 self.target,
                 self.settings,
                 self.root,
-                content_hash(self.inputs),
+                self.content_hash or content_hash(self.inputs),
                 reference_of(self.settings.tables),
                 self.memory_bytes,
                 Scratch(self.root, safe_name(self.target.galaxy)),
@@ -221,6 +227,8 @@ class GalaxyRunner:
             return self._make(stage)
 
     def _drop_damaged(self, error: IntegrityError) -> None:
+        if self.content_hash is not None:
+            raise error  # There are no files to convert again.
         found = f"{error.file}: {error.message}" if error.file else error.message
         self.notes.append(f"{found}; the cube is converted again")
         self.drop_stores()

@@ -85,11 +85,14 @@ STAGES = (
         inputs=("profiles",),
         kept=Kept.MEMORY,
         settings=("features",),
-        depends_on=lambda galaxy: {"reference tables": galaxy.reference.digest},
-        code=6,
+        depends_on=lambda galaxy: {
+            "reference tables": galaxy.reference.digest,
+            "distance_mpc": repr(galaxy.target.distance_mpc),
+        },
+        code=7,
         libraries=("numpy", "scipy", "astropy"),
     ),
-    Stage("commit", "commit", inputs=("profiles", "features"), kept=Kept.PART, code=2),
+    Stage("commit", "commit", inputs=("profiles", "features"), kept=Kept.PART, code=3),
 )  # fmt: skip
 
 

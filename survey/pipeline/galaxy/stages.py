@@ -21,11 +21,10 @@ from catalogs.schema import arrow_schema
 from catalogs.vocabulary import Vocabulary
 from survey.clustering.cut import Cut
 from survey.clustering.pair_sums import random_sample
-from survey.cubes.mask_impossible import mask_impossible
-from survey.cubes.merge import merge_bands
-from survey.cubes.registry import check_header_redshift, open_cube, read_cube
+from survey.cubes.registry import check_header_redshift
 from survey.cubes.scratch import SCRATCH
 from survey.cubes.store import stored_spectra, write_store
+from survey.cubes.whole.read_files import open_files
 from survey.distances.distances import shifted_distances
 from survey.distances.noise import noise_energy
 from survey.errors import DataError
@@ -35,6 +34,7 @@ from survey.pipeline.galaxy.choose_tree_path import is_streamed, project_cost
 from survey.pipeline.galaxy.clusters import cut_tree, describe_clusters
 from survey.pipeline.galaxy.costs import Work
 from survey.pipeline.galaxy.peak_memory import peak_memory_bytes
+from survey.pipeline.galaxy.physical import PhysicalScale, with_physical
 from survey.pipeline.galaxy.products import write_cut, write_reconstruction
 from survey.pipeline.galaxy.stage import GalaxyContext, Part
 from survey.pipeline.galaxy.tables import (
@@ -56,6 +56,8 @@ from survey.spectra.blocks import Allocate, Rows, in_memory
 from survey.spectra.error_check import doubt_about_errors, noise_of_planes
 from survey.spectra.prepare import Prepared, prepare
 
+UNKNOWN_REDSHIFT = "the redshift is unknown"
+
 SAMPLE_SPAXELS = 4000
 """Spaxels on which cuts are compared if the matrix of all spaxels is not kept."""
 
@@ -65,16 +67,14 @@ ERROR_BLOCKS, ERROR_BLOCK_SPAXELS = 8, 64
 
 def read(galaxy: GalaxyContext) -> None:
     """Convert the files to a Zarr store; sub-bands become one cube."""
-    files, settings, scratch = galaxy.target.files, galaxy.settings.read, galaxy.root / SCRATCH
-    path, layout = galaxy.store_path("read"), galaxy.settings.store.model_dump()
-    if len(files) == 1:
-        with open_cube(files[0], settings, scratch=scratch) as cube:
-            write_store(cube, path, **layout)
-        return
-    cubes = [read_cube(file, settings, scratch=scratch) for file in files]
-    if galaxy.settings.prepare.mask_impossible:
-        cubes = [mask_impossible(cube) for cube in cubes]
-    write_store(merge_bands(cubes, arms=galaxy.arms), path, **layout)
+    with open_files(
+        galaxy.target.files,
+        galaxy.settings.read,
+        masked=galaxy.settings.prepare.mask_impossible,
+        arms=galaxy.arms,
+        scratch=galaxy.root / SCRATCH,
+    ) as cube:
+        write_store(cube, galaxy.store_path("read"), **galaxy.settings.store.model_dump())
 
 
 def prepare_spectra(galaxy: GalaxyContext, cube: xr.Dataset) -> Prepared:
@@ -197,6 +197,7 @@ def features(galaxy: GalaxyContext, profiled: Receipt) -> MeasuredRows:
         galaxy.settings.features,
         galaxy.reference,
     )
+    measured = with_physical(measured, _scale(galaxy, profiled))
     vocabulary = _vocabulary(galaxy)
     known = set(arrow_schema("clusters", vocabulary=vocabulary).names)
     ratios = [ratio for ratio in all_ratios(galaxy.reference) if ratio.name in vocabulary.ratios]
@@ -212,13 +213,17 @@ def commit(galaxy: GalaxyContext, profiled: Receipt, measured: MeasuredRows) -> 
     facts = profiled.summary["facts"]
     if is_redshift_suspect(_velocities(measured)):
         facts = facts | {"flags": facts["flags"] | int(GalaxyFlag.REDSHIFT_SUSPECT)}
-    row = facts | {
-        "content_hash": galaxy.content_hash,
-        "part_key": galaxy.keys["commit"],
-        "peak_memory_bytes": peak_memory_bytes(),
-        "seconds_total": sum(seconds.values()),
-        **{f"seconds_{stage}": value for stage, value in seconds.items()},
-    }
+    row = (
+        facts
+        | _scale(galaxy, profiled).facts()
+        | {
+            "content_hash": galaxy.content_hash,
+            "part_key": galaxy.keys["commit"],
+            "peak_memory_bytes": peak_memory_bytes(),
+            "seconds_total": sum(seconds.values()),
+            **{f"seconds_{stage}": value for stage, value in seconds.items()},
+        }
+    )
 
     def write(folder: Path) -> None:
         write_table(folder, "galaxies", [row])
@@ -228,6 +233,10 @@ def commit(galaxy: GalaxyContext, profiled: Receipt, measured: MeasuredRows) -> 
             copy_part_table(profiled, name, folder)
 
     return Part(write, {})
+
+
+def _scale(galaxy: GalaxyContext, profiled: Receipt) -> PhysicalScale:
+    return PhysicalScale.of(galaxy.target.distance_mpc, profiled.summary["facts"]["redshift"])
 
 
 def _some_spaxels(
@@ -265,7 +274,7 @@ def _redshift(galaxy: GalaxyContext, cube: xr.Dataset) -> float:
     if np.isfinite(redshift):
         return redshift
     raise DataError(
-        "the redshift is unknown",
+        UNKNOWN_REDSHIFT,
         file=galaxy.target.files[0],
         expected="one in the targets table or in the header",
         found="none",

@@ -237,7 +237,7 @@ def galaxy_facts(
         "redshift": redshift,
         "instrument": attrs["instrument"],
         "band": attrs["band"],
-        "files": [file.name for file in target.files],
+        "files": ";".join(file.name for file in target.files),
         "n_spaxel": len(prepared.spaxels),
         "n_cluster": cut.k,
         "n_impossible": n_impossible,
@@ -332,6 +332,8 @@ def measured_rows(
         row |= {
             "slope_alpha": found.slope.alpha,
             "slope_alpha_err": found.slope.error,
+            "silicate_strength": found.silicate.strength,
+            "silicate_strength_err": found.silicate.error,
             "velocity_km_s": found.velocity.velocity_km_s,
             "velocity_err_km_s": found.velocity.error_km_s,
             "velocity_significance": found.velocity.significance,

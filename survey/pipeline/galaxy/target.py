@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Target:
-    """One galaxy: its name, its cubes, its redshift and its position.
+    """One galaxy: its name, its cubes, its redshift, position and distance.
 
     Paths are made absolute, since other processes in other folders will open them.
     Several files are sub-bands that will be merged into one cube. Unknown numbers are NaN;
@@ -21,6 +21,7 @@ class Target:
     redshift: float = math.nan
     ra_deg: float = math.nan
     dec_deg: float = math.nan
+    distance_mpc: float = math.nan
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "files", tuple(file.absolute() for file in self.files))

@@ -63,7 +63,11 @@ def plan_run(
         If the inputs are neither, or settings or targets are not valid. Then nothing is written.
     """
     plan = _plan(inputs, out, redshift, merge_bands, overrides or {})
-    _refuse_unknown_names(plan.settings)
+    refuse_unknown_names(plan.settings)
+    if plan.root.exists() and not plan.root.is_dir():
+        raise ConfigError(
+            "a file of that name exists", file=plan.root, expected="a run directory, or a new name"
+        )
     return replace(
         plan,
         classify=classify and plan.settings.classes.labels is not None,
@@ -135,7 +139,7 @@ def with_absolute_paths(settings: Settings, folder: Path) -> Settings:
     return settings.model_copy(update=changed)
 
 
-def _refuse_unknown_names(settings: Settings) -> None:
+def refuse_unknown_names(settings: Settings) -> None:
     """Check the names of tree path, window, set of ratios and reader."""
     if settings.linkage.path != AUTO:
         from survey.pipeline.galaxy.choose_tree_path import check_tree_path  # slow to load

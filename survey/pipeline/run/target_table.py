@@ -25,7 +25,7 @@ from survey.spectra.constants import LIGHT_KM_S
 from survey.spectra.redshift import REDSHIFT_RANGE, suspected_meaning
 
 REQUIRED_COLUMNS = ("galaxy", "files")
-OPTIONAL_COLUMNS = ("redshift", "ra", "dec")
+OPTIONAL_COLUMNS = ("redshift", "ra", "dec", "distance")
 COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
 
 _TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".dat")
@@ -111,6 +111,27 @@ class TargetRow:
             if math.isnan(degrees):
                 raise
             return degrees
+
+    def distance_mpc(self) -> float:
+        """The luminosity distance in Mpc, NaN if unknown; units of the column are honoured.
+
+        Raises
+        ------
+        ConfigError
+            If it is no positive number, or the unit is none of length.
+        """
+        text = self._known("distance")
+        if text is None:
+            return math.nan
+        unit = self.units.get("distance", u.Mpc)
+        if not unit.is_equivalent(u.Mpc):
+            raise self._error("the column distance has a wrong unit", "Mpc", str(unit))
+        value = float(self._number("distance", text) * unit.to(u.Mpc))
+        if not 0 < value < math.inf:
+            raise self._error(
+                f"distance of galaxy {self.text('galaxy')} cannot be", "Mpc, above 0", text
+            )
+        return value
 
     def _known(self, column: str) -> str | None:
         text = self.text(column)

@@ -25,9 +25,10 @@ def read_targets(path: str | Path) -> list[Target]:
     """Read a targets table: ECSV, CSV or anything else astropy recognises by its name.
 
     Columns: `galaxy`; `files`, separated by ";" and relative to the table's own folder;
-    `redshift`, `ra` and `dec` (degrees), which may be missing, masked, blank, "-" or "N/A".
-    Positions may be sexagesimal, the right ascension then in hours. Units of columns are honoured:
-    a redshift in km/s, a right ascension in hours. Names are text, zeros in front included.
+    `redshift`, `ra`, `dec` (degrees) and `distance` (Mpc), which may be missing, masked, blank, "-"
+    or "N/A". Positions may be sexagesimal, the right ascension then in hours. Units of columns are
+    honoured: a redshift in km/s, a right ascension in hours. Names are text, zeros in front
+    included.
 
     Raises
     ------
@@ -48,6 +49,7 @@ def write_targets(targets: Iterable[Target], path: str | Path) -> None:
             "redshift": target.redshift,
             "ra": target.ra_deg,
             "dec": target.dec_deg,
+            "distance": target.distance_mpc,
         }
         for target in sorted(targets, key=lambda target: target.galaxy)
     ]
@@ -67,7 +69,7 @@ def targets_from_cubes(
     groups: dict[str, list[Path]] = {}
     for cube in map(Path, cubes):
         _check_file_name(cube)
-        name = (merge_bands and _header_target(cube)) or _stem(cube)
+        name = (merge_bands and _header_target(cube)) or file_stem(cube)
         groups.setdefault(name, []).append(cube)
     targets = []
     for name, files in groups.items():
@@ -118,7 +120,8 @@ def _header_target(cube: Path) -> str:
         return ""  # The run will quarantine it, under the name of its file.
 
 
-def _stem(file: Path) -> str:
+def file_stem(file: Path) -> str:
+    """The name of a file without the endings of FITS files and archives."""
     name = file.name
     for suffix in (".gz", ".bz2", ".xz", ".zip", ".fits", ".fit"):
         name = name.removesuffix(suffix)
@@ -126,7 +129,7 @@ def _stem(file: Path) -> str:
 
 
 def _name_with_folder(file: Path) -> str:
-    return printable(f"{Path(os.path.realpath(file.parent)).name}-{_stem(file)}")
+    return printable(f"{Path(os.path.realpath(file.parent)).name}-{file_stem(file)}")
 
 
 def _from_row(row: TargetRow) -> Target:
@@ -155,7 +158,9 @@ def _from_row(row: TargetRow) -> Target:
             file=row.file,
             advice=f"Give one or more in the column files, separated by {FILE_SEPARATOR}",
         )
-    return Target(galaxy, files, row.redshift(), row.angle("ra"), row.angle("dec"))
+    return Target(
+        galaxy, files, row.redshift(), row.angle("ra"), row.angle("dec"), row.distance_mpc()
+    )
 
 
 def _unique(targets: list[Target], source: str | Path) -> list[Target]:
