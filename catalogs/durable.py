@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from catalogs.owners import owned_name
@@ -140,10 +140,15 @@ def hash_bytes(data: bytes) -> str:
 
 def hash_file(path: Path) -> str:
     """The same hash of a file's content, read in pieces."""
-    digest = hashlib.blake2b(digest_size=16)
     with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
+        return hash_stream(file)
+
+
+def hash_stream(stream: IO[bytes]) -> str:
+    """The same hash of what is left in a stream, read in pieces."""
+    digest = hashlib.blake2b(digest_size=16)
+    while piece := stream.read(1 << 20):
+        digest.update(piece)
     return digest.hexdigest()
 
 

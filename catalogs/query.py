@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from catalogs.errors import CatalogError
+from catalogs.places.addresses import is_url
+from catalogs.places.bucket import BucketPath
 from catalogs.versions import MANIFEST, Manifest, current_version
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ def open_catalog(run: str | Path) -> Catalog:
     Parameters
     ----------
     run : str or Path
-        The run directory, or the folder of a catalog itself.
+        The run directory, or the folder of a catalog itself, also ``s3://bucket/folder`` of a copy.
 
     Raises
     ------
@@ -47,6 +49,8 @@ def open_catalog(run: str | Path) -> Catalog:
     >>> catalog = open_catalog("RUN")  # doctest: +SKIP
     >>> catalog.clusters.query("not low_snr")[["galaxy", "cluster", "flux_NeII_12.81"]]
     """
+    if is_url(run):
+        return _open_copy(str(run))
     run = Path(run)
     version = run if (run / MANIFEST).is_file() else current_version(run)
     if version is None:
@@ -60,17 +64,49 @@ def open_catalog(run: str | Path) -> Catalog:
     return Catalog(version)
 
 
+def _open_copy(url: str) -> Catalog:
+    place = BucketPath.of(url)
+    try:
+        found = (place / MANIFEST).is_file()
+    except Exception as error:  # of botocore, of no common family
+        raise CatalogError(
+            f"the bucket cannot be read ({type(error).__name__}: {error})", file=url
+        ) from error
+    if not found:
+        raise CatalogError(
+            "no catalog found",
+            file=url,
+            expected="a folder that `survey catalog export RUN --to` has written",
+        )
+    return Catalog(place)
+
+
 class Catalog:
     """One version of a catalog. It stays the same while newer ones are published.
 
     Parameters
     ----------
-    path : Path
+    path : Path or BucketPath
         Folder of the version; `open_catalog` finds it.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | Path | BucketPath) -> None:
+        self.path = path if isinstance(path, BucketPath) else Path(path)
+        # Of a bucket; None for files of this machine.
+        self._filesystem = getattr(self.path, "filesystem", None)
+
+    @property
+    def folder(self) -> Path:
+        """Its folder on this machine.
+
+        Raises
+        ------
+        CatalogError
+            If it is a copy in a bucket.
+        """
+        if isinstance(self.path, BucketPath):
+            raise CatalogError("only a catalog on a disk can do this", file=str(self.path))
+        return self.path
 
     def __repr__(self) -> str:
         return f"Catalog({str(self.path)!r})"
@@ -201,7 +237,11 @@ class Catalog:
 
         from catalogs.formats.vo_parquet import without_vo
 
-        found = pq.read_table(self._table_path(table), filters=self._filters(galaxy))
+        found = pq.read_table(
+            _place(self._table_path(table)),
+            filters=self._filters(galaxy),
+            filesystem=self._filesystem,
+        )
         return found.replace_schema_metadata(without_vo(found.schema.metadata))
 
     def spaxel_map(
@@ -242,7 +282,8 @@ class Catalog:
         """A table as a Dask frame, for tables that do not fit into memory."""
         import dask.dataframe
 
-        return dask.dataframe.read_parquet(self._table_path(table))
+        path = self._table_path(table)
+        return dask.dataframe.read_parquet(_place(path), filesystem=self._filesystem or "fsspec")
 
     def describe(self, table: str) -> str:
         """Columns of a table with types, units, UCDs and descriptions, as Markdown."""
@@ -256,13 +297,15 @@ class Catalog:
 
         from catalogs.formats.vo_parquet import without_vo
 
-        schema = pq.read_schema(self.files(table)[0])
+        schema = pq.read_schema(_place(self.files(table)[0]), filesystem=self._filesystem)
         return schema.with_metadata(without_vo(schema.metadata))
 
-    def files(self, table: str) -> list[Path]:
+    def files(self, table: str) -> list[Path] | list[BucketPath]:
         """The Parquet files of a table, in order of their rows."""
         path = self._table_path(table)
-        return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+        if path.name.endswith(".parquet"):
+            return [path]  # type: ignore[return-value]
+        return sorted(path.glob("*.parquet"), key=str)  # type: ignore[return-value]
 
     @property
     def tables(self) -> list[str]:
@@ -274,7 +317,10 @@ class Catalog:
         import pyarrow.parquet as pq
 
         return {
-            table: sum(pq.read_metadata(file).num_rows for file in self.files(table))
+            table: sum(
+                pq.read_metadata(_place(file), filesystem=self._filesystem).num_rows
+                for file in self.files(table)
+            )
             for table in self.tables
         }
 
@@ -286,7 +332,12 @@ class Catalog:
         path = self._table_path(table)
         if columns is not None:
             self._require(columns, self.arrow_schema(table).names, f"column of table {table!r}")
-        return pd.read_parquet(path, columns=columns, filters=self._filters(galaxy))
+        return pd.read_parquet(
+            _place(path),
+            columns=columns,
+            filters=self._filters(galaxy),
+            filesystem=self._filesystem,
+        )
 
     def _filters(self, galaxy: str | None) -> list[tuple[str, str, str]] | None:
         if galaxy is None:
@@ -304,20 +355,25 @@ class Catalog:
                 near = difflib.get_close_matches(name, known, cutoff=0.5)
                 raise CatalogError(
                     f"no {what} is called {name!r}",
-                    file=self.path,
+                    file=str(self.path),
                     advice=f"Did you mean {' or '.join(map(repr, near))}?" if near else None,
                 )
 
-    def _table_path(self, table: str) -> Path:
+    def _table_path(self, table: str) -> Path | BucketPath:
         if not (self.path / MANIFEST).is_file():
             raise CatalogError(
                 "this version of the catalog has been replaced and removed",
-                file=self.path,
+                file=str(self.path),
                 advice="Open the catalog again.",
             )
         self._require([table], self.tables, "table")
         file = self.path / f"{table}.parquet"
         return file if file.is_file() else self.path / table
+
+
+def _place(path: Path | BucketPath) -> str | Path:
+    """A file as Parquet's readers take it, beside the file system that it is in."""
+    return path.path if isinstance(path, BucketPath) else path
 
 
 def _celestial_wcs(header: Any) -> WCS | None:

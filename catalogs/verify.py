@@ -74,13 +74,13 @@ def _check(
 
 
 def _wrong_files(catalog: Catalog) -> str | None:
-    manifest = Manifest.read(catalog.path)
-    foreign = foreign_file(catalog.path, manifest)
-    return foreign or find_damage(catalog.path, manifest.files, full=True)
+    manifest = Manifest.read(catalog.folder)
+    foreign = foreign_file(catalog.folder, manifest)
+    return foreign or find_damage(catalog.folder, manifest.files, full=True)
 
 
 def _wrong_schema(catalog: Catalog) -> str | None:
-    vocabulary = Manifest.read(catalog.path).vocabulary
+    vocabulary = Manifest.read(catalog.folder).vocabulary
     for table in declared_tables():
         declared = arrow_schema(table, vocabulary=vocabulary)
         for file in catalog.files(table):

@@ -19,6 +19,7 @@ from typing import Any
 
 from catalogs.durable import FileRecord, find_damage, flush, hash_bytes, write_json, write_text
 from catalogs.errors import CatalogError
+from catalogs.places.bucket import BucketPath
 from catalogs.vocabulary import Vocabulary
 
 SCHEMA_VERSION = "10"
@@ -68,7 +69,7 @@ class Manifest:
     files: tuple[FileRecord, ...]
 
     @classmethod
-    def read(cls, version: Path) -> Manifest:
+    def read(cls, version: Path | BucketPath) -> Manifest:
         """Read the manifest in the folder of a version.
 
         Raises
@@ -99,13 +100,13 @@ class Manifest:
         return cls._from_json(_copy_of_manifest(root, version), read), rows
 
     @classmethod
-    def _from_json(cls, file: Path, read: Callable[[Path], dict[str, Any]]) -> Manifest:
+    def _from_json(cls, file: Path | BucketPath, read: Callable[[Any], dict[str, Any]]) -> Manifest:
         try:
             content = read(file)
             if content["schema_version"] != SCHEMA_VERSION:
                 raise OtherSchemaError(
                     "the catalog was written by another version of the survey",
-                    file=file,
+                    file=str(file),
                     expected=f"schema {SCHEMA_VERSION}",
                     found=str(content["schema_version"]),
                     advice="Run the survey again: it computes and publishes what has changed.",
@@ -115,9 +116,9 @@ class Manifest:
             content["files"] = tuple(FileRecord(**record) for record in content["files"])
             return cls(**content)
         except FileNotFoundError:
-            raise CatalogError("the catalog has no manifest", file=file) from None
+            raise CatalogError("the catalog has no manifest", file=str(file)) from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CatalogError(f"damaged manifest ({error})", file=file) from None
+            raise CatalogError(f"damaged manifest ({error})", file=str(file)) from None
 
     def write(self, version: Path) -> None:
         """Write it into the folder of a version."""
@@ -152,7 +153,7 @@ def _hashed(content: Mapping[str, Any]) -> dict[str, Any]:
     return plain | {"blake2b": _content_hash(plain)}
 
 
-def _read_hashed(file: Path) -> dict[str, Any]:
+def _read_hashed(file: Path | BucketPath) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     stated = content.pop("blake2b", None)
     if stated is not None and stated != _content_hash(content):  # Older ones have no hash.

@@ -4,6 +4,7 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from survey.engine.cluster import Cluster, connect
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.run.targets import read_targets
 from survey.simulate import simulate_archive
+from tests.web_server import WebServer, web_server
 
 # Machines are busy at times: how long an example takes says nothing of a law.
 hypothesis_settings.register_profile(
@@ -40,6 +42,44 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no observed data beside this checkout (../shared/data)")
     return folder
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
+    """A web server on the loopback interface."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with web_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3_service() -> Iterator[str]:
+    """The address of an S3 service of this machine, in memory."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    yield f"http://127.0.0.1:{server.get_host_and_port()[1]}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_service: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """An empty bucket, ``s3://cubes``, of a service that all of this process use."""
+    import boto3
+    import fsspec
+
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_service)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    made = boto3.resource("s3").create_bucket(Bucket="cubes")
+    yield made
+    made.objects.all().delete()
+    made.delete()
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
 
 
 @pytest.fixture(scope="session")

@@ -172,13 +172,35 @@ class PahProfile(NamedTuple):
 
 @dataclass(frozen=True)
 class SampleGalaxy:
-    """A galaxy of the GATOS clustering paper."""
+    """A galaxy of the GATOS clustering paper.
+
+    Attributes
+    ----------
+    galaxy, type : str
+        Its name, and the type of its nuclear activity.
+    gatos : bool
+        Whether the GATOS programmes observed it.
+    distance_mpc : float
+        As the paper adopts it.
+    program : int
+        JWST programme.
+    held_out : bool
+        Whether the paper applies its model to it, and does not train with it.
+    redshift : float
+        Heliocentric.
+    ra_deg, dec_deg : float
+        Of the nucleus, ICRS.
+    """
 
     galaxy: str
     gatos: bool
     type: str
     distance_mpc: float
     program: int
+    held_out: bool
+    redshift: float
+    ra_deg: float
+    dec_deg: float
 
 
 def blend_groups(lines: Sequence[Line]) -> tuple[tuple[int, ...], ...]:

@@ -112,6 +112,10 @@ def parse_sample_galaxy(cells: Cells) -> SampleGalaxy:
         type=cells.text("type"),
         distance_mpc=cells.number("distance"),
         program=int(cells.number("program")),
+        held_out=cells.flag("held_out", default=False),
+        redshift=cells.number("redshift"),
+        ra_deg=cells.number("ra"),
+        dec_deg=cells.number("dec"),
     )
 
 

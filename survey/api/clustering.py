@@ -19,6 +19,7 @@ from catalogs.parts import DamagedPartWarning
 from survey.api.arguments import Files, as_files, as_redshift, as_settings
 from survey.api.cubes import FILES, as_cube
 from survey.api.results import Result
+from survey.cubes.files.cube_file import CubeFile
 from survey.cubes.registry import target_name
 from survey.cubes.store import BAND_BYTES, write_store
 from survey.engine.worker_memory import memory_here_bytes
@@ -105,17 +106,19 @@ def cluster(
         files = tuple(Path(file) for file in plain.attrs.pop(FILES, ()))
         stem = file_stem(files[0]) if files else NAMELESS
         galaxy = name or (len(files) != 1 and plain.attrs["target"]) or stem
+        target = Target(galaxy, tuple(map(CubeFile.of, files or (NAMELESS,))), z)
         runner = GalaxyRunner(
-            Target(galaxy, files or (Path(NAMELESS),), z), checked, root, memory_here_bytes(),
-            content_hash=_content_hash(plain),
-        )  # fmt: skip
+            target, checked, root, memory_here_bytes(), content_hash=_content_hash(plain)
+        )
         store = runner.context.store_path("read")
         if not store.exists():
             write_store(plain, store, **checked.store.model_dump())
     else:
         paths = as_files(cube, "cube")
         galaxy = name or (len(paths) > 1 and target_name(paths[0])) or file_stem(paths[0])
-        runner = GalaxyRunner(Target(galaxy, paths, z), checked, root, memory_here_bytes())
+        runner = GalaxyRunner(
+            Target(galaxy, tuple(map(CubeFile.of, paths)), z), checked, root, memory_here_bytes()
+        )
     return _run(runner)
 
 

@@ -41,7 +41,7 @@ def open(run: str | Path) -> Run:
     >>> run.clusters.query("nuclear")[["galaxy", "flux_NeII_12.81"]]  # doctest: +SKIP
     """
     root = Path(run)
-    return Run(root, open_catalog(root).path)
+    return Run(root, Path(str(open_catalog(root).path)))
 
 
 class Run(Catalog):

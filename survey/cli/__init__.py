@@ -4,11 +4,23 @@ Each module holds the commands of one subject and registers them with the applic
 of `survey latent` are in `survey.latents.cli`.
 """
 
-from survey.cli import catalog, classes, cluster, cubes, export, planned, runs, simulated, status
-from survey.cli.app import app, main
+from survey.cli import (
+    catalog,
+    classes,
+    cluster,
+    cubes,
+    export,
+    fetch,
+    planned,
+    runs,
+    simulated,
+    status,
+)
+from survey.cli.app import app, main, refuse_urls
 from survey.latents.cli import latent_app
 
 app.add_typer(latent_app, name="latent")
+refuse_urls(app)
 
 __all__ = [
     "app",
@@ -17,6 +29,7 @@ __all__ = [
     "cluster",
     "cubes",
     "export",
+    "fetch",
     "main",
     "planned",
     "runs",

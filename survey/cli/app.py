@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 import traceback
 import warnings
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import typer
 from rich.markup import escape
 
+from catalogs.places.addresses import local_path
 from survey import __version__
 from survey.cli.signals import handle_signals
 from survey.errors import ConfigError, InfrastructureError, SurveyError, SurveyWarning
@@ -52,6 +55,28 @@ def main() -> None:
     if code == EXIT_INTERRUPTED_BY_TYPER:
         fail(INTERRUPTED, EXIT_RESUMABLE)
     sys.exit(code or 0)
+
+
+def refuse_urls(application: typer.Typer) -> None:
+    """Refuse URLs for all parameters of commands that are paths; what may be a URL is text."""
+    for command in application.registered_commands:
+        if command.callback is not None:
+            command.callback = _with_local_paths(command.callback)
+    for group in application.registered_groups:
+        if group.typer_instance is not None:
+            refuse_urls(group.typer_instance)
+
+
+def _with_local_paths(callback: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(callback)
+    def checked(**given: Any) -> Any:
+        for value in given.values():
+            for one in value if isinstance(value, list) else [value]:
+                if isinstance(one, Path):
+                    local_path(one)
+        return callback(**given)
+
+    return checked
 
 
 def _fail_for(error: Exception) -> None:

@@ -22,7 +22,9 @@ app.add_typer(catalog_app, name="catalog")
 
 
 @catalog_app.command("list")
-def catalog_list(root: Annotated[Path, typer.Argument(metavar="RUN")]) -> None:
+def catalog_list(
+    root: Annotated[str, typer.Argument(metavar="RUN", help="Or the URL of a copy.")],
+) -> None:
     """The tables of a catalog and how many rows they have."""
     from catalogs import open_catalog
 
@@ -89,15 +91,42 @@ def catalog_prune(
 @catalog_app.command("export")
 def catalog_export(
     root: Annotated[Path, typer.Argument(metavar="RUN")],
-    table: Annotated[str, typer.Argument(help="clusters, galaxies, ...")],
+    table: Annotated[str | None, typer.Argument(help="clusters, galaxies, ...")] = None,
     path: Annotated[
-        Path,
+        Path | None,
         typer.Argument(help="A file: .vot, .fits, .ecsv, .csv, .parquet; or a folder: .hats."),
-    ],
+    ] = None,
     galaxy: Annotated[str | None, typer.Option(help="Only this galaxy.")] = None,
+    to: Annotated[
+        str | None, typer.Option(help="Copy the whole catalog there: s3://BUCKET/FOLDER.")
+    ] = None,
+    quiet: Quiet = False,
 ) -> None:
-    """Write a table as VOTable, FITS, ECSV, CSV, Parquet or HATS, with units and UCDs."""
+    """Write a table as VOTable, FITS, ECSV, CSV, Parquet or HATS; or copy all to a bucket."""
+    from survey.errors import ConfigError
+
+    if to is not None and table is None:
+        copied = _copied(root, to, quiet=quiet)
+        out_console.print(f"copied to {copied}", highlight=False, soft_wrap=True)
+        return
+    if to is not None or table is None or path is None:
+        raise ConfigError(
+            "it is not clear what to export",
+            expected="RUN TABLE FILE for one table, or RUN --to s3://BUCKET/FOLDER for all",
+        )
     from catalogs.export import export_table
 
     export_table(root, table, path, galaxy=galaxy)
     out_console.print(f"wrote {path}", highlight=False)
+
+
+def _copied(root: Path, to: str, *, quiet: bool) -> str:
+    from catalogs.places.copy import copy_catalog
+
+    with progress_bar(quiet=quiet) as progress:
+        bar = progress.add_task("files", total=None)
+
+        def show(record: object, total: int) -> None:
+            progress.update(bar, advance=1, total=total)
+
+        return copy_catalog(root, to, on_file=show)

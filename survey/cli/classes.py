@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def classify(
-    root: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    root: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")] = Path("run"),
     labels: Annotated[
         Path | None, typer.Option(help="Regions of known class: DS9 (.reg) or a table (.ecsv).")
     ] = None,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def inspect(
-    cubes: Annotated[list[Path], typer.Argument(help="FITS cubes.")],
+    cubes: Annotated[list[str], typer.Argument(help="FITS cubes: paths, https:// or s3://.")],
     redshift: Redshift = math.nan,
     setting: Annotated[
         list[str] | None,

@@ -33,17 +33,33 @@ if TYPE_CHECKING:
 
 
 @app.command()
-def init(folder: Annotated[Path, typer.Argument(help="Where to write.")] = Path()) -> None:
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where to write.")] = Path(),
+    sample: Annotated[
+        str, typer.Option(help="gatos: the paper's galaxies, for `survey fetch`.")
+    ] = "",
+) -> None:
     """Write a commented survey.toml, a targets table and a table of labels to start from."""
     from survey.pipeline.run.settings_file import write_template
 
-    for path in write_template(folder):
+    if sample:
+        from survey.pipeline.run.sample import write_sample
+
+        written = write_sample(sample, folder)
+    else:
+        written = write_template(folder)
+    for path in written:
         out_console.print(f"wrote {path}", highlight=False)
 
 
 @app.command()
 def run(
-    inputs: Annotated[list[Path], typer.Argument(help="One SURVEY.toml, or FITS cubes.")],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="One SURVEY.toml, or FITS cubes: paths, https:// or s3:// (default: survey.toml)."
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The run directory.")] = None,
     redshift: Redshift = math.nan,
     merge_bands: Annotated[
@@ -90,8 +106,8 @@ def run(
     engine = engine_overrides(workers, scheduler, cluster, insecure=insecure)
     overrides.setdefault("engine", {}).update(engine)
     plan = plan_run(
-        inputs, out=out, redshift=redshift, merge_bands=merge_bands, classify=classify,
-        verify_inputs=verify_inputs, overrides=overrides,
+        inputs or ["survey.toml"], out=out, redshift=redshift, merge_bands=merge_bands,
+        classify=classify, verify_inputs=verify_inputs, overrides=overrides,
     )  # fmt: skip
     check_labels_of(plan)
     finish_run(plan, execute(plan, quiet=quiet or as_json), as_json=as_json, quiet=quiet)

@@ -12,6 +12,7 @@ import xarray as xr
 
 from catalogs.reference import Reference, packaged_reference
 from survey.config import ReadSettings
+from survey.cubes.files.cube_file import CubeFile
 from survey.cubes.registry import check_header_redshift, open_cube
 from survey.spectra.constants import LIGHT_KM_S
 
@@ -38,7 +39,7 @@ class CubeSummary:
         if the redshift is unknown.
     """
 
-    path: Path
+    path: str
     reader: str
     instrument: str
     sub_band: str
@@ -58,7 +59,7 @@ class CubeSummary:
 
 
 def inspect_cube(
-    path: str | Path,
+    path: str | Path | CubeFile,
     settings: ReadSettings,
     redshift: float = float("nan"),
     *,
@@ -75,10 +76,10 @@ def inspect_cube(
     """
     with open_cube(path, settings, redshift=redshift) as cube:
         check_header_redshift(cube.attrs["redshift"], path)
-        return _summary(Path(path), cube, reference or packaged_reference())
+        return _summary(str(path), cube, reference or packaged_reference())
 
 
-def _summary(path: Path, cube: xr.Dataset, reference: Reference) -> CubeSummary:
+def _summary(path: str, cube: xr.Dataset, reference: Reference) -> CubeSummary:
     wavelength_um, n_bad, attrs = cube["wavelength"].values, cube["n_bad"].values, cube.attrs
     n_wavelength, n_y, n_x = cube["flux"].shape
     range_um = (float(wavelength_um[0]), float(wavelength_um[-1]))

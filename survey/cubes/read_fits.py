@@ -24,9 +24,10 @@ from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import DTypeLike, NDArray
 
 from survey.cubes.checksums import wrong_sum
+from survey.cubes.files.cube_file import CubeFile
 from survey.cubes.files.headers import remove_unreadable
-from survey.cubes.files.input_file import open_input
 from survey.cubes.files.unpack import CORRUPT, fits_content
+from survey.cubes.files.whole import open_seekable
 from survey.cubes.lazy_image import Key, Voxels
 from survey.errors import DataError, SurveyError, SurveyWarning
 
@@ -45,16 +46,16 @@ class FitsFile:
 
     def __init__(
         self,
-        path: Path,
+        file: CubeFile,
         hdus: fits.HDUList,
         content: IO[bytes],
         *,
         strict_sums: bool = False,
-        open_other: Callable[[Path], FitsFile] | None = None,
+        open_other: Callable[[CubeFile], FitsFile] | None = None,
     ) -> None:
-        self.path = path
+        self.file = file
         self.stale: list[str | int] = []
-        self._others: dict[Path, FitsFile] = {}
+        self._others: dict[CubeFile, FitsFile] = {}
         self._open_other = open_other
         self._strict_sums = strict_sums
         self._hdus = hdus
@@ -62,11 +63,16 @@ class FitsFile:
         self._checked: set[str | int] = set()
 
     @property
+    def path(self) -> str:
+        """Its address, for messages."""
+        return self.file.address
+
+    @property
     def has_stale_sum(self) -> bool:
         """Whether a checksum is wrong, here or in another file that was opened with this one."""
         return bool(self.stale) or any(other.has_stale_sum for other in self._others.values())
 
-    def other(self, path: Path) -> FitsFile:
+    def other(self, file: CubeFile) -> FitsFile:
         """Another file, which stays open as long as this one.
 
         Raises
@@ -74,10 +80,10 @@ class FitsFile:
         DataError
             If it cannot be opened.
         """
-        if path not in self._others:
+        if file not in self._others:
             assert self._open_other is not None
-            self._others[path] = self._open_other(path)
-        return self._others[path]
+            self._others[file] = self._open_other(file)
+        return self._others[file]
 
     @property
     def primary(self) -> fits.Header:
@@ -262,7 +268,7 @@ def number_of(
     default: float | None = None,
     *,
     extension: str | int,
-    file: Path,
+    file: str | Path,
 ) -> float:
     """A number from a header, see `FitsFile.number`."""
     value = header.get(keyword, default)
@@ -282,7 +288,7 @@ def number_of(
 
 @contextmanager
 def open_fits(
-    path: str | Path, *, scratch: Path | None = None, strict_sums: bool = False
+    path: str | Path | CubeFile, *, scratch: Path | None = None, strict_sums: bool = False
 ) -> Iterator[FitsFile]:
     """Open a FITS file and check that it is complete.
 
@@ -291,7 +297,8 @@ def open_fits(
 
     Parameters
     ----------
-    path : str or Path
+    path : str or Path or CubeFile
+        Where it is, also as a URL.
     scratch : Path, optional
         Where a large compressed file is unpacked, for as long as it is open; the system's
         place for temporary files if not given.
@@ -303,11 +310,14 @@ def open_fits(
     ------
     DataError
         If there is no such file, it is not FITS, or it is truncated or corrupt.
+    InfrastructureError
+        If it is on another machine that cannot be reached.
     """
-    path = Path(path)
+    cube = CubeFile.of(path)
+    path = cube.address
     with (
         _damage_as_data_error(path),
-        open_input(path) as file,
+        open_seekable(cube, scratch=scratch, in_memory_bytes=UNPACKED_IN_MEMORY_BYTES) as file,
         fits_content(
             file, path, scratch=scratch, in_memory_bytes=UNPACKED_IN_MEMORY_BYTES
         ) as content,
@@ -329,7 +339,7 @@ def open_fits(
                 )
             with ExitStack() as others:
                 yield FitsFile(
-                    path,
+                    cube,
                     _without_dummy(hdus),
                     content,
                     strict_sums=strict_sums,
@@ -386,7 +396,7 @@ def _read_slabs(
 
 
 @contextmanager
-def _damage_as_data_error(path: Path) -> Iterator[None]:
+def _damage_as_data_error(path: str) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             # Header cosmetics are the observatory's concern; damage is found by size and sum.
@@ -402,7 +412,7 @@ def _damage_as_data_error(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _stumbling_as_data_error(path: Path) -> Iterator[None]:
+def _stumbling_as_data_error(path: str) -> Iterator[None]:
     """A mangled header can make astropy stumble in any way; the file is at fault."""
     try:
         yield
@@ -412,7 +422,7 @@ def _stumbling_as_data_error(path: Path) -> Iterator[None]:
         raise _unreadable("headers or tables cannot be read", path, error) from error
 
 
-def _unreadable(message: str, path: Path, error: Exception) -> DataError:
+def _unreadable(message: str, path: str, error: Exception) -> DataError:
     """An error of astropy or a decompressor, of which the first line says what is wrong."""
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return DataError(message, file=path, expected="a file as FITS defines it", found=reason)

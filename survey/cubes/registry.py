@@ -14,6 +14,7 @@ from astropy.io import fits
 from catalogs.printable import printable
 from survey.config import GenericReaderSettings, ReadSettings
 from survey.cubes.axes.layout import shape_of
+from survey.cubes.files.cube_file import CubeFile
 from survey.cubes.files.headers import image_header, primary_header
 from survey.cubes.read_fits import FitsFile, open_fits
 from survey.cubes.readers.generic import read_generic
@@ -76,7 +77,7 @@ def reader_names() -> tuple[str, ...]:
     return (*(reader.name for reader in READERS), GENERIC)
 
 
-def target_name(path: str | Path) -> str:
+def target_name(path: str | Path | CubeFile) -> str:
     """Name of the target in the primary header of a file, "" if it has none.
 
     Nothing else is read, and of a compressed file no more is unpacked than that header.
@@ -93,7 +94,7 @@ def target_name(path: str | Path) -> str:
     return ""
 
 
-def cube_shape(path: str | Path) -> Shape | None:
+def cube_shape(path: str | Path | CubeFile) -> Shape | None:
     """Wavelengths, y and x of the first three-dimensional image of a FITS file.
 
     Headers alone are read, thousands of files in seconds. None if there is no such image, or
@@ -110,7 +111,7 @@ def cube_shape(path: str | Path) -> Shape | None:
 
 
 def read_cube(
-    path: str | Path,
+    path: str | Path | CubeFile,
     settings: ReadSettings,
     *,
     redshift: float = float("nan"),
@@ -124,7 +125,7 @@ def read_cube(
 
 @contextmanager
 def open_cube(
-    path: str | Path,
+    path: str | Path | CubeFile,
     settings: ReadSettings,
     *,
     redshift: float = float("nan"),
@@ -135,8 +136,8 @@ def open_cube(
 
     Parameters
     ----------
-    path : str or Path
-        A FITS file, plain or compressed (gzip, bzip2, xz, zip, fpack).
+    path : str or Path or CubeFile
+        A FITS file, also a URL, plain or compressed (gzip, bzip2, xz, zip, fpack).
     settings : ReadSettings
         Which reader ("auto" goes by the header), and what the generic one has to know. With
         "auto", a file that no reader recognises goes to the generic one if it was set up.
@@ -174,7 +175,7 @@ def open_cube(
         yield cube
 
 
-def guess_generic(path: str | Path, settings: ReadSettings) -> Guess | None:
+def guess_generic(path: str | Path | CubeFile, settings: ReadSettings) -> Guess | None:
     """Settings that may fit a cube that no reader recognises; None if one does, or some are set.
 
     Raises
@@ -190,7 +191,7 @@ def guess_generic(path: str | Path, settings: ReadSettings) -> Guess | None:
         return guess_settings(fits_file)
 
 
-def check_header_redshift(redshift: float, path: str | Path) -> None:
+def check_header_redshift(redshift: float, path: str | Path | CubeFile) -> None:
     """Check the redshift of a header, where no other is given.
 
     Raises
@@ -202,7 +203,7 @@ def check_header_redshift(redshift: float, path: str | Path) -> None:
     if meaning is not None:
         raise DataError(
             "the redshift in the header cannot be",
-            file=path,
+            file=str(path),
             expected=REDSHIFT_RANGE,
             found=f"{redshift:g}",
             advice=f"{meaning}. Give the redshift in the targets table, or with --redshift",

@@ -61,7 +61,12 @@ Block = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]
 
 
 def write_store(
-    dataset: xr.Dataset, path: str | Path, *, chunk_spaxels: int, shard_chunks: int
+    dataset: xr.Dataset,
+    path: str | Path,
+    *,
+    chunk_spaxels: int,
+    shard_chunks: int,
+    band_bytes: int | None = None,
 ) -> None:
     """Write the usable spaxels of a cube as a store, replacing one that is there.
 
@@ -77,6 +82,9 @@ def write_store(
     shard_chunks : int
         Chunks per file. One file is written at a time, and at once.
 
+    band_bytes : int, optional
+        Bytes of flux that are read at a time. Every band goes over the whole file.
+
     Raises
     ------
     OSError
@@ -85,7 +93,7 @@ def write_store(
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with _temporary_folder(path) as folder:
-        _write_arrays(dataset, folder, chunk_spaxels, shard_chunks)
+        _write_arrays(dataset, folder, chunk_spaxels, shard_chunks, band_bytes or BAND_BYTES)
         _write_manifest(folder)
         flush_tree(folder)
         _promote(folder, path)
@@ -207,7 +215,9 @@ def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
     return array
 
 
-def _write_arrays(dataset: xr.Dataset, folder: Path, chunk_spaxels: int, shard_chunks: int) -> None:
+def _write_arrays(
+    dataset: xr.Dataset, folder: Path, chunk_spaxels: int, shard_chunks: int, band_bytes: int
+) -> None:
     n_plane, shape_y, shape_x = dataset["flux"].shape
     attributes = {name: _json_value(value) for name, value in dataset.attrs.items()}
     attributes |= {"Conventions": CONVENTIONS, "shape_y": shape_y, "shape_x": shape_x}
@@ -229,8 +239,8 @@ def _write_arrays(dataset: xr.Dataset, folder: Path, chunk_spaxels: int, shard_c
     chunk = min(chunk_spaxels, y.size)
     shard = chunk * min(shard_chunks, -(-y.size // chunk))
     spectra = {
-        "flux": _without_bad(dataset, y, x),
-        "error": _bands_of_spectra(dataset["error"], y, x),
+        "flux": _without_bad(dataset, y, x, band_bytes),
+        "error": _bands_of_spectra(dataset["error"], y, x, band_bytes),
     }
     for name, bands in spectra.items():
         array = group.create_array(
@@ -259,21 +269,21 @@ def _write_arrays(dataset: xr.Dataset, folder: Path, chunk_spaxels: int, shard_c
 
 
 def _without_bad(
-    dataset: xr.Dataset, y: NDArray[np.intp], x: NDArray[np.intp]
+    dataset: xr.Dataset, y: NDArray[np.intp], x: NDArray[np.intp], band_bytes: int
 ) -> Iterator[NDArray[np.float32]]:
     """The spectra of `_bands_of_spectra`, with NaN for bad samples."""
-    bands = (_bands_of_spectra(dataset[name], y, x) for name in ("flux", "bad"))
+    bands = (_bands_of_spectra(dataset[name], y, x, band_bytes) for name in ("flux", "bad"))
     for flux, bad in zip(*bands, strict=True):
         flux[bad] = np.nan
         yield flux
 
 
 def _bands_of_spectra(
-    cube: xr.DataArray, y: NDArray[np.intp], x: NDArray[np.intp]
+    cube: xr.DataArray, y: NDArray[np.intp], x: NDArray[np.intp], band_bytes: int
 ) -> Iterator[NDArray[Any]]:
     """Spectra of the spaxels (y, x), in their order, from a few rows of the image at a time."""
     n_plane, n_y, n_x = cube.shape
-    step = max(1, BAND_BYTES // (4 * n_plane * n_x))
+    step = max(1, band_bytes // (4 * n_plane * n_x))
     for start in range(0, n_y, step):
         band = cube[:, start : start + step].values
         inside = slice(*np.searchsorted(y, [start, start + step]))

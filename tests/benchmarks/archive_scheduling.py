@@ -88,7 +88,7 @@ def parts_of(folder: Path, n_galaxies: int) -> Path:
 
 def stalled_worker(task: GalaxyTask) -> GalaxyReport:
     """Stands for the computation of a galaxy."""
-    number, seconds = task.target.files[0].stem.split("~")
+    number, seconds = task.target.files[0].local.stem.split("~")
     start = time.time()
     time.sleep(float(seconds))
     return GalaxyReport(
@@ -106,7 +106,7 @@ def _drawn(n_galaxies: int) -> np.ndarray:
 
 
 def _seconds(target: Target) -> float:
-    return float(target.files[0].stem.split("~")[1])
+    return float(target.files[0].local.stem.split("~")[1])
 
 
 @dataclass

@@ -157,6 +157,16 @@ def test_sample_of_the_paper_is_complete(shared_reference):
     assert sum(row.type == "Starburst" for row in sample) == 2
 
 
+def test_redshifts_of_the_sample_agree_with_the_distances_of_the_paper():
+    sample = load_gatos_sample()
+    hubble = np.array([LIGHT_KM_S * row.redshift / 70 for row in sample])
+    distance = np.array([row.distance_mpc for row in sample])
+    in_the_flow = distance > 20  # nearer ones have distances of other kinds
+    assert in_the_flow.sum() == 9
+    np.testing.assert_allclose(hubble[in_the_flow], distance[in_the_flow], rtol=0.05)
+    assert [row.galaxy for row in sample if row.held_out] == ["NGC 3227", "NGC 4051", "NGC 7582"]
+
+
 def lines_of(path):
     """The lines of a file, in place of the packaged ones."""
     return read_reference({"lines": [path]}, ["lines"]).lines

@@ -175,7 +175,8 @@ def test_an_interrupted_run_says_so_and_goes_on(folder, tmp_path):
 @pytest.mark.slow
 def test_an_existing_scheduler_is_used(folder, tmp_path):
     (cube,) = folder.glob("*_s3d.fits")
-    with connect(EngineSettings(workers=1, memory_limit="2GiB", dashboard=False)) as cluster:
+    settings = EngineSettings(workers=1, memory_limit="2GiB", dashboard=False, insecure=True)
+    with connect(settings) as cluster:
         done = survey(
             "run", cube, "--redshift", "0.01", "--out", tmp_path / "out", "--no-figures",
             "--scheduler", cluster.scheduler.address, "--json",

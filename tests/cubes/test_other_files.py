@@ -1,12 +1,11 @@
 """Errors, masks and wavelengths in other extensions and other files."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from astropy.io import fits
 
 from survey.config import GenericReaderSettings, ReadSettings
+from survey.cubes.files.cube_file import CubeFile
 from survey.cubes.readers.places import Place, companion_files, parse_place
 from survey.cubes.registry import read_cube
 from survey.errors import ConfigError, DataError, SurveyWarning
@@ -52,7 +51,9 @@ def test_what_names_no_place_is_a_mistake_in_the_settings(text):
     ],
 )
 def test_other_files_are_named_after_the_cube(text, path):
-    assert parse_place(text).path(Path("night/kb1_icubes.fits.gz")) == Path(path)
+    assert parse_place(text).file_beside(CubeFile.of("night/kb1_icubes.fits.gz")) == CubeFile.of(
+        path
+    )
 
 
 def header(sky_header):
@@ -76,7 +77,7 @@ def test_errors_and_mask_may_be_in_files_of_their_own(sky_header, write):
     cube = read_cube(path, settings)
     np.testing.assert_allclose(cube["error"], FLUX, rtol=1e-6)
     assert np.argwhere(cube["bad"].values).tolist() == [[3, 2, 1]]
-    assert [file.name for file in companion_files(path, settings)] == [
+    assert [file.name for file in companion_files(CubeFile.of(path), settings)] == [
         "n1_vcubes.fits",
         "masks.fits",
     ]

@@ -1,1 +1,1 @@
-"""Files before they are FITS: what may be opened, how much of it is read, how it is unpacked."""
+"""Files before they are FITS: where they are, what may be opened, how it is read and unpacked."""

@@ -8,16 +8,19 @@ from pathlib import Path
 
 from astropy.io import fits
 
-from survey.cubes.files.input_file import open_input
+from survey.cubes.files.cube_file import CubeFile
 from survey.cubes.files.structure import ALWAYS_BYTES, MOST_RATIO, HeaderUnit, header_units
 from survey.cubes.files.unpack import CORRUPT, Source
 from survey.errors import DataError
+
+BLOCK_BYTES = 1 << 16
+"""What is requested at a time of a remote file."""
 
 MOST_UNPACKED_BYTES = 64 << 20
 """Data of a compressed file that are passed over to come to a later header."""
 
 
-def primary_header(path: str | Path) -> fits.Header:
+def primary_header(path: str | Path | CubeFile) -> fits.Header:
     """The primary header of a FITS file, plain or compressed.
 
     Raises
@@ -25,11 +28,11 @@ def primary_header(path: str | Path) -> fits.Header:
     DataError
         If there is no such file, or its first header cannot be read.
     """
-    with _units(Path(path)) as (units, _):
-        return as_header(next(units), path)
+    with _units(path) as (units, _):
+        return as_header(next(units), str(path))
 
 
-def image_header(path: str | Path) -> fits.Header | None:
+def image_header(path: str | Path | CubeFile) -> fits.Header | None:
     """The header of the first image of three axes or more.
 
     None if there is no such image, if in a compressed file it is far behind, or if the file cannot
@@ -40,14 +43,14 @@ def image_header(path: str | Path) -> fits.Header | None:
     DataError
         If the file cannot be opened, or a header up to that one cannot be read.
     """
-    with _units(Path(path)) as (units, source):
+    with _units(path) as (units, source):
         passed = 0
         for unit in units:
             is_image = unit.number == 0 or b"IMAGE" in unit.text[:30]
             if is_image and len(unit.axes) >= 3:
                 most = max(ALWAYS_BYTES, MOST_RATIO * source.n_bytes)
                 held = most if source.is_packed else source.n_bytes
-                return as_header(unit, path) if unit.data_bytes <= held else None
+                return as_header(unit, str(path)) if unit.data_bytes <= held else None
             passed += unit.padded_bytes
             if source.is_packed and passed > MOST_UNPACKED_BYTES:
                 return None
@@ -55,8 +58,18 @@ def image_header(path: str | Path) -> fits.Header | None:
 
 
 @contextmanager
-def _units(path: Path) -> Iterator[tuple[Iterator[HeaderUnit], Source]]:
-    with open_input(path) as file:
+def _units(
+    cube: str | Path | CubeFile,
+) -> Iterator[tuple[Iterator[HeaderUnit], Source]]:
+    path = str(cube)
+    with CubeFile.of(cube).open(block_bytes=BLOCK_BYTES) as file:
+        if not file.seekable():
+            raise DataError(
+                "its headers alone cannot be read",
+                file=path,
+                expected="a server that sends parts of files, or an archive that is not compressed",
+                found="a file that is sent only whole",
+            )
         try:
             source = Source(file, path)
             yield header_units(source.read, source.skip, file=path), source

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from survey.cubes.files.input_file import open_input
+from survey.cubes.files.cube_file import CubeFile
 from survey.cubes.files.structure import ALWAYS_BYTES, MOST_RATIO, HeaderUnit, header_units
 from survey.errors import DataError, ResourceError
 
@@ -116,7 +116,7 @@ class _Packed:
 class _Member:
     """The only file in a zip archive."""
 
-    def __init__(self, file: IO[bytes], path: Path) -> None:
+    def __init__(self, file: IO[bytes], path: str | Path) -> None:
         _check_directory(file, path)
         archive = zipfile.ZipFile(file)
         members = [member for member in archive.infolist() if not member.is_dir()]
@@ -126,7 +126,7 @@ class _Member:
                 file=path,
                 expected="one file in it",
                 found=f"{len(members)} files",
-                advice="Unpack it, and name the cubes",
+                advice="Unpack it, or name the cubes in it as zip://MEMBER::ARCHIVE",
             )
         known = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
         if members[0].flag_bits & 1 or members[0].compress_type not in known:
@@ -143,7 +143,7 @@ class _Member:
         return self._member.read(size)
 
 
-def _check_directory(file: IO[bytes], path: Path) -> None:
+def _check_directory(file: IO[bytes], path: str | Path) -> None:
     """Check the size of the list of files before it is read; it ends the archive."""
     end = file.seek(0, 2)
     file.seek(max(0, end - 65557))
@@ -183,7 +183,7 @@ class Source:
         Size of the file as it is on the disk.
     """
 
-    def __init__(self, file: IO[bytes], path: Path) -> None:
+    def __init__(self, file: IO[bytes], path: str | Path) -> None:
         self.n_bytes = file.seek(0, 2)
         file.seek(0)
         start = file.read(6)
@@ -215,7 +215,7 @@ class Source:
             size -= len(piece)
 
 
-def check_cube_file(path: Path) -> None:
+def check_cube_file(cube: str | Path | CubeFile) -> None:
     """Check that a file may be a FITS cube, in milliseconds.
 
     It is a regular file that begins as FITS or as a compressed file does; of a plain one the sizes
@@ -226,7 +226,8 @@ def check_cube_file(path: Path) -> None:
     DataError
         If it is anything else.
     """
-    with open_input(path) as file:
+    path = str(cube)
+    with CubeFile.of(cube).open() as file:
         source = Source(file, path)
         if source.is_packed:
             return
@@ -243,7 +244,7 @@ def check_cube_file(path: Path) -> None:
 
 @contextmanager
 def fits_content(
-    file: IO[bytes], path: Path, *, scratch: Path | None, in_memory_bytes: int
+    file: IO[bytes], path: str | Path, *, scratch: Path | None, in_memory_bytes: int
 ) -> Iterator[IO[bytes]]:
     """The bytes of FITS in an open file, which can be read from anywhere.
 
@@ -279,7 +280,7 @@ def fits_content(
         yield unpacked
 
 
-def _check_size(source: Source, path: Path) -> None:
+def _check_size(source: Source, path: str | Path) -> None:
     """Compare the sizes that the headers imply with that of the file."""
     at = 0
 
@@ -299,7 +300,7 @@ def _check_size(source: Source, path: Path) -> None:
             raise _truncated(path, at + unit.data_bytes, source.n_bytes)
 
 
-def _unpack(source: Source, target: IO[bytes], path: Path, place: str) -> None:
+def _unpack(source: Source, target: IO[bytes], path: str | Path, place: str) -> None:
     n_bytes = 0
 
     def read(size: int) -> bytes:
@@ -338,7 +339,7 @@ def _unpack(source: Source, target: IO[bytes], path: Path, place: str) -> None:
             )
 
 
-def check_ratio(unit: HeaderUnit, needed_bytes: int, packed_bytes: int, path: Path) -> None:
+def check_ratio(unit: HeaderUnit, needed_bytes: int, packed_bytes: int, path: str | Path) -> None:
     """Check that a packed file of this size may hold what its headers say.
 
     Raises
@@ -357,7 +358,7 @@ def check_ratio(unit: HeaderUnit, needed_bytes: int, packed_bytes: int, path: Pa
         )
 
 
-def _truncated(path: Path, needed: int, found: int) -> DataError:
+def _truncated(path: str | Path, needed: int, found: int) -> DataError:
     return DataError(
         "the file is truncated",
         file=path,

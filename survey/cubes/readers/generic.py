@@ -55,7 +55,7 @@ def read_generic(fits_file: FitsFile, settings: GenericReaderSettings) -> xr.Dat
 
 def _find(fits_file: FitsFile, place: Place, *, what: str) -> tuple[FitsFile, str | int]:
     """The open file and the extension of a place."""
-    path = place.path(fits_file.path)
+    path = place.file_beside(fits_file.file)
     file = fits_file if path is None else fits_file.other(path)
     if place.extension is not None:
         return file, place.extension

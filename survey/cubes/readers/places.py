@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from survey.config import ReadSettings
+from survey.cubes.files.cube_file import CubeFile
 from survey.errors import ConfigError
 
 _FITS_ENDING = re.compile(r"(\.(fits?|fts))?(\.(gz|bz2|xz|zip|fz|Z))?$", re.I)
@@ -36,7 +36,7 @@ class Place:
     extension: str | int | None
     column: str
 
-    def path(self, beside: Path) -> Path | None:
+    def file_beside(self, beside: CubeFile) -> CubeFile | None:
         """The other file, relative to the folder of the cube; None for the cube itself.
 
         "{name}" in it is the name of the cube without its ending, "{name/a/b}" the same with the
@@ -45,14 +45,14 @@ class Place:
         if not self.file:
             return None
         name = name_without_ending(beside)
-        return beside.parent / _NAME.sub(_filled_in(name), self.file)
+        return beside.beside(_NAME.sub(_filled_in(name), self.file))
 
 
 def _filled_in(name: str) -> Callable[[re.Match[str]], str]:
     return lambda found: name.replace(found["old"], found["new"], 1) if found["old"] else name
 
 
-def name_without_ending(path: Path) -> str:
+def name_without_ending(path: CubeFile) -> str:
     """The name of a FITS file without ".fits", ".fits.gz" and the like."""
     return _FITS_ENDING.sub("", path.name)
 
@@ -86,13 +86,13 @@ def parse_place(text: str | int) -> Place:
     return Place("", _extension(first or second), second if first else "")
 
 
-def companion_files(path: Path, settings: ReadSettings) -> list[Path]:
+def companion_files(path: CubeFile, settings: ReadSettings) -> list[CubeFile]:
     """The other files that a cube is read with, which its results depend on too."""
     generic = settings.generic
     if generic is None:
         return []
     written = [place for place in (generic.error, generic.mask, generic.wavelength) if place]
-    found = [parse_place(place).path(path) for place in written]
+    found = [parse_place(place).file_beside(path) for place in written]
     return list(dict.fromkeys(file for file in found if file is not None))
 
 

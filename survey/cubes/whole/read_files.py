@@ -9,6 +9,7 @@ from pathlib import Path
 import xarray as xr
 
 from survey.config import ReadSettings
+from survey.cubes.files.cube_file import CubeFile
 from survey.cubes.mask_impossible import mask_impossible
 from survey.cubes.merge import merge_bands
 from survey.cubes.registry import open_cube, read_cube
@@ -16,7 +17,7 @@ from survey.cubes.registry import open_cube, read_cube
 
 @contextmanager
 def open_files(
-    files: Sequence[Path],
+    files: Sequence[Path | CubeFile],
     settings: ReadSettings,
     *,
     masked: bool = True,
@@ -27,7 +28,7 @@ def open_files(
 
     Parameters
     ----------
-    files : sequence of Path
+    files : sequence of Path or CubeFile
     settings : ReadSettings
     masked : bool
         Whether impossible voxels of sub-bands are masked before they are merged.

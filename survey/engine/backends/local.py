@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing import resource_tracker
 from types import FrameType
 from typing import ClassVar, Literal, Self
 
@@ -97,6 +98,7 @@ class LocalSettings(WorkerSettings):
         raise AssertionError("unreachable")
 
     def _cluster(self) -> LocalCluster:
+        _start_resource_tracker()
         return LocalCluster(
             n_workers=self.workers,
             threads_per_worker=self.threads,
@@ -115,6 +117,21 @@ class LocalSettings(WorkerSettings):
             # A stopped worker logs that it lost its scheduler; real problems reach us otherwise.
             silence_logs=logging.CRITICAL,
         )
+
+
+def _start_resource_tracker() -> None:
+    """Start the process in which Python tracks what its processes share, deaf to SIGHUP.
+
+    It ignores the other signals that a whole group of processes may get. Were it killed, the next
+    one would complain about everything that it does not know.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    handler = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        signal.signal(signal.SIGHUP, handler)
 
 
 def _reason(error: BaseException) -> str:

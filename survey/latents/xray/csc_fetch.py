@@ -16,15 +16,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_exponential
 
 from catalogs.durable import FileRecord, find_damage, flush, hash_file, write_json
-from survey import __version__
+from survey.archives import session as archives
 from survey.errors import DataError, InfrastructureError
-from survey.latents.xray.csc_query import Detection, csc_facts, import_pyvo
+from survey.latents.xray.csc_query import Detection, csc_facts
 from survey.latents.xray.ogip import read_background, read_pha
 from survey.latents.xray.responses import read_response
 
@@ -128,23 +128,8 @@ def sources_of(folder: str | Path) -> dict[str, str]:
 
 
 def open_session() -> requests.Session:
-    """A session that names itself and waits for no reply for ever."""
-    import_pyvo()  # which brings requests
-    import requests
-    from requests.adapters import HTTPAdapter
-
-    class Patient(HTTPAdapter):
-        """Sets a time limit where the caller sets none."""
-
-        def send(self, request: Any, *args: Any, **options: Any) -> requests.Response:
-            options["timeout"] = options.get("timeout") or csc_facts()["limits"]["timeout_s"]
-            return super().send(request, *args, **options)
-
-    session = requests.Session()
-    session.headers["User-Agent"] = f"spaxel-survey/{__version__}"
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, Patient())
-    return session
+    """A session that waits for a reply as long as `csc.toml` says."""
+    return archives.open_session(csc_facts()["limits"]["timeout_s"])
 
 
 def _fetch_one(detection: Detection, folder: Path, url: str, session: requests.Session) -> None:
@@ -186,29 +171,18 @@ def _download(detection: Detection, reply: IO[bytes], url: str, session: request
 def _download_once(
     reply: IO[bytes], url: str, parameters: dict[str, str], session: requests.Session, what: str
 ) -> None:
-    import requests
-
     reply.seek(0)
     reply.truncate()
     limit = csc_facts()["limits"]["reply_bytes"]
-    try:
-        with session.get(url, params=parameters, stream=True) as response:
-            if response.status_code >= 500 or response.status_code == 429:
-                raise InfrastructureError(
-                    f"the archive is busy (HTTP {response.status_code})", file=url
-                )
-            if response.status_code != 200:
+    with archives.request(
+        session, "GET", url, what, kind="spectrum", params=parameters
+    ) as response:
+        for piece in response.iter_content(_PIECE_BYTES):
+            reply.write(piece)
+            if reply.tell() > limit:
                 raise DataError(
-                    f"the archive has no such spectrum (HTTP {response.status_code})", file=what
+                    "the reply is far too large", file=what, expected=f"{limit} bytes at most"
                 )
-            for piece in response.iter_content(_PIECE_BYTES):
-                reply.write(piece)
-                if reply.tell() > limit:
-                    raise DataError(
-                        "the reply is far too large", file=what, expected=f"{limit} bytes at most"
-                    )
-    except requests.RequestException as error:
-        raise InfrastructureError(f"the archive cannot be reached ({error})", file=url) from None
 
 
 def _unpack(detection: Detection, reply: IO[bytes], place: Path) -> dict[str, Path]:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -14,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from astropy.table import Table
 
-from survey.errors import ConfigError, DataError, InfrastructureError
+from survey.archives.session import tap_table
+from survey.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import requests
@@ -102,13 +100,9 @@ def find_detections(
     InfrastructureError
         If it cannot be reached.
     """
-    pyvo = import_pyvo()
-    with _service_errors(url or csc_facts()["query_url"]), warnings.catch_warnings():
-        # Cosmetics of the reply, and the limit, which is looked at below.
-        warnings.simplefilter("ignore")
-        service = pyvo.dal.TAPService(url or csc_facts()["query_url"], session=session)
-        result = service.run_sync(query_of(selection))
-        table = result.to_table()
+    table = tap_table(
+        url or csc_facts()["query_url"], query_of(selection), session, selection.limit
+    )
     wanted = [*csc_facts()["columns"]["source"], *csc_facts()["columns"]["detection"]]
     if missing := sorted(set(wanted) - set(table.colnames)):
         raise DataError(
@@ -116,13 +110,6 @@ def find_detections(
             file=url,
             expected=", ".join(missing),
             found=", ".join(table.colnames),
-        )
-    if result.query_status == "OVERFLOW" and selection.limit is None:
-        raise DataError(
-            "the catalog sends only part of the reply",
-            file=url,
-            found=f"{len(table)} rows",
-            advice="Select fewer: more counts, higher significance, or a limit",
         )
     return table
 
@@ -182,36 +169,7 @@ def detections_of(table: Table) -> list[Detection]:
     return found
 
 
-def import_pyvo() -> Any:
-    """The library that speaks to virtual observatories, which is optional."""
-    try:
-        import pyvo
-    except ImportError:
-        raise ConfigError(
-            "queries of the catalog need the package pyvo",
-            advice='Install it with: pip install "spaxel-survey[chandra]"',
-        ) from None
-    return pyvo
-
-
 @cache
 def csc_facts() -> dict[str, Any]:
     """The content of `csc.toml`."""
     return tomllib.loads((files("survey.latents.xray") / "csc.toml").read_text(encoding="utf-8"))
-
-
-@contextmanager
-def _service_errors(url: str) -> Iterator[None]:
-    import requests
-
-    dal = import_pyvo().dal
-    try:
-        yield
-    except (dal.DALAccessError, requests.RequestException) as error:
-        # A connection that fails comes as a reply that cannot be read.
-        away = (dal.DALServiceError, requests.RequestException)
-        if isinstance(error, away) or isinstance(getattr(error, "cause", None), away):
-            raise InfrastructureError(
-                f"the catalog cannot be reached ({error})", file=url
-            ) from None
-        raise DataError(f"the catalog gives no table ({error})", file=url) from None

@@ -269,7 +269,7 @@ def _spectra(table: Table, own_background: bool) -> list[Pha]:
     }
     return [
         Pha(
-            file=path,
+            file=Path(path),
             row=form.row_names[i],
             channels=form.channels[i],
             counts=counts[i],

@@ -211,7 +211,7 @@ def _matrix(table: Table, channels: npt.NDArray[np.int64]) -> sparse.csr_array:
     return matrix
 
 
-def _without_undershoot(data: Floats, path: Path) -> Floats:
+def _without_undershoot(data: Floats, path: str | Path) -> Floats:
     """Elements of a matrix with small negative ones, of interpolation, as zeros.
 
     Raises

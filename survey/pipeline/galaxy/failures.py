@@ -14,6 +14,7 @@ from typing import Any
 import catalogs
 import survey
 from catalogs.printable import printable
+from survey.cubes.files.cube_file import CubeFile
 from survey.errors import (
     DataError,
     FileAccessError,
@@ -30,7 +31,7 @@ _PIECE_BYTES = 1 << 20
 
 
 def raise_unless_of_the_data(
-    error: Exception, result: Any, *, files: Sequence[Path], root: Path
+    error: Exception, result: Any, *, files: Sequence[CubeFile], root: Path
 ) -> None:
     """Raise an error that is not, or not yet, the galaxy's fault.
 
@@ -40,7 +41,7 @@ def raise_unless_of_the_data(
         Why the galaxy failed.
     result : object
         What is reported if the galaxy is blamed.
-    files : sequence of Path
+    files : sequence of CubeFile
         Its input files.
     root : Path
         The run directory.
@@ -70,15 +71,17 @@ def raise_unless_of_the_data(
     raise Unconfirmed(str(error), result=result) from error
 
 
-def _unreadable(files: Sequence[Path]) -> OSError | None:
+def _unreadable(files: Sequence[CubeFile]) -> OSError | None:
     """The error in reading the input files once more, or None if they can be read."""
-    for path in files:
+    for file in files:
+        if file.is_remote:
+            continue
         try:
-            with path.open("rb") as file:
-                while file.read(_PIECE_BYTES):
+            with file.open() as stream:
+                while stream.read(_PIECE_BYTES):
                     pass
         except OSError as error:
-            return OSError(error.errno, error.strerror, str(path))
+            return OSError(error.errno, error.strerror, file.address)
     return None
 
 
@@ -88,7 +91,7 @@ def failure_row(
     error: BaseException,
     *,
     content_hash: str | None = None,
-    file: Path | None = None,
+    file: Path | CubeFile | None = None,
 ) -> dict[str, Any]:
     """A row of the table `quarantine`; `file` is named if the error names none."""
     if isinstance(error, SurveyError):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from catalogs.durable import hash_bytes, hash_file
 from catalogs.owners import Process
+from survey.cubes.files.cube_file import CubeFile
 from survey.errors import IntegrityError
 
 TICK_NS, COARSE_TICK_NS = 100_000_000, 2_000_000_000
@@ -41,6 +42,9 @@ class InputFile:
         Hash of its content.
     settled : bool
         Whether a later change of the content would show in the rest.
+    is_local : bool
+        Whether it is a file on a disk. Of others the hash is what a server, or an archive, says,
+        and it is asked for again.
     """
 
     path: str
@@ -51,9 +55,10 @@ class InputFile:
     machine: str
     blake2b: str
     settled: bool = True
+    is_local: bool = True
 
     @classmethod
-    def read(cls, path: Path) -> InputFile:
+    def read(cls, file: CubeFile) -> InputFile:
         """Hash a file.
 
         Raises
@@ -63,6 +68,10 @@ class InputFile:
         IntegrityError
             If it changes meanwhile.
         """
+        path = file.local
+        if path is None:
+            blake2b, here = file.content_hash(), _machine()
+            return cls(str(file), 0, 0, 0, 0, here, blake2b, settled=False, is_local=False)
         now = time.time_ns()
         before = path.stat()
         blake2b = hash_file(path)
@@ -81,6 +90,8 @@ class InputFile:
 
     def as_it_is_now(self) -> InputFile:
         """The file with its present size, time and inode, and the hash that it had."""
+        if not self.is_local:
+            return replace(self, settled=True)
         found = Path(self.path).stat()
         return replace(
             self,
@@ -93,7 +104,9 @@ class InputFile:
         )
 
     def change(self) -> str | None:
-        """What is not as it was when the file was hashed; None if everything is."""
+        """What is not as it was when the file was hashed; None if nothing shows that."""
+        if not self.is_local:
+            return None
         try:
             found = Path(self.path).stat()
         except OSError as error:
@@ -134,10 +147,10 @@ def _tick_ns(mtime_ns: int) -> int:
 
 
 def read_inputs(
-    files: Iterable[Path],
+    files: Iterable[CubeFile],
     known: Iterable[InputFile] = (),
     *,
-    check: Callable[[Path], object] = lambda file: None,
+    check: Callable[[CubeFile], object] = lambda file: None,
 ) -> tuple[InputFile, ...]:
     """The hashes of files; those that are `known` and have not changed are not read.
 
@@ -149,18 +162,20 @@ def read_inputs(
         See `InputFile.read`.
     """
     by_path = {one.path: _still_known(one) for one in known}
-    paths = list(files)
-    for path in paths:
-        if by_path.get(str(path)) is None:
-            check(path)
-    return tuple(by_path.get(str(path)) or InputFile.read(path) for path in paths)
+    wanted = list(files)
+    for file in wanted:
+        if by_path.get(str(file)) is None:
+            check(file)
+    return tuple(by_path.get(str(file)) or InputFile.read(file) for file in wanted)
 
 
 def _still_known(one: InputFile | None) -> InputFile | None:
     return one if one is not None and one.settled and one.change() is None else None
 
 
-def unchanged(files: Iterable[Path], known: Iterable[InputFile]) -> tuple[InputFile, ...] | None:
+def unchanged(
+    files: Iterable[CubeFile], known: Iterable[InputFile]
+) -> tuple[InputFile, ...] | None:
     """The records of files that are all known and have not changed; None if some are not."""
     by_path = {one.path: one for one in known}
     found = tuple(_still_known(by_path.get(str(file))) for file in files)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from catalogs.parts import PartStore, Receipt, safe_name
 from survey.config import ReadSettings, Settings
+from survey.cubes.files.cube_file import CubeFile
 from survey.cubes.files.unpack import check_cube_file
 from survey.cubes.readers.places import companion_files
 from survey.cubes.scratch import Scratch
@@ -293,11 +294,16 @@ def _read_inputs(
 ) -> tuple[InputFile, ...]:
     """The input files, and those that the settings name beside them, with their hashes."""
     # Checked before gigabytes of them are read.
-    return read_inputs(input_paths(target, settings), known, check=check_cube_file)
+    return read_inputs(input_paths(target, settings), known, check=_check_if_here)
 
 
-def input_paths(target: Target, settings: ReadSettings) -> list[Path]:
+def input_paths(target: Target, settings: ReadSettings) -> list[CubeFile]:
     """The files of a target, and those that exist of what the settings name beside them."""
     companions = [other for file in target.files for other in companion_files(file, settings)]
     # Those that are not there are an error when the cube is read, if its reader needs them.
     return [*target.files, *(file for file in companions if file.is_file())]
+
+
+def _check_if_here(file: CubeFile) -> None:
+    if file.local is not None:  # Of others these are requests, and made when they are read.
+        check_cube_file(file)

@@ -7,6 +7,7 @@ Each function is one stage: it takes what the stages before it made and returns 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,10 @@ from catalogs.schema import arrow_schema
 from catalogs.vocabulary import Vocabulary
 from survey.clustering.cut import Cut
 from survey.clustering.pair_sums import random_sample
+from survey.cubes.files.cube_file import CubeFile
 from survey.cubes.registry import check_header_redshift
 from survey.cubes.scratch import SCRATCH
-from survey.cubes.store import stored_spectra, write_store
+from survey.cubes.store import BAND_BYTES, stored_spectra, write_store
 from survey.cubes.whole.read_files import open_files
 from survey.distances.distances import shifted_distances
 from survey.distances.noise import noise_energy
@@ -61,20 +63,29 @@ UNKNOWN_REDSHIFT = "the redshift is unknown"
 SAMPLE_SPAXELS = 4000
 """Spaxels on which cuts are compared if the matrix of all spaxels is not kept."""
 
+REMOTE_BAND_FRACTION = 1 / 8
+"""Of the memory of a worker, for the flux of a remote cube that is read at a time."""
+
 ERROR_BLOCKS, ERROR_BLOCK_SPAXELS = 8, 64
 """Blocks of spaxels, spread over the cube, whose errors are compared with the noise by plane."""
 
 
 def read(galaxy: GalaxyContext) -> None:
     """Convert the files to a Zarr store; sub-bands become one cube."""
+    files = galaxy.target.files
     with open_files(
-        galaxy.target.files,
+        files,
         galaxy.settings.read,
         masked=galaxy.settings.prepare.mask_impossible,
         arms=galaxy.arms,
         scratch=galaxy.root / SCRATCH,
     ) as cube:
-        write_store(cube, galaxy.store_path("read"), **galaxy.settings.store.model_dump())
+        write_store(
+            cube,
+            galaxy.store_path("read"),
+            **galaxy.settings.store.model_dump(),
+            band_bytes=_band_bytes(galaxy, files),
+        )
 
 
 def prepare_spectra(galaxy: GalaxyContext, cube: xr.Dataset) -> Prepared:
@@ -239,6 +250,13 @@ def _scale(galaxy: GalaxyContext, profiled: Receipt) -> PhysicalScale:
     return PhysicalScale.of(galaxy.target.distance_mpc, profiled.summary["facts"]["redshift"])
 
 
+def _band_bytes(galaxy: GalaxyContext, files: Sequence[CubeFile]) -> int | None:
+    """What is read of a cube at a time: much of a remote one, which is fetched for every band."""
+    if len(files) > 1 or not files[0].is_remote:
+        return None
+    return max(BAND_BYTES, int((galaxy.memory_bytes or 0) * REMOTE_BAND_FRACTION))
+
+
 def _some_spaxels(
     galaxy: GalaxyContext,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
@@ -275,7 +293,7 @@ def _redshift(galaxy: GalaxyContext, cube: xr.Dataset) -> float:
         return redshift
     raise DataError(
         UNKNOWN_REDSHIFT,
-        file=galaxy.target.files[0],
+        file=galaxy.target.files[0].address,
         expected="one in the targets table or in the header",
         found="none",
         advice="Give it in the targets table, or with --redshift (0 for a star).",

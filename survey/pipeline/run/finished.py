@@ -2,7 +2,7 @@
 
 RUN/logs/inputs.jsonl has one line for every galaxy: its files as they were hashed, and how the
 files of its part looked. Lines of later runs stand above earlier ones. If it is lost, cubes are
-read once more.
+read once more. If the ledger of a run is lost, its finished galaxies are counted here.
 """
 
 from __future__ import annotations
@@ -13,12 +13,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
+from catalogs import open_catalog
 from catalogs.durable import hash_bytes, write_text
+from catalogs.parts import PartStore
 from survey.errors import SurveyError
 from survey.pipeline.galaxy.input_files import InputFile, unchanged
 from survey.pipeline.galaxy.runner import LAST, GalaxyRunner, input_paths
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.galaxy.task import GalaxyReport, GalaxyTask, draw_figures
+from survey.pipeline.run.targets import TARGETS_FILE, read_targets
 
 FILE = Path("logs") / "inputs.jsonl"
 
@@ -160,3 +165,41 @@ def _parse(line: str) -> Known | None:
         return Known(**content, inputs=inputs)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None  # half a line of a run that was killed
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Galaxies of a run, those that have a committed part, and messages of those in quarantine."""
+
+    n_galaxies: int
+    n_finished: int
+    failures: dict[str, str]
+
+
+def count_parts(root: Path) -> Counted:
+    """Count the galaxies of a run by what is there of its targets, parts and catalog."""
+    failures = _quarantined(root)
+    names = _names_of_targets(root)
+    if names is None:
+        n_finished = len({path.parent for path in root.glob(f"parts/*/{LAST}-*")})
+        return Counted(n_finished + len(failures), n_finished, failures)
+    store = PartStore(root)
+    folders = [store.path(name, LAST, "").parent for name in names - set(failures)]
+    n_finished = sum(any(folder.glob(f"{LAST}-*")) for folder in folders)
+    return Counted(len(names), n_finished, failures)
+
+
+def _names_of_targets(root: Path) -> set[str] | None:
+    try:
+        return {target.galaxy for target in read_targets(root / TARGETS_FILE)}
+    except (SurveyError, OSError):
+        return None
+
+
+def _quarantined(root: Path) -> dict[str, str]:
+    """Messages of the galaxies in quarantine, as far as the catalog can be read."""
+    try:
+        rows = open_catalog(root).quarantine
+    except (SurveyError, OSError, pa.ArrowException):
+        return {}
+    return dict(zip(rows["galaxy"], rows["message"], strict=True))

@@ -6,6 +6,7 @@ from math import isnan, prod
 from pathlib import Path
 
 from survey.config import Settings
+from survey.cubes.files.cube_file import CubeFile
 from survey.cubes.inspect import CubeSummary, inspect_cube
 from survey.cubes.readers.guess import Guess
 from survey.pipeline.galaxy.choose_tree_path import project_cost
@@ -15,13 +16,18 @@ from survey.pipeline.run.targets import check_redshift
 
 
 def inspect_with_projection(
-    cube: Path, settings: Settings, redshift: float, *, memory_bytes: float | None = None
+    cube: str | Path | CubeFile,
+    settings: Settings,
+    redshift: float,
+    *,
+    memory_bytes: float | None = None,
 ) -> tuple[CubeSummary, Projection]:
     """Summary of a cube, and the projected cost if every spaxel with data is clustered.
 
     Parameters
     ----------
-    cube : Path
+    cube : str or Path or CubeFile
+        Where it is, also as a URL.
     settings : Settings
     redshift : float
         NaN if not known.

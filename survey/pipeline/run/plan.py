@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from catalogs.errors import CatalogError
+from catalogs.places.addresses import local_path
 from survey.config import WHOLE_WINDOW, Settings, build_settings, load_settings
+from survey.cubes.files.cube_file import CubeFile
 from survey.cubes.files.input_file import is_regular
 from survey.errors import ConfigError
 from survey.pipeline.galaxy.target import Target
@@ -40,9 +42,9 @@ class RunPlan:
 
 
 def plan_run(
-    inputs: Sequence[Path],
+    inputs: Sequence[str | Path],
     *,
-    out: Path | None = None,
+    out: str | Path | None = None,
     redshift: float = math.nan,
     merge_bands: bool = False,
     classify: bool = True,
@@ -52,17 +54,18 @@ def plan_run(
     """Plan a run from one settings file, or from cubes.
 
     A settings file names its targets table, which has all galaxies of the survey. The run directory
-    is `out`; by default it is `run` beside the file, or the folder of the file if the file is the
-    record of a run. Cubes are added to the galaxies of the run in `out`, if there is one, and
-    processed with its settings. A run whose settings name labels ends with a classification, unless
-    `classify` is false.
+    is `out`, on a disk; by default it is `run` beside the file, or the folder of the file if the
+    file is the record of a run. Cubes, paths or URLs, are added to the galaxies of the run in
+    `out`, if there is one, and processed with its settings. A run whose settings name labels ends
+    with a classification, unless `classify` is false.
 
     Raises
     ------
     ConfigError
         If the inputs are neither, or settings or targets are not valid. Then nothing is written.
     """
-    plan = _plan(inputs, out, redshift, merge_bands, overrides or {})
+    root = None if out is None else local_path(out)
+    plan = _plan(inputs, root, redshift, merge_bands, overrides or {})
     refuse_unknown_names(plan.settings)
     if plan.root.exists() and not plan.root.is_dir():
         raise ConfigError(
@@ -76,14 +79,15 @@ def plan_run(
 
 
 def _plan(
-    inputs: Sequence[Path],
+    inputs: Sequence[str | Path],
     out: Path | None,
     redshift: float,
     merge_bands: bool,
     overrides: dict[str, Any],
 ) -> RunPlan:
-    if len(inputs) == 1 and inputs[0].suffix == ".toml":
-        file = inputs[0]
+    files = [file for given in inputs if (file := CubeFile.of(given).local) is not None]
+    if len(inputs) == 1 and files and files[0].suffix == ".toml":
+        file = files[0]
         settings = load_settings(file, overrides)
         if settings.targets is None:
             raise ConfigError('the settings name no targets table (targets = "...")', file=file)
@@ -91,9 +95,11 @@ def _plan(
         root = out or (file.parent if is_record else file.parent / RUN_FOLDER)
         targets = read_targets(file.parent / settings.targets)
         return RunPlan(root, targets, with_absolute_paths(settings, file.parent))
-    if any(file.suffix == ".toml" for file in inputs):
+    if any(file.suffix == ".toml" for file in files):
         raise ConfigError("give either one settings file or cubes, not both")
-    _refuse_absent(inputs)
+    for cube in map(CubeFile.of, inputs):
+        cube.check_package()
+    _refuse_absent(files, alone=len(files) == len(inputs))
     root = out or Path(RUN_FOLDER)
     added = targets_from_cubes(inputs, redshift=redshift, merge_bands=merge_bands)
     known = read_targets(root / TARGETS_FILE) if (root / TARGETS_FILE).exists() else []
@@ -110,12 +116,12 @@ def _plan(
     return RunPlan(root, targets, with_absolute_paths(settings, Path.cwd() if named_here else root))
 
 
-def _refuse_absent(inputs: Sequence[Path]) -> None:
+def _refuse_absent(inputs: Sequence[Path], *, alone: bool) -> None:
     """Refuse names that nothing has, and folders alone; among cubes, they cost a galaxy each."""
     for file in inputs:
         if not os.path.lexists(file):
             raise ConfigError("no such file", file=file, expected="FITS cubes or a settings file")
-    if not any(map(is_regular, inputs)):
+    if alone and not any(map(is_regular, inputs)):
         raise ConfigError(
             "no cube among the inputs",
             file=inputs[0] if inputs else None,

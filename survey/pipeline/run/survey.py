@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from catalogs import SCHEMA_VERSION
+from catalogs.places.addresses import local_path
 from survey import __version__
 from survey.config import Settings, fingerprint
 from survey.cubes.scratch import sweep_scratch
@@ -44,6 +46,7 @@ from survey.pipeline.run.schedule import Demand, projected_demand
 from survey.pipeline.run.settings_file import write_settings
 from survey.pipeline.run.targets import TARGETS_FILE, write_targets
 
+HEADERS_AT_A_TIME = 16
 logger = logging.getLogger(__name__)
 
 
@@ -111,7 +114,7 @@ def run_survey(
     MachineError
         If a disk or file system failed for longer than ``engine.patience_s``.
     """
-    root = Path(root).resolve()
+    root = local_path(root).resolve()
     if not targets:
         raise ConfigError("the survey has no targets")
     warn = cluster.warn if isinstance(cluster, LazyCluster) else logger.warning
@@ -203,9 +206,7 @@ def _reports(
         return  # A lazy cluster is not even started.
     engine = tasks[0].settings.engine
     client = patiently(lambda: started(cluster), patience_s=engine.patience_s, warn=warn)
-    demands = {
-        task.target.galaxy: projected_demand(task.target, task.settings) for task in unfinished
-    }
+    demands = _demands(unfinished)
     plan = {name: demand.seconds for name, demand in demands.items()}
     patiently(lambda: ledger.plan(plan), patience_s=engine.patience_s, warn=warn)
     outcomes = run_tasks(
@@ -229,6 +230,13 @@ def _reports(
                 place = {"attempts": ended.attempts, "worker": ended.worker, "host": ended.host}
                 report = replace(report, failure=report.failure | place)
             yield report
+
+
+def _demands(tasks: Sequence[GalaxyTask]) -> dict[str, Demand]:
+    """Projected demand of every galaxy; headers may be on other machines, which take their time."""
+    with ThreadPoolExecutor(HEADERS_AT_A_TIME) as pool:
+        demands = pool.map(lambda task: projected_demand(task.target, task.settings), tasks)
+        return {task.target.galaxy: demand for task, demand in zip(tasks, demands, strict=True)}
 
 
 def _largest_first(tasks: Sequence[GalaxyTask], demands: Mapping[str, Demand]) -> list[Task]:

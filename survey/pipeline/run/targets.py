@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from astropy.table import Table
 
 from catalogs.durable import replacing
 from catalogs.printable import printable
+from survey.cubes.files.cube_file import CubeFile
 from survey.errors import ConfigError, DataError
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.run.target_table import TargetRow, read_rows
@@ -24,7 +24,7 @@ TARGETS_FILE = "targets.ecsv"
 def read_targets(path: str | Path) -> list[Target]:
     """Read a targets table: ECSV, CSV or anything else astropy recognises by its name.
 
-    Columns: `galaxy`; `files`, separated by ";" and relative to the table's own folder;
+    Columns: `galaxy`; `files`, separated by ";", paths relative to the table's own folder or URLs;
     `redshift`, `ra`, `dec` (degrees) and `distance` (Mpc), which may be missing, masked, blank, "-"
     or "N/A". Positions may be sexagesimal, the right ascension then in hours. Units of columns are
     honoured: a redshift in km/s, a right ascension in hours. Names are text, zeros in front
@@ -45,7 +45,7 @@ def write_targets(targets: Iterable[Target], path: str | Path) -> None:
     rows = [
         {
             "galaxy": target.galaxy,
-            "files": FILE_SEPARATOR.join(str(file.absolute()) for file in target.files),
+            "files": FILE_SEPARATOR.join(file.recorded for file in target.files),
             "redshift": target.redshift,
             "ra": target.ra_deg,
             "dec": target.dec_deg,
@@ -66,8 +66,8 @@ def targets_from_cubes(
     cubes whose headers name the same target are the sub-bands of one galaxy of that name.
     """
     check_redshift(redshift)
-    groups: dict[str, list[Path]] = {}
-    for cube in map(Path, cubes):
+    groups: dict[str, list[CubeFile]] = {}
+    for cube in map(CubeFile.of, cubes):
         _check_file_name(cube)
         name = (merge_bands and _header_target(cube)) or file_stem(cube)
         groups.setdefault(name, []).append(cube)
@@ -79,14 +79,14 @@ def targets_from_cubes(
     return _unique(targets, "command line")
 
 
-def _check_file_name(file: Path) -> None:
+def _check_file_name(file: CubeFile) -> None:
     """Check that the targets table of the run can hold the path of a file."""
-    path = str(file.absolute())
+    path = file.address
     whole = path.encode(errors="replace").decode() == path
     if not whole or FILE_SEPARATOR in path or path.strip() != path:
         raise ConfigError(
             "the path of the file cannot be kept in a table",
-            file=file,
+            file=path,
             expected=f"text without {FILE_SEPARATOR!r} and without blanks at its end",
             found=printable(path),
             advice="Rename the file, or make a link to it",
@@ -111,7 +111,7 @@ def check_redshift(redshift: float) -> None:
         )
 
 
-def _header_target(cube: Path) -> str:
+def _header_target(cube: CubeFile) -> str:
     from survey.cubes.registry import target_name  # slow to load
 
     try:
@@ -120,7 +120,7 @@ def _header_target(cube: Path) -> str:
         return ""  # The run will quarantine it, under the name of its file.
 
 
-def file_stem(file: Path) -> str:
+def file_stem(file: Path | CubeFile) -> str:
     """The name of a file without the endings of FITS files and archives."""
     name = file.name
     for suffix in (".gz", ".bz2", ".xz", ".zip", ".fits", ".fit"):
@@ -128,8 +128,8 @@ def file_stem(file: Path) -> str:
     return printable(name)
 
 
-def _name_with_folder(file: Path) -> str:
-    return printable(f"{Path(os.path.realpath(file.parent)).name}-{file_stem(file)}")
+def _name_with_folder(file: CubeFile) -> str:
+    return printable(f"{file.folder_name}-{file_stem(file)}")
 
 
 def _from_row(row: TargetRow) -> Target:
@@ -151,7 +151,13 @@ def _from_row(row: TargetRow) -> Target:
             advice="Write the name anew; such characters come with copied text",
         )
     names = [name.strip() for name in row.text("files").split(FILE_SEPARATOR)]
-    files = tuple(row.file.parent / name for name in names if name)
+    try:
+        files = tuple(CubeFile.of(name, row.file.parent) for name in names if name)
+        for file in files:
+            file.check_package()
+    except ConfigError as error:
+        error.message = f"{row.where} of {row.file.name}, galaxy {galaxy}: {error.message}"
+        raise
     if not files:
         raise ConfigError(
             f"galaxy {galaxy} has no files in the targets table",

@@ -58,7 +58,7 @@ def verify_run(
     root = Path(root)
     catalog = open_catalog(root)
     checks = verify(root, advice=REPAIR)
-    if catalog.path == root:
+    if catalog.folder == root:
         return checks
     folders = [path for path in sorted(root.glob("parts/*/*")) if PART_NAME.fullmatch(path.name)]
     stores = sorted(root.glob("cubes/*.zarr")) if deep else []
@@ -70,7 +70,7 @@ def verify_run(
             on_checked(done, total)
             if damage is not None:
                 damages[path] = damage
-    checks.append(_parts_of_catalog(root, catalog.path))
+    checks.append(_parts_of_catalog(root, catalog.folder))
     checks.append(_undamaged("parts agree with their receipts", folders, damages))
     if deep:
         checks.append(_undamaged("stores agree with their manifests", stores, damages))

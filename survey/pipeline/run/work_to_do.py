@@ -16,6 +16,7 @@ from typing import Any
 from catalogs.errors import CatalogError
 from catalogs.parts import PartStore, Receipt
 from survey.config import Settings
+from survey.cubes.files.cube_file import CubeFile
 from survey.errors import SurveyError
 from survey.pipeline.galaxy.input_files import InputFile, unchanged
 from survey.pipeline.galaxy.runner import LAST, GalaxyRunner, input_paths
@@ -99,20 +100,24 @@ def _work_on(
     return GalaxyWork(target.galaxy, missing, reasons, doubtful)
 
 
-def _doubts(paths: list[Path], known: tuple[InputFile, ...]) -> Iterator[str]:
+def _doubts(paths: list[CubeFile], known: tuple[InputFile, ...]) -> Iterator[str]:
     by_path = {one.path: one for one in known}
     for path in paths:
         one = by_path.get(str(path))
         if one is None:
-            yield f"{path}: no run has recorded its size and time"
+            yield f"{path}: no run has recorded what it was"
         elif (change := one.change()) is not None:
             yield f"{path}: it {change}"
         elif not one.settled:
-            yield f"{path}: it was written just before it was read"
+            yield (
+                f"{path}: it was written just before it was read"
+                if one.is_local
+                else f"{path}: it is not on a disk, and is asked for"
+            )
 
 
 def _as_if_unchanged(
-    paths: list[Path], known: tuple[InputFile, ...]
+    paths: list[CubeFile], known: tuple[InputFile, ...]
 ) -> tuple[InputFile, ...] | None:
     """The files as they are now, with the hashes that they had; None if some had none."""
     by_path = {one.path: one for one in known}

@@ -3,7 +3,6 @@
 import os
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -69,14 +68,14 @@ def test_a_file_system_that_is_gone_is_no_fault_of_the_galaxy(task, monkeypatch)
 
 
 def test_a_cube_that_alone_cannot_be_read_says_so(task, monkeypatch):
-    real = Path.open
+    real = os.open
 
     def open_path(path, *args, **kwargs):
-        if path == task.target.files[0]:
+        if str(path) == task.target.files[0].address:
             raise OSError(5, "Input/output error", str(path))
         return real(path, *args, **kwargs)
 
-    monkeypatch.setattr(Path, "open", open_path)
+    monkeypatch.setattr(os, "open", open_path)
     with pytest.raises(MachineError) as caught:
         process_galaxy(task)
     assert caught.value.file == str(task.target.files[0])

@@ -28,7 +28,7 @@ def cube(tmp_path):
 def test_many_spaxels_cost_more_than_many_bytes(cube):
     wide = cube("wide.fits", (50, 80, 80))
     deep = cube("deep.fits", (800, 20, 20), np.float64)
-    assert deep.files[0].stat().st_size > wide.files[0].stat().st_size
+    assert deep.files[0].local.stat().st_size > wide.files[0].local.stat().st_size
     costs = [projected_demand(target, Settings()) for target in (wide, deep)]
     assert costs[0].seconds > 10 * costs[1].seconds
     assert costs[0].memory_bytes > costs[1].memory_bytes
@@ -44,7 +44,7 @@ def test_sub_bands_of_a_galaxy_count_as_one_cube(cube):
 def test_compression_makes_a_galaxy_no_smaller(cube, tmp_path):
     plain = cube("plain.fits", (300, 30, 30))
     packed = Target("packed", (tmp_path / "packed.fits.gz",))
-    packed.files[0].write_bytes(gzip.compress(plain.files[0].read_bytes()))
+    packed.files[0].local.write_bytes(gzip.compress(plain.files[0].local.read_bytes()))
     assert projected_demand(packed, Settings()) == projected_demand(plain, Settings())
 
 

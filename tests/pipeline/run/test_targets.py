@@ -7,6 +7,7 @@ from astropy.table import MaskedColumn, Table
 from hypothesis import given
 from hypothesis import strategies as st
 
+from survey.cubes.files.cube_file import CubeFile
 from survey.errors import ConfigError
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.run.targets import read_targets, targets_from_cubes, write_targets
@@ -16,7 +17,10 @@ def test_files_are_relative_to_the_table(tmp_path):
     table = tmp_path / "targets.csv"
     table.write_text("galaxy,files,redshift\nNGC 1,a.fits;sub/b.fits,0.01\n")
     (target,) = read_targets(table)
-    assert target.files == (tmp_path / "a.fits", tmp_path / "sub" / "b.fits")
+    assert [file.local for file in target.files] == [
+        tmp_path / "a.fits",
+        tmp_path / "sub" / "b.fits",
+    ]
     assert target.redshift == 0.01
 
 
@@ -101,7 +105,7 @@ def test_merging_groups_cubes_by_the_target_of_their_headers(targets, tmp_path):
     cubes = [targets[0].files[0], targets[1].files[0], twin]
     made = {target.galaxy: target.files for target in targets_from_cubes(cubes, merge_bands=True)}
     assert set(made) == {"SIM-001", "SIM-002"}
-    assert set(made["SIM-001"]) == {targets[0].files[0], twin}
+    assert set(made["SIM-001"]) == {targets[0].files[0], CubeFile.of(twin)}
 
 
 def test_cubes_of_one_name_in_two_folders_stay_apart(tmp_path):
@@ -128,7 +132,7 @@ def test_names_stay_text(tmp_path, name):
 
 def test_names_of_files_stay_text(tmp_path):
     (target,) = read(tmp_path, "galaxy,files\nNGC 1,0012\n")
-    assert target.files == (tmp_path / "0012",)
+    assert target.files == (CubeFile.of(tmp_path / "0012"),)
 
 
 @pytest.mark.parametrize("cell", ["", "-", "--", "N/A", "n/a", "nan", "null", " "])
@@ -267,7 +271,7 @@ def test_names_of_files_become_names_that_print_and_their_paths_stay(tmp_path, f
     assert target.galaxy == galaxy
     write_targets([target], tmp_path / "targets.ecsv")
     (again,) = read_targets(tmp_path / "targets.ecsv")
-    assert (again.galaxy, again.files) == (galaxy, (tmp_path / file,))
+    assert (again.galaxy, again.files[0].local) == (galaxy, tmp_path / file)
 
 
 @pytest.mark.parametrize("file", ["a;b.fits", "a\udcff.fits", "a.fits "])

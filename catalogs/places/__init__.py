@@ -1,0 +1,1 @@
+"""Where catalogs are: folders of this machine, and buckets."""
