@@ -2,23 +2,37 @@
 
 A rename within one file system is atomic, but only data that was flushed before the rename is
 safe after a crash. Parts and versions of the catalog are both written this way.
+
+Archives of thousands of galaxies would have too many small files. So a folder can be packed into
+one file, a zip file without compression, which any program reads that reads zip files.
 """
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from catalogs.owners import owned_name
 
 LONGEST_STEM = 120
 """Bytes of a name that an unfinished file keeps: names have at most 255."""
+
+
+ALWAYS = (1980, 1, 1, 0, 0, 0)
+"""The time of all entries, so that equal content makes equal files."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +59,14 @@ def find_damage(folder: Path, records: Iterable[FileRecord], *, full: bool) -> s
     Parameters
     ----------
     folder : Path
-        The folder that the records describe.
+        The folder that the records describe, or the file that it was packed into.
     records : iterable of FileRecord
         The files that must exist.
     full : bool
         Whether to compare the hashes too, which reads every file. Sizes are always compared.
     """
+    if folder.is_file():
+        return _find_packed_damage(folder, records, full=full)
     for record in records:
         path = folder / record.path
         if not path.is_file():
@@ -60,6 +76,60 @@ def find_damage(folder: Path, records: Iterable[FileRecord], *, full: bool) -> s
             return f"{record.path} has {size} bytes instead of {record.size}"
         if full and hash_file(path) != record.blake2b:
             return f"the content of {record.path} has changed"
+    return None
+
+
+def pack(folder: Path, file: Path) -> None:
+    """Write all files below a folder into one."""
+    with ZipFile(file, "w", ZIP_STORED) as packed:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            entry = ZipInfo(path.relative_to(folder).as_posix(), ALWAYS)
+            entry.file_size = path.stat().st_size
+            with path.open("rb") as source, packed.open(entry, "w") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+
+
+def read_entry(place: Path, name: str) -> bytes:
+    """The bytes of a file in a folder, packed or not.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder or the file does not exist.
+    ValueError
+        If the packed folder is damaged.
+    """
+    if not place.is_file():
+        return (place / name).read_bytes()
+    try:
+        with ZipFile(place) as packed:
+            if packed.getinfo(name).compress_type != ZIP_STORED:
+                raise ValueError(f"{name} is compressed")  # by whom? It may become any size.
+            return packed.read(name)
+    except KeyError:
+        raise FileNotFoundError(f"{name} is not in {place}") from None
+    except (BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ValueError(f"it cannot be unpacked: {error}") from error
+
+
+def _find_packed_damage(place: Path, records: Iterable[FileRecord], *, full: bool) -> str | None:
+    try:
+        with ZipFile(place) as packed:
+            sizes = {entry.filename: entry.file_size for entry in packed.infolist()}
+    except (BadZipFile, EOFError, ValueError) as error:
+        return f"it cannot be unpacked: {error}"
+    for record in records:
+        if record.path not in sizes:
+            return f"{record.path} is missing"
+        if sizes[record.path] != record.size:
+            return f"{record.path} has {sizes[record.path]} bytes instead of {record.size}"
+        if full:
+            try:
+                content = read_entry(place, record.path)
+            except ValueError as error:
+                return f"{record.path}: {error}"
+            if hash_bytes(content) != record.blake2b:
+                return f"the content of {record.path} has changed"
     return None
 
 
@@ -105,12 +175,13 @@ def write_text(path: Path, text: str) -> None:
         unfinished.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write a value as JSON, the same bytes for the same value, and flush it to the disk."""
+def write_json(path: Path, value: Any, *, flushed: bool = True) -> None:
+    """Write a value as JSON, the same bytes for the same value; by default flush it to the disk."""
     with path.open("w", encoding="utf-8") as file:
         json.dump(value, file, indent=1, sort_keys=True, ensure_ascii=False)
         file.write("\n")
-    flush(path)
+    if flushed:
+        flush(path)
 
 
 def flush(path: Path) -> None:
@@ -123,7 +194,50 @@ def flush(path: Path) -> None:
 
 
 def flush_tree(folder: Path) -> None:
-    """Flush all files and folders below `folder`, and the folder itself."""
-    for path in folder.rglob("*"):
-        flush(path)
-    flush(folder)
+    """Flush all files and folders below `folder`, and the folder itself.
+
+    Where the system can, the whole file system is flushed at once: a server that has to confirm
+    every single file takes longer.
+    """
+    if not flush_file_system(folder):
+        for path in folder.rglob("*"):
+            flush(path)
+        flush(folder)
+
+
+def flush_file_system(path: Path) -> bool:
+    """Flush the file system that `path` is on; False if this system cannot.
+
+    Raises
+    ------
+    OSError
+        If something could not be written.
+    """
+    syncfs = _syncfs()
+    if syncfs is None:
+        return False
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        if syncfs(descriptor) == 0:
+            return True
+        error = ctypes.get_errno()
+    finally:
+        os.close(descriptor)
+    if error in (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM):
+        return False
+    raise OSError(error, os.strerror(error), str(path))
+
+
+@cache
+def _syncfs() -> Callable[[int], int] | None:
+    """The call of Linux that flushes one file system; None where it reports no errors (< 5.8)."""
+    if sys.platform != "linux":
+        return None
+    version = [int(number) for number in re.findall(r"\d+", os.uname().release)[:2]]
+    if version < [5, 8]:
+        return None
+    try:
+        function: Callable[[int], int] = ctypes.CDLL(None, use_errno=True).syncfs
+    except (OSError, AttributeError):
+        return None
+    return function

@@ -1,9 +1,10 @@
 """Parts: the result of a stage for one galaxy, written once and verified.
 
-A part is a folder ``RUN/parts/<galaxy>/<stage>-<key>/`` and never changes. Its key is the
-fingerprint of everything it was computed from, so an undamaged part is never computed again. It is
-written elsewhere (``RUN/.inflight/``) and moved into place in one step. Its receipt, the last file
-written, lists the size and hash of every other file.
+A part is a folder ``RUN/parts/<galaxy>/<stage>-<key>`` and never changes. A small one is packed
+into a file of that name, see `catalogs.durable.pack`. Its key is the fingerprint of everything it
+was computed from, so an undamaged part is never computed again. It is written elsewhere
+(``RUN/.inflight/``) and moved into place in one step. Its receipt, the last file written, lists the
+size and hash of every other file.
 """
 
 from __future__ import annotations
@@ -25,8 +26,11 @@ from catalogs.durable import (
     FileRecord,
     find_damage,
     flush,
+    flush_file_system,
     flush_tree,
     hash_bytes,
+    pack,
+    read_entry,
     record_files,
     write_json,
 )
@@ -35,6 +39,11 @@ from catalogs.owners import owned_name
 
 RECEIPT = "receipt.json"
 LONGEST_NAME = 120
+
+PACKED_BYTES = 64 << 20
+"""Larger parts stay folders: their arrays are mapped, not read."""
+
+REMOVE = "Remove the part and run the survey again."
 
 READABLE: dict[str, Callable[[Path], Any]] = {
     "*.arrow": lambda file: ipc.open_file(file.read_bytes()),
@@ -56,7 +65,7 @@ class Receipt:
     galaxy, stage, key : str
         The name of the part; see `PartStore`.
     path : Path
-        The folder of the part.
+        The folder of the part, or its file.
     files : tuple of FileRecord
         All files of the part besides the receipt.
     summary : dict
@@ -93,7 +102,7 @@ class Receipt:
         """
         file = path / RECEIPT
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
+            content = json.loads(read_entry(path, RECEIPT))
             stated = content.pop("blake2b")
             if _content_hash(content) != stated:
                 raise ValueError("its content has changed")
@@ -103,6 +112,31 @@ class Receipt:
             raise CatalogError("the part has no receipt", file=path) from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CatalogError(f"damaged receipt ({error})", file=file) from None
+
+    def read_bytes(self, name: str) -> bytes:
+        """The content of one of its files, compared with its hash.
+
+        Raises
+        ------
+        CatalogError
+            If there is no such file, or it has changed.
+        """
+        stated = {record.path: record.blake2b for record in self.files}
+        if name not in stated:
+            raise CatalogError(f"the part has no file {name!r}", file=self.path, advice=REMOVE)
+        try:
+            content = read_entry(self.path, name)
+        except (ValueError, FileNotFoundError) as error:
+            raise CatalogError(
+                f"the part is damaged ({error})", file=self.path / name, advice=REMOVE
+            ) from None
+        if hash_bytes(content) != stated[name]:
+            raise CatalogError("the part is damaged", file=self.path / name, advice=REMOVE)
+        return content
+
+    def find_damage(self, *, full: bool) -> str | None:
+        """Describe what is wrong with its files; None if nothing is."""
+        return find_damage(self.path, self.files, full=full)
 
 
 def _content_hash(content: dict[str, Any]) -> str:
@@ -136,21 +170,32 @@ class PartStore:
         A damaged part is removed with a `DamagedPartWarning`. Sizes of files are always
         verified; `full` also reads every file and compares the hashes.
         """
+        found = self.check(galaxy, stage, key, full=full)
+        if isinstance(found, Receipt | None):
+            return found
+        path = self.path(galaxy, stage, key)
+        self._discard(path)
+        warnings.warn(f"{path}: {found}; the part was discarded", DamagedPartWarning, stacklevel=2)
+        return None
+
+    def check(
+        self, galaxy: str, stage: str, key: str, *, full: bool = False
+    ) -> Receipt | str | None:
+        """The receipt of a part, or what is wrong with it, or None if there is none.
+
+        Nothing is changed; see `find`.
+        """
         path = self.path(galaxy, stage, key)
         if not path.exists():
             return None
         try:
             receipt = Receipt.read(path)
-            damage = find_damage(path, receipt.files, full=full)
-            if (receipt.galaxy, receipt.stage, receipt.key) != (galaxy, stage, key):
-                damage = f"its receipt is for {receipt.galaxy!r}, {receipt.stage}-{receipt.key}"
+            damage = receipt.find_damage(full=full)
         except CatalogError as error:
-            damage = error.message
-        if damage is None:
-            return receipt
-        self._discard(path)
-        warnings.warn(f"{path}: {damage}; the part was discarded", DamagedPartWarning, stacklevel=2)
-        return None
+            return error.message
+        if (receipt.galaxy, receipt.stage, receipt.key) != (galaxy, stage, key):
+            return f"its receipt is for {receipt.galaxy!r}, {receipt.stage}-{receipt.key}"
+        return receipt if damage is None else damage
 
     def commit(
         self,
@@ -159,6 +204,9 @@ class PartStore:
         key: str,
         write: Callable[[Path], None],
         summary: dict[str, Any] | None = None,
+        *,
+        packed: bool = False,
+        lasting: bool = True,
     ) -> Receipt:
         """Write a part and move it into place once everything is on the disk.
 
@@ -172,6 +220,12 @@ class PartStore:
             Called with an empty folder; writes the files of the part into it.
         summary : dict, optional
             Facts for the receipt, as JSON values.
+        packed : bool
+            Whether it becomes one file, if it is not large.
+        lasting : bool
+            Whether it is on the disk under its name when this returns. If not, a power failure in
+            the next seconds may cost it (half a part it never leaves); the next lasting part of the
+            run makes it last, too.
 
         Raises
         ------
@@ -179,40 +233,49 @@ class PartStore:
             If what was written cannot be read back.
         """
         target = self.path(galaxy, stage, key)
-        folder = self._inflight_path()
+        folder, packed_file = self._inflight_path(), self._inflight_path()
         folder.mkdir(parents=True)
         try:
             write(folder)
-            flush_tree(folder)
             files = record_files(folder)
             _refuse_unreadable(folder)
             receipt = Receipt(galaxy, stage, key, target, files, summary or {})
-            write_json(folder / RECEIPT, receipt.to_json())
-            flush(folder)
-            if not self._move_into_place(folder, target):
+            write_json(folder / RECEIPT, receipt.to_json(), flushed=False)
+            if packed and sum(record.size for record in files) <= PACKED_BYTES:
+                pack(folder, packed_file)
+                flush(packed_file)
+                made = packed_file
+            else:
+                flush_tree(folder)
+                made = folder
+            if not self._move_into_place(made, target, lasting=lasting):
                 # Another task was faster. Its part is kept; find() removes it if it is damaged.
                 other = self.find(galaxy, stage, key)
                 if other is not None:
                     return other
-                self._move_into_place(folder, target)
+                self._move_into_place(made, target, lasting=lasting)
             return receipt
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            packed_file.unlink(missing_ok=True)
 
     def _inflight_path(self) -> Path:
         return self.root / ".inflight" / owned_name()
 
-    def _move_into_place(self, folder: Path, target: Path) -> bool:
-        """Rename `folder` to `target` and flush; False if `target` exists already."""
+    def _move_into_place(self, made: Path, target: Path, *, lasting: bool) -> bool:
+        """Rename `made` to `target` and flush; False if `target` exists already."""
         target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            return False
         try:
-            folder.rename(target)
+            made.rename(target)
         except OSError:
             if target.exists():
                 return False
             raise
-        for parent in (target.parent, target.parent.parent, self.root):
-            flush(parent)
+        if lasting and not flush_file_system(self.root):
+            for parent in (target.parent, target.parent.parent, self.root):
+                flush(parent)
         return True
 
     def _discard(self, path: Path) -> None:
@@ -223,6 +286,8 @@ class PartStore:
             path.rename(moved)
         except FileNotFoundError:
             return
+        if moved.is_file():
+            moved.unlink(missing_ok=True)
         shutil.rmtree(moved, ignore_errors=True)
 
 

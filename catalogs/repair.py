@@ -163,6 +163,6 @@ def _manifests(root: Path) -> Iterator[tuple[Manifest, list[dict[str, Any]]]]:
 
 def _is_whole(folder: Path) -> bool:
     try:
-        return find_damage(folder, Receipt.read(folder).files, full=True) is None
+        return Receipt.read(folder).find_damage(full=True) is None
     except (CatalogError, OSError):
         return False

@@ -76,6 +76,11 @@ def shown(text: object) -> str:
     return escape(printable(text))
 
 
+def shown_lines(text: str) -> str:
+    """A message of several lines, each as of `shown`: names in it must have been made printable."""
+    return "\n".join(map(shown, text.split("\n")))
+
+
 def print_error(message: object) -> None:
     """Print a message as an error; brackets in it are not markup."""
     text = f"[bold red]error:[/] {escape(str(message))}"

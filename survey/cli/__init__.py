@@ -4,7 +4,18 @@ Each module holds the commands of one subject and registers them with the applic
 of `survey latent` are in `survey.latents.cli`.
 """
 
-from survey.cli import catalog, classes, cluster, cubes, export, fetch, runs, simulated, status
+from survey.cli import (
+    catalog,
+    classes,
+    cluster,
+    cubes,
+    export,
+    fetch,
+    planned,
+    runs,
+    simulated,
+    status,
+)
 from survey.cli.app import app, main, refuse_urls
 from survey.latents.cli import latent_app
 
@@ -20,6 +31,7 @@ __all__ = [
     "export",
     "fetch",
     "main",
+    "planned",
     "runs",
     "simulated",
     "status",

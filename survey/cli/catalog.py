@@ -8,7 +8,14 @@ from typing import Annotated
 import typer
 
 from survey.cli.app import app
-from survey.terminal import EXIT_CHECK_FAILED, Quiet, out_console, progress_bar, shown
+from survey.terminal import (
+    EXIT_CHECK_FAILED,
+    Quiet,
+    out_console,
+    progress_bar,
+    shown,
+    shown_lines,
+)
 
 catalog_app = typer.Typer(help="Inspect, check and export a catalog.", no_args_is_help=True)
 app.add_typer(catalog_app, name="catalog")
@@ -53,10 +60,10 @@ def catalog_verify(
         )
     for check in checks:
         mark = "[green]ok[/]  " if check.ok else "[red]FAIL[/]"
-        text = f"{mark} {check.check}  {shown(check.detail)}"
+        text = f"{mark} {check.check}  {shown_lines(check.detail)}"
         out_console.print(text, highlight=False, soft_wrap=True)
     for advice in dict.fromkeys(check.advice for check in checks if not check.ok):
-        out_console.print(shown(advice), highlight=False, soft_wrap=True)
+        out_console.print(shown_lines(advice), highlight=False, soft_wrap=True)
     if not all(check.ok for check in checks):
         raise typer.Exit(EXIT_CHECK_FAILED)
 

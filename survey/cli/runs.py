@@ -86,6 +86,9 @@ def run(
             "--classify/--no-classify", help="Also classify, if the settings name labels."
         ),
     ] = True,
+    verify_inputs: Annotated[
+        bool, typer.Option("--verify-inputs", help="Read all cubes again, to see changes.")
+    ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -104,7 +107,7 @@ def run(
     overrides.setdefault("engine", {}).update(engine)
     plan = plan_run(
         inputs or ["survey.toml"], out=out, redshift=redshift, merge_bands=merge_bands,
-        classify=classify, overrides=overrides,
+        classify=classify, verify_inputs=verify_inputs, overrides=overrides,
     )  # fmt: skip
     check_labels_of(plan)
     finish_run(plan, execute(plan, quiet=quiet or as_json), as_json=as_json, quiet=quiet)

@@ -1,11 +1,14 @@
 """Zarr stores of spectra: spaxel-major, with checksums, and never half written.
 
 A store has the spectra of the usable spaxels of one cube as two-dimensional arrays, with whole
-spectra per chunk and a few chunks per shard file. A half-written Zarr array reads as fill values
-without an error. So the files of a store are listed, with size and hash, in a manifest that is
-written last, and the folder gets its name only when everything is on disk. Reading checks the
-existence and size of every file, hashes of metadata and coordinates, and the CRC32C of every chunk
-and shard index.
+spectra per chunk and a few chunks per shard file. The flux is NaN where a sample is bad. Anybody
+can open a store with `xarray.open_zarr`: units and names follow the CF conventions, `y`, `x` and
+`wavelength` are coordinates, and the attributes have the celestial header and the shape of the
+whole cube, which `survey.cubes.store_layout.to_cube` puts together again. A half-written Zarr array
+reads as fill values without an error. So the files of a store are listed, with size and hash, in a
+manifest that is written last, and the folder gets its name only when everything is on disk. Reading
+checks the existence and size of every file, hashes of metadata and coordinates, and the CRC32C of
+every chunk and shard index.
 """
 
 from __future__ import annotations
@@ -37,14 +40,19 @@ from catalogs.durable import (
     write_json,
 )
 from catalogs.owners import owned_name
+from survey.cubes.store_layout import (
+    CONVENTIONS,
+    COORDINATES,
+    EARLIER_MASK,
+    FLAT,
+    LONG_NAMES,
+    SPECTRA,
+)
 from survey.errors import IntegrityError
 
 MANIFEST = "manifest.json"
 PARTIAL, REPLACED = ".partial", ".replaced"
 """Ends of the names of folders that a process leaves if it is killed while it writes a store."""
-
-SPECTRA = {"flux": np.nan, "error": np.nan, "bad": True}
-"""The arrays over (spaxel, wavelength), each with its fill value."""
 
 BAND_BYTES = 32 << 20
 """Bytes of flux that are read at a time while a store is written, in rows of the image."""
@@ -97,9 +105,9 @@ def open_store(path: str | Path) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        `flux`, `error`, `bad` over (spaxel, wavelength), not loaded; coordinates
-        `wavelength` (micron), `y` and `x` of the spaxels; attributes of the cube, and its
-        `shape_y` and `shape_x`.
+        `flux` and `error` over (spaxel, wavelength), not loaded; coordinates `wavelength` (micron),
+        `y` and `x` of the spaxels; attributes of the cube, and its `shape_y` and `shape_x`.
+        Stores of earlier versions also have `bad`.
 
     Raises
     ------
@@ -143,8 +151,23 @@ class StoredRows:
             return np.asarray(self.array[key])
 
 
+class MissingRows(StoredRows):
+    """Where the stored flux is NaN."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the samples."""
+        return np.dtype(bool)
+
+    def __getitem__(self, key: Any) -> NDArray[np.bool_]:
+        missing: NDArray[np.bool_] = np.isnan(super().__getitem__(key))
+        return missing
+
+
 def stored_spectra(path: str | Path) -> tuple[StoredRows, StoredRows, StoredRows]:
     """Flux, error and mask of a store, of which only what is asked for is read.
+
+    The mask is where the flux is NaN.
 
     Raises
     ------
@@ -155,8 +178,10 @@ def stored_spectra(path: str | Path) -> tuple[StoredRows, StoredRows, StoredRows
     _check(path)
     with _damage_as_integrity_error(path):
         group = zarr.open_group(path, mode="r", use_consolidated=False)
-        flux, error, bad = (StoredRows(path, _array(group, name)) for name in SPECTRA)
-    return flux, error, bad
+        flux, error = (StoredRows(path, _array(group, name)) for name in SPECTRA)
+        if EARLIER_MASK in group:
+            return flux, error, StoredRows(path, _array(group, EARLIER_MASK))
+    return flux, error, MissingRows(path, flux.array)
 
 
 @contextmanager
@@ -195,20 +220,29 @@ def _write_arrays(
 ) -> None:
     n_plane, shape_y, shape_x = dataset["flux"].shape
     attributes = {name: _json_value(value) for name, value in dataset.attrs.items()}
+    attributes |= {"Conventions": CONVENTIONS, "shape_y": shape_y, "shape_x": shape_x}
     # Set at once: `attrs.update` would rewrite the file for every attribute.
-    group = zarr.create_group(
-        folder, attributes=attributes | {"shape_y": shape_y, "shape_x": shape_x}
-    )
+    group = zarr.create_group(folder, attributes=attributes)
     y, x = np.nonzero(dataset["n_bad"].values < n_plane)
     wavelength = dataset["wavelength"].values
     for name, values in {"wavelength": wavelength, "y": y, "x": x}.items():
-        dim = "wavelength" if name == "wavelength" else "spaxel"
-        group.create_array(name, data=values, dimension_names=(dim,))
+        group.create_array(
+            name,
+            data=values,
+            chunks=values.shape,
+            chunk_key_encoding=FLAT,
+            dimension_names=("wavelength" if name == "wavelength" else "spaxel",),
+            attributes=COORDINATES[name],
+        )
 
     # A chunk may not be larger than needed, or a small cube would be padded to a whole shard.
     chunk = min(chunk_spaxels, y.size)
     shard = chunk * min(shard_chunks, -(-y.size // chunk))
-    for name, fill_value in SPECTRA.items():
+    spectra = {
+        "flux": _without_bad(dataset, y, x, band_bytes),
+        "error": _bands_of_spectra(dataset["error"], y, x, band_bytes),
+    }
+    for name, bands in spectra.items():
         array = group.create_array(
             name,
             shape=(y.size, wavelength.size),
@@ -216,12 +250,32 @@ def _write_arrays(
             chunks=(chunk, wavelength.size),
             shards=(shard, wavelength.size),
             compressors=(BloscCodec(cname="lz4", clevel=1, shuffle="shuffle"), Crc32cCodec()),
-            fill_value=fill_value,
+            fill_value=np.nan,
+            chunk_key_encoding=FLAT,
             # A chunk equal to the fill value must be in its file, or it could be a lost one.
             config={"write_empty_chunks": True},
             dimension_names=("spaxel", "wavelength"),
+            attributes={
+                "units": dataset.attrs.get("flux_unit", ""),
+                "long_name": LONG_NAMES[name],
+                "coordinates": "y x",
+            },
         )
-        _write_whole_shards(array, _bands_of_spectra(dataset[name], y, x, band_bytes), shard)
+        _write_whole_shards(array, bands, shard)
+    with warnings.catch_warnings():
+        # Not in the standard yet, but what xarray opens without looking for arrays.
+        warnings.simplefilter("ignore", ZarrUserWarning)
+        zarr.consolidate_metadata(folder)
+
+
+def _without_bad(
+    dataset: xr.Dataset, y: NDArray[np.intp], x: NDArray[np.intp], band_bytes: int
+) -> Iterator[NDArray[np.float32]]:
+    """The spectra of `_bands_of_spectra`, with NaN for bad samples."""
+    bands = (_bands_of_spectra(dataset[name], y, x, band_bytes) for name in ("flux", "bad"))
+    for flux, bad in zip(*bands, strict=True):
+        flux[bad] = np.nan
+        yield flux
 
 
 def _bands_of_spectra(
@@ -233,7 +287,7 @@ def _bands_of_spectra(
     for start in range(0, n_y, step):
         band = cube[:, start : start + step].values
         inside = slice(*np.searchsorted(y, [start, start + step]))
-        yield np.ascontiguousarray(band[:, y[inside] - start, x[inside]].T)
+        yield band[:, y[inside] - start, x[inside]].T.copy()
 
 
 def _write_whole_shards(array: zarr.Array[Any], blocks: Iterator[NDArray[Any]], shard: int) -> None:
@@ -256,7 +310,7 @@ def _json_value(value: Any) -> Any:
 
 def _write_manifest(folder: Path) -> None:
     files = [asdict(record) for record in record_files(folder)]
-    write_json(folder / MANIFEST, {"files": files, "blake2b": _hash(files)})
+    write_json(folder / MANIFEST, {"files": files, "blake2b": _hash(files)}, flushed=False)
 
 
 def _read_manifest(path: Path) -> tuple[FileRecord, ...]:
@@ -288,7 +342,7 @@ def _check(path: Path) -> None:
 
 def _holds_spectra(record: FileRecord) -> bool:
     array, _, rest = record.path.partition("/")
-    return array in SPECTRA and rest != "zarr.json"
+    return array in (*SPECTRA, EARLIER_MASK) and rest != "zarr.json"
 
 
 def _damaged(path: Path, what: str) -> IntegrityError:

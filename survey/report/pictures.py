@@ -8,10 +8,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
-
 from catalogs.part_tables import read_part_table
 from catalogs.parts import safe_name
+from survey.pipeline.galaxy.tree import load_array
 from survey.pipeline.reference import reference_of_run, vocabulary_of_run
 from survey.report.dendrogram import draw_tree
 from survey.report.fractions import draw_fractions, has_fractions
@@ -63,9 +62,9 @@ def draw_pictures(root: Path, galaxy: str, key: str) -> tuple[Path, ...]:
         draw_fractions(row, tables["spaxels"], fractions_path, stamp=key)
     else:
         fractions_path.unlink(missing_ok=True)
-    cut = json.loads((profiled.path / "cut.json").read_text(encoding="utf-8"))
+    cut = json.loads(profiled.read_bytes("cut.json"))
     leaves = tables["spaxels"]["cluster"].to_numpy()
-    tree = np.load(tree_part.path / "tree.npy")
+    tree = load_array(tree_part, "tree.npy")
     draw_tree(galaxy, tree, leaves[leaves > 0], cut, tables["splits"], tree_path, stamp=key)
     return tuple(path for path in picture_paths(root, galaxy) if path.exists())
 

@@ -12,17 +12,27 @@ from pathlib import Path
 from catalogs import open_catalog
 from catalogs.survey_parts import CLASSES, current_survey_parts
 from survey.pipeline.reference import reference_of_run
-from survey.report.pages.paths import FOLDER, written_for
+from survey.report.pages.paths import FOLDER, is_page_of, written_for
 
 PAGE = "index.html"
 CLASSES_PAGE = "classes.html"
 
 
-def write_galaxy(root: Path, galaxy: str, key: str) -> None:
-    """Write the page of one galaxy; see `survey.report.pages.site.write_galaxy_page`."""
-    from survey.report.pages.site import write_galaxy_page
+class GalaxyPages:
+    """Writes pages of galaxies, called with run directory, galaxy and key of its part."""
 
-    write_galaxy_page(root, galaxy, key)
+    def __call__(self, root: Path, galaxy: str, key: str) -> None:
+        """Write a page unless it is there; see `survey.report.pages.site.write_galaxy_page`."""
+        from survey.report.pages.site import write_galaxy_page
+
+        write_galaxy_page(root, galaxy, key)
+
+    def is_drawn(self, root: Path, galaxy: str, key: str) -> bool:
+        """Whether the page is there, and is from this part."""
+        return is_page_of(root, galaxy, key)
+
+
+write_galaxy = GalaxyPages()
 
 
 def write_all(

@@ -22,7 +22,7 @@ from survey.pipeline.galaxy.task import GalaxyReport, GalaxyTask, process_galaxy
 from survey.pipeline.run import survey as archive
 from survey.pipeline.run.survey import run_survey
 from survey.pipeline.run.targets import read_targets
-from survey.report.run import draw_galaxy_figures
+from survey.report.run import write_galaxy
 from survey.simulate import simulate_archive
 
 GALAXIES, SIZE, WINDOW_UM = 1000, (12, 12), (12.2, 13.2)  # 400 planes
@@ -42,7 +42,7 @@ def measure(folder: Path, scale: float) -> Iterator[Line]:
 
 def measure_with_figures(folder: Path, scale: float) -> Iterator[Line]:
     """With figures, which take longer than all the rest of a small galaxy."""
-    yield from _measure(folder, round(WITH_FIGURES * scale), draw_galaxy_figures)
+    yield from _measure(folder, round(WITH_FIGURES * scale), write_galaxy)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import archive_galaxies
 import archive_publishing
+import archive_resuming
 import archive_scheduling
 from table import Line, print_table
 
@@ -30,6 +31,7 @@ CASES: dict[str, Callable[[Path, float], Iterator[Line]]] = {
     "scheduling": archive_scheduling.measure,
     "publish": archive_publishing.measure_publishing,
     "read": archive_publishing.measure_reading,
+    "resume": archive_resuming.measure,
 }
 
 

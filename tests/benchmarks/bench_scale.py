@@ -33,6 +33,7 @@ from scale_table import KS, lines
 from table import print_table
 
 from catalogs import open_catalog
+from catalogs.parts import Receipt
 from survey.clustering.criteria import partition
 from survey.config import EngineSettings, build_settings
 from survey.engine.cluster import connect
@@ -110,7 +111,7 @@ def run_case(name: str, folder: Path) -> None:
     kept = spaxels[spaxels["cluster"] > 0]
     y, x = (kept[axis].to_numpy() for axis in "yx")
     (part,) = root.glob("run/parts/*/tree-*")
-    tree = TreeResult.load(part).tree
+    tree = TreeResult.load(Receipt.read(part)).tree
     wanted = (
         "n_spaxel",
         "n_cluster",

@@ -90,7 +90,7 @@ class Spaxels:
         start = time.process_time()
         runner.get("distances")
         self.distance_seconds = time.process_time() - start
-        self.tree = TreeResult.load(runner.get("tree").path)
+        self.tree = TreeResult.load(runner.get("tree"))
         self.place = tuple(self.cube[axis].values[self.prepared.spaxels] for axis in "yx")
         start = time.process_time()
         self.aligned = align_to_components(

@@ -51,14 +51,14 @@ def write_parts(root: Path, numbers: Iterable[int], n_spaxel: int, workers: int 
     missing = [number for number in numbers if not part_path(root, number).exists()]
     if not missing:
         return
-    tables = _template()
+    tables = template()
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         portions = np.array_split(missing, -(-len(missing) // 100))
         for _ in pool.map(partial(_write, root, n_spaxel), repeat(tables), portions):
             pass
 
 
-def _template() -> Tables:
+def template() -> Tables:
     """Tables of one simulated galaxy of 12 x 12 spaxels and 400 wavelengths."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -71,13 +71,18 @@ def _template() -> Tables:
 def _write(root: Path, n_spaxel: int, tables: Tables, numbers: Iterable[int]) -> None:
     store = PartStore(root)
     for number in numbers:
-        made = dict(_scattered(tables, galaxy_name(number), n_spaxel, int(number)))
+        made = scattered(tables, galaxy_name(number), n_spaxel, int(number))
 
         def write(folder: Path, made: Tables = made) -> None:
             for name, table in made.items():
                 write_part_table(folder, name, table)
 
         store.commit(galaxy_name(number), STAGE, KEY, write)
+
+
+def scattered(tables: Tables, galaxy: str, n_spaxel: int, seed: int) -> Tables:
+    """The tables of another galaxy."""
+    return dict(_scattered(tables, galaxy, n_spaxel, seed))
 
 
 def _scattered(

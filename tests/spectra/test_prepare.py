@@ -251,3 +251,18 @@ def test_every_spaxel_left_out_has_its_reason():
     assert REASONS[result.outcome[1]] == "continuum S/N too low"
     assert (result.outcome[2:] == KEPT).all()
     assert result.spaxels.tolist() == list(range(2, 40))
+
+
+def test_the_flux_of_a_bad_sample_changes_nothing():
+    flux, error, bad = bright_cube()
+    rng = np.random.default_rng(3)
+    bad |= rng.random(bad.shape) < 0.03
+    bad[:, 200] = True
+    bad[7, 100:140] = True
+    marked = np.where(bad, np.float32(np.nan), flux)
+    flux[bad] = rng.normal(0, 1e6, int(bad.sum()))
+    options = {"settings": {"mask_impossible": True}, "shift_samples": 6}
+    one, other = (prepared(values, error, bad.copy(), **options) for values in (flux, marked))
+    for name in ("spectra", "flux", "noise", "snr", "scale", "spaxels", "mean_flux", "outcome"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), name)
+    assert 0 < len(one.spaxels) <= 40

@@ -15,8 +15,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from survey.cubes.dataset import CUBE_DIMS
-from survey.cubes.store import SPECTRA, StoredRows, open_store, stored_spectra
+from survey.cubes.store import StoredRows, open_store, stored_spectra
 from survey.cubes.wcs import sky_position
+
+FILLS = {"flux": np.nan, "error": np.nan, "bad": True}
+"""The arrays of a cube, and what they are where no spectrum is stored."""
 
 CHUNK_VOXELS = 1 << 23
 """Voxels of one chunk at most: rows of the image with all their wavelengths."""
@@ -51,7 +54,7 @@ def full_cube(path: str | Path) -> xr.Dataset:
     chunks = ((wavelength.size,), tuple(n_rows), (shape[1],))
     arrays = {
         name: (CUBE_DIMS, _image(table, (y, x), chunks, fill))
-        for (name, fill), table in zip(SPECTRA.items(), stored_spectra(path), strict=True)
+        for (name, fill), table in zip(FILLS.items(), stored_spectra(path), strict=True)
     }
     return with_sky(xr.Dataset(arrays, coords={"wavelength": wavelength}, attrs=attrs))
 

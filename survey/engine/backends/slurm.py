@@ -181,7 +181,7 @@ class SlurmSettings(WorkerSettings):
                 ALLOCATION,
                 *self.prologue,
                 *self._chosen_python(),
-            ],  # fmt: skip
+            ],
             job_extra_directives=list(self.directives),
             interface=self.interface,
             protocol="tcp://" if plain else None,

@@ -63,6 +63,7 @@ def run_and_classify(
         cluster,
         draw=draw,
         on_report=on_report,
+        verify_inputs=plan.verify_inputs,
         drain=drain,
     )
     classified, refusal = None, None

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from catalogs.durable import hash_bytes
 from catalogs.parts import PartStore, Receipt, safe_name
 from survey.config import ReadSettings, Settings
+from survey.cubes.files.cube_file import CubeFile
 from survey.cubes.files.unpack import check_cube_file
 from survey.cubes.readers.places import companion_files
 from survey.cubes.scratch import Scratch
 from survey.errors import IntegrityError
+from survey.pipeline.galaxy.input_files import InputFile, content_hash, read_inputs
 from survey.pipeline.galaxy.peak_memory import reset_peak_memory
 from survey.pipeline.galaxy.stage import GalaxyContext, Kept, Part, Stage
 from survey.pipeline.galaxy.stage_list import STAGES
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 BY_NAME = {stage.name: stage for stage in STAGES}
 LAST = STAGES[-1].name
+
+LASTING_ABOVE_S = 10.0
+"""Work of a stage that a power failure must not cost; less is flushed with the last part."""
 
 
 class GalaxyRunner:
@@ -48,9 +52,13 @@ class GalaxyRunner:
         the files of the target.
     on_stage : callable
         Called with the name of every stage that starts to be computed.
+    known : sequence of InputFile
+        Files that were hashed before; they are not read again if they have not changed.
 
     Attributes
     ----------
+    inputs : tuple of InputFile
+        The files as they were hashed; empty before.
     stage : str
         The current stage, for error messages.
     computed : list of str
@@ -67,6 +75,7 @@ class GalaxyRunner:
         memory_bytes: float | None = None,
         on_stage: Callable[[str], None] = lambda stage: None,
         *,
+        known: Sequence[InputFile] = (),
         content_hash: str | None = None,
     ) -> None:
         self.target = target
@@ -75,6 +84,8 @@ class GalaxyRunner:
         self.memory_bytes = memory_bytes
         self.content_hash = content_hash
         self.on_stage = on_stage
+        self.known = known
+        self.inputs: tuple[InputFile, ...] = ()
         self.parts = PartStore(root)
         self.stage = STAGES[0].name
         self.computed: list[str] = []
@@ -94,6 +105,8 @@ class GalaxyRunner:
         reset_peak_memory()
         self.stage = STAGES[0].name
         self._results.clear()
+        if any(file.change() for file in self.inputs):
+            self._context = None  # They changed during an earlier attempt: hash them again.
         try:
             _ = self.context  # reads the files, before any later stage is named
             receipt: Receipt = self.get(LAST)
@@ -105,13 +118,15 @@ class GalaxyRunner:
 
     @property
     def context(self) -> GalaxyContext:
-        """What the stages know about the galaxy; made once, since it hashes all files."""
+        """What the stages know about the galaxy; made once, since it may hash all files."""
         if self._context is None:
+            if self.content_hash is None:
+                self.inputs = _read_inputs(self.target, self.settings.read, self.known)
             context = GalaxyContext(
                 self.target,
                 self.settings,
                 self.root,
-                self.content_hash or _content_hash(self.target, self.settings.read),
+                self.content_hash or content_hash(self.inputs),
                 reference_of(self.settings.tables),
                 self.memory_bytes,
                 Scratch(self.root, safe_name(self.target.galaxy), self.settings.engine.scratch),
@@ -143,6 +158,40 @@ class GalaxyRunner:
         if stage.kept is not Kept.NOWHERE:
             self._results[name] = result
         return result
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether its last part exists and is undamaged; nothing is changed."""
+        return self._is_there(BY_NAME[LAST])
+
+    def missing(self) -> list[str]:
+        """Stages that `result` would compute, in order, by the same keys; nothing is changed.
+
+        The last part is read and compared with its receipt. Of earlier parts and of the converted
+        cube, which may be large, sizes are compared.
+        """
+        missing: set[str] = set()
+
+        def need(name: str) -> None:
+            if name not in missing and not self._is_there(BY_NAME[name]):
+                missing.add(name)
+                for before in BY_NAME[name].inputs:
+                    need(before)
+
+        need(LAST)
+        return [stage.name for stage in STAGES if stage.name in missing]
+
+    def _is_there(self, stage: Stage) -> bool:
+        if stage.kept is Kept.PART:
+            place = self.target.galaxy, stage.name, self.keys[stage.name]
+            return isinstance(self.parts.check(*place, full=stage.name == LAST), Receipt)
+        if stage.kept is Kept.STORE and (path := self.context.store_path(stage.name)).exists():
+            try:
+                _opened(path)
+            except IntegrityError:
+                return False
+            return True
+        return False
 
     def drop_stores(self) -> None:
         """Remove the converted cube."""
@@ -195,14 +244,32 @@ class GalaxyRunner:
         if stage.kept is Kept.PART:
             return self._committed(stage, made)
         if stage.kept is Kept.STORE:
+            self._refuse_changed_files()
             return _opened(self.context.store_path(stage.name))
         return made
+
+    def _refuse_changed_files(self) -> None:
+        """Keep no cube of files that have changed since they were hashed."""
+        try:
+            for file in self.inputs:
+                file.refuse_change()
+        except IntegrityError:
+            self.drop_stores()
+            raise
 
     def _committed(self, stage: Stage, part: Part) -> Receipt:
         self.notes += part.notes
         summary = part.summary | {"seconds": dict(self.context.seconds), "keys": dict(self.keys)}
+        if stage.name == LAST:
+            summary["made_from"] = {one.name: one.made_from(self.context) for one in STAGES}
         return self.parts.commit(
-            self.target.galaxy, stage.name, self.keys[stage.name], part.write, summary
+            self.target.galaxy,
+            stage.name,
+            self.keys[stage.name],
+            part.write,
+            summary,
+            packed=part.packed,
+            lasting=stage.name == LAST or self.context.seconds[stage.name] > LASTING_ABOVE_S,
         )
 
 
@@ -222,12 +289,21 @@ def _opened(path: Path) -> xr.Dataset:
     return open_store(path)
 
 
-def _content_hash(target: Target, settings: ReadSettings) -> str:
-    """Hash of the content of all input files, and of those that the settings name beside them."""
+def _read_inputs(
+    target: Target, settings: ReadSettings, known: Sequence[InputFile]
+) -> tuple[InputFile, ...]:
+    """The input files, and those that the settings name beside them, with their hashes."""
+    # Checked before gigabytes of them are read.
+    return read_inputs(input_paths(target, settings), known, check=_check_if_here)
+
+
+def input_paths(target: Target, settings: ReadSettings) -> list[CubeFile]:
+    """The files of a target, and those that exist of what the settings name beside them."""
     companions = [other for file in target.files for other in companion_files(file, settings)]
     # Those that are not there are an error when the cube is read, if its reader needs them.
-    files = [*target.files, *(file for file in companions if file.is_file())]
-    for file in files:
-        if file.local is not None:  # Of others these are requests, and made when they are read.
-            check_cube_file(file)  # before gigabytes of it are read
-    return hash_bytes("".join(file.content_hash() for file in files).encode())
+    return [*target.files, *(file for file in companions if file.is_file())]
+
+
+def _check_if_here(file: CubeFile) -> None:
+    if file.local is not None:  # Of others these are requests, and made when they are read.
+        check_cube_file(file)

@@ -85,16 +85,18 @@ def store_path(root: Path, galaxy: str, key: str) -> Path:
 class Part:
     """What a stage commits: a function that writes its files, and facts for the receipt.
 
-    `notes` are messages for the user.
+    `notes` are messages for the user. `packed` says whether it is kept as one file if it is small:
+    not if it has files that people open themselves.
     """
 
     write: Callable[[Path], None]
     summary: dict[str, Any]
     notes: tuple[str, ...] = ()
+    packed: bool = True
 
 
-def _nothing(galaxy: GalaxyContext) -> Any:
-    return None
+def _nothing(galaxy: GalaxyContext) -> dict[str, Any]:
+    return {}
 
 
 @dataclass(frozen=True)
@@ -117,11 +119,11 @@ class Stage:
     settings : tuple of str
         Tables of the settings that it depends on, besides those of its inputs.
     depends_on : callable
-        What else it depends on, in JSON-able values.
+        What else it depends on, as JSON values by name.
     code : int
         Raised when its code changes its results, so that earlier results are computed again.
     libraries : tuple of str
-        Those whose versions may change its results.
+        Those whose minor versions may change its results. A patch release mends faults.
     """
 
     name: str
@@ -129,25 +131,34 @@ class Stage:
     inputs: tuple[str, ...]
     kept: Kept
     settings: tuple[str, ...] = ()
-    depends_on: Callable[[GalaxyContext], Any] = _nothing
+    depends_on: Callable[[GalaxyContext], dict[str, Any]] = _nothing
     code: int = 1
     libraries: tuple[str, ...] = ()
 
     def key(self, galaxy: GalaxyContext) -> str:
         """The fingerprint of everything that its result depends on."""
-        return fingerprint(
-            [galaxy.keys[name] for name in self.inputs],
-            self.depends_on(galaxy),
-            {
-                name: getattr(galaxy.settings, name).model_dump(mode="json")
-                for name in self.settings
-            },
-            self.code,
-            [_version(name) for name in self.libraries],
-        )
+        return fingerprint([galaxy.keys[name] for name in self.inputs], self.made_from(galaxy))
+
+    def made_from(self, galaxy: GalaxyContext) -> dict[str, dict[str, Any]]:
+        """What its result depends on besides the results of its inputs, as JSON values.
+
+        Keys are fingerprints of this, and receipts keep it, so that a change can be named.
+        """
+        return {
+            "settings": {name: _dumped(getattr(galaxy.settings, name)) for name in self.settings},
+            "depends_on": self.depends_on(galaxy),
+            "code": {"version": self.code},
+            "libraries": {name: minor_version(name) for name in self.libraries},
+        }
+
+
+def _dumped(table: Any) -> dict[str, Any]:
+    dumped: dict[str, Any] = table.model_dump(mode="json")
+    return dumped
 
 
 @cache
-def _version(library: str) -> str:
+def minor_version(library: str) -> str:
+    """The version of a library without its patch level, "2.4" for 2.4.1."""
     # Without the cache every look-up would parse files of the installation.
-    return version(library)
+    return ".".join(version(library).split(".")[:2])

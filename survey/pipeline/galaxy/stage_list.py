@@ -18,11 +18,12 @@ STAGES = (
         inputs=(),
         kept=Kept.STORE,
         settings=("read", "store"),
-        depends_on=lambda galaxy: [
-            galaxy.content_hash,
-            galaxy.arms,
-            len(galaxy.target.files) > 1 and galaxy.settings.prepare.mask_impossible,
-        ],
+        depends_on=lambda galaxy: {
+            "content of the files": galaxy.content_hash,
+            "arms": galaxy.arms,
+            "mask_impossible before merging": len(galaxy.target.files) > 1
+            and galaxy.settings.prepare.mask_impossible,
+        },
         code=5,
         libraries=("numpy", "astropy", "reproject", "zarr"),
     ),
@@ -32,9 +33,11 @@ STAGES = (
         inputs=("read",),
         kept=Kept.MEMORY,
         settings=("prepare", "distance"),
-        depends_on=lambda galaxy: [
-            repr(galaxy.target.redshift), galaxy.window_um, _line_list(galaxy)
-        ],
+        depends_on=lambda galaxy: {
+            "redshift": repr(galaxy.target.redshift),
+            "window_um": galaxy.window_um,
+            "tables of lines": _line_list(galaxy),
+        },
         code=4,
         libraries=("numpy", "scipy"),
     ),
@@ -68,9 +71,11 @@ STAGES = (
         inputs=("read", "prepare", "tree", "cut"),
         kept=Kept.PART,
         settings=("profiles",),
-        depends_on=lambda galaxy: [
-            SCHEMA_VERSION, repr(galaxy.target.ra_deg), repr(galaxy.target.dec_deg)
-        ],
+        depends_on=lambda galaxy: {
+            "schema": SCHEMA_VERSION,
+            "ra": repr(galaxy.target.ra_deg),
+            "dec": repr(galaxy.target.dec_deg),
+        },
         code=4,
         libraries=("numpy", "scipy"),
     ),
@@ -80,7 +85,10 @@ STAGES = (
         inputs=("profiles",),
         kept=Kept.MEMORY,
         settings=("features",),
-        depends_on=lambda galaxy: [galaxy.reference.digest, repr(galaxy.target.distance_mpc)],
+        depends_on=lambda galaxy: {
+            "reference tables": galaxy.reference.digest,
+            "distance_mpc": repr(galaxy.target.distance_mpc),
+        },
         code=7,
         libraries=("numpy", "scipy", "astropy"),
     ),

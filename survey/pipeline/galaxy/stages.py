@@ -160,7 +160,7 @@ def make_tree(galaxy: GalaxyContext, measured: tuple[TreeInput, TreeDistances]) 
 
 def cut(galaxy: GalaxyContext, cube: xr.Dataset, prepared: Prepared, tree_part: Receipt) -> Cut:
     """The clusters of the spaxels: the tree is cut."""
-    return cut_tree(cube, prepared, TreeResult.load(tree_part.path), galaxy.settings)
+    return cut_tree(cube, prepared, TreeResult.load(tree_part), galaxy.settings)
 
 
 def profiles(
@@ -168,7 +168,7 @@ def profiles(
 ) -> Part:
     """The map of the clusters, their spectra and their geometry."""
     settings, target = galaxy.settings, galaxy.target
-    tree = TreeResult.load(tree_part.path)
+    tree = TreeResult.load(tree_part)
     clusters = describe_clusters(cube, prepared, tree, found, settings)
     given = bool(cube.attrs["has_errors"])
     doubt = doubt_about_errors(
@@ -191,7 +191,12 @@ def profiles(
         if settings.profiles.reconstruct:
             write_reconstruction(folder / "reconstruction.fits", clusters, _allocate(galaxy, cube))
 
-    return Part(write, {"facts": facts}, notes=() if doubt is None else (doubt,))
+    return Part(
+        write,
+        {"facts": facts},
+        notes=() if doubt is None else (doubt,),
+        packed=not settings.profiles.reconstruct,
+    )
 
 
 def features(galaxy: GalaxyContext, profiled: Receipt) -> MeasuredRows:

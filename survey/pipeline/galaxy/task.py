@@ -23,6 +23,7 @@ from survey.engine.worker_memory import memory_here_bytes
 from survey.errors import IntegrityError
 from survey.machine_faults import LIMITS, fault_number
 from survey.pipeline.galaxy.failures import failure_row, raise_unless_of_the_data
+from survey.pipeline.galaxy.input_files import InputFile
 from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.galaxy.target import Target
 
@@ -32,12 +33,17 @@ FIRST_WAIT_S = 0.5
 
 @dataclass(frozen=True)
 class GalaxyTask:
-    """The work of one task; `draw` draws the figures of a galaxy from its run directory."""
+    """The work of one task.
+
+    `draw` draws the figures of a galaxy from its run directory. `known` are files that were hashed
+    before.
+    """
 
     target: Target
     settings: Settings
     root: Path
     draw: Callable[[Path, str, str], None] | None = None
+    known: tuple[InputFile, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,8 +51,9 @@ class GalaxyReport:
     """How one galaxy ended.
 
     `part` is the folder of its committed result, `computed` are the stages that were computed,
-    `failure` is its row of the table `quarantine`, `notes` are messages for the user, and
-    `stage_seconds` are the times of the stages that were computed.
+    `failure` is its row of the table `quarantine`, `notes` are messages for the user,
+    `stage_seconds` are the times of the stages that were computed, and `inputs` are its files as
+    they were hashed.
     """
 
     galaxy: str
@@ -56,6 +63,7 @@ class GalaxyReport:
     failure: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
     stage_seconds: dict[str, float] = field(default_factory=dict)
+    inputs: tuple[InputFile, ...] = ()
 
     @property
     def outcome(self) -> str:
@@ -83,6 +91,7 @@ def process_galaxy(task: GalaxyTask) -> GalaxyReport:
         task.root,
         memory_here_bytes(),
         partial(say_stage, task.target.galaxy),
+        known=task.known,
     )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
@@ -100,16 +109,13 @@ def process_galaxy(task: GalaxyTask) -> GalaxyReport:
                     content_hash=galaxy.known_hash,
                     file=task.target.files[0],
                 ),
+                inputs=galaxy.inputs,
             )
             raise_unless_of_the_data(error, report, files=task.target.files, root=task.root)
             return report
         notes = [str(warning.message) for warning in caught]
         notes += galaxy.notes
-        if task.draw is not None:
-            try:
-                task.draw(task.root, task.target.galaxy, receipt.key)
-            except Exception as error:
-                notes.append(f"its figures could not be drawn ({type(error).__name__}: {error})")
+        notes += draw_figures(task, receipt.key)
     if not task.settings.engine.keep_stores:
         galaxy.drop_stores()
     return GalaxyReport(
@@ -119,7 +125,18 @@ def process_galaxy(task: GalaxyTask) -> GalaxyReport:
         computed=tuple(galaxy.computed),
         notes=tuple(notes),
         stage_seconds={name: galaxy.context.seconds[name] for name in galaxy.computed},
+        inputs=galaxy.inputs,
     )
+
+
+def draw_figures(task: GalaxyTask, key: str) -> list[str]:
+    """Draw the missing figures of the part `key`; an error becomes a note."""
+    try:
+        if task.draw is not None:
+            task.draw(task.root, task.target.galaxy, key)
+    except Exception as error:
+        return [f"its figures could not be drawn ({type(error).__name__}: {error})"]
+    return []
 
 
 def _with_retries(galaxy: GalaxyRunner) -> Any:

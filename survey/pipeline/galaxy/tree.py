@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from catalogs.parts import Receipt
 from survey.clustering.pair_sums import CondensedPairs, Pairs, SampledPairs
 from survey.config import Settings
 from survey.distances.noise import without_noise
@@ -46,14 +49,14 @@ class TreeResult:
             np.save(folder / "items.npy", self.items)
 
     @classmethod
-    def load(cls, folder: Path) -> TreeResult:
-        """Read what `save` has written; distances are read from disk only where they are used."""
-        items = folder / "items.npy"
+    def load(cls, part: Receipt) -> TreeResult:
+        """Read what `save` has written; of a large part distances are read where they are used."""
+        names = {record.path for record in part.files}
         return cls(
-            tree=np.load(folder / "tree.npy"),
-            energy=np.load(folder / "noise_energy.npy"),
-            condensed=np.load(folder / "condensed.npy", mmap_mode="r"),
-            items=np.load(items) if items.exists() else None,
+            tree=load_array(part, "tree.npy"),
+            energy=load_array(part, "noise_energy.npy"),
+            condensed=load_array(part, "condensed.npy", mapped=True),
+            items=load_array(part, "items.npy") if "items.npy" in names else None,
         )
 
     def clustered_distances(self, settings: Settings) -> Pairs:
@@ -84,3 +87,13 @@ def relink(condensed: NDArray[np.floating], settings: Settings) -> NDArray[np.fl
     """The tree of a few spaxels, by the linkage of the settings."""
     linkage = settings.linkage
     return linkage_tree(condensed, linkage.method, ward_input=linkage.ward_input)
+
+
+def load_array(part: Receipt, name: str, *, mapped: bool = False) -> NDArray[Any]:
+    """An array of a part; with `mapped`, that of a part which is a folder is left on disk."""
+    array: NDArray[Any]
+    if part.path.is_dir():
+        array = np.load(part.path / name, mmap_mode="r" if mapped else None)
+    else:
+        array = np.load(BytesIO(part.read_bytes(name)))
+    return array

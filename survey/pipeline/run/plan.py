@@ -28,12 +28,17 @@ RUN_FOLDER = "run"
 
 @dataclass(frozen=True)
 class RunPlan:
-    """A run that is ready to start; if `classify` is true, it ends with a classification."""
+    """A run that is ready to start.
+
+    If `classify` is true, it ends with a classification. If `verify_inputs` is true, all input
+    files are read, also those that seem to be unchanged.
+    """
 
     root: Path
     targets: list[Target]
     settings: Settings
     classify: bool = False
+    verify_inputs: bool = False
 
 
 def plan_run(
@@ -43,6 +48,7 @@ def plan_run(
     redshift: float = math.nan,
     merge_bands: bool = False,
     classify: bool = True,
+    verify_inputs: bool = False,
     overrides: dict[str, Any] | None = None,
 ) -> RunPlan:
     """Plan a run from one settings file, or from cubes.
@@ -65,7 +71,11 @@ def plan_run(
         raise ConfigError(
             "a file of that name exists", file=plan.root, expected="a run directory, or a new name"
         )
-    return replace(plan, classify=classify and plan.settings.classes.labels is not None)
+    return replace(
+        plan,
+        classify=classify and plan.settings.classes.labels is not None,
+        verify_inputs=verify_inputs,
+    )
 
 
 def _plan(

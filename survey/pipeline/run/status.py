@@ -181,7 +181,7 @@ def _remaining_s(
 def _without_ledger(
     root: Path, driver: Driver | None, works: bool | None, notes: tuple[str, ...]
 ) -> Status:
-    from survey.pipeline.run.count_parts import count_parts  # loads libraries of tables
+    from survey.pipeline.run.finished import count_parts  # loads libraries of tables
 
     found = count_parts(root)
     if not found.n_galaxies and driver is None:

@@ -39,11 +39,12 @@ from survey.pipeline.reference import (
     run_vocabulary,
 )
 from survey.pipeline.run.earlier_results import record_versions
+from survey.pipeline.run.finished import FinishedGalaxies
 from survey.pipeline.run.ledger import COMPLETE, INTERRUPTED, Ledger
 from survey.pipeline.run.live import live_state
 from survey.pipeline.run.lock import exclusive
 from survey.pipeline.run.publisher import PeriodicPublisher, repaired
-from survey.pipeline.run.schedule import Demand, projected_demand, reports_of_finished
+from survey.pipeline.run.schedule import Demand, projected_demand
 from survey.pipeline.run.settings_file import write_settings
 from survey.pipeline.run.targets import TARGETS_FILE, write_targets
 
@@ -81,6 +82,7 @@ def run_survey(
     draw: Callable[[Path, str, str], None] | None = None,
     on_report: Callable[[GalaxyReport], None] = lambda report: None,
     drain: Drain | None = None,
+    verify_inputs: bool = False,
 ) -> Results:
     """Process all targets on a cluster and publish the catalog in `root`.
 
@@ -101,6 +103,8 @@ def run_survey(
         Called with the report of every galaxy that ends.
     drain : Drain, optional
         A request to stop: galaxies under way get ``engine.drain_s`` seconds.
+    verify_inputs : bool
+        Whether to read and hash all input files, also those that seem to be unchanged.
 
     Raises
     ------
@@ -131,7 +135,10 @@ def run_survey(
         write(lambda: ledger.begin(len(targets)))
         if (repair := write(lambda: repaired(root))) is not None:
             write(lambda: ledger.note(str(repair)))
-        tasks = [GalaxyTask(target, settings, root, draw) for target in targets]
+        finished = FinishedGalaxies(root, trusted=not verify_inputs)
+        tasks = [
+            GalaxyTask(target, settings, root, draw, finished.known(target)) for target in targets
+        ]
         metadata = {
             "survey_version": __version__,
             "settings_fingerprint": _fingerprint(settings),
@@ -143,10 +150,11 @@ def run_survey(
             damaged=repair is not None and not repair.published,
         )
         try:
-            for report in _reports(tasks, cluster, drain, warn, ledger):
+            for report in _reports(tasks, cluster, finished, drain, warn, ledger):
                 ownership.check()
                 results.reports[report.galaxy] = report
                 write(partial(ledger.galaxy, report))
+                write(partial(finished.record, report))
                 on_report(report)
                 if catalog.is_due:
                     with _next_time_again(warn):
@@ -184,21 +192,29 @@ def _next_time_again(warn: Callable[[str], None]) -> Iterator[None]:
 def _reports(
     tasks: Sequence[GalaxyTask],
     cluster: Cluster,
+    finished: FinishedGalaxies,
     drain: Drain | None,
     warn: Callable[[str], None],
     ledger: Ledger,
 ) -> Iterator[GalaxyReport]:
-    """Reports of all galaxies, in the order in which they end."""
-    if (reports := reports_of_finished(tasks)) is not None:
-        yield from reports  # A lazy cluster is not even started.
-        return
+    """Reports of all galaxies: of those that are finished, and of others as they end."""
+    unfinished = []
+    for task in tasks:
+        if (report := finished.report(task)) is None:
+            unfinished.append(task)
+        else:
+            yield report
+    if not unfinished:
+        return  # A lazy cluster is not even started.
     engine = tasks[0].settings.engine
     client = patiently(lambda: started(cluster), patience_s=engine.patience_s, warn=warn)
-    demands = _demands(tasks)
+    demands = _demands(unfinished)
     plan = {name: demand.seconds for name, demand in demands.items()}
     patiently(lambda: ledger.plan(plan), patience_s=engine.patience_s, warn=warn)
     # Workers are asked for files; what is fetched from elsewhere has errors of its own.
-    paths = [path for task in tasks for one in task.target.files if (path := one.local) is not None]
+    paths = [
+        path for task in unfinished for one in task.target.files if (path := one.local) is not None
+    ]
     root = tasks[0].root
     longest_s = max(plan.values())
     with (
@@ -210,7 +226,7 @@ def _reports(
         outcomes = run_tasks(
             client,
             process_galaxy,
-            _largest_first(tasks, demands),
+            _largest_first(unfinished, demands),
             window=Window(engine.in_flight_per_worker),
             patience_s=engine.patience_s,
             drain=drain,

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from catalogs import open_catalog
-from catalogs.durable import find_damage
 from catalogs.errors import CatalogError
 from catalogs.parts import PartStore, Receipt
 from catalogs.survey_parts import SURVEY_WIDE
@@ -85,7 +84,7 @@ def _parts_of_catalog(root: Path, version: Path) -> Check:
     except CatalogError as error:
         return Check(claim, False, str(error), REPAIR)
     store = PartStore(root)
-    missing = [path for path in _folders_of(store, manifest) if not path.is_dir()]
+    missing = [path for path in _folders_of(store, manifest) if not path.exists()]
     advice = f"{RUN_AGAIN}: it computes these galaxies again." if missing else ""
     return Check(claim, not missing, _listed(root, dict.fromkeys(missing, "is missing")), advice)
 
@@ -126,7 +125,7 @@ def _checked(path: Path) -> tuple[Path, str | None]:
             return path, f"its receipt is of {receipt.stage}-{receipt.key}"
         if path != PartStore(path.parents[2]).path(receipt.galaxy, receipt.stage, receipt.key):
             return path, f"its receipt is of {receipt.galaxy!r}"
-        return path, find_damage(path, receipt.files, full=True)
+        return path, receipt.find_damage(full=True)
     except SurveyError as error:
         return path, error.message
     except OSError as error:

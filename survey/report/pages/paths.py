@@ -11,6 +11,9 @@ from catalogs.parts import safe_name
 FOLDER = "report"
 """Of a run directory."""
 
+VERSION = 1
+"""Of the pages: raised when their content changes, so that old ones are written again."""
+
 
 def page_path(root: Path, galaxy: str) -> Path:
     """The page of a galaxy."""
@@ -41,3 +44,14 @@ def written_for(page: Path) -> str | None:
         return None
     found = re.search(r'name="part" content="([^"]*)"', head)
     return found[1] if found else None
+
+
+def stamp(key: str) -> str:
+    """The stamp of the page of the part `key` of a galaxy."""
+    return f"{key}-{VERSION}"
+
+
+def is_page_of(root: Path, galaxy: str, key: str) -> bool:
+    """Whether the page of a galaxy, and its small map, are those of the part `key`."""
+    is_current = written_for(page_path(root, galaxy)) == stamp(key)
+    return is_current and thumbnail_path(root, galaxy).exists()

@@ -19,19 +19,17 @@ from survey import __version__
 from survey.cubes.store import open_store, stored_spectra
 from survey.errors import IntegrityError
 from survey.pipeline.galaxy.stage import store_path
+from survey.pipeline.galaxy.tree import load_array
 from survey.pipeline.reference import reference_of_run, vocabulary_of_run
 from survey.report.page import write_template
 from survey.report.pages.cells import Cells, cell_spectra
 from survey.report.pages.galaxy_data import galaxy_data
 from survey.report.pages.numbers import script_json
-from survey.report.pages.paths import FOLDER, page_path, thumbnail_path, written_for
+from survey.report.pages.paths import FOLDER, is_page_of, page_path, stamp, thumbnail_path
 from survey.report.pages.thumbnail import write_thumbnail
 from survey.report.pages.tree_data import tree_data
 
 STATIC = "static"
-VERSION = 1
-"""Of the pages: raised when their content changes, so that old ones are written again."""
-
 TABLES = ("galaxies", "clusters", "spaxels", "spectra", "splits", "measurements")
 FACTS = (
     ("files", "files"), ("instrument", "instrument"), ("band", "band"),
@@ -60,9 +58,9 @@ def write_galaxy_page(root: Path, galaxy: str, key: str) -> None:
     IntegrityError
         If a part that is needed is missing or damaged.
     """
-    page = page_path(root, galaxy)
-    if written_for(page) == _stamp(key) and thumbnail_path(root, galaxy).exists():
+    if is_page_of(root, galaxy, key):
         return
+    page = page_path(root, galaxy)
     measured = part_of(root, galaxy, "commit", key)
     keys = measured.summary["keys"]
     tree_part = part_of(root, galaxy, "tree", keys["tree"])
@@ -76,9 +74,9 @@ def write_galaxy_page(root: Path, galaxy: str, key: str) -> None:
     leaves = spaxels["cluster"].to_numpy()
     data = galaxy_data(row, tables, cells, spectra, reference)
     data["tree"] = tree_data(
-        np.load(tree_part.path / "tree.npy"),
+        load_array(tree_part, "tree.npy"),
         leaves[leaves > 0],
-        json.loads((profiled.path / "cut.json").read_text(encoding="utf-8")),
+        json.loads(profiled.read_bytes("cut.json")),
         tables["splits"],
     )
     write_thumbnail(row, spaxels, thumbnail_path(root, galaxy))
@@ -86,17 +84,13 @@ def write_galaxy_page(root: Path, galaxy: str, key: str) -> None:
     write_template(
         page,
         "galaxy.html",
-        stamp=_stamp(key),
+        stamp=stamp(key),
         title=galaxy,
         row=row,
         facts=[(name, _text(row[column])) for name, column in FACTS],
         data=script_json(data),
         version=__version__,
     )
-
-
-def _stamp(key: str) -> str:
-    return f"{key}-{VERSION}"
 
 
 def _text(value: Any) -> str:

@@ -24,7 +24,7 @@ def spaxels(report):
 
 
 def chunk(store: Path, array: str) -> Path:
-    return next(path for path in (store / array / "c").rglob("*") if path.is_file())
+    return next(path for path in (store / array).glob("c.*"))
 
 
 def flip_a_chunk(store: Path) -> None:
@@ -44,7 +44,7 @@ def lose_the_manifest(store: Path) -> None:
 
 
 def lose_an_array(store: Path) -> None:
-    shutil.rmtree(store / "bad")
+    shutil.rmtree(store / "error")
 
 
 def flip_a_coordinate(store: Path) -> None:

@@ -1,9 +1,9 @@
 """Kills processes before their first, second, third ... change of the file system.
 
-Run as a program: ``python kill_steps.py WORK FOLDER --first N --every N``. Changes
-are counted by an audit hook of Python and in place of `os.fsync`; nothing of the product knows of
-it. Every attempt is a fork of this process, which itself never touches Arrow or Zarr, whose threads
-do not survive a fork.
+Run as a program: ``python kill_steps.py WORK FOLDER --first N --every N``. Changes are counted by
+an audit hook of Python and in place of `os.fsync` and `syncfs`; nothing of the product knows of it.
+Every attempt is a fork of this process, which itself never touches Arrow or Zarr, whose threads do
+not survive a fork.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,7 +24,7 @@ from typing import Any
 
 import pandas as pd
 
-from catalogs import open_catalog
+from catalogs import durable, open_catalog
 from catalogs.durable import hash_bytes
 from catalogs.parts import PartStore, Receipt
 from catalogs.publish import publish
@@ -64,6 +65,14 @@ class Killer:
             fsync(descriptor)
 
         os.fsync = counted
+        syncfs = durable._syncfs()
+        if syncfs is not None:
+
+            def counted_at_once(descriptor: int) -> int:
+                self._change()
+                return syncfs(descriptor)
+
+            durable._syncfs = lambda: counted_at_once
 
     def _on_event(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
@@ -114,6 +123,7 @@ def whole_survey(root: Path) -> None:
     survey.run_tasks = one_by_one
     survey.slots = lambda cluster: 1
     survey.started = lambda cluster: cluster
+    survey.live_state = lambda root, cluster: nullcontext(lambda name: None)
     results = survey.run_survey(root, targets, settings, None)
     assert results.count("quarantined") == 0, results.failures
 

@@ -1,5 +1,6 @@
 """A run in which nothing is left to do needs no cluster."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from survey.config import EngineSettings, Settings, build_settings
 from survey.engine.cluster import Cluster, LazyCluster
 from survey.errors import ConfigError
 from survey.pipeline.galaxy.target import Target
-from survey.pipeline.run import schedule as finished
+from survey.pipeline.run.finished import FILE, read_known
 from survey.pipeline.run.survey import exclusive, run_survey
 
 FORBIDDEN = EngineSettings(scheduler="tcp://192.0.2.1:8786")
@@ -60,7 +61,7 @@ def test_a_setting_that_reaches_a_galaxy_needs_a_cluster(root, targets):
 
 
 def test_a_damaged_part_needs_a_cluster_and_is_left_for_it(root, targets, settings):
-    (victim,) = root.glob("parts/SIM-001/commit-*/clusters.arrow")
+    (victim,) = root.glob("parts/SIM-001/commit-*")
     content = bytearray(victim.read_bytes())
     content[1000] ^= 1
     victim.write_bytes(bytes(content))
@@ -69,10 +70,45 @@ def test_a_damaged_part_needs_a_cluster_and_is_left_for_it(root, targets, settin
     assert victim.exists(), "whoever computes it again says that it was damaged"
 
 
-def test_large_cubes_are_left_to_the_workers(root, targets, settings, monkeypatch):
-    monkeypatch.setattr(finished, "MOST_BYTES", 1000)
+def test_a_finished_survey_is_recognised_without_reading_its_cubes(
+    root, targets, settings, monkeypatch
+):
+    def read(path):
+        raise AssertionError(f"{path} was read")
+
+    monkeypatch.setattr("survey.pipeline.galaxy.input_files.hash_file", read)
+    assert set(again(root, targets, settings).values()) == {"reused"}
+
+
+def test_a_run_that_knows_no_identities_leaves_the_cubes_to_the_workers(root, targets, settings):
+    (root / FILE).unlink()
     with pytest.raises(ConfigError, match=NEEDS_A_CLUSTER):
         again(root, targets, settings)
+
+
+def test_inputs_are_read_again_if_asked_for(root, targets, settings, cluster):
+    with pytest.raises(ConfigError, match=NEEDS_A_CLUSTER):
+        again(root, targets, settings, verify_inputs=True)
+    results = run_survey(root, targets, settings, cluster, verify_inputs=True)
+    assert results.count("reused") == len(targets)
+
+
+def test_lines_that_were_cut_off_cost_only_their_galaxy(root, targets, settings):
+    lines = (root / FILE).read_text().splitlines(keepends=True)
+    (root / FILE).write_text(lines[0] + lines[1][: len(lines[1]) // 2])
+    assert list(read_known(root)) == [json.loads(lines[0])["galaxy"]]
+
+
+def test_a_galaxy_without_a_page_is_left_to_the_workers(root, targets, settings):
+    class Pages:
+        def __call__(self, root, galaxy, key):
+            raise AssertionError("drawn by the driver")
+
+        def is_drawn(self, root, galaxy, key):
+            return galaxy == "SIM-001"
+
+    with pytest.raises(ConfigError, match=NEEDS_A_CLUSTER):
+        again(root, targets, settings, draw=Pages())
 
 
 def test_a_directory_in_use_is_told_before_a_cluster_is_started(root, targets, settings):

@@ -120,7 +120,7 @@ def test_the_run_says_with_which_settings(run_root, settings):
 
 
 def test_a_damaged_part_is_computed_again(run_root, targets, settings, cluster):
-    (victim,) = run_root.glob("parts/SIM-001/commit-*/clusters.arrow")
+    (victim,) = run_root.glob("parts/SIM-001/commit-*")
     content = bytearray(victim.read_bytes())
     content[1000] ^= 1
     victim.write_bytes(bytes(content))
