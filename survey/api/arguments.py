@@ -8,24 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from survey.config import PRESETS, Settings, build_settings, load_settings
+from survey.cubes.files.cube_file import CubeFile
 from survey.errors import ConfigError
 from survey.spectra.redshift import REDSHIFT_RANGE, suspected_meaning
 
-Files = str | Path | Iterable[str | Path]
+Files = str | Path | CubeFile | Iterable[str | Path | CubeFile]
 
 
-def as_files(files: Files, argument: str) -> tuple[Path, ...]:
-    """Existing files, sorted by name.
+def as_files(files: Files, argument: str) -> tuple[CubeFile, ...]:
+    """Existing files, which may be URLs, sorted by name.
 
     Raises
     ------
     ConfigError
         If there is none, or one does not exist.
     """
-    if isinstance(files, str | Path):
+    if isinstance(files, str | Path | CubeFile):
         files = [files]
     try:
-        paths = tuple(sorted(Path(file) for file in files))
+        paths = tuple(sorted(CubeFile.of(_place(file)) for file in files))
     except TypeError:
         raise ConfigError(
             f"{argument}: not files", expected="a path or a list of paths", found=repr(files)[:80]
@@ -34,8 +35,14 @@ def as_files(files: Files, argument: str) -> tuple[Path, ...]:
         raise ConfigError(f"{argument}: no files", expected="one path or more")
     for path in paths:
         if not path.is_file():
-            raise ConfigError(f"{argument}: no such file", file=path)
+            raise ConfigError(f"{argument}: no such file", file=path.address)
     return paths
+
+
+def _place(file: object) -> str | Path | CubeFile:
+    if isinstance(file, str | Path | CubeFile):
+        return file
+    raise TypeError
 
 
 def as_redshift(redshift: float | None) -> float:

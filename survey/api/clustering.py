@@ -103,10 +103,10 @@ def cluster(
         plain = as_cube(cube)
         if math.isnan(z) and math.isnan(float(plain.attrs["redshift"])):
             raise _no_redshift(None)
-        files = tuple(Path(file) for file in plain.attrs.pop(FILES, ()))
+        files = tuple(CubeFile.of(file) for file in plain.attrs.pop(FILES, ()))
         stem = file_stem(files[0]) if files else NAMELESS
         galaxy = name or (len(files) != 1 and plain.attrs["target"]) or stem
-        target = Target(galaxy, tuple(map(CubeFile.of, files or (NAMELESS,))), z)
+        target = Target(galaxy, files or (CubeFile.of(NAMELESS),), z)
         runner = GalaxyRunner(
             target, checked, root, memory_here_bytes(), content_hash=_content_hash(plain)
         )
@@ -116,9 +116,7 @@ def cluster(
     else:
         paths = as_files(cube, "cube")
         galaxy = name or (len(paths) > 1 and target_name(paths[0])) or file_stem(paths[0])
-        runner = GalaxyRunner(
-            Target(galaxy, tuple(map(CubeFile.of, paths)), z), checked, root, memory_here_bytes()
-        )
+        runner = GalaxyRunner(Target(galaxy, paths, z), checked, root, memory_here_bytes())
     return _run(runner)
 
 

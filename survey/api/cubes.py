@@ -62,7 +62,7 @@ def read(files: Files, *, settings: Mapping[str, Any] | str | Path | None = None
     checked = as_settings(settings, preset=None, k=None)
     arms = [name for name, one in reference_of(checked.tables).instruments.items() if one.arms]
     with open_files(paths, checked.read, masked=checked.prepare.mask_impossible, arms=arms) as cube:
-        return with_sky(cube.load()).assign_attrs({FILES: [str(path.resolve()) for path in paths]})
+        return with_sky(cube.load()).assign_attrs({FILES: [path.recorded for path in paths]})
 
 
 def wcs(cube: xr.Dataset | xr.DataArray) -> WCS | None:

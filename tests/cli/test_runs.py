@@ -112,7 +112,7 @@ def test_a_catalog_is_listed_described_verified_exported(run, tmp_path):
             "--cluster cannot be combined",
         ),
         (["run", "{cube}", "--out", "{cube}"], "exists"),
-        (["run"], "inputs"),
+        (["run"], "survey.toml"),
         (["status", "nowhere"], "no survey has run"),
         (["catalog", "list", "nowhere"], "nowhere"),
         (["classify", "nowhere"], "no survey has run"),
