@@ -26,7 +26,7 @@ RUN = [sys.executable, "-c", "from survey.cli import main; main()", "run"]
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory, targets) -> dict[str, Path]:
-    return write_hostile(tmp_path_factory.mktemp("hostile"), targets[0].files[0])
+    return write_hostile(tmp_path_factory.mktemp("hostile"), Path(targets[0].files[0]))
 
 
 @pytest.fixture(scope="module")
