@@ -7,6 +7,7 @@ place it is: it is opened, hashed and named through this class.
 from __future__ import annotations
 
 import json
+import os
 import re
 import zipfile
 from collections.abc import Iterator
@@ -138,8 +139,8 @@ class CubeFile:
 
     @property
     def recorded(self) -> str:
-        """Its address, with symbolic links of a path resolved."""
-        return self.address if self.local is None else str(self.local.resolve())
+        """Its address, with symbolic links of a path resolved; a circle of them stays as it is."""
+        return self.address if self.local is None else os.path.realpath(self.local)
 
     def beside(self, name: str) -> CubeFile:
         """Another file in the same folder, or in the same archive."""
