@@ -139,8 +139,9 @@ class CubeFile:
 
     @property
     def recorded(self) -> str:
-        """Its address, with symbolic links of a path resolved; a circle of them stays as it is."""
-        return self.address if self.local is None else os.path.realpath(self.local)
+        """Its address, with symbolic links to a file resolved; others stay as they are."""
+        real = self.address if self.local is None else os.path.realpath(self.local)
+        return real if os.path.isfile(real) else self.address
 
     def beside(self, name: str) -> CubeFile:
         """Another file in the same folder, or in the same archive."""
