@@ -141,7 +141,7 @@ class CubeFile:
     def recorded(self) -> str:
         """Its address, with symbolic links to a file resolved; others stay as they are."""
         real = self.address if self.local is None else os.path.realpath(self.local)
-        return real if os.path.isfile(real) else self.address
+        return real if Path(real).is_file() else self.address
 
     def beside(self, name: str) -> CubeFile:
         """Another file in the same folder, or in the same archive."""
