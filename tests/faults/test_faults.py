@@ -76,7 +76,7 @@ def test_the_oracle_sees_what_is_wrong(undisturbed, tmp_path):
     assert violations(root, archive, digests) == []
     (root / ".inflight" / "half").mkdir(parents=True)
     (root / ".inflight" / "half" / "galaxies.arrow").touch()
-    shutil.rmtree(next((root / "parts").glob("SIM-001/commit-*")))
+    next((root / "parts").glob("SIM-001/commit-*")).unlink()
     with (root / "logs" / "ledger.jsonl").open("a") as ledger:
         ledger.write('{"event": "galaxy", "galaxy": "SIM-002", "outcome": "quarantined"}\n')
     digests = digests | {"spectra": "other"}

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -85,6 +85,7 @@ def test_text_in_the_data_of_a_page_cannot_end_its_script():
     assert json.loads(text) == nasty
 
 
+@example(np.array([[1.0, 1.6e-117, 0.0]]))
 @given(
     hnp.arrays(
         np.float64,

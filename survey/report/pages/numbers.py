@@ -16,6 +16,9 @@ from catalogs.printable import printable
 LEVELS = 254
 """Of a quantised spectrum; code 0 is a missing value."""
 
+LEAST_WIDTH = 1e-6
+"""Of the largest deviation of a spectrum from its median, where its steps are finest."""
+
 DIGITS = 5
 """Significant digits of single numbers."""
 
@@ -85,7 +88,9 @@ class Quantised:
         centre = np.ma.filled(np.ma.median(held, axis=1), 0.0)
         spread = np.ma.filled(np.ma.median(np.abs(held - centre[:, None]), axis=1), 0.0)
         largest = np.ma.filled(np.abs(held - centre[:, None]).max(axis=1), 0.0)
-        width = np.where(spread > 0, spread, np.where(largest > 0, largest, 1.0))
+        # Of a spectrum that is nearly the same everywhere the deviations say nothing of its range.
+        width = np.maximum(spread, LEAST_WIDTH * largest)
+        width = np.where(width > 0, width, 1.0)
         curved = np.arcsinh((values - centre[:, None]) / width[:, None])
         low = np.where(known, curved, np.inf).min(axis=1, initial=np.inf)
         high = np.where(known, curved, -np.inf).max(axis=1, initial=-np.inf)

@@ -11,7 +11,6 @@ from survey.machine_faults import LIMITS
 from survey.pipeline.galaxy import stages as galaxy_module
 from survey.pipeline.galaxy import task as task_module
 from survey.pipeline.galaxy.task import GalaxyTask, process_galaxy
-from survey.pipeline.galaxy.tree_paths import fastcluster as path_module
 
 
 @pytest.fixture(autouse=True)
@@ -117,7 +116,7 @@ def test_faults_of_the_data_are_never_tried_again(task, monkeypatch):
 
 def test_running_out_of_memory_is_a_matter_of_resources(task, monkeypatch):
     call, _ = failing(1, MemoryError("no room for 40 GB"))
-    monkeypatch.setattr(path_module, "shifted_distances", call)
+    monkeypatch.setattr("survey.distances.distances.shifted_distances", call)
     with pytest.raises(Unconfirmed) as caught:
         process_galaxy(task)
     failure = caught.value.result.failure
