@@ -24,6 +24,7 @@ from survey.report.pages.numbers import script_json
 from survey.report.pages.paths import FOLDER, is_page_of, page_path, stamp, thumbnail_path
 from survey.report.pages.thumbnail import write_thumbnail
 from survey.report.pages.tree_data import tree_data
+from survey.spectra.grid import rest_wavelength
 
 STATIC = "static"
 FACTS = (
@@ -91,7 +92,7 @@ def _stored_cells(
     store = open_store(path)
     flux, _, bad = stored_spectra(path)
     stored = pd.DataFrame({axis: store[axis].values for axis in "yx"})
-    rest = store["wavelength"].values / (1.0 + row["redshift"])
+    rest = rest_wavelength(store["wavelength"].values, row["redshift"])
     return cell_spectra(cells, spaxels, stored, rest, lambda rows: (flux[rows], bad[rows]))
 
 
