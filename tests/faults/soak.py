@@ -2,20 +2,24 @@
 
     python tests/faults/soak.py [--seed 1] [--worker-kills 200] [--driver-kills 50] [--only NAME]
 
-The exit code is 1 if anything was violated. Logs of runs with violations are kept in the folder.
+With `--folder` it can be interrupted: every series of runs without a violation is kept there, and
+the same command goes on with the others. The exit code is 1 if anything was violated. Logs of runs
+with violations are kept in the folder.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import shutil
 import signal
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
@@ -47,18 +51,18 @@ class Row:
     readings: int = 0
     swapped: int = 0
 
-    def add(self, series: Series, undisturbed_cpu_s: float) -> None:
-        """Count one more series of runs."""
-        self.series += 1
-        self.runs += len(series.codes)
-        self.worker_kills += series.worker_kills
-        self.driver_kills += series.driver_kills
-        self.other += series.other
-        self.violations += len(series.found)
-        self.cpu_s += series.cpu_s
-        self.undisturbed_cpu_s += undisturbed_cpu_s
-        self.readings += series.readings
-        self.swapped += series.swapped
+    @classmethod
+    def of(cls, fault: str, series: Series, undisturbed_cpu_s: float) -> Row:
+        """What one series of runs counts."""
+        return cls(
+            fault, 1, len(series.codes), series.worker_kills, series.driver_kills, series.other,
+            len(series.found), series.cpu_s, undisturbed_cpu_s, series.readings, series.swapped,
+        )  # fmt: skip
+
+    def add(self, other: Row) -> None:
+        """Count what another line counts."""
+        for name in vars(self).keys() - {"fault"}:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def text(self) -> str:
         """The line."""
@@ -92,10 +96,15 @@ class Soak:
     def __init__(self, folder: Path, seed: int, n_good: int) -> None:
         self.folder = folder
         self.seed = seed
-        self.archive = make_archive(folder / "archive", n_good, seed=2)
-        self.digests, self.cpu_s = undisturbed_run(self.archive, folder / "undisturbed")
         self.rows: list[Row] = []
-        self.number = 0
+        facts = folder / "undisturbed.json"
+        if not facts.exists():
+            archive = make_archive(folder / "archive", n_good, seed=2)
+            archive.save(folder / "archive.json")
+            found = undisturbed_run(archive, folder / "undisturbed")
+            _write(facts, found)
+        self.archive = Archive.load(folder / "archive.json")
+        self.digests, self.cpu_s = json.loads(facts.read_text())
 
     def run(
         self,
@@ -105,14 +114,19 @@ class Soak:
         archive: Archive | None = None,
         finished: bool = False,
         disk: tuple[int, int] | None = None,
-    ) -> Series:
-        """Run one scenario, and print what was violated.
+    ) -> Row:
+        """Run one scenario, unless its result is known, and print what was violated.
 
         With `finished` it starts with everything computed, and a catalog of another quarantine;
         with `disk` the run directory is on a disk of so many megabytes and inodes.
         """
-        self.number += 1
-        folder = self.folder / f"{self.number:03d}"
+        folder = self.folder / self._name(row)
+        kept = folder.with_suffix(".json")
+        if kept.exists():
+            one = Row(**json.loads(kept.read_text()))
+            row.add(one)
+            return one
+        shutil.rmtree(folder, ignore_errors=True)
         expected, cpu_s = self.digests, self.cpu_s
         if archive is not None:  # It has another quarantine.
             expected = {name: d for name, d in expected.items() if name != "quarantine"}
@@ -129,27 +143,41 @@ class Soak:
                     disturb(series)
                 except (TimeoutError, OSError) as error:
                     series.found.append(f"{type(error).__name__}: {error}")
-        row.add(series, cpu_s)
+        one = Row.of(row.fault, series, cpu_s)
+        row.add(one)
         for text in series.found:
             print(f"VIOLATED [{row.fault}, {folder}]: {text}", flush=True)
         if not series.found:
             shutil.rmtree(folder, ignore_errors=True)
-        return series
+            _write(kept, asdict(one))
+        print(one.text(), flush=True)
+        return one
 
     def row(self, fault: str) -> Row:
         """A new line of the table."""
         self.rows.append(Row(fault))
         return self.rows[-1]
 
-    def generator(self) -> np.random.Generator:
-        """Random numbers of the next scenario."""
-        return np.random.default_rng([self.seed, self.number])
+    def generator(self, row: Row) -> np.random.Generator:
+        """Random numbers of the next series of a line."""
+        return np.random.default_rng([self.seed, zlib.crc32(self._name(row).encode())])
+
+    @staticmethod
+    def _name(row: Row) -> str:
+        words = "".join(letter if letter.isalnum() else "-" for letter in row.fault)
+        return f"{words}-{row.series + 1:02d}"
+
+
+def _write(path: Path, content: Any) -> None:
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(content))
+    new.replace(path)
 
 
 def workers_at_steps(soak: Soak, kills: int) -> None:
     """Workers killed before changes of files: all of them in turn, a few each run."""
     row = soak.row("worker killed at a step")
-    order = soak.generator().permutation(np.arange(1, scenarios.STEPS_OF_A_GALAXY + 1))
+    order = soak.generator(row).permutation(np.arange(1, scenarios.STEPS_OF_A_GALAXY + 1))
     for first in range(0, math.ceil(kills / KILLS_PER_RUN) * KILLS_PER_RUN, KILLS_PER_RUN):
         steps = sorted(int(order[i % len(order)]) for i in range(first, first + KILLS_PER_RUN))
         soak.run(row, partial(scenarios.kill_workers_at_steps, steps=steps))
@@ -160,10 +188,13 @@ def workers_at_random(soak: Soak, kills: int) -> None:
     row = soak.row("worker killed while it starts")
     for _ in range(math.ceil(kills / 50)):
         soak.run(row, partial(scenarios.kill_workers_at_start, kills=3))
-    row = soak.row("worker killed every 3 s")
+    row = soak.row("worker killed every 3 CPU s")
     while kills > 0:
         disturb = partial(
-            scenarios.preempt_workers, rng=soak.generator(), kills=min(kills, 20), every_s=3.0
+            scenarios.preempt_workers,
+            rng=soak.generator(row),
+            kills=min(kills, 20),
+            every_cpu_s=3.0,
         )
         done = soak.run(row, disturb).worker_kills
         if not done:
@@ -190,7 +221,7 @@ def drivers_at_work(soak: Soak, kills: int) -> None:
     """Drivers killed while their workers are busy; the next one starts at once."""
     row = soak.row("driver killed at work")
     for _ in range(math.ceil(kills / 3)):
-        disturb = partial(scenarios.kill_drivers_at_work, rng=soak.generator(), kills=3)
+        disturb = partial(scenarios.kill_drivers_at_work, rng=soak.generator(row), kills=3)
         soak.run(row, disturb)
 
 
@@ -276,8 +307,7 @@ def _lines(soak: Soak) -> Iterator[str]:
     yield from (row.text() for row in soak.rows)
     total = Row("all")
     for row in soak.rows:
-        for name in vars(total).keys() - {"fault"}:
-            setattr(total, name, getattr(total, name) + getattr(row, name))
+        total.add(row)
     yield total.text()
 
 
@@ -291,8 +321,9 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
     parser.add_argument("--only", nargs="*", choices=PARTS, default=list(PARTS))
     options = parser.parse_args()
-    # In the background of a script interrupts are ignored, and surveys would inherit that.
+    # In the background and under nohup these are ignored, and surveys would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     adopt_orphans()
     folder = (options.folder or Path(mkdtemp(prefix="soak-"))).resolve()
     folder.mkdir(parents=True, exist_ok=True)
