@@ -230,8 +230,9 @@ def signals(soak: Soak) -> None:
     for name in ("SIGTERM", "SIGHUP", "SIGINT"):
         disturb = partial(scenarios.ask_to_stop, number=getattr(signal, name))
         soak.run(soak.row(name), disturb)
-    disturb = partial(scenarios.ask_to_stop, number=signal.SIGINT, again_after_s=1.0)
-    soak.run(soak.row("SIGINT twice"), disturb)
+    row = soak.row("SIGINT twice")
+    for seconds in (0.1, 0.4):
+        soak.run(row, partial(scenarios.interrupt_twice, again_after_s=seconds))
     soak.run(soak.row("a second driver"), scenarios.start_a_second)
 
 
