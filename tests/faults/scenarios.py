@@ -6,12 +6,14 @@ it counts is in the series: kills of workers and drivers, and other faults.
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -316,6 +318,36 @@ def limit_file_size(series: Series, limit: int, *, for_s: float | None) -> None:
             for process in [psutil.Process(driver.process.pid), *driver.workers()]:
                 process.rlimit(resource.RLIMIT_FSIZE, (hard, hard))
             series.ended(driver, *COMPLETE)
+    series.finish()
+
+
+def limit_open_files(series: Series, *, for_s: float | None, driver_too: bool) -> None:
+    """Let workers open no more files (RLIMIT_NOFILE), the driver too if wanted.
+
+    For some seconds: the run goes on and completes. For ever: it stops as resumable.
+    """
+    kind = resource.RLIMIT_NOFILE
+    with series.start(*(IMPATIENT if for_s is None else ())) as driver:
+        driver.wait_until(lambda: driver.n_done() >= 1)
+        series.other += 1
+        until = math.inf if for_s is None else time.monotonic() + for_s
+        limits: dict[psutil.Process, tuple[int, int]] = {}
+        while driver.is_running and time.monotonic() < until:
+            own = [psutil.Process(driver.process.pid)] if driver_too else []
+            for process in {*own, *driver.workers()} - limits.keys():
+                # A worker that starts would not even get to its work.
+                if process in own or _has_joined(process):
+                    with suppress(psutil.NoSuchProcess):
+                        limits[process] = process.rlimit(kind)
+                        process.rlimit(kind, (3, limits[process][1]))
+            time.sleep(0.05)
+        if for_s is not None:
+            for process, before in limits.items():
+                with suppress(psutil.NoSuchProcess):
+                    process.rlimit(kind, before)
+            series.ended(driver, *COMPLETE)
+        elif series.ended(driver, RESUMABLE) == RESUMABLE and "open files" not in driver.text():
+            series.found.append(f"no word of open files: {driver.text()[-2000:]}")
     series.finish()
 
 

@@ -281,6 +281,16 @@ def full_disks(soak: Soak) -> None:
         soak.run(row, partial(scenarios.limit_file_size, limit=40_000, for_s=for_s))
 
 
+def few_files(soak: Soak) -> None:
+    """Processes that may open no more files, a while and for ever."""
+    for who, driver_too in (("workers", False), ("all", True)):
+        row = soak.row(f"no open files left, {who}, for {HELD_S:.0f} s")
+        how = partial(scenarios.limit_open_files, for_s=HELD_S, driver_too=driver_too)
+        soak.run(row, how)
+    row = soak.row("no open files left for ever")
+    soak.run(row, partial(scenarios.limit_open_files, for_s=None, driver_too=False))
+
+
 def _starve(series: Series, **how: Any) -> None:
     scenarios.starve_disk(series, series.root.parent, **how)
 
@@ -300,6 +310,7 @@ PARTS: dict[str, Callable[[Soak, argparse.Namespace], None]] = {
     "clocks": lambda soak, o: clocks(soak),
     "poison": lambda soak, o: poisoned(soak),
     "disks": lambda soak, o: full_disks(soak),
+    "files": lambda soak, o: few_files(soak),
 }
 
 
