@@ -31,7 +31,7 @@ from tests.faults import disks, scenarios
 from tests.faults.archive import POISON, Archive, make_archive
 from tests.faults.series import Series, adopt_orphans, observed, undisturbed_run
 
-KILLS_PER_RUN = 5
+KILLS_PER_RUN = 10
 HELD_S = 8.0
 
 
