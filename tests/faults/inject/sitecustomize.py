@@ -27,6 +27,11 @@ def _install(faults):
     root, tokens, poison = faults["root"], faults.get("tokens"), faults.get("poison")
     clock = faults.get("clock")
     trace = faults.get("trace") if role == "driver" else None
+    offset_s = [0.0]
+    if clock:
+        # From the beginning, for those who import the function and not the module.
+        real_time = time.time
+        time.time = lambda: real_time() + offset_s[0]
     changes = {"os.rename", "os.mkdir", "os.rmdir", "os.remove", "os.symlink", "os.truncate"}
     writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT
     counter = itertools.count(1)  # threads write too
@@ -36,7 +41,7 @@ def _install(faults):
             return
         count = next(counter)
         if clock and clock["role"] == role and count == clock["after"]:
-            _shift_clock(clock["offset_s"])
+            offset_s[0] = clock["offset_s"]
         if trace:
             with open(trace, "a") as file:  # noqa: PTH123 (outside root, so not counted)
                 file.write(f"{count} {event} {path.removeprefix(root)}\n")
@@ -69,11 +74,6 @@ def _install(faults):
 
     sys.addaudithook(heard)
     fsync, os.fsync = os.fsync, counted_fsync
-
-
-def _shift_clock(offset_s):
-    real = time.time
-    time.time = lambda: real() + offset_s
 
 
 if "SURVEY_FAULTS" in os.environ:
