@@ -44,20 +44,18 @@ IMPATIENT = ("--set", "engine.patience_s=12")
 """For faults that last: how long the run waits before it stops."""
 
 
-def kill_workers_at_steps(series: Series, steps: Sequence[int]) -> None:
+def kill_workers_at_steps(series: Series, steps: Sequence[int], *, at_start: int = 0) -> None:
     """Kill a worker before each of these changes of files, in one run.
 
     There are fewer kills than galaxies, so no galaxy has reason to be suspected, and the run
-    must complete by itself.
+    must complete by itself. Before that, kill so many workers as soon as they are there.
     """
     tokens = put_tokens(series.folder / "tokens", "worker", steps)
     with series.start(faults=Faults(tokens)) as driver:
+        series.worker_kills += _kill_first(driver, at_start)
         series.ended(driver, *COMPLETE)
     series.worker_kills += len(steps) - len(list(tokens.iterdir()))
-    if series.codes and series.codes[-1] in COMPLETE:
-        series.judge()
-    else:
-        series.finish()
+    series.finish()
 
 
 def preempt_workers(
@@ -89,27 +87,29 @@ def preempt_workers(
 
 def kill_workers_at_start(series: Series, kills: int) -> None:
     """Kill the first workers as soon as they are there: the run starts others, and completes."""
+    kill_workers_at_steps(series, [], at_start=kills)
+
+
+def _kill_first(driver: Driver, kills: int) -> int:
     killed: set[int] = set()
-    with series.start() as driver:
-        while driver.is_running and len(killed) < kills:
-            for worker in driver.workers():
-                if worker.pid not in killed and _signal(worker, signal.SIGKILL):
-                    killed.add(worker.pid)
-                    break
-            time.sleep(0.1)
-        series.worker_kills += len(killed)
-        series.ended(driver, *COMPLETE)
-    series.finish()
+    while driver.is_running and len(killed) < kills:
+        for worker in driver.workers():
+            if worker.pid not in killed and _signal(worker, signal.SIGKILL):
+                killed.add(worker.pid)
+                break
+        time.sleep(0.1)
+    return len(killed)
 
 
 def kill_drivers_at_steps(series: Series, steps: Sequence[int], number: int = 9) -> None:
     """Kill the driver before each of these changes of files, one kill a run, in order.
 
-    After every kill the catalog, if there is one, has to agree with its manifest.
+    For runs that have nothing to compute, so they get one worker. After every kill the catalog, if
+    there is one, has to agree with its manifest.
     """
     tokens = put_tokens(series.folder / "tokens", "driver", steps, number)
     for step in steps:
-        with series.start(faults=Faults(tokens)) as driver:
+        with series.start(faults=Faults(tokens), workers=1) as driver:
             code = series.ended(driver, -number, *COMPLETE)
         if code in COMPLETE:
             break  # It has less to do than there are steps.
@@ -220,7 +220,7 @@ def stop_worker(series: Series, step: int, *, go_on: bool = True) -> None:
         series.ended(driver, *COMPLETE, RESUMABLE)
         for worker in stopped:
             _signal(worker, signal.SIGKILL)
-    series.finish()
+    series.finish(again=True)
 
 
 def shift_clock(series: Series, role: str, offset_s: float) -> None:
@@ -229,7 +229,7 @@ def shift_clock(series: Series, role: str, offset_s: float) -> None:
     with series.start(faults=Faults(clock=clock)) as driver:
         series.other += 1
         series.ended(driver, *COMPLETE)
-    series.finish()
+    series.finish(again=True)  # by the right clock
 
 
 def poison(series: Series) -> None:
