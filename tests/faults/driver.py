@@ -18,10 +18,10 @@ import psutil
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-PATIENCE_S = 240.0
+PATIENCE_S = 600.0
 """A run that neither prints nor commits anything for so long hangs; machines are busy at times."""
 
-LONGEST_RUN_S = 1800.0
+LONGEST_RUN_S = 3600.0
 """A run that has not ended by then goes round in circles."""
 
 COMMAND = """

@@ -47,13 +47,14 @@ IMPATIENT = ("--set", "engine.patience_s=12")
 def kill_workers_at_steps(series: Series, steps: Sequence[int], *, at_start: int = 0) -> None:
     """Kill a worker before each of these changes of files, in one run.
 
-    There are fewer kills than galaxies, so no galaxy has reason to be suspected, and the run
-    must complete by itself. Before that, kill so many workers as soon as they are there.
+    There are fewer kills than galaxies, so no galaxy has reason to be suspected. Before that,
+    kill so many workers as soon as they are there. On a machine that is too busy to start workers
+    the run may stop as resumable.
     """
     tokens = put_tokens(series.folder / "tokens", "worker", steps)
     with series.start(faults=Faults(tokens)) as driver:
         series.worker_kills += _kill_first(driver, at_start)
-        series.ended(driver, *COMPLETE)
+        series.ended(driver, *COMPLETE, RESUMABLE)
     series.worker_kills += len(steps) - len(list(tokens.iterdir()))
     series.finish()
 
