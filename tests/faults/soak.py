@@ -263,7 +263,7 @@ def poisoned(soak: Soak) -> None:
 
 
 def full_disks(soak: Soak) -> None:
-    """Disks without room or inodes, spill folders too, and limited files; a while and for ever."""
+    """Disks without room or inodes, and files of limited size; a while and for ever."""
     if why := disks.why_no_small_disk():
         print(f"SKIPPED full disks: {why}", flush=True)
         return
@@ -275,10 +275,18 @@ def full_disks(soak: Soak) -> None:
             for after in (0, 3):
                 disturb = partial(_starve, fill=fill, after=after, for_s=for_s)
                 soak.run(row, disturb, disk=(48, 6000))
-        row = soak.row(f"spill folder full {when}")
-        soak.run(row, partial(_starve_spill, for_s=for_s))
         row = soak.row(f"file size limited {when}")
         soak.run(row, partial(scenarios.limit_file_size, limit=40_000, for_s=for_s))
+
+
+def full_spill_folders(soak: Soak) -> None:
+    """The disk to which workers spill is full, a while and for ever."""
+    if why := disks.why_no_small_disk():
+        print(f"SKIPPED full spill folders: {why}", flush=True)
+        return
+    for for_s in (HELD_S, None):
+        row = soak.row(f"spill folder full {'for ever' if for_s is None else f'for {for_s:.0f} s'}")
+        soak.run(row, partial(_starve_spill, for_s=for_s))
 
 
 def few_files(soak: Soak) -> None:
@@ -309,6 +317,7 @@ PARTS: dict[str, Callable[[Soak, argparse.Namespace], None]] = {
     "stopped": lambda soak, o: stopped(soak),
     "clocks": lambda soak, o: clocks(soak),
     "poison": lambda soak, o: poisoned(soak),
+    "spill": lambda soak, o: full_spill_folders(soak),
     "disks": lambda soak, o: full_disks(soak),
     "files": lambda soak, o: few_files(soak),
 }
