@@ -1,5 +1,8 @@
 """Fixtures every test may use."""
 
+import tests.one_thread  # noqa: F401
+
+# isort: split
 import signal
 from collections import Counter
 from collections.abc import Iterator
