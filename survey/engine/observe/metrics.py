@@ -6,9 +6,10 @@ of its own there, since several may share a scheduler.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+from weakref import ref
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -32,7 +33,7 @@ class Metric:
 
 
 _runs: dict[str, tuple[Metric, ...]] = {}
-_registered: list[Any] = []
+_registered: list[_Collector] = []
 
 
 def publish_metrics(client: Client, run: str, metrics: Sequence[Metric]) -> None:
@@ -40,12 +41,14 @@ def publish_metrics(client: Client, run: str, metrics: Sequence[Metric]) -> None
     client.run_on_scheduler(_take, run, tuple(metrics))
 
 
-def _take(run: str, metrics: tuple[Metric, ...]) -> None:
+def _take(run: str, metrics: tuple[Metric, ...], dask_scheduler: Any = None) -> None:
     """Runs on the scheduler; without the library for Prometheus there is no address to serve."""
     try:
         from prometheus_client import REGISTRY
     except ImportError:
         return
+    if _registered and _registered[0].scheduler() is not dask_scheduler:
+        _runs.clear()  # Of an earlier scheduler in this process.
     _runs.pop(run, None)
     _runs[run] = metrics
     while len(_runs) > MOST_RUNS:
@@ -53,10 +56,13 @@ def _take(run: str, metrics: tuple[Metric, ...]) -> None:
     if not _registered:
         _registered.append(_Collector())
         REGISTRY.register(_registered[0])
+    _registered[0].scheduler = ref(dask_scheduler)
 
 
 class _Collector:
     """Gives the metrics of all runs when Prometheus asks."""
+
+    scheduler: Callable[[], Any] = staticmethod(lambda: None)
 
     def describe(self) -> list[Any]:
         """Nothing is collected to register it."""
