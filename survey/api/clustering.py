@@ -88,8 +88,12 @@ def cluster(
 
     Examples
     --------
-    >>> result = survey.cluster(cube, redshift=0.0163, k=5)  # doctest: +SKIP
-    >>> result.plot()  # doctest: +SKIP
+    >>> cube = survey.read("cube_s3d.fits")
+    >>> result = survey.cluster(cube, redshift=0.0163, k=3)
+    >>> result.about["n_cluster"]
+    3
+    >>> spaxels = cube.flux.where(result.labels == 1)  # those of the brightest cluster
+    >>> sky, spectra = result.plot()
     """
     z = as_redshift(redshift)
     base = Path.cwd() if not isinstance(settings, str | Path) else Path(settings).parent
