@@ -45,7 +45,7 @@ VALIDATION = (
 GALAXY_VERDICT = (
     Column(
         "verdict", STRING, "", "meta.code",
-        "Verdict of `survey validate` on its clusters; missing if it was not validated",
+        "Verdict of `survey validate` on its clusters; empty if it was not validated",
     ),
     Column("verdict_reason", STRING, "", "meta.note", "The verdict in words"),
     Column(
@@ -58,7 +58,7 @@ GALAXY_VERDICT = (
 CLUSTER_VERDICT = (
     Column(
         "verdict", STRING, "", "meta.code",
-        "Verdict of `survey validate` on the cluster; missing if it was not validated",
+        "Verdict of `survey validate` on the cluster; empty if it was not validated",
     ),
     Column(
         "stability", DOUBLE, "", "stat.value",

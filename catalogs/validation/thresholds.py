@@ -30,6 +30,8 @@ class Question:
         Least good value over the median of the simulated galaxies.
     most : float, optional
         Largest good value.
+    above_null : bool
+        Whether it is good above all simulations, which are of chance.
     counts : bool
         Whether it counts in the stability of the galaxy.
     decides : bool
@@ -42,6 +44,7 @@ class Question:
     least: float | None = None
     least_of_null: float | None = None
     most: float | None = None
+    above_null: bool = False
     counts: bool = False
     decides: bool = False
     variants: Mapping[str, Question] = field(default_factory=dict)

@@ -23,13 +23,13 @@ from survey.validation.point_source import (
     radius_spaxels,
     source_on_a_host,
 )
-from survey.validation.variants import Variant, variants
+from survey.validation.variants import COUNTED, QUESTIONS, QUICK, Variant, variants
 
 WHOLE = 0
 """In the place of a cluster: the answer is for the galaxy."""
 
 NULL_DRAWS = 2
-"""Simulated galaxies with the adopted clusters and the noise."""
+"""Simulated galaxies with the adopted clusters and the noise; all but the first are asked less."""
 
 NOT_FOR_CLUSTERS = ("cut",)
 """Questions that do not count in how stable a cluster is: k-1 and k+1 destroy some on purpose."""
@@ -77,12 +77,13 @@ def measure_answers(
         Only questions that are cheap, and one simulated galaxy for each.
     """
     rng = np.random.default_rng([seed, len(galaxy.labels)])
-    observed = list(variants(galaxy, galaxy.data, rng, quick=quick))
+    questions = QUICK if quick else QUESTIONS
+    observed = list(variants(galaxy, galaxy.data, rng, questions))
     nulls = []
-    for _ in range(1 if quick else NULL_DRAWS):
+    for draw in range(1 if quick else NULL_DRAWS):
         noisy = (galaxy.noiseless + galaxy.noise.draw(rng)).astype(np.float32)
-        simulated = galaxy.with_flux(noisy)
-        nulls.append(list(variants(galaxy, simulated, rng, quick=quick, simulated=True)))
+        asked = questions if draw == 0 else COUNTED
+        nulls.append(list(variants(galaxy, galaxy.with_flux(noisy), rng, asked, simulated=True)))
     found = [*_stability(galaxy, observed, nulls), *_of_clusters(galaxy, observed, nulls)]
     return [*found, *_of_the_noise(galaxy, rng), *_of_the_point_source(galaxy, rng)]
 

@@ -6,7 +6,7 @@ galaxies that have its clusters and its noise, so that each has its own standard
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +21,17 @@ from survey.validation.recluster import Data, Linked, Recipe, link, recluster
 
 METHODS: tuple[Method, ...] = ("average", "ward", "complete")
 """Linkages that are compared. Single linkage chains through noise at any S/N and says nothing."""
+
+QUESTIONS = (
+    "linkage", "cut", "noise", "continuum", "spaxels", "planes", "lines", "shift", "window",
+)  # fmt: skip
+"""What variants are for."""
+
+QUICK = ("linkage", "cut", "noise", "continuum")
+"""Those of a quick validation: the first two need no new distances."""
+
+COUNTED = ("linkage", "noise", "spaxels")
+"""Those that more than one simulated galaxy is asked."""
 
 STRICTER, LAXER = 1.5, 1 / 1.5
 """Factors of the thresholds of the walk."""
@@ -51,8 +62,8 @@ def variants(
     galaxy: PartitionedGalaxy,
     data: Data,
     rng: np.random.Generator,
+    questions: Collection[str] = QUESTIONS,
     *,
-    quick: bool = False,
     simulated: bool = False,
 ) -> Iterator[Variant]:
     """Cluster data again in all ways.
@@ -65,42 +76,43 @@ def variants(
         Its own, or those of a simulated galaxy like it.
     rng : Generator
         For halves of the spaxels and draws of the noise.
-    quick : bool
-        Only those that need no new distances, another draw of the noise, and the continuum.
+    questions : collection of str
+        Those that are asked, of `QUESTIONS`.
     simulated : bool
         Whether the data are simulated. Then other cuts are left out, whose standard is not a
         simulation, and the second half of the spaxels, which says the same as the first.
     """
     recipe = galaxy.recipe
     base = link(data, recipe)
-    if base is not None:
-        tree = base.tree()
+    if base is not None and "linkage" in questions:
         yield from _other_linkages(base)
+    if base is not None and "cut" in questions and not simulated:
+        yield from _other_cuts(base, base.tree(), galaxy.k)
+    if "noise" in questions:
+        noisy = _plus(data, galaxy.noise.draw(rng))
+        yield Variant("noise", "noise added once more", recluster(noisy, recipe))
+    if "continuum" in questions:
+        yield Variant("continuum", "continuum removed", _with(data, recipe, "continuum-removed"))
+    if "spaxels" in questions:
+        half = rng.permutation(len(galaxy.labels)) < len(galaxy.labels) // 2
+        yield Variant("spaxels", "one half", _of_rows(data, recipe, half))
         if not simulated:
-            yield from _other_cuts(base, tree, galaxy.k)
-    noise = galaxy.noise.draw(rng)
-    yield Variant("noise", "noise added once more", recluster(_plus(data, noise), recipe))
-    yield Variant("continuum", "continuum removed", _with(data, recipe, "continuum-removed"))
-    if quick:
-        return
-    half = rng.permutation(len(galaxy.labels)) < len(galaxy.labels) // 2
-    for name, chosen in (("one half", half), ("other half", ~half)):
-        if simulated and name == "other half":
-            continue
-        yield Variant("spaxels", name, _of_rows(data, recipe, chosen))
-    short, long = halves_of_planes(data)
-    for name, planes in (("short half", short), ("long half", long)):
-        found = recluster(replace(data, compared=planes), recipe)
-        yield Variant("planes", name, found)
-    yield Variant("lines", "lines masked", _with(data, recipe, "line-masked"))
-    only = replace(recipe, normalise="continuum-removed")
-    yield Variant("lines", "lines only", recluster(data, only, lines="only"))
-    if recipe.max_shift:
+            yield Variant("spaxels", "other half", _of_rows(data, recipe, ~half))
+    if "planes" in questions:
+        short, long = halves_of_planes(data)
+        yield Variant("planes", "short half", recluster(replace(data, compared=short), recipe))
+        yield Variant("planes", "long half", recluster(replace(data, compared=long), recipe))
+    if "lines" in questions:
+        yield Variant("lines", "lines masked", _with(data, recipe, "line-masked"))
+        only = replace(recipe, normalise="continuum-removed")
+        yield Variant("lines", "lines only", recluster(data, only, lines="only"))
+    if "shift" in questions and recipe.max_shift:
         yield Variant("shift", "no shift", recluster(data, replace(recipe, max_shift=0)))
-    for name, window in galaxy.windows_um:
-        inside = (data.wavelength_um >= window[0]) & (data.wavelength_um <= window[1])
-        narrower = replace(data, compared=data.compared & inside)
-        yield Variant("window", name, recluster(narrower, recipe))
+    if "window" in questions:
+        for name, window in galaxy.windows_um:
+            inside = (data.wavelength_um >= window[0]) & (data.wavelength_um <= window[1])
+            narrower = replace(data, compared=data.compared & inside)
+            yield Variant("window", name, recluster(narrower, recipe))
 
 
 def halves_of_planes(data: Data) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

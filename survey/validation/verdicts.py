@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +43,7 @@ class Judged:
     meaning: str
 
 
-def judge(answers: Iterable[Answer], thresholds: Thresholds) -> list[Judged]:
+def judge(answers: Sequence[Answer], thresholds: Thresholds) -> list[Judged]:
     """Verdicts on all answers about one galaxy, on its clusters, and on itself."""
     judged = [
         _judged(answer, thresholds) for answer in answers if answer.question in thresholds.questions
@@ -59,7 +59,11 @@ def _judged(answer: Answer, thresholds: Thresholds) -> Judged:
     null = _median(answer.null)
     if not np.isfinite(answer.value):
         return Judged(answer, np.nan, NOT_TESTABLE, _why_not(answer))
-    if rule.least_of_null is not None:
+    if rule.above_null:
+        threshold = max(answer.null, default=np.nan)
+        good = answer.value > threshold
+        compared = f"at most {_shown(threshold)} in {len(answer.null)} simulations of chance"
+    elif rule.least_of_null is not None:
         if not null >= thresholds.least_power:
             meaning = (
                 f"{answer.variant}: no say: of simulated galaxies that have these clusters and "
@@ -94,6 +98,8 @@ def _why_not(answer: Answer) -> str:
         )
     if answer.question == "redshift":
         return f"{answer.variant}: no line was measured in enough clusters"
+    if answer.question == "circularity":
+        return "the run has no classes made from labels of several galaxies"
     return f"{answer.variant}: not measured: it is the setting of the run, or too little is left"
 
 

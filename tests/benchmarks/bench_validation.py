@@ -120,8 +120,8 @@ def main() -> None:
         rows.to_csv(given.out, mode="a", header=not given.out.exists(), index=False)
         first, seconds = rows.iloc[0], time.time() - start
         print(
-            f"{name}: true index {first['true_ari']:.2f}, k {first['k']}, own {first['own_s']:.1f} s, "
-            f"validation {first['validation_s']:.1f} s, {seconds:.0f} s in all",
+            f"{name}: true index {first['true_ari']:.2f}, k {first['k']}, {seconds:.0f} s "
+            f"(own {first['own_s']:.1f} s, validation {first['validation_s']:.1f} s)",
             flush=True,
         )
 

@@ -41,6 +41,7 @@ from survey.pipeline.run.lock import exclusive
 from survey.pipeline.run.plan import with_absolute_paths
 from survey.pipeline.run.publisher import repaired
 from survey.pipeline.run.targets import TARGETS_FILE, read_targets
+from survey.pipeline.validation.circularity import circularity_answers, current_classes
 from survey.pipeline.validation.tables import validation_rows
 from survey.pipeline.validation.task import (
     ValidationReport,
@@ -48,6 +49,7 @@ from survey.pipeline.validation.task import (
     find_answers,
     validate_galaxy,
 )
+from survey.validation.answers import Answer
 
 CODE_VERSION = 1
 """Raised when code changes verdicts by the same answers and thresholds."""
@@ -237,12 +239,22 @@ def _publish(
     failures = {
         galaxy: report.failure for galaxy, report in reports.items() if report.failure is not None
     }
-    key = fingerprint(keys, answers, failures, thresholds.digest, CODE_VERSION, SCHEMA_VERSION)
+    classes = current_classes(root)
+    key = fingerprint(
+        keys,
+        answers,
+        failures,
+        thresholds.digest,
+        "" if classes is None else classes.key,
+        CODE_VERSION,
+        SCHEMA_VERSION,
+    )
     found = store.find(SURVEY_WIDE, VALIDATION.name, key, full=True)
     if found is not None:
         part = SurveyPart(VALIDATION, found)
     else:
-        write = partial(_write, root, parts, answers, failures, thresholds)
+        of_classes = circularity_answers(root, classes)
+        write = partial(_write, root, parts, answers, failures, of_classes, thresholds)
         part = commit_survey_part(
             VALIDATION,
             root,
@@ -260,6 +272,7 @@ def _write(
     parts: dict[str, Receipt],
     answers: dict[str, str],
     failures: dict[str, str],
+    of_classes: list[Answer],
     thresholds: Thresholds,
     folder: Path,
 ) -> None:
@@ -267,7 +280,7 @@ def _write(
         row
         for galaxy, part in parts.items()
         for row in validation_rows(
-            root, part, answers.get(galaxy), failures.get(galaxy), thresholds
+            root, part, answers.get(galaxy), failures.get(galaxy), of_classes, thresholds
         )
     ]
     write_table(folder, VALIDATION.name, rows)

@@ -13,6 +13,7 @@ from catalogs.validation.columns import NOT_TESTABLE, VERDICT_QUESTION, WHOLE_GA
 from catalogs.validation.thresholds import Thresholds
 from survey.errors import IntegrityError
 from survey.pipeline.validation.task import read_answers
+from survey.validation.answers import Answer
 from survey.validation.verdicts import Judged, judge
 
 
@@ -21,6 +22,7 @@ def validation_rows(
     part: Receipt,
     answers_key: str | None,
     failure: str | None,
+    of_classes: list[Answer],
     thresholds: Thresholds,
 ) -> list[dict[str, Any]]:
     """The rows of one galaxy.
@@ -35,6 +37,8 @@ def validation_rows(
         Key of the part with its answers; None if there is none.
     failure : str, optional
         Why there is none.
+    of_classes : list of Answer
+        About the classes of all galaxies together.
     thresholds : Thresholds
 
     Raises
@@ -52,7 +56,7 @@ def validation_rows(
             file=root,
             advice="Validate again: what is missing is computed.",
         )
-    return [_row(galaxy, one) for one in judge(read_answers(answers), thresholds)]
+    return [_row(galaxy, one) for one in judge([*read_answers(answers), *of_classes], thresholds)]
 
 
 def _row(galaxy: str, one: Judged) -> dict[str, Any]:
