@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,23 +64,23 @@ class Answer:
 
 
 def measure_answers(
-    galaxy: PartitionedGalaxy, *, seed: int = 0, quick: bool = False
+    galaxy: PartitionedGalaxy, questions: Collection[str] = QUESTIONS, *, seed: int = 0
 ) -> list[Answer]:
     """All answers that one galaxy alone gives.
 
     Parameters
     ----------
     galaxy : PartitionedGalaxy
+    questions : collection of str
+        Those of `survey.validation.variants` that are asked; the others are cheap. More than one
+        simulated galaxy is asked only with `QUESTIONS` that `QUICK` does not have.
     seed : int
         Of all draws, so that answers repeat.
-    quick : bool
-        Only questions that are cheap, and one simulated galaxy for each.
     """
     rng = np.random.default_rng([seed, len(galaxy.labels)])
-    questions = QUICK if quick else QUESTIONS
     observed = list(variants(galaxy, galaxy.data, rng, questions))
     nulls = []
-    for draw in range(1 if quick else NULL_DRAWS):
+    for draw in range(1 if set(questions) <= set(QUICK) else NULL_DRAWS):
         noisy = (galaxy.noiseless + galaxy.noise.draw(rng)).astype(np.float32)
         asked = questions if draw == 0 else COUNTED
         nulls.append(list(variants(galaxy, galaxy.with_flux(noisy), rng, asked, simulated=True)))

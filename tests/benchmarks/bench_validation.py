@@ -9,7 +9,9 @@ are not mixed. Rows are added to a CSV as they are made; galaxies that it has ar
 counts the wrong verdicts with the packaged thresholds (`catalogs/data/validation.toml`), which were
 chosen on the seeds `chosen`; nothing was chosen on the seeds `fresh`.
 
-    nice python tests/benchmarks/bench_validation.py [--seeds chosen|fresh] [--quick]
+    nice python tests/benchmarks/bench_validation.py [--seeds chosen|fresh] [--counted]
+
+With `--counted` only the questions are asked on which verdicts depend.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import argparse
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,7 @@ from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.validation.partitioned import partitioned
 from survey.validation.agreement import adjusted_rand
 from survey.validation.answers import measure_answers
+from survey.validation.variants import COUNTED, QUESTIONS
 
 SHAPE = (28, 28)
 """Smaller than the cubes of other benchmarks: about the field of MIRI/MRS channel 3."""
@@ -54,7 +57,7 @@ def cases(seeds: str) -> Iterator[TruthCase]:
             yield TruthCase(kind, first + number // 2, SNR["observed"][(number // 2) % 4])
 
 
-def validate_case(case: TruthCase, folder: Path, *, quick: bool) -> pd.DataFrame:
+def validate_case(case: TruthCase, folder: Path, questions: Collection[str]) -> pd.DataFrame:
     """All answers about one galaxy, with its truth and the time that they took."""
     target, truth = case.make(folder)
     galaxy = GalaxyRunner(target, build_settings({}), folder / "run")
@@ -64,7 +67,7 @@ def validate_case(case: TruthCase, folder: Path, *, quick: bool) -> pd.DataFrame
     galaxy.get("read")
     start = time.process_time()
     found = partitioned(galaxy, part)
-    answers = measure_answers(found, quick=quick)
+    answers = measure_answers(found, questions)
     validation_s = time.process_time() - start
     spaxels = read_part_table(part, "spaxels").to_pandas()
     spaxels = spaxels[spaxels["cluster"] > 0]
@@ -102,10 +105,11 @@ def main() -> None:
     """Add what is missing to the CSV."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", choices=FIRST, default="chosen")
-    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--counted", action="store_true")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     truth_cubes.SHAPE, truth_cubes.FIELD_ARCSEC = SHAPE, 0.2 * SHAPE[0]
+    questions = (*COUNTED, "cut") if given.counted else QUESTIONS
     given.out.parent.mkdir(parents=True, exist_ok=True)
     done = set(pd.read_csv(given.out)["case"]) if given.out.exists() else set()
     for case in cases(given.seeds):
@@ -115,7 +119,7 @@ def main() -> None:
         start = time.time()
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            rows = validate_case(case, Path(folder), quick=given.quick)
+            rows = validate_case(case, Path(folder), questions)
         rows.insert(0, "seeds", given.seeds)
         rows.to_csv(given.out, mode="a", header=not given.out.exists(), index=False)
         first, seconds = rows.iloc[0], time.time() - start

@@ -8,7 +8,7 @@ import pytest
 from survey.config import CutSettings
 from survey.validation.answers import Answer, measure_answers
 from survey.validation.galaxy import representative_rows
-from survey.validation.variants import cut_at_one_height, halves_of_planes
+from survey.validation.variants import QUICK, cut_at_one_height, halves_of_planes
 from tests.validation.galaxies import galaxy_of
 
 
@@ -62,18 +62,18 @@ def test_halves_side_by_side_are_no_rings(of_two):
 
 
 def test_answers_repeat():
-    first, second = (measure_answers(galaxy_of(2), quick=True) for _ in range(2))
+    first, second = (measure_answers(galaxy_of(2), QUICK) for _ in range(2))
     assert repr(first) == repr(second)
 
 
 def test_without_a_point_spread_function_its_questions_are_left_open():
-    answers = by_key(measure_answers(galaxy_of(2), quick=True))
+    answers = by_key(measure_answers(galaxy_of(2), QUICK))
     assert np.isnan(answers["point source", "alone", 0].value)
     assert not any(question == "rings" for question, _, _ in answers)
 
 
 def test_one_cluster_that_is_one_stays_together():
-    answers = by_key(measure_answers(galaxy_of(1), quick=True))
+    answers = by_key(measure_answers(galaxy_of(1), QUICK))
     for key in (("linkage", "ward", 0), ("noise", "noise added once more", 0)):
         assert answers[key].measure == "share in one cluster"
         assert answers[key].value > 0.95
@@ -83,7 +83,7 @@ def test_clusters_drawn_at_random_are_not_found_again():
     galaxy = galaxy_of(1)
     labels = np.random.default_rng(0).integers(1, 3, len(galaxy.labels)).astype(np.int32)
     wrong = replace(galaxy, labels=labels, medians=np.repeat(galaxy.medians, 2, axis=0))
-    answers = by_key(measure_answers(wrong, quick=True))
+    answers = by_key(measure_answers(wrong, QUICK))
     assert answers["linkage", "ward", 0].value < 0.1
     assert answers["noise", "noise added once more", 0].value < 0.1
 
@@ -91,7 +91,7 @@ def test_clusters_drawn_at_random_are_not_found_again():
 def test_a_fixed_number_of_clusters_has_its_own_other_cuts():
     galaxy = galaxy_of(2)
     recipe = replace(galaxy.recipe, cut=CutSettings(criterion="fixed", k=2))
-    answers = by_key(measure_answers(replace(galaxy, recipe=recipe), quick=True))
+    answers = by_key(measure_answers(replace(galaxy, recipe=recipe), QUICK))
     assert {variant for question, variant, _ in answers if question == "cut"} == {
         "k-1",
         "k+1",

@@ -23,6 +23,7 @@ from survey.pipeline.galaxy.runner import LAST, GalaxyRunner
 from survey.pipeline.galaxy.stage import minor_version
 from survey.pipeline.galaxy.target import Target
 from survey.validation.answers import Answer, measure_answers
+from survey.validation.variants import QUESTIONS, QUICK
 
 CODE_VERSION = 1
 """Raised when code changes answers, as `code` of a `Stage` is."""
@@ -118,7 +119,7 @@ def validate_galaxy(task: ValidationTask) -> ValidationReport:
         warnings.simplefilter("always", DamagedPartWarning)
         try:
             part = _committed(galaxy, task)
-            answers = measure_answers(partitioned(galaxy, part), quick=task.quick)
+            answers = measure_answers(partitioned(galaxy, part), QUICK if task.quick else QUESTIONS)
             answers += measured_displacements(galaxy, part)
             receipt = PartStore(task.root).commit(
                 name,
