@@ -37,7 +37,7 @@ class Question:
     decides : bool
         Whether a bad answer alone makes the galaxy sensitive.
     variants : mapping
-        Rules of single variants, instead of those above.
+        Rules of single variants; what they do not say is as for the question.
     """
 
     asks: str
@@ -109,8 +109,7 @@ def read_thresholds(file: Path) -> Thresholds:
 
 
 def _question(entry: Mapping[str, Any]) -> Question:
-    variants = {
-        name: Question(entry.get("asks", ""), **one)
-        for name, one in entry.get("variants", {}).items()
-    }
-    return Question(**{**entry, "variants": variants})
+    """A question; its variants have its rules where they have none of their own."""
+    own = {name: value for name, value in entry.items() if name != "variants"}
+    variants = {name: Question(**own | more) for name, more in entry.get("variants", {}).items()}
+    return Question(**own, variants=variants)

@@ -30,7 +30,7 @@ QUESTIONS = (
 QUICK = ("linkage", "cut", "noise", "continuum")
 """Those of a quick validation: the first two need no new distances."""
 
-COUNTED = ("linkage", "noise", "spaxels")
+COUNTED = ("linkage", "spaxels")
 """Those that more than one simulated galaxy is asked."""
 
 STRICTER, LAXER = 1.5, 1 / 1.5

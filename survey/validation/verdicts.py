@@ -15,7 +15,7 @@ from catalogs.validation.columns import (
     VERDICT_QUESTION,
 )
 from catalogs.validation.thresholds import Question, Thresholds
-from survey.validation.answers import WHOLE, Answer
+from survey.validation.answers import Answer
 
 POINT_SOURCE = "point source"
 NOISE_ALONE = "noise alone"
@@ -136,16 +136,8 @@ def of_galaxy(judged: Sequence[Judged], thresholds: Thresholds) -> Judged:
     """The verdict on a galaxy, by its stability and by what noise and point sources make alone."""
     value = stability(judged, thresholds)
     answer = Answer(VERDICT_QUESTION, "galaxy", "stability", value)
-    made = [
-        one
-        for one in judged
-        if one.verdict == SENSITIVE and thresholds.questions[one.answer.question].decides
-    ]
-    failed = [
-        one
-        for one in judged
-        if one.verdict == SENSITIVE and thresholds.questions[one.answer.question].counts
-    ]
+    made = [one for one in judged if one.verdict == SENSITIVE and _rule(one, thresholds).decides]
+    failed = [one for one in judged if one.verdict == SENSITIVE and _rule(one, thresholds).counts]
     if made:
         meaning = "; ".join(f"{one.answer.question}, {one.meaning}" for one in made)
         return Judged(answer, thresholds.galaxy_least, SENSITIVE, meaning)
@@ -155,8 +147,8 @@ def of_galaxy(judged: Sequence[Judged], thresholds: Thresholds) -> Judged:
     least = thresholds.galaxy_least
     verdict = ROBUST if value >= least else SENSITIVE
     meaning = (
-        f"other ways of clustering find {_shown(value)} of what they find of galaxies that have "
-        f"these clusters and this noise; at least {_shown(least)} is asked for"
+        f"the agreement of other linkages, cuts and halves of the spaxels is {_shown(value)} of "
+        f"that of galaxies that have these clusters and this noise; {_shown(least)} is asked for"
     )
     if failed:
         names = ", ".join(dict.fromkeys(one.answer.variant for one in failed))
@@ -172,12 +164,16 @@ def stability(judged: Sequence[Judged], thresholds: Thresholds) -> float:
     """
     found: dict[str, list[float]] = {}
     for one in judged:
-        answer, question = one.answer, thresholds.questions[one.answer.question]
-        if not question.counts or one.verdict == NOT_TESTABLE:
+        answer, rule = one.answer, _rule(one, thresholds)
+        if not rule.counts or one.verdict == NOT_TESTABLE:
             continue
-        null = _median(answer.null) if question.least_of_null is not None else 1.0
+        null = _median(answer.null) if rule.least_of_null is not None else 1.0
         found.setdefault(answer.question, []).append(float(np.clip(answer.value / null, 0.0, 1.0)))
     return float(np.mean([np.mean(values) for values in found.values()])) if found else np.nan
+
+
+def _rule(one: Judged, thresholds: Thresholds) -> Question:
+    return rule_of(one.answer, thresholds.questions[one.answer.question])
 
 
 def _median(values: Sequence[float]) -> float:
@@ -189,8 +185,3 @@ def _shown(value: float) -> str:
     if not np.isfinite(value):
         return "nothing"
     return f"{value:.0f}" if value == round(value) else f"{value:.2f}"
-
-
-def is_whole(one: Judged) -> bool:
-    """Whether it is about the galaxy, not about a cluster."""
-    return one.answer.cluster == WHOLE

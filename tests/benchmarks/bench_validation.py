@@ -11,7 +11,8 @@ chosen on the seeds `chosen`; nothing was chosen on the seeds `fresh`.
 
     nice python tests/benchmarks/bench_validation.py [--seeds chosen|fresh] [--counted]
 
-With `--counted` only the questions are asked on which verdicts depend.
+With `--counted` only the questions are asked on which verdicts depend; with `--small` cubes are a
+fifth as large.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,12 +34,19 @@ from catalogs.part_tables import read_part_table
 from survey.config import build_settings
 from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.validation.partitioned import partitioned
+from survey.simulate.observation import Observation
 from survey.validation.agreement import adjusted_rand
 from survey.validation.answers import measure_answers
 from survey.validation.variants import COUNTED, QUESTIONS
 
 SHAPE = (28, 28)
 """Smaller than the cubes of other benchmarks: about the field of MIRI/MRS channel 3."""
+
+SMALL_SHAPE, SMALL_REST_UM = (24, 24), (11.6, 13.4)
+"""With `--small`: less sky, and the window of channel 3 short."""
+
+SMALL_OBSERVED_UM = (11.7, 13.5)
+"""The same of galaxies whose redshifts differ."""
 
 RESULTS = Path("bench") / "validation.csv"
 SNR = {"simulated": (8.0, 12.0, 20.0, 30.0, 50.0, 100.0), "observed": (8.0, 20.0, 40.0, 80.0)}
@@ -106,10 +115,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", choices=FIRST, default="chosen")
     parser.add_argument("--counted", action="store_true")
+    parser.add_argument("--small", action="store_true")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
-    truth_cubes.SHAPE, truth_cubes.FIELD_ARCSEC = SHAPE, 0.2 * SHAPE[0]
-    questions = (*COUNTED, "cut") if given.counted else QUESTIONS
+    shape = SMALL_SHAPE if given.small else SHAPE
+    truth_cubes.SHAPE, truth_cubes.FIELD_ARCSEC = shape, 0.2 * shape[0]
+    if given.small:
+        truth_cubes.REST_UM = SMALL_REST_UM
+        truth_cubes.Observation = partial(Observation, window=SMALL_OBSERVED_UM)
+    questions = (*COUNTED, "cut", "noise") if given.counted else QUESTIONS
     given.out.parent.mkdir(parents=True, exist_ok=True)
     done = set(pd.read_csv(given.out)["case"]) if given.out.exists() else set()
     for case in cases(given.seeds):

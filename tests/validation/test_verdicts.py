@@ -17,8 +17,21 @@ INDEX = "adjusted Rand index"
 
 def stable(value: float, null: float = 1.0) -> list[Answer]:
     """The same answer to all questions that count."""
-    counted = [name for name, one in packaged_thresholds().questions.items() if one.counts]
+    questions = packaged_thresholds().questions.items()
+    counted = [name for name, one in questions if one.counts]
     return [Answer(name, "a variant", INDEX, value, (null, null)) for name in counted]
+
+
+def test_other_cuts_count_as_they_are_whatever_simulated_galaxies_give():
+    cuts = [Answer("cut", name, INDEX, 0.4) for name in ("stricter", "laxer")]
+    other = Answer("cut", "k+1", INDEX, 0.0)
+    assert of_galaxy([*stable(1.0), *cuts, other]).answer.value == pytest.approx((1 + 1 + 0.4) / 3)
+
+
+def test_clusters_that_a_point_source_on_a_host_makes_are_no_finding():
+    made = Answer("rings", "same clusters", INDEX, 0.9)
+    assert of_galaxy([*stable(1.0), made]).verdict == SENSITIVE
+    assert of_galaxy([*stable(1.0), replace(made, value=0.1)]).verdict == ROBUST
 
 
 def of_galaxy(answers: list[Answer]) -> Judged:
