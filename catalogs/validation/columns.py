@@ -30,12 +30,12 @@ VALIDATION = (
     Column("value", DOUBLE, "", "stat.value", "The answer; missing if it could not be measured"),
     Column("error", DOUBLE, "", "stat.error", "Its standard error, where it has one"),
     Column(
-        "null_median", DOUBLE, "", "stat.median",
+        "null_median", DOUBLE, "", "stat.value;stat.median",
         "Median of the same over simulated galaxies in which the answer is known: of stability, a "
         "galaxy that has the adopted clusters and this noise",
     ),
-    Column("null_low", DOUBLE, "", "stat.min", "Least of these"),
-    Column("null_high", DOUBLE, "", "stat.max", "Largest of these"),
+    Column("null_low", DOUBLE, "", "stat.value;stat.min", "Least of these"),
+    Column("null_high", DOUBLE, "", "stat.value;stat.max", "Largest of these"),
     _required("n_null", INT, "", "meta.number", "Number of these"),
     Column("threshold", DOUBLE, "", "stat.value", "What the value is compared with"),
     _required("verdict", STRING, "", "meta.code", f"{', '.join(VERDICTS[:2])} or {VERDICTS[2]}"),

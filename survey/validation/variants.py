@@ -135,7 +135,7 @@ def _other_cuts(base: Linked, tree: NDArray[np.float64], k: int) -> Iterator[Var
     if settings.criterion in ("walk", "auto"):
         for name, factor in (("stricter", STRICTER), ("laxer", LAXER)):
             yield Variant("cut", name, base.cut(tree, rules=scaled(rules, factor)))
-    if k > 1:
+    if k > 2:  # One cluster has nothing in common with two.
         yield Variant("cut", "k-1", _with_most(base, tree, rules, k - 1))
     yield Variant("cut", "k+1", _with_most(base, tree, scaled(rules, LAXER), k + 1))
     yield Variant("cut", "one height", cut_at_one_height(tree, k, rules.min_spaxels, base.accepted))

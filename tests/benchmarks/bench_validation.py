@@ -42,11 +42,11 @@ from survey.validation.variants import COUNTED, QUESTIONS
 SHAPE = (28, 28)
 """Smaller than the cubes of other benchmarks: about the field of MIRI/MRS channel 3."""
 
-SMALL_SHAPE, SMALL_REST_UM = (24, 24), (11.6, 13.4)
-"""With `--small`: less sky, and the window of channel 3 short."""
+SMALL_SHAPE, SMALL_REST_UM = (24, 24), (14.2, 16.0)
+"""With `--small`: less sky, and a window around where scenes of observed spectra have their S/N."""
 
 SMALL_OBSERVED_UM = (11.7, 13.5)
-"""The same of galaxies whose redshifts differ."""
+"""The window of simulated galaxies: channel 3 short."""
 
 RESULTS = Path("bench") / "validation.csv"
 SNR = {"simulated": (8.0, 12.0, 20.0, 30.0, 50.0, 100.0), "observed": (8.0, 20.0, 40.0, 80.0)}
