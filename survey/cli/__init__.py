@@ -15,6 +15,7 @@ from survey.cli import (
     runs,
     simulated,
     status,
+    validation,
 )
 from survey.cli.app import app, main, refuse_urls
 from survey.cli.help import arrange
@@ -37,4 +38,5 @@ __all__ = [
     "runs",
     "simulated",
     "status",
+    "validation",
 ]
