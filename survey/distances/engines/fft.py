@@ -42,6 +42,9 @@ GROUPS = (7, 4)
 TILE_SPECTRA = 224
 """Left spectra in a piece of work, roughly: while they pass, the right ones stay in the cache."""
 
+LEAST_TILES = 4
+"""Tiles of the kernel in a piece of work, at least."""
+
 PREPARED_SPECTRA = 128
 """Spectra prepared at a time, at least about so many."""
 
@@ -97,7 +100,7 @@ class FFTEngine(ProductEngine):
     def tile_size(self) -> int:
         """See `Engine.tile_size`; of few spectra, so few that threads share them."""
         n_tiles = -(-len(self.left) // self._rows)
-        return self._rows * max(1, min(TILE_SPECTRA // self._rows, n_tiles // 8))
+        return self._rows * min(TILE_SPECTRA // self._rows, max(LEAST_TILES, n_tiles // 4))
 
     def panels(self, tile: slice) -> list[slice]:
         """See `Engine.panels`: one, that begins with a tile of the kernel."""
@@ -295,10 +298,11 @@ class BlockTransform:
             np.pad(part * count * weights / self.size, ((0, 0), (self.n_padded - len(weights), 0)))
             for part in (np.cos(phase), -np.sin(phase))
         )
-        return tuple(
-            part.reshape(len(part), self.n_groups, self.group).transpose(1, 0, 2)
-            for part in (even, odd[2:])
-        )
+        return self._in_groups(even), self._in_groups(odd[2:])
+
+    def _in_groups(self, by_lag: Array) -> Array:
+        """From (planes, lags) to (groups, planes, lags of a group)."""
+        return by_lag.reshape(len(by_lag), self.n_groups, self.group).transpose(1, 0, 2)
 
 
 def multiplications_per_pair(n_samples: int, max_shift: int, size: int | None = None) -> int:

@@ -17,11 +17,13 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
+from numba import extending
 from numba.core import cgutils, types
 from numba.core.registry import cpu_target
-from numba.extending import intrinsic
 
 from survey.distances.compiled import compiled
+
+intrinsic: Any = extending.intrinsic  # callers leave its first argument out
 
 VECTORS = 2
 """Vectors in a row of a tile."""

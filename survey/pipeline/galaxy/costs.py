@@ -116,7 +116,8 @@ class Work:
     def stored_values(self) -> int:
         """Numbers that a distance engine stores for all spectra."""
         if least_work(self.n_plane, self.max_shift) == "fft":
-            return self.n_spaxel * fft.stored_values(self.n_plane, self.max_shift)
+            # Both sides of a pair, which are transformed differently.
+            return 2 * self.n_spaxel * fft.stored_values(self.n_plane, self.max_shift)
         return self.n_spaxel * self.n_plane
 
     @property
