@@ -15,9 +15,13 @@ k1 is summed over the blocks once; the sums of k3 and of k2 begin with it. That 
 and the imaginary part of every frequency, of which the inverse transform makes the even and the
 odd part of the correlation: one transform of half the work for both signs of a lag.
 
+Of every block (a + b, -b, a) is kept and of every segment (c, c + d, d - c): three *channels* a
+frequency.
+
 The phases count from the middle of a block and of its segment. So cosines need the part of the
 samples that is even about it, and sines the odd part: half the work again. The first frequency has
-no sine, the last no cosine.
+no sine and the last no cosine: they share the first place, a and c of one beside -b and d of the
+other.
 
 A processor is fast when it takes its numbers from registers. All of this is done for tiles of few
 pairs, whose sums stay there: see `survey.distances.engines.fft_kernel`, which is loaded when an

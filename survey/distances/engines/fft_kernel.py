@@ -12,7 +12,6 @@ and of one floating-point type, unless a shape is given; ``..._at`` is where the
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -84,12 +83,10 @@ class _Vectors:
         """Pointer to the first element of an array."""
         return self._context.make_array(array_type)(self._context, self.builder, array).data
 
-    def place(self, pointer: Any, *steps: Any) -> Any:
-        """Pointer to the element that is the sum of `steps` further on."""
-        for step in steps:
-            index = self.constant_index(step) if isinstance(step, int) else step
-            pointer = self.builder.gep(pointer, [index])
-        return pointer
+    def place(self, pointer: Any, step: Any) -> Any:
+        """Pointer to the element that is so many further on."""
+        index = self.constant_index(step) if isinstance(step, int) else step
+        return self.builder.gep(pointer, [index])
 
     def constant_index(self, value: int) -> Any:
         """An integer of the kind that counts elements."""
@@ -141,9 +138,6 @@ class _Vectors:
         """The smaller of each two elements."""
         smaller = self.builder.fcmp_ordered("<", first, second)
         return self.builder.select(smaller, first, second)
-
-
-Code = Callable[[Any, Any, Any, Any], Any]
 
 
 @intrinsic
@@ -370,7 +364,7 @@ def nearest_pairs(  # type: ignore[no-untyped-def]
     lags : tuple
         Of the number of lags in a group.
     left, right : arrays (tiles, 1 + n_paired, 3, blocks, ROWS) and (..., columns)
-        Transforms of all spectra, see `survey.distances.engines.fft`.
+        Channels of all spectra; a place for the two real frequencies comes before the others.
     left_terms, right_terms, even, odd, n_paired, n_groups
         See `minimise`.
     sums : array (1 + N_REAL + 2 n_paired tiles)
