@@ -9,7 +9,9 @@ sizes of the clusters are printed.
 
 Thresholds of the walk were chosen on the seeds `chosen`; nothing was chosen on the seeds `fresh`.
 
-    python tests/benchmarks/bench_truth_cut.py [--seeds chosen|fresh]
+    python tests/benchmarks/bench_truth_cut.py [--seeds chosen|fresh] [--workers 2]
+
+A run that is interrupted goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -20,15 +22,14 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from astropy.io import fits
+from kept import RESULTS, Kept, code_of
 from sklearn.metrics import adjusted_rand_score
 from truth_cubes import Truth, TruthCase, observed_cases, simulated_cases, uniform_cases
 from truth_rivals import (
@@ -62,7 +63,10 @@ SEEDS = {
 METHODS = ("average", "complete", "ward")
 K_BEST = 14
 WORKERS = 2
-RESULTS = Path("bench")
+STAGES = ("read", "prepare", "distances", "tree", "cut")
+BENCHMARK = 1
+"""Raised when cubes or scores change."""
+
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 OBSERVED = {
     "NGC 7469, ch4": (
@@ -149,6 +153,7 @@ def judged(case: TruthCase) -> list[Row]:
             options = labels if isinstance(labels, list) else [labels]
             scores = [score(option, truth, spaxels.place) for option in options]
             best = max(scores, key=lambda found: found["ari"])
+            best = {name: float(value) for name, value in best.items()}
             rows.append({"kind": case.kind, "seed": case.seed, "snr": case.snr,
                          "number": case.number, "method": method} | best)  # fmt: skip
     for row in rows:
@@ -246,25 +251,44 @@ def cases_of(seeds: str) -> Iterator[TruthCase]:
     yield from uniform_cases(of["uniform"])
 
 
-def main(seeds: str = "fresh") -> None:
+def name_of(case: TruthCase) -> str:
+    """Of the file that has the figures of a cube."""
+    return f"{case.kind}-{case.seed}-{case.snr:g}-{case.number}"
+
+
+def scores_of(seeds: str, workers: int = WORKERS) -> pd.DataFrame:
+    """Scores of all methods on the cubes of some seeds, a row each, also in a table of CSV."""
+    kept = Kept("truth_cut", code_of(STAGES, BENCHMARK))
+    found = kept.measured(cases_of(seeds), name_of, judged, workers)
+    rows = pd.DataFrame([row for _, scores in found for row in scores])
+    rows.to_csv(RESULTS / f"truth_cut_{seeds}.csv", index=False)
+    return rows
+
+
+def sizes_of_observed(workers: int = WORKERS) -> dict[str, str]:
+    """Sizes of the clusters of observed cubes, by name; none where there are no cubes."""
+    if not DATA.is_dir():
+        print(f"no observed cubes in {DATA}")
+        return {}
+    kept = Kept("truth_cut_observed", code_of(STAGES, BENCHMARK))
+    return dict(kept.measured(OBSERVED, _file_name, observed_sizes, workers))
+
+
+def _file_name(name: str) -> str:
+    return name.replace(" ", "_").replace(",", "")
+
+
+def main(seeds: str = "fresh", workers: int = WORKERS) -> None:
     """Measure, print the table and keep all scores in bench/truth_cut_SEEDS.csv."""
     os.environ["OMP_NUM_THREADS"] = "1"  # of the workers: one processor each
     print(f"\nThe cut against the truth, seeds {seeds!r}", flush=True)
-    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
-        scores: list[Row] = []
-        RESULTS.mkdir(exist_ok=True)
-        for found in pool.map(judged, cases_of(seeds)):
-            scores += found
-            pd.DataFrame(scores).to_csv(RESULTS / f"truth_cut_{seeds}.csv", index=False)
-        print_scores(pd.DataFrame(scores))
-        if not DATA.is_dir():
-            print(f"no observed cubes in {DATA}")
-            return
-        for name, sizes in zip(OBSERVED, pool.map(observed_sizes, OBSERVED), strict=True):
-            print(f"clusters of {name}, {sizes}")
+    print_scores(scores_of(seeds, workers))
+    for name, sizes in sizes_of_observed(workers).items():
+        print(f"clusters of {name}, {sizes}")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", choices=tuple(SEEDS), default="fresh")
+    parser.add_argument("--workers", type=int, default=WORKERS)
     main(**vars(parser.parse_args()))
