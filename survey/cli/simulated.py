@@ -23,7 +23,7 @@ def simulate(
     ] = None,
     seed: Seed = 0,
     size: Annotated[int, typer.Option(min=8, help="Spaxels along a side.")] = 24,
-    window: Annotated[str, typer.Option(help="ch3, ch3-short, ch3-medium or ch3-long.")] = "ch3",
+    window: Annotated[str, typer.Option(help="ch3 or ch4, or a part, as ch3-short.")] = "ch3",
     snr: Annotated[float, typer.Option(help="Continuum S/N per sample, field median.")] = 30.0,
     workers: Workers = 1,
     quiet: Quiet = False,

@@ -16,7 +16,7 @@ from survey.simulate.cube import simulate_galaxy
 from survey.simulate.designs import Member, load_design
 from survey.simulate.galaxy import GalaxyModel
 from survey.simulate.labels import label_regions
-from survey.simulate.observation import CHANNEL, MULTIPLE_BANDS, Observation
+from survey.simulate.observation import MULTIPLE_BANDS, Observation
 from survey.simulate.recipes import draw_galaxy
 from survey.simulate.write import truth_path
 
@@ -60,7 +60,7 @@ def simulate_archive(
     archive: str = "demo",
     seed: int = 0,
     size: tuple[int, int] = (24, 24),
-    window: str | tuple[float, float] = f"ch{CHANNEL}",
+    window: str | tuple[float, float] = "ch3",
     snr: float = 30.0,
     fringe_amplitude: float = 0.0,
     workers: int = 1,
@@ -160,7 +160,7 @@ def _plan(
         field_rotation_deg=rng.choice([-1, 1]) * rng.uniform(4, 9),
         pointing_offset_arcsec=tuple(rng.uniform(-0.1, 0.1, 2)),
     )
-    band = f"ch{CHANNEL}"
+    band = f"ch{observation.channel}"
     if observation.band != MULTIPLE_BANDS:
         band += f"-{observation.band.lower()}"
     path = out / f"{name}_{band}_s3d.fits"

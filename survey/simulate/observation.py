@@ -19,7 +19,9 @@ from survey.simulate.spectra import load_toml
 
 Array = NDArray[np.float64]
 
-CHANNEL = "3"
+CHANNELS = ("3", "4")
+"""Those whose lines and sampling are known here."""
+
 SUB_BANDS = ("short", "medium", "long")
 MULTIPLE_BANDS = "MULTIPLE"
 MIN_PLANES = 20
@@ -28,14 +30,14 @@ MIN_SPAXELS = 4
 
 @dataclass(frozen=True)
 class Observation:
-    """One MRS channel 3 cube.
+    """One MRS cube of channel 3 or 4.
 
     Parameters
     ----------
     shape : (ny, nx)
         Spaxels of the cube.
     window : str or (low, high)
-        Observed wavelengths in micron, or a named window such as "ch3" or "ch3-short".
+        Observed wavelengths in micron, or a named window such as "ch3", "ch3-short" or "ch4".
     snr : float
         Continuum signal-to-noise per sample at 15 micron (rest frame; the nearest
         wavelength observed), median of the field.
@@ -65,11 +67,11 @@ class Observation:
 
     def __post_init__(self) -> None:
         low, high = self.window_um
-        channel = packaged_reference().window(f"ch{CHANNEL}")
-        if not channel[0] <= low < high <= channel[1]:
+        if not self._holding():
+            ranges = (packaged_reference().window(f"ch{channel}") for channel in CHANNELS)
             raise ConfigError(
                 "wavelength window out of range",
-                expected=f"a range within {channel[0]}-{channel[1]} micron",
+                expected=f"a range within {' or '.join(f'{a}-{b}' for a, b in ranges)} micron",
                 found=f"{low}-{high} micron",
             )
         if len(self.wavelength_um) < MIN_PLANES:
@@ -86,9 +88,14 @@ class Observation:
             raise ConfigError("impossible S/N", expected="a positive number", found=str(self.snr))
 
     @property
+    def channel(self) -> str:
+        """The channel that holds the window."""
+        return self._holding()[0]
+
+    @property
     def spaxel_arcsec(self) -> float:
         """Side of a spaxel."""
-        return float(load_toml("mrs.toml")["sampling"]["spaxel_arcsec"])
+        return float(load_toml("mrs.toml")["sampling"][self.channel]["spaxel_arcsec"])
 
     @property
     def spaxel_sr(self) -> float:
@@ -98,7 +105,7 @@ class Observation:
     @property
     def step_um(self) -> float:
         """Width of a plane."""
-        return float(load_toml("mrs.toml")["sampling"]["step_um"])
+        return float(load_toml("mrs.toml")["sampling"][self.channel]["step_um"])
 
     @property
     def noise_over_error(self) -> float:
@@ -118,7 +125,7 @@ class Observation:
     def band(self) -> str:
         """Value of the BAND keyword: the sub-band that holds the window, or MULTIPLE."""
         low, high = self.window_um
-        for name, (first, last) in zip(SUB_BANDS, _sub_bands_um(), strict=True):
+        for name, (first, last) in zip(SUB_BANDS, self._sub_bands_um(), strict=True):
             if first <= low and high <= last:
                 return name.upper()
         return MULTIPLE_BANDS
@@ -139,7 +146,7 @@ class Observation:
         """Planes without data, where the sub-bands are joined."""
         n_planes = load_toml("mrs.toml")["seams"]["planes"]
         bad = np.zeros(len(self.wavelength_um), dtype=bool)
-        for (_, last), (first, _) in pairwise(_sub_bands_um()):
+        for (_, last), (first, _) in pairwise(self._sub_bands_um()):
             seam = (last + first) / 2
             bad |= np.abs(self.wavelength_um - seam) < n_planes * self.step_um / 2
         return bad
@@ -207,6 +214,11 @@ class Observation:
         }
         return fits.Header(cards)
 
+    def _holding(self) -> list[str]:
+        """Channels that hold the whole window; neighbours overlap."""
+        low, high = self.window_um
+        ranges = {channel: packaged_reference().window(f"ch{channel}") for channel in CHANNELS}
+        return [name for name, (first, last) in ranges.items() if first <= low < high <= last]
 
-def _sub_bands_um() -> list[tuple[float, float]]:
-    return [packaged_reference().window(f"ch{CHANNEL}-{name}") for name in SUB_BANDS]
+    def _sub_bands_um(self) -> list[tuple[float, float]]:
+        return [packaged_reference().window(f"ch{self.channel}-{name}") for name in SUB_BANDS]

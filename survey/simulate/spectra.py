@@ -75,7 +75,11 @@ class Range:
 
 @dataclass(frozen=True)
 class Spectrum:
-    """The spectrum of one kind of region, as described in `components.toml`."""
+    """The spectrum of one kind of region, as described in `components.toml`.
+
+    `added` are lines with random numbers of their own, so that galaxies have the same lines
+    of channel 3 with them and without.
+    """
 
     name: str
     class_name: str
@@ -90,6 +94,7 @@ class Spectrum:
     drudes: tuple[Drude, ...]
     pivot_um: float
     reference_um: float
+    added: frozenset[str]
 
     def continuum(self, rest_um: Array) -> Array:
         """Dust continuum F_nu, 1 at the pivot wavelength."""
@@ -119,18 +124,22 @@ class Spectrum:
 
     def varied(self, rng: np.random.Generator, dex: float) -> Spectrum:
         """The same kind of region in another galaxy: ratios and widths scattered by `dex`."""
-        factors = 10 ** rng.normal(0.0, dex, len(self.lines) + 2)
+        own = rng.spawn(1)[0]
+        scattered = [line.name for line in self.lines if line.name not in self.added]
+        *factors, of_neon, of_pah = 10 ** rng.normal(0.0, dex, len(scattered) + 2)
+        factor = dict(zip(scattered, factors, strict=True))
+        factor |= {name: 10 ** own.normal(0.0, dex) for name in sorted(self.added)}
         lines = tuple(
             line
             if line.wavelength_um == self.reference_um
-            else replace(line, ratio=line.ratio * factor)
-            for line, factor in zip(self.lines, factors, strict=False)
+            else replace(line, ratio=line.ratio * factor[line.name])
+            for line in self.lines
         )
         return replace(
             self,
             lines=lines,
-            neon_ew_um=self.neon_ew_um * factors[-2],
-            pah_ew_um=self.pah_ew_um * factors[-1],
+            neon_ew_um=self.neon_ew_um * of_neon,
+            pah_ew_um=self.pah_ew_um * of_pah,
         )
 
     def anywhere(self, rng: np.random.Generator) -> Spectrum:
@@ -139,10 +148,15 @@ class Spectrum:
         All ions of high potential take the same place in theirs: regions differ first of all
         in the hardness of what ionises them.
         """
+        own = rng.spawn(1)[0]
         hardness = rng.uniform()
         hard = {line.name for line in self.lines if line.potential_ev > HARD_EV}
         values: dict[str, Any] = {
-            item.name: item.at(hardness if item.name in hard else rng.uniform())
+            item.name: item.at(
+                hardness
+                if item.name in hard
+                else (own if item.name in self.added else rng).uniform()
+            )
             for item in self.ranges
         }
         factors = {
@@ -186,6 +200,9 @@ def load_spectrum(name: str) -> Spectrum:
     values = dict(table["spectrum"][name])
     catalogued = {line.name: line for line in packaged_reference().lines_of("mir")}
     ratios, ranges, class_name = (values.pop(key) for key in ("lines", "range", "class"))
+    added = values.pop("channel_4")
+    ratios = ratios | {line: ratio for line, (ratio, *_) in added.items()}
+    ranges = ranges | {line: limits for line, (_, *limits) in added.items()}
     unknown = sorted(set(ratios) - set(catalogued))
     if unknown:
         raise ConfigError(
@@ -205,6 +222,7 @@ def load_spectrum(name: str) -> Spectrum:
         drudes=_drudes(table["band_power"]),
         pivot_um=table["pivot_um"],
         reference_um=catalogued[table["reference_line"]].wavelength_um,
+        added=frozenset(added),
         **values,
     )
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from catalogs.durable import replacing
 from survey.simulate.galaxy import GalaxyModel, Region
-from survey.simulate.observation import CHANNEL, Observation
+from survey.simulate.observation import Observation
 from survey.simulate.truth import MIXED_BELOW, Truth
 
 DO_NOT_USE = 1
@@ -110,7 +110,7 @@ def _primary_header(
             ("TARG_DEC", model.dec_deg, "[deg]"),
             ("INSTRUME", "MIRI"),
             ("DETECTOR", "MIRIFULONG"),
-            ("CHANNEL", CHANNEL),
+            ("CHANNEL", observation.channel),
             ("BAND", observation.band),
             ("EXP_TYPE", "MIR_MRS"),
             ("SIMSEED", str(seed), "seed of noise and faults"),

@@ -7,7 +7,8 @@ from typer.testing import CliRunner
 from catalogs.reference import load_gatos_sample
 from survey.classes.labelling.regions import parse_regions
 from survey.cli import app
-from survey.config import load_settings
+from survey.config import ReadSettings, load_settings
+from survey.cubes.registry import read_cube
 from survey.errors import ConfigError
 from survey.simulate import simulate_archive
 from survey.simulate.designs import load_design
@@ -111,6 +112,17 @@ def test_a_gatos_like_galaxy_with_a_jet_has_shocked_gas_of_its_own_class(gatos_l
         assert list(components["spectrum"][jet]) == ["shock"]
         assert set(components["class"][~jet]) == {"AGN", "SF"}
         assert Region.JET in hdus["TRUTH_MAP"].data
+
+
+def test_a_cube_of_channel_4_is_read_as_one_and_holds_its_lines(tmp_path):
+    (path,) = simulate_archive(tmp_path, 1, size=(8, 8), window="ch4", seed=1)
+    assert path.name == "SIM-001_ch4_s3d.fits"
+    cube = read_cube(path, ReadSettings())
+    assert (cube.attrs["instrument"], cube.attrs["band"]) == ("MIRI/MRS", "ch4")
+    with fits.open(truth_path(path)) as hdus:
+        lines = set(hdus["LINES"].data["line"])
+    assert {"SIII_18.71", "NeV_24.32", "OIV_25.89", "FeII_25.99"} <= lines
+    assert not {"NeII_12.81", "NeIII_15.56"} & lines
 
 
 def test_labels_of_another_archive_are_not_left_behind(tmp_path):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -112,3 +114,33 @@ def test_ions_of_high_potential_rise_together_and_others_do_not():
 def test_an_unknown_spectrum_is_refused_with_the_known_ones():
     with pytest.raises(ConfigError, match="seyfert, liner"):
         load_spectrum("quasar")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_galaxy_has_the_same_lines_of_channel_3_with_those_of_channel_4_and_without(kind):
+    whole = load_spectrum(kind)
+    assert whole.added
+    without = replace(
+        whole,
+        lines=tuple(line for line in whole.lines if line.name not in whole.added),
+        ranges=tuple(item for item in whole.ranges if item.name not in whole.added),
+        added=frozenset(),
+    )
+
+    def drawn(spectrum):
+        rng = np.random.default_rng(4)
+        varied = spectrum.anywhere(rng).varied(rng, 0.1)
+        ratios = {line.name: line.ratio for line in varied.lines if line.name not in whole.added}
+        return ratios, varied.neon_ew_um, varied.pah_ew_um, rng.uniform()
+
+    assert drawn(whole) == drawn(without)
+
+
+def test_the_hard_lines_of_channel_4_follow_those_of_channel_3():
+    drawn = [load_spectrum("seyfert").anywhere(np.random.default_rng(seed)) for seed in range(60)]
+    ratios = [{line.name: line.ratio for line in one.lines} for one in drawn]
+    for one in ratios:
+        assert 2.0 < one["OIV_25.89"] / one["NeV_14.32"] < 5.0
+        assert 0.7 < one["NeV_24.32"] / one["NeV_14.32"] < 1.6
+    sulphur = [one["SIII_18.71"] for one in ratios]
+    assert abs(np.corrcoef(sulphur, [one["NeV_14.32"] for one in ratios])[0, 1]) < 0.4
