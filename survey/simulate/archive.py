@@ -151,7 +151,8 @@ def _plan(
     rng = np.random.default_rng(draws)
     name = f"SIM-{number:03d}"
     field_arcsec = min(observation.shape) * observation.spaxel_arcsec
-    model = draw_galaxy(name, member.kind, rng, field_arcsec=field_arcsec, diverse=diverse)
+    model = draw_galaxy(name, member.kind, rng, field_arcsec=field_arcsec, diverse=diverse,
+                        instrument=observation.mode.instrument)  # fmt: skip
     if member.redshift is not None:
         model = replace(model, redshift=member.redshift)
     observation = replace(
@@ -160,10 +161,10 @@ def _plan(
         field_rotation_deg=rng.choice([-1, 1]) * rng.uniform(4, 9),
         pointing_offset_arcsec=tuple(rng.uniform(-0.1, 0.1, 2)),
     )
-    band = f"ch{observation.channel}"
-    if observation.band != MULTIPLE_BANDS:
+    band = observation.mode.name
+    if observation.mode.sub_bands and observation.band != MULTIPLE_BANDS:
         band += f"-{observation.band.lower()}"
-    path = out / f"{name}_{band}_s3d.fits"
+    path = out / f"{name}_{band}_s3d.fits"  # also of MUSE: where its truth is follows from it
     return PlannedGalaxy(model, observation, path, int(noise.generate_state(1)[0]), member.labelled)
 
 

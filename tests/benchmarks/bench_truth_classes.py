@@ -23,10 +23,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from kept import Kept, code_of
 from sklearn.metrics import balanced_accuracy_score
 from table import Line, print_table
-from truth_archives import CLASSES, Archive, archive_of
+from truth_archives import BENCHMARK, CLASSES, STAGES, Archive, archive_of
 
+import survey.classes
 from catalogs.reference import packaged_reference
 from survey.classes.methods.registry import METHODS
 from survey.classes.monte_carlo import run_draws
@@ -98,11 +100,23 @@ class Judged:
 
 
 def judge(archive: Archive, recipe: Recipe) -> Judged | None:
-    """Apply a recipe to an archive; None if labels have one class only."""
-    rows, settings = archive.clusters, recipe.settings
+    """Apply a recipe to an archive, or take what is kept; None if labels have one class only."""
+    rows = archive.clusters
     labels = rows[recipe.labels].to_numpy(np.int32)
     if len(np.unique(labels[labels != UNLABELLED])) < 2:
         return None
+    kept = Kept("truth_classes", code_of(STAGES, BENCHMARK, survey.classes))
+    case = f"{recipe.name}-{archive.name}".replace(" ", "_")
+    p = kept.get(case)
+    if p is None:
+        p = _probabilities(rows, labels, recipe.settings).tolist()
+        kept.put(case, p)
+    never = ~rows["labelled_galaxy"].to_numpy(bool)
+    return Judged(np.array(p), rows["truth"].to_numpy(np.int32), never)
+
+
+def _probabilities(rows: pd.DataFrame, labels: np.ndarray, settings: ClassSettings) -> np.ndarray:
+    """(N, C) of the clusters, each with its galaxy not seen."""
     sample = sample_of(rows, _used(settings), use_slope=True)
     labelled = LabelledSample(sample, labels, CLASSES)
     if settings.spread:
@@ -114,9 +128,7 @@ def judge(archive: Archive, recipe: Recipe) -> Judged | None:
         sums = predict_draws(trained, settings.method, range(DRAWS), settings.seed)
         p, held_out = sums.p.mean, sums.p_held_out.mean
     never = ~rows["labelled_galaxy"].to_numpy(bool)
-    return Judged(
-        np.where(never[:, np.newaxis], p, held_out), rows["truth"].to_numpy(np.int32), never
-    )
+    return np.where(never[:, np.newaxis], p, held_out)
 
 
 @cache

@@ -7,11 +7,13 @@ is measured again when one of them has changed.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 from catalogs.durable import write_text
@@ -22,10 +24,19 @@ RESULTS = Path("bench")
 Case = TypeVar("Case")
 
 
-def code_of(stages: Sequence[str], benchmark: int) -> str:
-    """The versions that figures depend on, such as "prepare 4, cut 2, benchmark 1"."""
+def code_of(stages: Sequence[str], benchmark: int, package: ModuleType | None = None) -> str:
+    """The versions that figures depend on, such as "prepare 4, cut 2, benchmark 1".
+
+    What has no versions is known by a digest of the sources of its package.
+    """
     versions = {stage.name: stage.code for stage in STAGES}
-    return ", ".join([*(f"{name} {versions[name]}" for name in stages), f"benchmark {benchmark}"])
+    parts = [*(f"{name} {versions[name]}" for name in stages), f"benchmark {benchmark}"]
+    if package is not None:
+        digest = hashlib.sha256()
+        for file in sorted(Path(package.__path__[0]).rglob("*.py")):
+            digest.update(file.read_bytes())
+        parts.append(f"{package.__name__} {digest.hexdigest()[:12]}")
+    return ", ".join(parts)
 
 
 class Kept:

@@ -1,8 +1,8 @@
 """Simulated archives for classifications: clusters with their truth, kept for the next time.
 
 An archive is simulated, clustered by the default cut, and measured. Only its table of clusters is
-kept, in the folder `bench/classes`, so that other recipes for classes cost seconds. It holds for the
-code that made it (see `kept.py`).
+kept, in the folder `bench/classes`, so that other recipes for classes cost seconds. It holds for
+the code that made it (see `kept.py`).
 """
 
 from __future__ import annotations
@@ -59,6 +59,8 @@ class Archive:
 
     Attributes
     ----------
+    name : str
+        Of what is kept, see `name_of`.
     clusters : DataFrame
         Rows of the table `clusters` with `truth` (a position in `CLASSES`), `purity`, `label` by
         regions where one class has most of the light, `circle_label` by circles,
@@ -69,6 +71,7 @@ class Archive:
         covers more than half), `labels` (labels one at all) and `right`.
     """
 
+    name: str
     clusters: pd.DataFrame
     circles: pd.DataFrame
 
@@ -89,11 +92,10 @@ def archive_of(
         What is observed, as of `Observation`.
     """
     code = code_of(STAGES, BENCHMARK)
-    files = [
-        cache / f"{table}-{name_of(seed, window)}.parquet" for table in ("clusters", "circles")
-    ]
+    name = name_of(seed, window)
+    files = [cache / f"{table}-{name}.parquet" for table in ("clusters", "circles")]
     if all(file.exists() for file in files):
-        kept = Archive(*map(pd.read_parquet, files))
+        kept = Archive(name, *map(pd.read_parquet, files))
         if kept.clusters.attrs.get("code") == code:
             return kept
     cache.mkdir(parents=True, exist_ok=True)
@@ -149,7 +151,8 @@ def archive_from(
             right = dict(zip(found.clusters, truth["truth"], strict=True))
             circles += [_fate(kind, region, places, right) for kind, region in drawn]
         frames.append(pd.concat([rows, given, more], axis=1))
-    return Archive(pd.concat(frames, ignore_index=True), pd.DataFrame(circles))
+    found = pd.concat(frames, ignore_index=True)
+    return Archive(name_of(seed, window), found, pd.DataFrame(circles))
 
 
 def circles_on(model: GalaxyModel) -> Iterator[tuple[str, LabelRegion]]:
