@@ -60,6 +60,9 @@ SETTINGS = {
     "cut": {"criterion": "fixed", "k": 6},
     "prepare": {"window": "full"},
 }
+ABOVE_LIMIT = 0.3
+"""Percent of true fluxes above a limit of 99.7%."""
+
 BRIGHT_SNR = 30.0
 NEON = ("NeII_12.81", "NeIII_15.56", "NeV_14.32")
 NEGLIGIBLE = 1e-6
@@ -236,14 +239,24 @@ def tables_of(seeds: str, workers: int = WORKERS) -> Compared:
     for job, figures in kept.measured(jobs_of(seeds), name, figures_of, workers):
         for table, columns in figures.items():
             tables[table].append(pd.DataFrame(columns).assign(snr_asked=job[1]))
-    whole = {name: pd.concat(frames, ignore_index=True) for name, frames in tables.items()}
+    whole = {
+        name: pd.concat(tables[name] or [pd.DataFrame(columns=columns)], ignore_index=True)
+        for name, columns in COLUMNS.items()
+    }
     whole["features"] = whole["features"][whole["features"]["true_region"].notna()]
     return Compared(**whole)
+
+
+def goals(seeds: str, workers: int = WORKERS) -> Iterator[Line]:
+    """The lines that have a limit."""
+    yield from (line for line in measure(seeds, workers) if line.limit == line.limit)
 
 
 def measure(seeds: str, workers: int = WORKERS) -> Iterator[Line]:
     """The table."""
     found = tables_of(seeds, workers)
+    if found.features.empty:
+        return
     yield from _flux_lines(found.features)
     yield from _limit_lines(found.features)
     yield from _velocity_lines(found.clusters, found.spaxels)
@@ -266,7 +279,7 @@ def _flux_lines(features: pd.DataFrame) -> Iterator[Line]:
             bias = 100 * (np.median((value / truth)[bright]) - 1)
             yield Line(
                 f"|bias| of {name}, {label}, S/N > 30, %",
-                abs(bias), 1.0, detail=f"({bias:+.2f}, {int(bright.sum())} clusters)",
+                abs(bias), 1.0, n=int(bright.sum()), detail=f"({bias:+.2f})",
             )  # fmt: skip
         rows = lines[(lines["feature"] == name) & (lines["flux"] > BRIGHT_SNR * lines["err"])]
         ratio = 100 * (rows["true_flux"] / rows["spaxel_flux"] - 1)
@@ -284,11 +297,15 @@ def _flux_lines(features: pd.DataFrame) -> Iterator[Line]:
         value, error, truth = (rows[column] for column in KINDS[label])
         pull = ((value - truth) / error).dropna()
         limits = (1.25, 2.0) if (label, what) == ("region flux", "lines") else (np.nan, np.nan)
-        detail = f"(bias {np.median(pull):+.2f} errors, {len(pull)} values)"
+        detail = f"(bias {np.median(pull):+.2f} errors)"
         yield Line(
-            f"pulls of {what}, {label}: robust scatter", _robust(pull), limits[0], detail=detail
-        )
-        yield Line(f"pulls of {what}, {label}: rms", _rms(pull), limits[1])
+            f"pulls of {what}, {label}: robust scatter", _robust(pull), limits[0], detail=detail,
+            n=len(pull),
+        )  # fmt: skip
+        yield Line(f"pulls of {what}, {label}: rms", _rms(pull), limits[1], n=len(pull))
+        if limits[0] == limits[0]:
+            yield Line(f"pulls of {what}, {label}: robust scatter, at least", _robust(pull), 0.8,
+                       at_most=False, n=len(pull))  # fmt: skip
     for name, rows in lines.groupby("feature"):
         pull = (rows["region_flux"] - rows["true_region"]) / rows["region_err"]
         pull = pull.dropna()
@@ -323,7 +340,9 @@ def _limit_lines(features: pd.DataFrame) -> Iterator[Line]:
             yield Line(
                 f"true fluxes above the limit, {label} spectrum, lines {which}, %",
                 100 * above / len(rows),
-                detail=f"({above} of {len(rows)})",
+                ABOVE_LIMIT if which == "not detected" else np.nan,
+                detail=f"({above})",
+                n=len(rows),
             )
 
 

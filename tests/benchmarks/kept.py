@@ -76,11 +76,14 @@ class Kept:
     ) -> Iterator[tuple[Case, Any]]:
         """Cases in their order with their figures; those not kept are measured by processes.
 
-        Every figure is kept as soon as it is there, in whatever order processes end.
+        Every figure is kept as soon as it is there, in whatever order processes end. Without
+        workers nothing is measured, and the cases are those that are kept.
         """
         cases = list(cases)
         missing = [case for case in cases if self.get(name_of(case)) is None]
-        if missing:
+        if missing and not workers:
+            cases = [case for case in cases if case not in missing]
+        elif missing:
             done = len(cases) - len(missing)
             print(f"  {done} of {len(cases)} are kept in {self.folder}", flush=True)
             with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:

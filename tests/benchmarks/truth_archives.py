@@ -77,8 +77,8 @@ class Archive:
 
 
 def archive_of(
-    seed: int, cache: Path, cluster: Callable[[], Cluster], window: str = "ch3"
-) -> Archive:
+    seed: int, cache: Path, cluster: Callable[[], Cluster] | None, window: str = "ch3"
+) -> Archive | None:
     """The archive of a seed, from the cache if it is there; `cluster` is called if not.
 
     Parameters
@@ -86,8 +86,8 @@ def archive_of(
     seed : int
     cache : path
         Folder of the tables that are kept.
-    cluster : callable
-        Gives the workers.
+    cluster : callable, optional
+        Gives the workers. Without any, what is not kept is None.
     window : str
         What is observed, as of `Observation`.
     """
@@ -98,6 +98,8 @@ def archive_of(
         kept = Archive(name, *map(pd.read_parquet, files))
         if kept.clusters.attrs.get("code") == code:
             return kept
+    if cluster is None:
+        return None
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         made = _simulated(Path(folder), seed, cluster(), window)
