@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
-
 from catalogs.durable import FileRecord, find_damage, flush, hash_file, write_text
+from survey.archives.fetch_each import FetchReport, attempts, fetch_each
 from survey.archives.products import Product
 from survey.archives.session import request
 from survey.cubes.read_fits import open_fits
@@ -26,20 +25,8 @@ if TYPE_CHECKING:
 
 RECEIPTS = ".receipts"
 ATTEMPTS = 5
-FIRST_WAIT_S = 2.0
-GIVE_UP_AFTER = 3
-"""After so many files in a row that could not be reached the archive counts as down."""
 
 _PIECE_BYTES = 1 << 20
-
-
-@dataclass(frozen=True)
-class FetchReport:
-    """How a download ended: how many files were fetched, were there before, and failed."""
-
-    fetched: int
-    present: int
-    failures: tuple[DataError, ...]
 
 
 def fetch(
@@ -73,26 +60,17 @@ def fetch(
     folder = Path(folder)
     (folder / RECEIPTS).mkdir(parents=True, exist_ok=True)
     products = list(products)
-    wanted = [one for one in products if not is_fetched(folder, one, full=verify)]
-    _check_room(folder, wanted)
-    fetched = down = 0
-    failures: list[DataError] = []
-    for product in products:
-        if product not in wanted:
+    missing = [one for one in products if not is_fetched(folder, one, full=verify)]
+    _check_room(folder, missing)
+
+    def fetch_missing(product: Product) -> bool:
+        if product not in missing:
             on_bytes((folder / product.name).stat().st_size)
-            continue
-        try:
-            _fetch_one(product, folder, session, on_bytes)
-            fetched, down = fetched + 1, 0
-        except DataError as error:
-            failures.append(error)
-            down = 0
-        except InfrastructureError as error:
-            failures.append(DataError(error.message, file=product.name))
-            down += 1
-            if down == GIVE_UP_AFTER:
-                raise
-    return FetchReport(fetched, len(products) - len(wanted), tuple(failures))
+            return False
+        _fetch_one(product, folder, session, on_bytes)
+        return True
+
+    return fetch_each(products, fetch_missing, name=lambda product: product.name)
 
 
 def is_fetched(folder: Path, product: Product, *, full: bool = False) -> bool:
@@ -101,8 +79,8 @@ def is_fetched(folder: Path, product: Product, *, full: bool = False) -> bool:
     return record is not None and find_damage(folder, [record], full=full) is None
 
 
-def _check_room(folder: Path, wanted: Iterable[Product]) -> None:
-    needed = sum(max(0, (one.size or 0) - _size(_unfinished(folder, one))) for one in wanted)
+def _check_room(folder: Path, missing: Iterable[Product]) -> None:
+    needed = sum(max(0, (one.size or 0) - _size(_unfinished(folder, one))) for one in missing)
     if needed > (free := shutil.disk_usage(folder).free):
         raise ResourceError(
             "the disk has no room for the cubes",
@@ -116,14 +94,7 @@ def _fetch_one(
     product: Product, folder: Path, session: requests.Session, on_bytes: Callable[[int], None]
 ) -> None:
     unfinished = _unfinished(folder, product)
-    for attempt in Retrying(
-        retry=retry_if_exception_type(InfrastructureError),
-        stop=stop_after_attempt(ATTEMPTS),
-        wait=wait_exponential(FIRST_WAIT_S),
-        reraise=True,
-    ):
-        with attempt:
-            _download(product, unfinished, session, on_bytes)
+    attempts(ATTEMPTS)(_download, product, unfinished, session, on_bytes)
     try:
         with open_fits(unfinished):
             pass  # it is FITS, and as long as its headers say

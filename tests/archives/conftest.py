@@ -2,14 +2,14 @@
 
 import pytest
 
-from survey.archives import download, mast
+from survey.archives import fetch_each, mast
 from survey.archives import session as sessions
 from tests.archives.services import gatos
 
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    monkeypatch.setattr(download, "FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(fetch_each, "FIRST_WAIT_S", 0.001)
     monkeypatch.setattr(mast, "POLL_S", 0.001)
 
 

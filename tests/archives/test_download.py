@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from survey.archives import download
+from survey.archives import download, fetch_each
 from survey.archives.download import fetch, is_fetched
 from survey.archives.products import Product
 from survey.errors import InfrastructureError, ResourceError
@@ -105,7 +105,7 @@ def test_an_archive_that_is_down_ends_the_fetch(web, session, tmp_path):
     products = [Product(f"{i}.fits", f"{web.url}/{i}.fits") for i in range(9)]
     with pytest.raises(InfrastructureError, match="busy"):
         fetch(products, tmp_path, session)
-    assert len(web.requests) == download.GIVE_UP_AFTER * download.ATTEMPTS
+    assert len(web.requests) == fetch_each.GIVE_UP_AFTER * download.ATTEMPTS
 
 
 def test_a_full_disk_is_known_before_anything_comes(web, served, session, tmp_path, monkeypatch):

@@ -14,16 +14,14 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
-from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt
-from tenacity.wait import wait_exponential
-
 from catalogs.durable import FileRecord, find_damage, flush, hash_file, write_json
 from survey.archives import session as archives
-from survey.errors import DataError, InfrastructureError
+from survey.archives.fetch_each import FetchReport, attempts, fetch_each
+from survey.errors import DataError
 from survey.latents.xray.csc_query import Detection, csc_facts
 from survey.latents.xray.ogip import read_background, read_pha
 from survey.latents.xray.responses import read_response
@@ -33,27 +31,8 @@ if TYPE_CHECKING:
 
 RECEIPTS = ".receipts"
 ATTEMPTS = 4
-FIRST_WAIT_S = 2.0
-GIVE_UP_AFTER = 3
-"""After so many failed detections in a row the service counts as down."""
 
 _PIECE_BYTES = 1 << 16
-
-
-@dataclass(frozen=True)
-class FetchReport:
-    """How the detections that were asked for ended.
-
-    Attributes
-    ----------
-    fetched, present : int
-        How many were fetched, and how many were there already.
-    failures : tuple of DataError
-    """
-
-    fetched: int
-    present: int
-    failures: tuple[DataError, ...]
 
 
 def fetch_spectra(
@@ -88,26 +67,17 @@ def fetch_spectra(
     """
     folder = Path(folder)
     (folder / RECEIPTS).mkdir(parents=True, exist_ok=True)
-    session = session or open_session()
-    fetched = present = down = 0
-    failures: list[DataError] = []
-    for detection in detections:
+    service, opened = url or csc_facts()["retrieve_url"], session or open_session()
+
+    def fetch_missing(detection: Detection) -> bool:
         if is_fetched(folder, detection):
-            present += 1
-        else:
-            try:
-                _fetch_one(detection, folder, url or csc_facts()["retrieve_url"], session)
-                fetched, down = fetched + 1, 0
-            except DataError as error:
-                failures.append(error)
-                down = 0
-            except InfrastructureError as error:
-                failures.append(DataError(error.message, file=detection.identifier))
-                down += 1
-                if down == GIVE_UP_AFTER:
-                    raise
-        on_detection(detection)
-    return FetchReport(fetched, present, tuple(failures))
+            return False
+        _fetch_one(detection, folder, service, opened)
+        return True
+
+    return fetch_each(
+        detections, fetch_missing, name=lambda one: one.identifier, on_done=on_detection
+    )
 
 
 def is_fetched(folder: Path, detection: Detection, *, full: bool = False) -> bool:
@@ -157,15 +127,7 @@ def _download(detection: Detection, reply: IO[bytes], url: str, session: request
     """The reply of the service, a tar file, with retries of what may pass."""
     products = ",".join(f"{detection.identifier}/{name}/b" for name in csc_facts()["products"])
     parameters = {"version": csc_facts()["version"], "packageset": products}
-    retrying = Retrying(
-        retry=retry_if_exception_type(InfrastructureError),
-        stop=stop_after_attempt(ATTEMPTS),
-        wait=wait_exponential(FIRST_WAIT_S),
-    )
-    try:
-        retrying(_download_once, reply, url, parameters, session, detection.identifier)
-    except RetryError as error:
-        raise error.last_attempt.exception() or error from None
+    attempts(ATTEMPTS)(_download_once, reply, url, parameters, session, detection.identifier)
 
 
 def _download_once(

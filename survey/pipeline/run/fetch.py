@@ -18,7 +18,8 @@ from astropy.table import Table
 from catalogs.durable import replacing, write_text
 from catalogs.reference import load_gatos_sample
 from survey.archives import eso, manga, mast
-from survey.archives.download import FetchReport, fetch, is_fetched
+from survey.archives.download import fetch, is_fetched
+from survey.archives.fetch_each import FetchReport
 from survey.archives.products import Found, Plan, Wanted
 from survey.errors import ConfigError, DataError
 from survey.pipeline.run.settings_file import LABELS_FILE, write_label_template

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from survey.archives import fetch_each
 from survey.cli import app
 from survey.errors import ConfigError, DataError, InfrastructureError
 from survey.latents.grid import Grid
@@ -32,8 +33,7 @@ ONE = Detection("2CXO J004231.1+411621", 1575, 1, 85)
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csc_fetch, "FIRST_WAIT_S", 0.0)
-    monkeypatch.setattr(csc_fetch, "wait_exponential", lambda first: lambda state: 0.0)
+    monkeypatch.setattr(fetch_each, "FIRST_WAIT_S", 0.0)
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ def test_an_archive_that_is_down_stops_the_fetch(archive: Archive, tmp_path: Pat
     many = [Detection(ONE.source, 1575, 1, region) for region in range(10)]
     with pytest.raises(InfrastructureError, match="busy"):
         fetch_spectra(many, tmp_path, url=archive.retrieve_url)
-    assert len(archive.requests) == csc_fetch.ATTEMPTS * csc_fetch.GIVE_UP_AFTER
+    assert len(archive.requests) == csc_fetch.ATTEMPTS * fetch_each.GIVE_UP_AFTER
 
 
 def with_link(name: str, target: str) -> bytes:
