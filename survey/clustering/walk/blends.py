@@ -4,9 +4,7 @@ A point-spread function spreads the light of a nucleus over its surroundings, an
 pass through more than one kind of gas. Spaxels with equal shares of two spectra are a branch of the
 tree like any other: a ring around a nucleus, for instance, or the border of two regions. A cluster
 whose mean spectrum is such a blend is none, and its spaxels go to the one of the two of which they
-have more. The means of the two are mixtures themselves, that of the smaller one most of all, so
-that both do not give as much light in the middle between them: the middle is taken between the
-purest spaxels of the two.
+have more.
 
 It is the rule of Hermosa Munoz et al. that a new cluster which is only a concentric ring is not
 kept, without a condition on where the spaxels lie.
@@ -22,11 +20,6 @@ from numpy.typing import NDArray
 
 from survey.clustering.walk.aligned import AlignedSpectra, MeanSpectrum, Members
 from survey.clustering.walk.split_tests import Difference, Rules, compare
-
-_TINY = np.finfo(np.float64).tiny
-
-PUREST = 0.1
-"""Part of the spaxels of a cluster that count as its purest."""
 
 
 @dataclass(frozen=True)
@@ -61,45 +54,18 @@ def nearest_blends(means: list[MeanSpectrum], rules: Rules, max_shift: int) -> l
 def larger_share(
     spectra: AlignedSpectra,
     members: Members,
-    parents: tuple[Members, Members],
-    means: tuple[MeanSpectrum, MeanSpectrum],
+    parents: tuple[MeanSpectrum, MeanSpectrum],
 ) -> NDArray[np.bool_]:
-    """Which members have more of the first parent than of the second.
-
-    Parameters
-    ----------
-    spectra : AlignedSpectra
-    members : array (n,) of int
-        Spaxels of the blend.
-    parents : pair of arrays of int
-        Spaxels of the two clusters.
-    means : pair of MeanSpectrum
-        Of the two clusters.
-
-    Returns
-    -------
-    array (n,) of bool
-        True if the share of the first, in the sum of both by least squares, is beyond the middle
-        between the shares of the purest spaxels of the two.
-    """
-    ends = np.stack([mean.values for mean in means])
-    first, second = (_first_share(spectra, parent, ends) for parent in parents)
-    middle = (np.quantile(first, 1 - PUREST) + np.quantile(second, PUREST)) / 2
-    return _first_share(spectra, members, ends) >= middle
-
-
-def _first_share(
-    spectra: AlignedSpectra, members: Members, ends: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Share (n,) of the first of two spectra (2, m) in the sum of both; may leave 0 to 1."""
+    """Which members have more of the first parent than of the second, by least squares."""
+    ends = np.stack([parent.values for parent in parents])
     gram = ends @ ends.T
-    share = np.empty(len(members))
+    more = np.empty(len(members), dtype=bool)
     start = 0
     for chosen, aligned in spectra.blocks(members):
-        both = np.linalg.solve(gram, ends @ aligned.T.astype(np.float64))
-        share[start : start + len(chosen)] = both[0] / np.maximum(both.sum(axis=0), _TINY)
+        shares = np.linalg.solve(gram, ends @ aligned.T.astype(np.float64))
+        more[start : start + len(chosen)] = shares[0] >= shares[1]
         start += len(chosen)
-    return share
+    return more
 
 
 def _two_shares(

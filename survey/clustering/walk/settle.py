@@ -74,10 +74,7 @@ def dissolve_blends(
         blend = blends[failed]
         decisions.append(judged[failed])
         first, second = blend.parents
-        parents = groups[first], groups[second]
-        to_first = larger_share(
-            spectra, groups[blend.cluster], parents, (means[first], means[second])
-        )
+        to_first = larger_share(spectra, groups[blend.cluster], (means[first], means[second]))
         for parent, chosen in ((first, to_first), (second, ~to_first)):
             groups[parent] = np.concatenate([groups[parent], groups[blend.cluster][chosen]])
             means[parent] = spectra.mean(groups[parent])

@@ -62,7 +62,7 @@ STAGES = (
         inputs=("read", "prepare", "tree"),
         kept=Kept.MEMORY,
         settings=("cut",),
-        code=3,
+        code=2,
         libraries=("numpy", "scipy"),
     ),
     Stage(
