@@ -163,6 +163,8 @@ def learnable(archives: Sequence[Archive], method: str) -> Iterator[Judged]:
 def row_of(name: str, judged: Sequence[Judged | None]) -> dict[str, Any]:
     """A line of the table."""
     known = [each for each in judged if each is not None]
+    if not known:
+        raise SystemExit(f"no archive in which {name!r} has labels of two classes")
     p, truth = (
         np.concatenate([getattr(each, what)[each.never] for each in known])
         for what in ("p", "truth")
@@ -174,7 +176,8 @@ def row_of(name: str, judged: Sequence[Judged | None]) -> dict[str, Any]:
 
     def mean(n_classes: int, *, never: bool = False) -> tuple[float, float]:
         values = [each.accuracy(n_classes, never=never) for each in known]
-        return float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values)))
+        error = np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+        return float(np.mean(values)), float(error)
 
     return {
         "recipe": name,
