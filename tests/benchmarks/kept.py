@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
@@ -89,13 +89,27 @@ class Kept:
             with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
                 running = {pool.submit(measure, case): case for case in missing}
                 try:
-                    for future in as_completed(running):
-                        self.put(name_of(running[future]), future.result())
+                    self._keep(running, name_of)
                 except BaseException:
                     pool.shutdown(wait=False, cancel_futures=True)
                     raise
         for case in cases:
             yield case, self.get(name_of(case))
+
+    def _keep(self, running: dict[Future[Any], Case], name_of: Callable[[Case], str]) -> None:
+        """Keep figures as they come; an error is raised when no other case is being measured."""
+        failed: BaseException | None = None
+        for future in as_completed(running):
+            if future.cancelled():
+                continue
+            if (error := future.exception()) is None:
+                self.put(name_of(running[future]), future.result())
+            elif failed is None:
+                failed = error
+                for other in running:
+                    other.cancel()
+        if failed is not None:
+            raise failed
 
     def _file(self, case: str) -> Path:
         return self.folder / f"{case}.json"
