@@ -15,6 +15,7 @@ A run that is interrupted goes on where it stopped.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -111,7 +112,8 @@ def judge(archive: Archive, recipe: Recipe) -> Judged | None:
     if len(np.unique(labels[labels != UNLABELLED])) < 2:
         return None
     kept = Kept("truth_classes", code_of(STAGES, BENCHMARK, survey.classes))
-    case = f"{recipe.name}-{archive.name}".replace(" ", "_")
+    settings = recipe.settings.model_dump_json().encode() + recipe.labels.encode()
+    case = f"{hashlib.sha256(settings).hexdigest()[:12]}-{archive.name}"
     p = kept.get(case)
     if p is None:
         p = _probabilities(rows, labels, recipe.settings).tolist()
