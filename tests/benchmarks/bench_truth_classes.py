@@ -253,10 +253,12 @@ def circles(archives: Sequence[Archive]) -> Iterator[Line]:
             f"{rows['mostly'].mean():.0%} if more than half must be covered)",
         )
     right = drawn.loc[drawn["labels"], "right"].mean()
-    yield Line("labels by circles that are right", right, 0.9, at_most=False)
+    n_right = int(drawn["labels"].sum())
+    yield Line("labels by circles that are right", right, 0.9, at_most=False, n=n_right)
     given = [archive.clusters["circle_label"] for archive in archives]
     all_classes = np.mean([set(labels) >= set(range(len(CLASSES))) for labels in given])
-    yield Line("archives in which circles label all classes", all_classes, 1.0, at_most=False)
+    yield Line("archives in which circles label all classes", all_classes, 1.0, at_most=False,
+               n=len(archives))  # fmt: skip
 
 
 def print_shares(title: str, archives: Sequence[Archive]) -> None:
