@@ -165,6 +165,12 @@ class Catalog:
         """The decisions of the walk down the tree of one galaxy, or of all."""
         return self._read("splits", galaxy, columns)
 
+    def validation(
+        self, galaxy: str | None = None, columns: list[str] | None = None
+    ) -> pd.DataFrame:
+        """How much to believe of one galaxy, or of all. Empty if not validated."""
+        return self._read("validation", galaxy, columns)
+
     def spectra(self, galaxy: str | None = None, columns: list[str] | None = None) -> pd.DataFrame:
         """The spectra of the clusters of one galaxy, or of all, as columns of arrays."""
         return self._read("spectra", galaxy, columns)
