@@ -15,10 +15,11 @@ from catalogs.durable import replacing, write_text
 from survey import __version__
 from survey.cubes.store import open_store, stored_spectra
 from survey.pipeline.galaxy.stage import store_path
-from survey.pipeline.reference import reference_of_run
+from survey.pipeline.reference import reference_of_run, vocabulary_of_run
 from survey.report.galaxy_parts import read_galaxy_parts
 from survey.report.page import write_template
 from survey.report.pages.cells import Cells, cell_spectra
+from survey.report.pages.definitions import short_definitions, write_definitions
 from survey.report.pages.galaxy_data import galaxy_data
 from survey.report.pages.numbers import script_json
 from survey.report.pages.paths import FOLDER, is_page_of, page_path, stamp, thumbnail_path
@@ -71,7 +72,7 @@ def write_galaxy_page(root: Path, galaxy: str, key: str) -> None:
         stamp=stamp(key),
         title=galaxy,
         row=row,
-        facts=[(name, _text(row[column])) for name, column in FACTS],
+        facts=[(name, _text(row[column]), column) for name, column in FACTS],
         data=script_json(data),
         version=__version__,
     )
@@ -97,12 +98,15 @@ def _stored_cells(
 
 
 def copy_static(root: Path) -> None:
-    """Copy scripts and styles, and BokehJS, beside the pages."""
+    """Copy scripts and styles, and BokehJS, beside the pages, and write what numbers mean."""
     folder = root / FOLDER / STATIC
     folder.mkdir(parents=True, exist_ok=True)
     own = files("survey.report") / STATIC
     for source in own.iterdir():
         write_text(folder / source.name, source.read_text(encoding="utf-8"))
+    definitions = script_json(short_definitions(vocabulary_of_run(root)))
+    write_text(folder / "definitions.js", f"const SURVEY_DEFINITIONS = {definitions}\n")
+    write_definitions(root / FOLDER, reference_of_run(root), vocabulary_of_run(root))
     for source in bokeh_scripts():
         copy = folder / source.name
         if not copy.exists() or copy.stat().st_size != source.stat().st_size:

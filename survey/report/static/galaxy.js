@@ -1,17 +1,6 @@
 // The page of one galaxy: what it shows, and how its parts answer to each other.
 "use strict"
 
-const HELP = {
-  spaxels: "number of spaxels in the cluster",
-  area: "area on the sky, square arcsec",
-  offset: "distance of the middle of the cluster from the photometric centre, arcsec",
-  snr: "median S/N per sample of the continuum of the median spectrum",
-  velocity: "velocity of the lines of the median spectrum against the redshift of the galaxy, km/s",
-  slope: "exponent of a power law fitted to the continuum",
-  classes: "class, and the probabilities of all classes with their errors",
-  verdict: "verdict of `survey validate`, and how much of the cluster other ways of clustering find again",
-}
-
 const data = JSON.parse(document.getElementById("data").textContent)
 const classified = typeof SURVEY_CLASSES === "undefined" ? { names: [], colors: [], galaxies: {} } : SURVEY_CLASSES
 const validated = typeof SURVEY_VERDICTS === "undefined" ? undefined : SURVEY_VERDICTS[data.name]
@@ -156,16 +145,17 @@ function classText(row) {
 
 function fillClusters() {
   const found = classesOf()
-  const head = [["cluster"], ["spaxels", HELP.spaxels], ["area (arcsec²)", HELP.area], ["offset (arcsec)", HELP.offset], ["S/N", HELP.snr],
-    ["velocity (km/s)", HELP.velocity], ["slope", HELP.slope], ...(found ? [["class", HELP.classes]] : []),
-    ...(validated ? [["verdict", HELP.verdict]] : []), ["flags"]]
+  const head = [["cluster", "clusters.cluster"], ["spaxels", "clusters.n_spaxel"], ["area (arcsec²)", "clusters.area_arcsec2"],
+    ["offset (arcsec)", "clusters.offset_arcsec"], ["S/N", "clusters.continuum_snr"], ["velocity (km/s)", "clusters.velocity_km_s"],
+    ["slope", "clusters.slope_alpha"], ...(found ? [["class", "clusters.class"]] : []),
+    ...(validated ? [["verdict", "clusters.verdict"]] : []), ["flags", "flags-clusters"]]
   const rows = data.clusters.map((cluster, row) => rowOf([
     swatch(cluster.color, String(row + 1)), number(readable(cluster.n_spaxel)), number(readable(cluster.area_arcsec2)),
     number(readable(cluster.offset_arcsec)), number(readable(cluster.continuum_snr)),
     number(withError(cluster.velocity_km_s, cluster.velocity_err_km_s)), number(withError(cluster.slope_alpha, cluster.slope_alpha_err)),
     ...(found ? [classText(found[row])] : []), ...(validated ? [verdictOf(row + 1)] : []), number([...cluster.flags, ...(found ? found[row].flags : [])].join("; "), "words"),
   ]))
-  fillTable(place("clusters"), head.map(([text, help]) => headWithHelp(text, help)), rows)
+  fillTable(place("clusters"), head.map(([text, anchor]) => headWithHelp(text, anchor)), rows)
 }
 
 function verdictOf(number) {
@@ -198,7 +188,7 @@ function fillAnswers() {
 function fillLines() {
   const head = ["", "µm", ...data.clusters.map((cluster, row) => `cluster ${row + 1}`)]
   const rows = data.features.map((feature) => rowOf([
-    feature.label, number(readable(feature.wavelength, 5)),
+    withHelp(feature.label, feature.name), number(readable(feature.wavelength, 5)),
     ...data.clusters.map((_, row) => feature.detected[row]
       ? number(withError(feature.flux[row], feature.err[row]))
       : number(feature.limit[row] === null ? "" : `< ${readable(feature.limit[row])}`, "number limit")),
@@ -209,7 +199,9 @@ function fillLines() {
 function fillDecisions() {
   const rows = data.tree.decisions.map((one) => rowOf([one.step, one.accepted ? "accepted" : "rejected", number(String(one.left)), number(String(one.right)),
     number(one.shape === null ? "" : `${(100 * one.shape).toFixed(1)}%`), one.meaning]))
-  fillTable(place("decisions"), ["step", "", "spaxels", "and", "difference of shape", "what it means"], rows)
+  const head = [["step", "splits.step"], ["", ""], ["spaxels", "splits.n_left"], ["and", "splits.n_right"], ["difference of shape", "splits.shape"],
+    ["what it means", "splits.meaning"]]
+  fillTable(place("decisions"), head.map(([text, anchor]) => headWithHelp(text, anchor)), rows)
 }
 
 function offerFiles() {

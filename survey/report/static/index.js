@@ -3,8 +3,9 @@
 
 const ROWS_A_PAGE = 100
 const COLUMNS = [
-  ["", null], ["galaxy", "name"], ["instrument", "instrument"], ["z", "redshift"], ["spaxels", "n_spaxel"],
-  ["clusters", "n_cluster"], ["S/N", "snr"], ["classes", "classes"], ["verdict", "verdict"], ["flags", "flags"],
+  ["", null], ["galaxy", "name"], ["instrument", "instrument", "galaxies.instrument"], ["z", "redshift", "galaxies.redshift"],
+  ["spaxels", "n_spaxel", "galaxies.n_spaxel"], ["clusters", "n_cluster", "galaxies.n_cluster"], ["S/N", "snr", "galaxies.snr"],
+  ["classes", "classes", "clusters.class"], ["verdict", "verdict", "galaxies.verdict"], ["flags", "flags", "flags-galaxies"],
 ]
 const classified = typeof SURVEY_CLASSES === "undefined" ? { names: [], colors: [], galaxies: {} } : SURVEY_CLASSES
 const verdicts = typeof SURVEY_VERDICTS === "undefined" ? {} : SURVEY_VERDICTS
@@ -68,9 +69,10 @@ function verdictCell(row) {
 function draw() {
   const head = document.createElement("thead")
   const top = document.createElement("tr")
-  for (const [text, column] of COLUMNS) {
+  for (const [text, column, anchor] of COLUMNS) {
     const made = document.createElement("th")
     made.textContent = text + (column !== null && column === view.sorted ? (view.ascending ? " ▲" : " ▼") : "")
+    if (anchor) made.append(" ", helpLink(anchor))
     if (column !== null) made.addEventListener("click", () => {
       view.ascending = column === view.sorted ? !view.ascending : true
       view.sorted = column
