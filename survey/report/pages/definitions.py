@@ -21,8 +21,8 @@ from survey import __version__
 from survey.report.page import write_template
 
 PAGE = "definitions.html"
-TABLES = ("galaxies", "clusters", "spaxels", "measurements", "splits", "parts", "scores",
-          "importances", "quarantine")  # fmt: skip
+TABLES = ("galaxies", "clusters", "spaxels", "measurements", "splits", "parts", "validation",
+          "scores", "importances", "quarantine")  # fmt: skip
 """Whose numbers the pages show."""
 
 
