@@ -17,7 +17,7 @@ from catalogs.validation.columns import (
 from catalogs.validation.thresholds import Question, Thresholds
 from survey.validation.answers import Answer
 
-POINT_SOURCE = "point source"
+POINT_SOURCE, RINGS = "point source", "rings"
 NOISE_ALONE = "noise alone"
 CLUSTERS = "clusters"
 
@@ -45,10 +45,14 @@ class Judged:
 
 def judge(answers: Sequence[Answer], thresholds: Thresholds) -> list[Judged]:
     """Verdicts on all answers about one galaxy, on its clusters, and on itself."""
-    judged = [
-        _judged(answer, thresholds) for answer in answers if answer.question in thresholds.questions
-    ]
     of_clusters = [answer for answer in answers if answer.question == CLUSTERS]
+    judged = [
+        _of_two(answer)
+        if answer.question == RINGS and len(of_clusters) == 2
+        else _judged(answer, thresholds)
+        for answer in answers
+        if answer.question in thresholds.questions
+    ]
     shares = {a.cluster: a.value for a in answers if a.variant == SHARE_VARIANT}
     clusters = [_of_cluster(answer, shares, thresholds) for answer in of_clusters]
     return [*judged, *clusters, of_galaxy(judged, thresholds, n_cluster=len(clusters))]
@@ -83,6 +87,12 @@ def _judged(answer: Answer, thresholds: Thresholds) -> Judged:
         return Judged(answer, np.nan, NOT_TESTABLE, f"{answer.variant}: {_shown(answer.value)}")
     meaning = f"{answer.variant}: {answer.measure} {_shown(answer.value)}; {compared}"
     return Judged(answer, threshold, ROBUST if good else SENSITIVE, meaning)
+
+
+def _of_two(answer: Answer) -> Judged:
+    """Two clusters may well be a nucleus and its host, and are then no artefact."""
+    meaning = f"{answer.variant}: says nothing: two clusters may be a nucleus and its host"
+    return Judged(answer, np.nan, NOT_TESTABLE, meaning)
 
 
 def rule_of(answer: Answer, question: Question) -> Question:
