@@ -21,11 +21,14 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol
 
+from dask.base import annotate
 from distributed import Client, Future, KilledWorker, get_worker, worker_client
 from distributed.comm.addressing import get_address_host
 
 from survey.cubes.node_scratch import is_on_node
 from survey.engine.attempt import ResultLostError, fetched
+from survey.engine.observe.spans import annotations_of_span, tile_key, tile_keys
+from survey.engine.stage_events import stage_here
 from survey.errors import WorkersLost
 from survey.machine_faults import machine_error
 
@@ -149,6 +152,9 @@ class _Helpers:
     ) -> None:
         self.client, self.function, self.file, self.tiles = client, function, file, tiles
         self.host = host
+        # The threads that give tiles out have no annotations of their own.
+        at = stage_here() or "tiles"
+        self._keys, self._span = tile_keys(at), annotations_of_span(at)
         self._waiting = deque(range(len(tiles)))
         self._deaths = dict.fromkeys(self._waiting, 0)
         self._given: dict[Future[Any], tuple[int, str]] = {}
@@ -240,10 +246,11 @@ class _Helpers:
     def _give(self, address: str) -> None:
         if (number := self.take()) is None:
             return
-        future = self.client.submit(
-            _on_worker, self.function, self.file, self.tiles[number],
-            pure=False, priority=PRIORITY, workers=[address],
-        )  # fmt: skip
+        with annotate(**self._span):
+            future = self.client.submit(
+                _on_worker, self.function, self.file, self.tiles[number],
+                key=tile_key(self._keys, number), pure=False, priority=PRIORITY, workers=[address],
+            )  # fmt: skip
         self._given[future] = (number, address)
         future.add_done_callback(self._ended.put)
 
