@@ -52,6 +52,13 @@ def acis_grid(channels_per_bin: int = 4) -> Grid:
 
 
 @cache
+def photon_energies() -> Grid:
+    """Bins of photon energy on which spectra of sources are modelled, as wide as 1.4%."""
+    facts = acis_facts()["photons"]
+    return Grid(np.geomspace(facts["low_kev"], facts["high_kev"], facts["count"] + 1), "keV")
+
+
+@cache
 def acis_like_response() -> Response:
     """An analytic response like that of ACIS: tabulated area, Gaussian redistribution.
 
