@@ -9,7 +9,15 @@ from typing import Annotated
 import typer
 
 from survey.latents.cli.app import latent_app
-from survey.terminal import EXIT_QUARANTINED, AsJson, Quiet, out_console, print_error, print_warning, progress_bar
+from survey.terminal import (
+    EXIT_QUARANTINED,
+    AsJson,
+    Quiet,
+    out_console,
+    print_error,
+    print_warning,
+    progress_bar,
+)
 
 
 @latent_app.command()

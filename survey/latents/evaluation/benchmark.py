@@ -250,11 +250,14 @@ def _digest(data: LabelledSpectra) -> str:
     arrays = [
         spectra.grid.edges, spectra.values, spectra.mask, spectra.sources, spectra.background,
         spectra.ivar, data.classes, data.expected, data.expected_source,
-        *(target.values for target in data.targets.values()),
+        *data.label_sets.values(), spectra.folding and spectra.folding.matrices.data,
+        spectra.response, *(target.values for target in data.targets.values()),
         *data.variability.values(), *data.confounders.values(),
     ]  # fmt: skip
     content = [None if a is None else hash_bytes(np.ascontiguousarray(a).tobytes()) for a in arrays]
-    names = [list(data.targets), list(data.variability), list(data.confounders)]
+    names = [
+        list(data.targets), list(data.variability), list(data.confounders), list(data.label_sets)
+    ]  # fmt: skip
     return fingerprint(content, names, {k: dict(v) for k, v in data.groupings.items()})
 
 

@@ -41,6 +41,9 @@ class HardnessRatios(Representation):
         """Three."""
         return 3
 
+    def _at_least(self) -> int:
+        return 1
+
     def _learn(self, spectra: SpectrumSet, **options: Any) -> None:
         empty = [k for k, band in enumerate(self._bands(spectra)) if not band.any()]
         if spectra.grid.unit != "keV" or empty:

@@ -13,12 +13,11 @@ from survey.latents.evaluation.labelled import LabelledSpectra, Target
 from survey.latents.grid import Floats
 from survey.latents.run.inputs import read_table
 from survey.latents.spectra import Names, SpectrumSet
-from survey.latents.xray.catalog_tables import COMPACT, hardness_ratios
+from survey.latents.xray.catalog_tables import COMPACT, CSC_BANDS_KEV, hardness_ratios
 from survey.latents.xray.simulate import SimulatedXray
 
 LABEL_COLUMNS = {"id", "source", "class"}
 AGN_OR_COMPACT = {"AGN": "AGN"} | dict.fromkeys(COMPACT, "compact")
-CSC_BANDS_KEV = ((0.5, 1.2), (1.2, 2.0), (2.0, 7.0))
 
 
 def simulated_benchmark(simulated: SimulatedXray) -> LabelledSpectra:

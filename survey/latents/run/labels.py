@@ -92,7 +92,12 @@ def read_labels(
     """
     columns = columns or LabelColumns()
     table = read_text_table(path)
-    form = known_form(table.columns.columns) or {}
+    there = set(table.columns.columns)
+    form = {
+        role: column
+        for role, column in (known_form(there) or {}).items()
+        if not isinstance(column, str) or column in there
+    }
     declared = {
         "id": columns.id or form.get("name"),
         "class": columns.class_ or form.get("class"),
@@ -138,15 +143,17 @@ def _labels(
 
 
 def match_labels(
-    names: Sequence[str], ra_deg: Floats, dec_deg: Floats, table: LabelTable, radius_arcsec: float
-) -> list[Label | None]:
-    """The label of each source: by its name, else of the nearest position within a radius.
+    names: Sequence[Sequence[str]], ra_deg: Floats, dec_deg: Floats, table: LabelTable,
+    radius_arcsec: float,
+) -> list[Label | None]:  # fmt: skip
+    """The label of each source: by one of its names, else of the nearest position within a radius.
 
     A source whose rows contradict each other has none; a warning says so.
 
     Parameters
     ----------
-    names : sequence of n str
+    names : sequence of n sequences of str
+        The names of each source.
     ra_deg, dec_deg : array (n,)
         NaN where unknown.
     table : LabelTable
@@ -158,15 +165,16 @@ def match_labels(
             by_name.setdefault(plain, []).append(label)
     found: list[Label | None] = []
     contradicted = []
-    for name in names:
-        labels = by_name.get(plain_name(name), [])
-        if len({label.source_class for label in labels}) > 1:
-            contradicted.append(name)
-        found.append(labels[0] if len({one.source_class for one in labels}) == 1 else None)
-    open_rows = [
-        k for k, label in enumerate(found)
-        if label is None and names[k] not in contradicted and np.isfinite(ra_deg[k] + dec_deg[k])
-    ]  # fmt: skip
+    open_rows = []
+    for row, alternatives in enumerate(names):
+        different = dict.fromkeys(plain_name(name) for name in alternatives)
+        labels = [label for name in different for label in by_name.get(name, [])]
+        classes = {label.source_class for label in labels}
+        found.append(labels[0] if len(classes) == 1 else None)
+        if len(classes) > 1:
+            contradicted.append(alternatives[0])
+        elif not classes and np.isfinite(ra_deg[row] + dec_deg[row]):
+            open_rows.append(row)
     for row, label in _nearest(open_rows, ra_deg, dec_deg, table, radius_arcsec).items():
         found[row] = label
     if contradicted:

@@ -29,10 +29,10 @@ class LabelColumns(SettingsTable):
 
     `id`, `class`, `reference`: name of the source, its class, and where the class is from.
     `ra`, `dec`: in degrees or sexagesimal. `xray`: whether X-ray data took part in the class (yes,
-    no, partly), which goes before what is known of the reference. `rename`: classes that go by another
-    name; those renamed to "" are left out. `references`: a table of your own with the columns
-    reference and used_xray, beside the settings file. `radius_arcsec`: how near a label must be to
-    a source that it does not share a name with.
+    no, partly), which goes before what is known of the reference. `rename`: classes that go by
+    another name; those renamed to "" are left out. `references`: a table of your own with the
+    columns reference and used_xray, beside the settings file. `radius_arcsec`: how near a label
+    must be to a source that it does not share a name with.
     """
 
     id: str | None = None

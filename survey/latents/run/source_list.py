@@ -75,9 +75,7 @@ def read_source_list(path: Path, columns: SourceColumns | None = None) -> Source
     """
     columns = columns or SourceColumns()
     table = read_text_table(path)
-    found = {
-        role: table.pick(role, getattr(columns, role), usual) for role, usual in USUAL.items()
-    }
+    found = {role: table.pick(role, getattr(columns, role), usual) for role, usual in USUAL.items()}
     placed = found["ra"] is not None and found["dec"] is not None
     if not (found["id"] or found["files"] or placed):
         raise ConfigError(
@@ -132,9 +130,7 @@ def _source(name: str, ra: float, dec: float, files: str, file: Path) -> WantedS
 
 def _csc_name(name: str) -> str:
     """The name as the catalog has it, or an empty text."""
-    plain = " ".join(name.split())
-    if plain.upper().startswith("J"):
+    plain = " ".join(name.split()).upper().replace("2CXOJ", "2CXO J")
+    if plain.startswith("J"):
         plain = f"2CXO {plain}"
-    plain = plain.replace("2CXOJ", "2CXO J")
-    plain = plain[:5] + plain[5:].upper()
     return plain if SOURCE_NAME.fullmatch(plain) else ""

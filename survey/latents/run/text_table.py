@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -122,12 +123,12 @@ def read_text_table(path: str | Path) -> TextTable:
     plain = path.name.lower().removesuffix(".gz").removesuffix(".bz2")
     try:
         if plain.endswith(_TEXT) and not _is_ecsv(path):
-            frame = pd.read_csv(
-                path, dtype=str, keep_default_na=False, sep=_separator(path)
-            )
+            frame = pd.read_csv(path, dtype=str, keep_default_na=False, sep=_separator(path))
             units: dict[str, u.UnitBase] = {}
         else:
-            table = Table.read(path, format="ascii.ecsv" if plain.endswith((".ecsv", ".csv")) else None)
+            table = Table.read(
+                path, format="ascii.ecsv" if plain.endswith((".ecsv", ".csv")) else None
+            )
             units = {
                 name: u.Unit(column.unit) for name, column in table.columns.items() if column.unit
             }
@@ -149,8 +150,8 @@ def _plain(cell: str) -> str:
 
 
 def _cells(column: object) -> list[str]:
-    values = np.ma.asarray(column)
-    masked = np.ma.getmaskarray(values).reshape(len(values), -1).any(axis=1)
+    values: Any = np.ma.asarray(column)
+    masked: Any = np.ma.getmaskarray(values).reshape(len(values), -1).any(axis=1)
     cells = [v.decode() if isinstance(v, bytes) else str(v) for v in np.ma.getdata(values)]
     return ["" if gone else cell for cell, gone in zip(cells, masked, strict=True)]
 

@@ -22,6 +22,9 @@ from survey.errors import DataError
 Floats = npt.NDArray[np.float64]
 Names = npt.NDArray[np.str_]
 
+CSC_BANDS_KEV = ((0.5, 1.2), (1.2, 2.0), (2.0, 7.0))
+"""Soft, medium and hard band of the Chandra Source Catalog."""
+
 COMPACT = ("CV", "HMXB", "LMXB", "NS")
 """Compact objects of stellar mass, and binaries with one."""
 
@@ -62,9 +65,7 @@ class CatalogSources:
         return len(self.names)
 
 
-def read_catalog_table(
-    path: str | Path, form: Mapping[str, Any] | None = None
-) -> CatalogSources:
+def read_catalog_table(path: str | Path, form: Mapping[str, Any] | None = None) -> CatalogSources:
     """Read a table of classified sources (CSV, plain or compressed).
 
     Parameters
@@ -170,7 +171,7 @@ def _own_form(form: Mapping[str, Any], table: pd.DataFrame, path: Path) -> Mappi
 
 
 def _references(table: pd.DataFrame, form: Mapping[str, Any]) -> Names:
-    if "reference" not in form:
+    if form.get("reference") not in table.columns:
         return np.full(len(table), "", dtype=np.str_)
     return np.asarray(table[form["reference"]].fillna("").astype(str), dtype=np.str_)
 

@@ -99,6 +99,13 @@ def sources_of(folder: str | Path) -> dict[str, str]:
     return sources
 
 
+def spectra_of(folder: Path, detection: Detection) -> list[Path]:
+    """The files with the spectra of a detection, one for each cycle; none if it is not there."""
+    receipt = _read_receipt(_receipt_path(folder, detection))
+    records = [] if receipt is None else receipt[1]
+    return [folder / one.path for one in records if "_pha3." in one.path]
+
+
 def open_session() -> requests.Session:
     """A session that waits for a reply as long as `csc.toml` says."""
     return archives.open_session(csc_facts()["limits"]["timeout_s"])

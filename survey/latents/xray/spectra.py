@@ -18,7 +18,12 @@ from survey.errors import DataError, SurveyWarning
 from survey.latents.folding import Folding, single
 from survey.latents.grid import Grid
 from survey.latents.spectra import SpectrumSet, concatenate
-from survey.latents.xray.acis import acis_channels, acis_grid, photon_energies
+from survey.latents.xray.acis import (
+    acis_channels,
+    acis_grid,
+    photon_energies,
+    piled_fraction,
+)
 from survey.latents.xray.fold import Floats
 from survey.latents.xray.ogip import (
     Pha,
@@ -51,6 +56,9 @@ class SpectrumFacts:
         Name of the response, empty where none could be used.
     response_reason : str
         Why there is none.
+    pile_up : float
+        Estimated share of piled-up events, see `survey.latents.xray.acis.piled_fraction`; zero for
+        other cameras than ACIS.
     """
 
     name: str
@@ -60,6 +68,7 @@ class SpectrumFacts:
     background_reason: str = ""
     response: str = ""
     response_reason: str = ""
+    pile_up: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -99,8 +108,9 @@ def load_spectra(
         Source spectra, of type I or II. Those of one file name get their folder into their names.
     grid : Grid, optional
         Bins in keV, not narrower than the channels. Default: `acis_grid()`.
-    sources : mapping from `Pha.name` to str, optional
-        Which source a spectrum is of. Spectra that are not in it are each a source of their own.
+    sources : mapping to str, optional
+        Which source a spectrum is of, by `Pha.name` or by the path of its file. Spectra that are
+        not in it are each a source of their own.
     background : {"required", "optional", "none"}
         What is done about the background that a file names. If it is missing or broken, that is
         an error of the spectrum ("required"), or the spectrum is read without it, with a warning
@@ -129,10 +139,11 @@ def load_spectra(
                         expected="every spectrum once",
                         found="it twice, or two files that differ in their ending alone",
                     )
-                source = (sources or {}).get(pha.name, pha.name)
+                known = sources or {}
+                source = known.get(str(path), known.get(pha.name, pha.name))
                 whole, one = _one_spectrum(pha, background, source, response, folded=folded)
-                read[pha.name] = whole.rebinned(grid)
-                facts.append(one)
+                read[pha.name] = binned = whole.rebinned(grid)
+                facts.append(replace(one, pile_up=_piled(pha, binned)))
         except DataError as error:
             error.file = error.file or str(path)
             failures.append(error)
@@ -235,6 +246,14 @@ def _one_spectrum(
         response=number,
     )
     return spectrum, facts
+
+
+def _piled(pha: Pha, spectrum: SpectrumSet) -> float:
+    """The estimated share of piled-up events, by the counts of the source on the grid."""
+    if pha.instrument.upper() != "ACIS":
+        return 0.0
+    counts = float(spectrum.totals[0] - spectrum.background.sum())
+    return piled_fraction(max(counts, 0.0) / pha.exposure_s, pha.frame_s)
 
 
 def _background(pha: Pha, policy: BackgroundPolicy) -> tuple[Pha | None, str, str]:

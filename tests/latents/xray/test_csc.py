@@ -18,6 +18,7 @@ from survey.archives import fetch_each
 from survey.cli import app
 from survey.errors import ConfigError, DataError, InfrastructureError
 from survey.latents.grid import Grid
+from survey.latents.run.inputs import load_inputs
 from survey.latents.xray import csc_fetch
 from survey.latents.xray.csc_fetch import fetch_spectra, is_fetched, sources_of
 from survey.latents.xray.csc_query import (
@@ -29,7 +30,7 @@ from survey.latents.xray.csc_query import (
     query_of,
 )
 from survey.latents.xray.spectra import find_spectra, load_spectra
-from tests.latents.xray.conftest import Archive, products, tar_of
+from tests.latents.conftest import Archive, products, tar_of
 
 ONE = Detection("2CXO J004231.1+411621", 1575, 1, 85)
 
@@ -105,7 +106,9 @@ def many_sources(numbers: list[int]) -> list[str]:
     """Rows of so many detections of each of several sources."""
     row = re.search(r"<TR>.*?</TR>", (Path(__file__).parent / "csc_reply.vot").read_text())[0]
     return [
-        row.replace("J140312.5+542056", f"J14{k:04d}.5+542056").replace("<TD>2779<", f"<TD>{10 + i}<")
+        row.replace("J140312.5+542056", f"J14{k:04d}.5+542056").replace(
+            "<TD>2779<", f"<TD>{10 + i}<"
+        )
         for k, number in enumerate(numbers)
         for i in range(number)
     ]
@@ -212,6 +215,9 @@ def test_fetched_spectra_can_be_read_with_their_sources(
     assert sorted(loaded.spectra.sources) == sorted(one.source for one in everything)
     assert (loaded.spectra.background.sum(axis=1) > 0).all()
     assert not list(tmp_path.glob(".inflight*"))
+    of_commands = load_inputs([tmp_path], grid=Grid([1.0, 3.0, 5.0, 9.0], "keV")).spectra
+    assert of_commands.sources.tolist() == loaded.spectra.sources.tolist()
+    assert len(set(of_commands.sources)) == 2, "three detections of two sources"
 
 
 def test_what_is_there_is_not_fetched_again_and_what_is_damaged_is(

@@ -15,7 +15,7 @@ from astropy.io import fits
 
 from tests.latents.xray.files import CHANNELS, arf, rmf, spectrum
 
-REPLY = (Path(__file__).parent / "csc_reply.vot").read_bytes()
+REPLY = (Path(__file__).parent / "xray" / "csc_reply.vot").read_bytes()
 
 Answer = tuple[int, bytes]
 
