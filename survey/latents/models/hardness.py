@@ -60,7 +60,7 @@ class HardnessRatios(Representation):
         return [(centres >= a) & (centres < b) for a, b in zip(low, high, strict=True)]
 
     def _encode(self, spectra: SpectrumSet) -> Floats:
-        net = spectra.values - self.background_.expected(spectra)
+        net = (spectra.values - self.background_.expected(spectra)) / self.relative(spectra)
         bands = [net[:, band].sum(axis=1) for band in self._bands(spectra)]
         soft, medium, hard = (np.maximum(band, 0) + PRIOR_COUNTS for band in bands)
         pairs = ((hard, medium), (medium, soft), (hard, soft))

@@ -60,7 +60,7 @@ class ModelSettings(SettingsTable):
     method: str = "nmf"
     latents: int = Field(default=8, ge=1)
     epochs: int = Field(default=40, ge=1)
-    compared: tuple[str, ...] = ("hardness", "pca", "nmf")
+    compared: tuple[str, ...] = ("hardness", "physical", "pca", "nmf")
     seeds: int = Field(default=3, ge=1)
     neighbours: int = Field(default=5, ge=1)
 

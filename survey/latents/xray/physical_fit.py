@@ -121,6 +121,11 @@ def fit_physical(spectra: SpectrumSet, background: Floats, model: str) -> Physic
     return fits
 
 
+def photons_of(model: str, values: Floats, energies: Grid) -> Floats:
+    """Photons (n, e) in the bins of energy of one of `MODELS`, for parameters (n, 2); sum one."""
+    return _models()[model].photons(values, energies)
+
+
 def _fit_one(
     fits: PhysicalFits, spectra: SpectrumSet, background: Floats, row: int, model: _Model,
     start: Floats, folded: Floats, matrix: Floats,
