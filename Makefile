@@ -11,7 +11,7 @@ CLUSTER_PACKAGES := openssh-server slurm-wlm munge
 # The versions that the tests were run with; `make lock` deletes .venv and writes new ones.
 LOCK   := requirements/tested.txt
 
-.PHONY: help demo test lint types pytest soak test-cluster bench bench-truth bench-archive \
+.PHONY: help demo docs notebooks test lint types pytest soak test-cluster bench bench-truth bench-archive \
 	bench-scale bench-latent fuzz wheel audit lock clean-venv clean
 
 help:  ## list the targets
@@ -20,7 +20,14 @@ help:  ## list the targets
 demo: $(VENV)/.installed  ## simulate four galaxies, run them, show the catalog (about 3 minutes)
 	$(BIN)/survey demo demo
 
-test: lint types pytest  ## lint, types and tests
+docs: $(VENV)/.installed-dev  ## the documentation as a site, in docs/_build/html (needs no network)
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
+
+notebooks: $(VENV)/.installed-dev  ## run the notebooks (three minutes); WRITE=--write keeps their outputs
+	$(BIN)/python notebooks/execute.py $(WRITE)
+
+test: lint types notebooks pytest  ## lint, types, notebooks and tests
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

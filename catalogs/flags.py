@@ -9,9 +9,12 @@ the documentation of the columns is written from the same declarations.
 from __future__ import annotations
 
 from enum import IntFlag
-from typing import Self
+from typing import Self, TypeVar
 
 from catalogs.errors import CatalogError
+
+Flags = TypeVar("Flags")
+"""A number, an array or a pandas Series of quality bits."""
 
 FEW_SPAXELS_BELOW = 5
 """Clusters with fewer spaxels than this are flagged."""
@@ -168,6 +171,43 @@ def flag_names(table: str, value: int) -> list[str]:
             advice="The catalog may have been written by a newer version.",
         )
     return [flag.name.lower() for flag in kind if flag & value and flag.name]
+
+
+def has_flag(table: str, values: Flags, name: str) -> Flags:
+    """Where a flag is set, by its name.
+
+    Parameters
+    ----------
+    table : str
+        Name of a table of the catalog, or "features", as in `FLAGS`.
+    values : int, array of int or pandas.Series
+        The table's `flags` column, or a column `quality_<feature>`.
+    name : str
+        Name of the flag, for example "low_snr".
+
+    Returns
+    -------
+    bool, array of bool or pandas.Series
+        As `values`.
+
+    Raises
+    ------
+    CatalogError
+        If the table has no flags, or none of this name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> has_flag("clusters", np.array([0, 1, 3]), "nuclear")
+    array([False, False,  True])
+    """
+    known = {str(flag.name).lower(): flag for flag in _enumeration(table)}
+    if name not in known:
+        raise CatalogError(
+            f"table {table!r} has no flag {name!r}", expected=" or ".join(map(repr, known))
+        )
+    # As a number: pandas takes a flag for a list of its bits.
+    return (values & int(known[name])) != 0  # type: ignore[operator,return-value]
 
 
 def describe_flags(table: str) -> str:

@@ -46,8 +46,10 @@ def open_catalog(run: str | Path) -> Catalog:
 
     Examples
     --------
-    >>> catalog = open_catalog("RUN")  # doctest: +SKIP
-    >>> catalog.clusters.query("not low_snr")[["galaxy", "cluster", "flux_NeII_12.81"]]
+    >>> catalog = open_catalog("RUN")
+    >>> good = catalog.clusters.query("not low_snr")[["galaxy", "cluster", "flux_NeII_12.81"]]
+    >>> catalog.qtable("galaxies")["ra"].unit
+    Unit("deg")
     """
     if is_url(run):
         return _open_copy(str(run))
@@ -163,6 +165,12 @@ class Catalog:
         """The decisions of the walk down the tree of one galaxy, or of all."""
         return self._read("splits", galaxy, columns)
 
+    def validation(
+        self, galaxy: str | None = None, columns: list[str] | None = None
+    ) -> pd.DataFrame:
+        """How much to believe of one galaxy, or of all. Empty if not validated."""
+        return self._read("validation", galaxy, columns)
+
     def spectra(self, galaxy: str | None = None, columns: list[str] | None = None) -> pd.DataFrame:
         """The spectra of the clusters of one galaxy, or of all, as columns of arrays."""
         return self._read("spectra", galaxy, columns)
@@ -201,7 +209,10 @@ class Catalog:
 
         Examples
         --------
-        >>> catalog.wide(["NeII_12.81", "NiII_12.73"], ["region_flux"])  # doctest: +SKIP
+        >>> catalog = open_catalog("RUN")
+        >>> wide = catalog.wide(["NeII_12.81", "NiII_12.73"], ["region_flux"])
+        >>> list(wide.columns)
+        ['region_flux_NeII_12.81', 'region_flux_NiII_12.73']
         """
         import pandas as pd
 

@@ -22,6 +22,7 @@ from catalogs import columns as declared
 from catalogs.columns import Column
 from catalogs.errors import CatalogError
 from catalogs.fields import describe_fields
+from catalogs.validation import columns as validation_columns
 from catalogs.versions import SCHEMA_VERSION
 from catalogs.vocabulary import Feature, Vocabulary, packaged_vocabulary
 from catalogs.xray import tables as source_tables
@@ -60,6 +61,7 @@ def declared_tables(vocabulary: Vocabulary | None = None) -> dict[str, TableDecl
             key=("galaxy",),
             columns=(
                 *declared.GALAXIES,
+                *validation_columns.GALAXY_VERDICT,
                 *_class_columns(vocabulary.classes, class_columns.GALAXY_CLASS_FAMILY),
             ),
         ),
@@ -69,6 +71,7 @@ def declared_tables(vocabulary: Vocabulary | None = None) -> dict[str, TableDecl
             key=("galaxy", "cluster"),
             columns=(
                 *declared.CLUSTERS,
+                *validation_columns.CLUSTER_VERDICT,
                 *_feature_columns(vocabulary.features),
                 *_ratio_columns(vocabulary.ratios),
                 *_class_columns(vocabulary.classes, class_columns.CLASS_FAMILY),
@@ -122,6 +125,13 @@ def declared_tables(vocabulary: Vocabulary | None = None) -> dict[str, TableDecl
             description="One row per cluster: its spectrum as a few numbers, and how unusual it is",
             key=("galaxy", "cluster"),
             columns=declared.LATENTS,
+        ),
+        TableDeclaration(
+            name="validation",
+            description="One row per question, way of asking and cluster or galaxy: how much to "
+            "believe of the partition",
+            key=("galaxy", "question", "variant", "cluster"),
+            columns=validation_columns.VALIDATION,
         ),
         TableDeclaration(
             name="importances",

@@ -1,4 +1,4 @@
-"""Parts of the whole survey, besides the parts of single galaxies: classes, latents.
+"""Parts of the whole survey, besides the parts of single galaxies: classes, latents, verdicts.
 
 `SurveyProduct` declares a kind of such a part: its tables, and the columns it adds to other tables.
 `SurveyPart` is a committed part of that kind. Publishing and pruning use only the declarations. The
@@ -24,11 +24,20 @@ from catalogs.flags import ClusterFlag
 from catalogs.part_tables import read_part_table
 from catalogs.parts import PartStore, Receipt
 from catalogs.schema import declared_table
+from catalogs.validation.columns import (
+    POINT_SOURCE_QUESTION,
+    SHARE_VARIANT,
+    VERDICT_QUESTION,
+    WHOLE_GALAXY,
+)
 from catalogs.versions import Manifest, current_version
 from catalogs.vocabulary import packaged_vocabulary
 
 SURVEY_WIDE = "whole survey"
 """Takes the place of the galaxy in the names of survey parts."""
+
+ANSWERS = "answers"
+"""Stage of the parts that hold the answers of one galaxy, see `survey.pipeline.validation`."""
 
 Join = Callable[["SurveyPart", pa.Table, Receipt], pa.Table]
 """Adds the columns of a survey part to the rows of a table of one galaxy."""
@@ -49,12 +58,16 @@ class SurveyProduct:
     made_of : mapping
         Stages of other survey parts that it is made from, and the names of their keys in its
         summary.
+    made_of_galaxies : mapping
+        Stages of parts of galaxies that it is made from besides their results, and the names of the
+        mappings in its summary from galaxy to key.
     """
 
     name: str
     tables: tuple[str, ...]
     joins: Mapping[str, Join] = field(default_factory=dict)
     made_of: Mapping[str, str] = field(default_factory=dict)
+    made_of_galaxies: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,16 +113,24 @@ class SurveyPart:
         """Whether it was made from this part of a galaxy."""
         return bool(self.summary["galaxies"].get(galaxy) == key)
 
-    def needed_parts(self) -> Iterator[tuple[str, str]]:
-        """Stage and key of this part and of the survey parts that it was made from."""
-        yield self.product.name, self.key
+    def needed_parts(self) -> Iterator[tuple[str, str, str]]:
+        """Galaxy, stage and key of this part and of those that only it was made from."""
+        yield SURVEY_WIDE, self.product.name, self.key
         for stage, entry in self.product.made_of.items():
-            yield stage, self.summary[entry]
+            yield SURVEY_WIDE, stage, self.summary[entry]
+        for stage, entry in self.product.made_of_galaxies.items():
+            for galaxy, key in self.summary[entry].items():
+                yield galaxy, stage, key
 
     @cached_property
     def class_rows(self) -> pa.Table:
         """The table `classes`."""
         return self.table("classes")
+
+    @cached_property
+    def validation_rows(self) -> pa.Table:
+        """The table `validation`."""
+        return self.table("validation")
 
 
 def _classes_of(part: SurveyPart, galaxy: Receipt) -> pa.Table:
@@ -169,6 +190,58 @@ def _join_spaxel_shares(part: SurveyPart, spaxels: pa.Table, galaxy: Receipt) ->
     return _with_columns(spaxels, columns)
 
 
+def _verdicts(part: SurveyPart, galaxy: Receipt, question: str) -> list[dict[str, Any]]:
+    """Rows of `validation` of one galaxy and question; none if it has changed since."""
+    if not part.describes(galaxy.galaxy, galaxy.key):
+        return []
+    rows = part.validation_rows
+    chosen = pc.and_(pc.equal(rows["galaxy"], galaxy.galaxy), pc.equal(rows["question"], question))
+    found: list[dict[str, Any]] = rows.filter(chosen).to_pylist()
+    return found
+
+
+def _join_galaxy_verdict(part: SurveyPart, galaxies: pa.Table, galaxy: Receipt) -> pa.Table:
+    """The row of a galaxy with its verdict."""
+    for row in _verdicts(part, galaxy, VERDICT_QUESTION):
+        if row["cluster"] == WHOLE_GALAXY:
+            names = {"verdict": "verdict", "verdict_reason": "meaning", "stability": "value"}
+            return _with_columns(
+                galaxies,
+                {
+                    name: pa.chunked_array(
+                        [pa.array([row[source]], galaxies.schema.field(name).type)]
+                    )
+                    for name, source in names.items()
+                },
+            )
+    return galaxies
+
+
+def _join_cluster_verdicts(part: SurveyPart, clusters: pa.Table, galaxy: Receipt) -> pa.Table:
+    """The clusters of a galaxy with their verdicts."""
+    by_cluster = {row["cluster"]: row for row in _verdicts(part, galaxy, VERDICT_QUESTION)}
+    if not by_cluster:
+        return clusters
+    shares = {
+        row["cluster"]: row["value"]
+        for row in _verdicts(part, galaxy, POINT_SOURCE_QUESTION)
+        if row["variant"] == SHARE_VARIANT
+    }
+    numbers = clusters["cluster"].to_pylist()
+    columns = {
+        "verdict": [by_cluster.get(number, {}).get("verdict") for number in numbers],
+        "stability": [by_cluster.get(number, {}).get("value") for number in numbers],
+        "point_source_share": [shares.get(number) for number in numbers],
+    }
+    return _with_columns(
+        clusters,
+        {
+            name: pa.chunked_array([pa.array(values, clusters.schema.field(name).type)])
+            for name, values in columns.items()
+        },
+    )
+
+
 def _floats(column: pa.Array | pa.ChunkedArray) -> NDArray[np.float64]:
     """Values of a column, NaN where missing."""
     return np.asarray(column.to_numpy(zero_copy_only=False), np.float64)
@@ -189,7 +262,15 @@ CLASSES = SurveyProduct(
 LATENTS = SurveyProduct(name="latents", tables=("latents",))
 """Latents of the spectra of all clusters; `model` in the summary is the hash of the model."""
 
-PRODUCTS = {product.name: product for product in (CLASSES, LATENTS)}
+VALIDATION = SurveyProduct(
+    name="validation",
+    tables=("validation",),
+    joins={"galaxies": _join_galaxy_verdict, "clusters": _join_cluster_verdicts},
+    made_of_galaxies={ANSWERS: "answers"},
+)
+"""The answers of `survey validate`, with verdicts by the thresholds of that time."""
+
+PRODUCTS = {product.name: product for product in (CLASSES, LATENTS, VALIDATION)}
 
 
 def commit_survey_part(

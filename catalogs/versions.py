@@ -195,6 +195,11 @@ def next_version(root: Path) -> Path:
     return root / FOLDER / f"v{last + 1:04d}"
 
 
+def number(version: str) -> int:
+    """The number of a version, by its name."""
+    return int(version[1:])
+
+
 def make_current(root: Path, version: Path) -> None:
     """Swap the link: a reader finds either the previous version or this one.
 
@@ -235,5 +240,5 @@ def _all_versions(root: Path) -> list[Path]:
     return sorted((path for path in found if VERSION_NAME.fullmatch(path.name)), key=_number)
 
 
-def _number(version: Path) -> int:
-    return int(version.name[1:])
+def _number(path: Path) -> int:
+    return number(path.name)

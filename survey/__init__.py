@@ -3,10 +3,10 @@
 For notebooks and scripts:
 
 >>> import survey
->>> cube = survey.read("ngc7469_ch3-short_s3d.fits")  # doctest: +SKIP
->>> result = survey.cluster(cube, redshift=0.0163)  # doctest: +SKIP
->>> result.plot()  # doctest: +SKIP
->>> run = survey.open("RUN")  # doctest: +SKIP
+>>> cube = survey.read("cube_s3d.fits")
+>>> result = survey.cluster(cube, redshift=0.0163)
+>>> sky, spectra = result.plot()
+>>> run = survey.open("RUN")
 """
 
 from __future__ import annotations

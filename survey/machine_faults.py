@@ -96,8 +96,8 @@ def machine_error(
 
 
 def patiently(
-    action: Callable[[], T],
-    *,
+    action: Callable[..., T],
+    *arguments: Any,
     patience_s: float,
     warn: Callable[[str], None],
     place: str | Path | None = None,
@@ -112,7 +112,7 @@ def patiently(
     start, wait = time.monotonic(), FIRST_WAIT_S
     while True:
         try:
-            return action()
+            return action(*arguments)
         except Exception as error:
             fault = machine_error(error, place=place)
             if fault is None:

@@ -1,5 +1,8 @@
 """Fixtures every test may use."""
 
+import tests.one_thread  # noqa: F401
+
+# isort: split
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -25,9 +28,12 @@ hypothesis_settings.register_profile(
 )
 hypothesis_settings.load_profile("patient")
 
-# In the background of a script interrupts are ignored, and processes of tests would inherit that.
+# In the background of a script and under nohup these are ignored, and processes of tests would
+# inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 ABSENT = "beside this checkout"
 """In the reason of every test that is skipped for want of observed data."""

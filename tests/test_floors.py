@@ -24,6 +24,7 @@ FLOORS = (
     "survey.clustering",
     "survey.features",
     "survey.classes",
+    "survey.validation",
     "survey.cubes",
     "survey.archives",
     "survey.simulate",
@@ -58,6 +59,12 @@ KNOWS_ONLY = {
     "survey.clustering": {"survey.spectra", "survey.distances", "survey.linkage"},
     "survey.features": {"survey.spectra"},
     "survey.classes": set(),
+    "survey.validation": {
+        "survey.spectra",
+        "survey.distances",
+        "survey.linkage",
+        "survey.clustering",
+    },
     "survey.cubes": {"survey.spectra"},
     "survey.simulate": {"survey.spectra", "survey.cubes"},
     "survey.engine": {"survey.cubes"},
@@ -66,7 +73,7 @@ KNOWS_ONLY = {
 
 SCIENCE = (
     *(f"survey.{name}" for name in ("spectra", "distances", "linkage", "clustering")),
-    *(f"survey.{name}" for name in ("features", "classes")),
+    *(f"survey.{name}" for name in ("features", "classes", "validation")),
     *(
         f"survey.latents.{name}"
         for name in (

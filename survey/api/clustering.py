@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from catalogs.flags import GalaxyFlag
 from catalogs.parts import DamagedPartWarning
 from survey.api.arguments import Files, as_files, as_redshift, as_settings
 from survey.api.cubes import FILES, as_cube
@@ -33,6 +34,8 @@ from survey.pipeline.run.plan import refuse_unknown_names, with_absolute_paths
 from survey.pipeline.run.targets import file_stem
 
 NAMELESS = "cube"
+GRAVE = (GalaxyFlag.REDSHIFT_SUSPECT,)
+"""Flags that are no notes of a stage, and that all measurements depend on."""
 
 
 def cluster(
@@ -84,12 +87,16 @@ def cluster(
     Warns
     -----
     SurveyWarning
-        Of what the pipeline remarks on the galaxy, as doubtful errors.
+        Of what the pipeline remarks on the galaxy, as doubtful errors or a suspect redshift.
 
     Examples
     --------
-    >>> result = survey.cluster(cube, redshift=0.0163, k=5)  # doctest: +SKIP
-    >>> result.plot()  # doctest: +SKIP
+    >>> cube = survey.read("cube_s3d.fits")
+    >>> result = survey.cluster(cube, redshift=0.0163, k=3)
+    >>> result.about["n_cluster"]
+    3
+    >>> spaxels = cube.flux.where(result.labels == 1)  # those of the brightest cluster
+    >>> sky, spectra = result.plot()
     """
     z = as_redshift(redshift)
     base = Path.cwd() if not isinstance(settings, str | Path) else Path(settings).parent
@@ -134,7 +141,12 @@ def _run(runner: GalaxyRunner) -> Result:
         warnings.warn(f"{runner.target.galaxy}: {note}", SurveyWarning, stacklevel=3)
     reference = reference_of(runner.settings.tables)
     vocabulary = run_vocabulary(reference, runner.settings)
-    return Result(GalaxyTables.from_part(receipt, vocabulary, reference))
+    tables = GalaxyTables.from_part(receipt, vocabulary, reference)
+    for flag in GRAVE:
+        if tables.about["flags"] & int(flag):
+            text = f"{runner.target.galaxy}: {flag.meaning}"
+            warnings.warn(text, SurveyWarning, stacklevel=3)
+    return Result(tables)
 
 
 def _no_redshift(file: str | None) -> ConfigError:

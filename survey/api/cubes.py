@@ -55,8 +55,10 @@ def read(files: Files, *, settings: Mapping[str, Any] | str | Path | None = None
 
     Examples
     --------
-    >>> cube = survey.read("ngc7469_ch3-short_s3d.fits")  # doctest: +SKIP
-    >>> cube.flux.mean("wavelength").plot()  # doctest: +SKIP
+    >>> cube = survey.read("cube_s3d.fits")
+    >>> cube.flux.dims
+    ('wavelength', 'y', 'x')
+    >>> image = cube.flux.mean("wavelength").plot()
     """
     paths = as_files(files, "files")
     checked = as_settings(settings, preset=None, k=None)

@@ -37,8 +37,11 @@ def open(run: str | Path) -> Run:
 
     Examples
     --------
-    >>> run = survey.open("RUN")  # doctest: +SKIP
-    >>> run.clusters.query("nuclear")[["galaxy", "flux_NeII_12.81"]]  # doctest: +SKIP
+    >>> run = survey.open("RUN")
+    >>> nuclei = run.clusters.query("nuclear")[["galaxy", "flux_NeII_12.81"]]
+    >>> cube = run.cube("SIM-001")  # Dask arrays: nothing is read yet
+    >>> cube.flux[:, 5, 5].compute().dims
+    ('wavelength',)
     """
     root = Path(run)
     return Run(root, Path(str(open_catalog(root).path)))

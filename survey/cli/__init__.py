@@ -15,6 +15,7 @@ from survey.cli import (
     runs,
     simulated,
     status,
+    validation,
 )
 from survey.cli.app import app, main, refuse_urls
 from survey.latents.cli import latent_app
@@ -35,4 +36,5 @@ __all__ = [
     "runs",
     "simulated",
     "status",
+    "validation",
 ]

@@ -72,7 +72,11 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 
 
 class Settings(SettingsTable):
-    """All settings of a survey."""
+    """All settings of a survey.
+
+    `preset` is "default" or "gatos" (the settings of the paper); `targets` is the table of
+    galaxies, a file beside this one.
+    """
 
     preset: Literal["default", "gatos"] = "default"
     targets: str | None = None

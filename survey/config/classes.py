@@ -21,7 +21,8 @@ class ClassSettings(SettingsTable):
     `catalogs/data/predictors.ecsv`, or if none is given the one with the name of `ratios`, a set of
     `catalogs/data/ratios.ecsv` in whose planes the classes are drawn. The slope is left out without
     use_slope; with use_latents the latents of the catalog are added (`survey latent fit RUN`).
-    Predictors are perturbed within their errors in each of the `draws`.
+    Predictors are perturbed within their errors in each of the `draws`, by random numbers of
+    `seed`.
 
     With `spread`, the way of Hermosa Munoz et al., predictors are the ratios and the slope, labels
     are first spread to clusters that resemble them, and every draw grows a forest of `trees`. They

@@ -16,13 +16,13 @@ class GenericReaderSettings(SettingsTable):
     header). `error`, `mask`, `wavelength`: an extension, or one of another file beside the cube,
     "other.fits[VAR]". In its name, {name} is the name of the cube without ".fits", and
     {name/icubes/vcubes} the same with "vcubes" in place of "icubes". `wavelength` may be a column,
-    "WAVE[lambda]"; it is not needed if the header of the flux has the wavelengths.
-    `error_is`: "sigma", "variance" or "inverse-variance". `mask_bits`: bits of the mask, from 0,
-    that mean missing data; all if not given. `missing_values`: fluxes that stand for missing data.
-    `flux_unit`, `wavelength_unit`: where the header has none, or a wrong one, for example
-    "1e-17 erg / (s cm2 Angstrom)" and "Angstrom". `wavelength_medium`: "vacuum" or "air", where the
-    header does not say. `instrument`: as in instruments.toml, for its resolution.
-    `spaxel_area_arcsec2`: where the header has no celestial coordinates.
+    "WAVE[lambda]"; it is not needed if the header of the flux has the wavelengths. `error_is`:
+    "sigma", "variance" or "inverse-variance". `mask_bits`: bits of the mask, from 0, that mean
+    missing data; all if not given. `missing_values`: fluxes that stand for missing data.
+    `flux_unit`, `wavelength_unit`: where the header has none, or a wrong one, for example "1e-17
+    erg / (s cm2 Angstrom)" and "Angstrom". `wavelength_medium`: "vacuum" or "air", where the header
+    does not say. `instrument`: as in instruments.toml, for its resolution. `spaxel_area_arcsec2`:
+    where the header has no celestial coordinates. `band`: channel or grating, for the catalog.
     """
 
     flux: str | int = "SCI"
@@ -62,9 +62,10 @@ class ReadSettings(SettingsTable):
 class TableSettings(SettingsTable):
     """Tables of your own, as files beside this one.
 
-    Each has the columns (or, in TOML, the entries) of the packaged table of its name in
-    catalogs/data. Its rows replace packaged rows of the same name, or are added. Of tables that
-    `replace` names, no packaged row is used.
+    `lines`, `bands`, `ratios`, `predictors` (of classes), `windows`, `instruments`, `demarcations`
+    (of diagrams) and `place_classes` (of nuclei and discs) each have the columns (or, in TOML, the
+    entries) of the packaged table of its name in catalogs/data. Its rows replace packaged rows of
+    the same name, or are added. Of tables that `replace` names, no packaged row is used.
     """
 
     lines: str | None = None
@@ -90,7 +91,10 @@ class TableSettings(SettingsTable):
 
 
 class StoreSettings(SettingsTable):
-    """Layout of the Zarr stores of converted cubes."""
+    """Layout of the Zarr stores of converted cubes.
+
+    A chunk has all wavelengths of `chunk_spaxels` spaxels; a file has `shard_chunks` chunks.
+    """
 
     chunk_spaxels: int = Field(default=256, ge=1)
     shard_chunks: int = Field(default=8, ge=1)

@@ -18,9 +18,11 @@ class PrepareSettings(SettingsTable):
     `window` is a name in catalogs/data/windows.toml (or in tables.windows), [low, high] in micron
     (rest frame), or "full". A plane is dropped if bad in more than max_bad_spaxel_fraction of the
     spaxels; a spaxel if bad in more than max_bad_plane_fraction of the planes. Gaps of at most
-    max_gap_samples are bridged. Stretches of the spectrum noisier than max_plane_noise times the
-    whole are kept, but not compared. Spaxels with a continuum S/N below snr_min are left out. With
-    mask_impossible, single voxels that neither a line nor a source can make are bad.
+    max_gap_samples are bridged. Each spectrum is divided by what `normalise` says: its "integral",
+    the flux in normalise_window ("window"), or its integral without continuum or lines. Stretches
+    of the spectrum noisier than max_plane_noise times the whole are kept, but not compared. Spaxels
+    with a continuum S/N below snr_min are left out. With mask_impossible, single voxels that
+    neither a line nor a source can make are bad.
     """
 
     window: str | WavelengthRange = WHOLE_WINDOW
@@ -44,7 +46,8 @@ class DistanceSettings(SettingsTable):
     """Pairwise distances minimised over a spectral shift.
 
     `shift` is a number of samples (6 in the paper) or a velocity, for example "300 km/s". With
-    noise = "subtract" the distance that noise alone would make is subtracted.
+    noise = "subtract" the distance that noise alone would make is subtracted. `engine` is how they
+    are computed, and `dtype` how exactly; all engines give the same distances.
     """
 
     shift: int | str = 6
@@ -78,7 +81,7 @@ def _velocity_of(text: str) -> float | None:
 
 
 class LinkageSettings(SettingsTable):
-    """Hierarchical linkage. `ward_input = "squared"` feeds squared distances to Ward.
+    """Hierarchical linkage by `method`. `ward_input = "squared"` feeds squared distances to Ward.
 
     `path` is how the tree is made. "auto" takes the first of "fastcluster", "chain" and "rounds"
     that fits the memory of a worker; these three give the same partition. If none fits, it takes
@@ -94,9 +97,10 @@ class LinkageSettings(SettingsTable):
 class CutSettings(SettingsTable):
     """Where the dendrogram is cut.
 
-    "walk" (or "auto") goes down the tree and keeps the splits that are real; one cluster is an
-    answer. "silhouette" takes the largest mean silhouette. "snr" takes the most clusters that each
-    reach target_snr. "fixed" takes k. k_min and k_max bound the number of clusters, if given.
+    By `criterion`: "walk" (or "auto") goes down the tree and keeps the splits that are real; one
+    cluster is an answer. "silhouette" takes the largest mean silhouette. "snr" takes the most
+    clusters that each reach target_snr. "fixed" takes k. k_min and k_max bound the number of
+    clusters, if given.
     """
 
     criterion: Literal["walk", "auto", "silhouette", "snr", "fixed"] = "walk"

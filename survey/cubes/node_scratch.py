@@ -40,7 +40,7 @@ def node_scratch(setting: str, name: str) -> Path:
     ConfigError
         See `expanded_scratch`.
     """
-    parent = _private(expanded_scratch(setting))
+    parent = private_folder(expanded_scratch(setting), "survey-scratch")
     _sweep(parent, Process.current())
     folder = parent / f"{name}.{owned_name()}"
     folder.mkdir()
@@ -56,10 +56,14 @@ def is_on_node(folder: Path) -> bool:
     return not _made.isdisjoint((folder, *folder.parents))
 
 
-def _private(where: Path) -> Path:
-    """A folder of this user, the same for all its processes if nobody else has made it first."""
+def private_folder(where: Path, name: str) -> Path:
+    """The folder NAME-UID below `where`, which no other user may enter.
+
+    It is the same for all processes of this user. If another user has made it first, a new one is
+    made for this process.
+    """
     where.mkdir(parents=True, exist_ok=True)
-    folder = where / f"survey-scratch-{os.geteuid()}"
+    folder = where / f"{name}-{os.geteuid()}"
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:

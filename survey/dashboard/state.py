@@ -9,7 +9,7 @@ from typing import Any
 
 from survey.pipeline.galaxy.stage_list import STAGES
 from survey.pipeline.run.ledger import LEDGER, read_entries
-from survey.pipeline.run.status import Ended, Status, ended_in, read_status, runs_of
+from survey.pipeline.run.status import Ended, Status, ended_in, runs_of, status_of
 from survey.report.pages.paths import FOLDER, page_path, thumbnail_path
 
 NEWEST = 12
@@ -29,8 +29,8 @@ def page_state(root: Path) -> dict[str, Any]:
     ConfigError
         If no survey has run in `root`.
     """
-    status = read_status(root)
-    entries, _ = read_entries(root / LEDGER)
+    entries, notes = read_entries(root / LEDGER)
+    status = status_of(root, entries, notes)
     runs = runs_of(entries)
     run = runs[-1] if runs else []
     ended = ended_in(run)

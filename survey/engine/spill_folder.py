@@ -13,27 +13,18 @@ from pathlib import Path
 
 import dask
 
+from survey.cubes.node_scratch import private_folder
 from survey.errors import ConfigError
 
 
-def private_folder(parent: str | Path | None = None) -> Path:
+def spill_folder(parent: str | Path | None = None) -> Path:
     """A folder of this user below `parent` (by default where temporary files are).
 
     Its name is the same for all runs, so that Dask finds and deletes there what killed workers
     have left behind.
     """
-    where = Path(parent or dask.config.get("temporary-directory", None) or tempfile.gettempdir())
-    where.mkdir(parents=True, exist_ok=True)
-    name = f"survey-{os.geteuid()}"
-    folder = where / name
-    try:
-        folder.mkdir(mode=0o700)
-    except FileExistsError:
-        found = folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-            return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=where))
-        folder.chmod(0o700)
-    return folder
+    where = parent or dask.config.get("temporary-directory", None) or tempfile.gettempdir()
+    return private_folder(Path(where), "survey")
 
 
 def refuse_foreign_folder(folder: Path) -> None:

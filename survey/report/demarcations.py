@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import cycle
 from typing import Literal
@@ -51,6 +51,18 @@ def plane_frame(plane: Plane, reference: Reference | None = None) -> tuple[Range
     return (min(asymptotes) - LEFT_DEX, max(asymptotes) + RIGHT_DEX), HEIGHT
 
 
+def line_heights(
+    lines: Sequence[Demarcation], x: NDArray[np.float64]
+) -> Iterator[NDArray[np.float64]]:
+    """The lines of a plane at some x; NaN where a straight one divides nothing any more."""
+    for number, line in enumerate(lines):
+        height = line(x)
+        if line.form == "line":  # it parts only what those before leave
+            left = [other.is_above(x, height) for other in lines[:number]]
+            height = np.where(np.logical_and.reduce(left), height, np.nan)
+        yield height
+
+
 def draw_demarcations(axes: Axes, plane: Plane, reference: Reference | None = None) -> None:
     """Draw the lines of a plane within its limits, with the names of the regions between."""
     lines = demarcated_planes(reference).get(plane, ())
@@ -59,11 +71,7 @@ def draw_demarcations(axes: Axes, plane: Plane, reference: Reference | None = No
     limits = axes.get_xlim(), axes.get_ylim()
     x, y = (np.linspace(*ends, CELLS) for ends in limits)
     style = _line_styles(reference)
-    for number, line in enumerate(lines):
-        height = line(x)
-        if line.form == "line":  # it parts only what those before leave
-            left = [other.is_above(x, height) for other in lines[:number]]
-            height = np.where(np.logical_and.reduce(left), height, np.nan)
+    for line, height in zip(lines, line_heights(lines, x), strict=True):
         axes.plot(x, height, color="black", linewidth=1, linestyle=style[line.name],
                   label=line.name, zorder=2)  # fmt: skip
     axes.set(xlim=limits[0], ylim=limits[1])

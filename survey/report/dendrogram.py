@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import dendrogram
 
 from catalogs.printable import printable
-from survey.report.tree import SHOWN_LEAVES, WALK_PURITY, branch_colors, cut_level
+from survey.report.tree import SHOWN_LEAVES, WALK_PURITY, branch_colors, cut_level, link_middles
 
 MARKERS = {True: ("o", "#1a7f37", "accepted"), False: ("x", "#b42318", "rejected")}
 SHOWN_DECISIONS = 14
@@ -96,10 +96,7 @@ def _draw_dendrogram(
 
 def _mark_splits(axes: Axes, drawn: Mapping[str, Any], splits: pd.DataFrame) -> None:
     """A sign on every split that was tested and is shown."""
-    tops = {
-        link[1]: float(np.mean(x[1:3]))
-        for link, x in zip(drawn["dcoord"], drawn["icoord"], strict=True)
-    }
+    tops = link_middles(drawn)
     shown = splits[(splits["step"] == "split") & splits["height"].isin(tops)]
     for accepted, (marker, color, name) in MARKERS.items():
         heights = shown["height"][shown["accepted"] == accepted]

@@ -125,6 +125,7 @@ def _number_clusters(axes: Axes, drawn: PolyCollection, cluster: np.ndarray) -> 
             ha="center",
             va="center",
             fontsize=8,
+            zorder=10,  # above the cross of the photometric centre
             bbox={"boxstyle": "circle,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.75},
         )
 
@@ -152,7 +153,10 @@ def draw_spectra(
     axes.set_xlim(wavelength[0], wavelength[-1])
     axes.set_xlabel("rest wavelength (µm)")
     axes.set_ylabel(f"median ({galaxy['flux_unit']})")
-    axes.legend(handles=handles, fontsize=7, loc="best", framealpha=0.85)
+    # Beside the axes, where it covers no spectrum.
+    axes.legend(
+        handles=handles, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.02), frameon=False
+    )
     _shade_bands(axes, reference)
     _name_lines(axes, clusters, reference)
 

@@ -5,21 +5,16 @@ They are drawn only if they are asked for: the pages of a run show the same and 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from catalogs.part_tables import read_part_table
 from catalogs.parts import safe_name
-from survey.pipeline.galaxy.tree import load_array
-from survey.pipeline.reference import reference_of_run, vocabulary_of_run
+from survey.pipeline.reference import reference_of_run
 from survey.report.dendrogram import draw_tree
 from survey.report.fractions import draw_fractions, has_fractions
 from survey.report.galaxy import draw_galaxy
+from survey.report.galaxy_parts import read_galaxy_parts
 from survey.report.pages.paths import FOLDER
-from survey.report.pages.site import part_of
 from survey.report.provenance import drawn_for
-
-TABLES = ("galaxies", "clusters", "spaxels", "spectra", "splits")
 
 
 def draw_pictures(root: Path, galaxy: str, key: str) -> tuple[Path, ...]:
@@ -46,14 +41,9 @@ def draw_pictures(root: Path, galaxy: str, key: str) -> tuple[Path, ...]:
     map_path, tree_path, fractions_path = picture_paths(root, galaxy)
     if drawn_for(map_path) == drawn_for(tree_path) == key:
         return tuple(path for path in picture_paths(root, galaxy) if path.exists())
-    measured = part_of(root, galaxy, "commit", key)
-    keys = measured.summary["keys"]
-    tree_part = part_of(root, galaxy, "tree", keys["tree"])
-    profiled = part_of(root, galaxy, "profiles", keys["profiles"])
-    vocabulary = vocabulary_of_run(root)
-    tables = {name: read_part_table(measured, name, vocabulary).to_pandas() for name in TABLES}
+    parts = read_galaxy_parts(root, galaxy, key)
+    row, tables = parts.row, parts.tables
     map_path.parent.mkdir(parents=True, exist_ok=True)
-    row = {str(name): value for name, value in tables["galaxies"].iloc[0].items()}
     draw_galaxy(
         row, tables["clusters"], tables["spaxels"], tables["spectra"], map_path, stamp=key,
         reference=reference_of_run(root),
@@ -62,10 +52,7 @@ def draw_pictures(root: Path, galaxy: str, key: str) -> tuple[Path, ...]:
         draw_fractions(row, tables["spaxels"], fractions_path, stamp=key)
     else:
         fractions_path.unlink(missing_ok=True)
-    cut = json.loads(profiled.read_bytes("cut.json"))
-    leaves = tables["spaxels"]["cluster"].to_numpy()
-    tree = load_array(tree_part, "tree.npy")
-    draw_tree(galaxy, tree, leaves[leaves > 0], cut, tables["splits"], tree_path, stamp=key)
+    draw_tree(galaxy, parts.tree, parts.labels, parts.cut, tables["splits"], tree_path, stamp=key)
     return tuple(path for path in picture_paths(root, galaxy) if path.exists())
 
 

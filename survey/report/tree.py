@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,6 +34,14 @@ def branch_colors(
         is_one = counts[n + merge, most] >= purity * counts[n + merge].sum()
         colors.append(palette[most] if is_one else ABOVE_CUT)
     return colors
+
+
+def link_middles(drawn: Mapping[str, Any]) -> dict[float, float]:
+    """Where the links of a dendrogram that SciPy has drawn are, by their heights."""
+    return {
+        link[1]: float(np.mean(x[1:3]))
+        for link, x in zip(drawn["dcoord"], drawn["icoord"], strict=True)
+    }
 
 
 def cut_level(heights: NDArray[np.float64], k: int) -> float:

@@ -11,7 +11,7 @@ import pytest
 @pytest.fixture(scope="session")
 def run(archive: Path) -> Path:
     """The run directory of two galaxies, one with a fixed number of clusters less."""
-    arguments = ["run", str(archive / "survey.toml"), "--workers", "1", "--no-figures", "--json"]
+    arguments = ["run", str(archive / "survey.toml"), "--workers", "0", "--no-figures", "--json"]
     code = "import sys; from survey.cli import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False

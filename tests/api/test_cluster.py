@@ -5,7 +5,7 @@ import pytest
 from astropy import units as u
 
 import survey
-from survey.errors import ConfigError, DataError
+from survey.errors import ConfigError, DataError, SurveyWarning
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +30,12 @@ def test_the_labels_are_those_of_the_command_line(run, targets, cube, folder, gi
     expected = of_run(run, target.galaxy)
     assert expected.max() > 1
     np.testing.assert_array_equal(result.labels, expected)
+
+
+def test_a_redshift_that_is_off_is_a_warning(targets, cube, folder):
+    off = targets[0].redshift + 0.002  # 600 km/s
+    with pytest.warns(SurveyWarning, match="redshift or the wavelengths may be wrong"):
+        survey.cluster(cube, redshift=off, folder=folder)
 
 
 def test_another_k_cuts_the_tree_that_is_there(targets, cube, folder):

@@ -39,8 +39,9 @@ from survey.simulate.galaxy import (
 )
 from survey.simulate.noise import correlated_noise, noise_level
 from survey.simulate.observation import Observation
+from survey.simulate.recipes import DISC_MJY_SR
 from survey.simulate.scene import PLANES_AT_ONCE, Scene
-from survey.simulate.spectra import load_spectrum, load_toml
+from survey.simulate.spectra import Spectrum, load_spectrum, load_toml
 from survey.simulate.truth import MIXED_BELOW
 from survey.simulate.write import truth_path, write_simulated_cube
 
@@ -153,25 +154,16 @@ def _uniform(case: TruthCase, folder: Path) -> tuple[Target, Truth]:
     )
     components: tuple[Component, ...]
     if kind == "disc":
-        components = (Disc(spectrum, 800.0, FIELD_ARCSEC * rng.uniform(0.15, 0.3), 50.0),)
+        components = (Disc(spectrum, DISC_MJY_SR, FIELD_ARCSEC * rng.uniform(0.15, 0.3), 50.0),)
     elif kind == "point":
         components = (PointSource(spectrum, 0.05, 60.0),)
     else:
         clumps = []
         for _ in range(4):
             angle, radius = rng.uniform(0, 2 * np.pi), FIELD_ARCSEC * rng.uniform(0.15, 0.36)
-            clumps.append(
-                Clump(
-                    spectrum,
-                    800 * rng.uniform(2, 6),
-                    radius * np.sin(angle),
-                    radius * np.cos(angle),
-                    FIELD_ARCSEC * rng.uniform(0.1, 0.18),
-                    50.0,
-                )
-            )
+            clumps.append(_clump(rng, spectrum, angle, radius, contrast=(2, 6), width_km_s=50.0))
         nucleus = PointSource(spectrum, 8e9 * psf.beam_sr(PIVOT_UM), 50.0)
-        components = (Disc(spectrum, 800.0, FIELD_ARCSEC / 4, 50.0), *clumps, nucleus)
+        components = (Disc(spectrum, DISC_MJY_SR, FIELD_ARCSEC / 4, 50.0), *clumps, nucleus)
     # The median over the field: of a point source, most of it is its faint wings.
     levels = (3, 6, 12, 25) if kind == "point" else (8, 20, 50, 100)
     observation = Observation(
@@ -184,6 +176,26 @@ def _uniform(case: TruthCase, folder: Path) -> tuple[Target, Truth]:
             model, folder / f"{model.name}_s3d.fits", seed, observation=observation
         )
     return _target(model, path), Truth.of(np.ones((1, *SHAPE)))
+
+
+def _clump(
+    rng: np.random.Generator,
+    spectrum: Spectrum,
+    angle: float,
+    radius: float,
+    *,
+    contrast: tuple[float, float],
+    width_km_s: float,
+) -> Clump:
+    """A clump at a place, of random size, `contrast` times as bright as the centre of the disc."""
+    return Clump(
+        spectrum,
+        DISC_MJY_SR * rng.uniform(*contrast),
+        radius * np.sin(angle),
+        radius * np.cos(angle),
+        FIELD_ARCSEC * rng.uniform(0.1, 0.18),
+        width_km_s,
+    )
 
 
 @contextmanager
@@ -215,12 +227,12 @@ def _blended(case: TruthCase, folder: Path) -> tuple[Target, Truth]:
         rng.uniform(0, 360), rng.uniform(20, 55), rng.uniform(100, 250), 0.05 * FIELD_ARCSEC
     )
     scale = FIELD_ARCSEC * rng.uniform(0.22, 0.3)
-    components: list[Component] = [Disc(any_spectrum, 800.0, scale, 50.0)]
+    components: list[Component] = [Disc(any_spectrum, DISC_MJY_SR, scale, 50.0)]
     if case.seed % 3 == 1:
         components.append(
             Cone(
                 any_spectrum,
-                800 * rng.uniform(4, 7),
+                DISC_MJY_SR * rng.uniform(4, 7),
                 rng.uniform(0, 360),
                 rng.uniform(45, 75),
                 FIELD_ARCSEC * rng.uniform(0.25, 0.32),
@@ -234,16 +246,9 @@ def _blended(case: TruthCase, folder: Path) -> tuple[Target, Truth]:
             angle = first + 2 * np.pi * (k + rng.uniform(-0.2, 0.2)) / count
             radius = FIELD_ARCSEC * rng.uniform(0.22, 0.36)
             components.append(
-                Clump(
-                    any_spectrum,
-                    800 * rng.uniform(3, 6),
-                    radius * np.sin(angle),
-                    radius * np.cos(angle),
-                    FIELD_ARCSEC * rng.uniform(0.1, 0.18),
-                    40.0,
-                )
+                _clump(rng, any_spectrum, angle, radius, contrast=(3, 6), width_km_s=40.0)
             )
-    flux_jy = rng.uniform(8, 16) * 800e6 * psf.beam_sr(PIVOT_UM)
+    flux_jy = rng.uniform(8, 16) * (1e6 * DISC_MJY_SR) * psf.beam_sr(PIVOT_UM)
     components.append(PointSource(any_spectrum, flux_jy, 150.0))
     name = f"blended-{case.seed}"
     model = GalaxyModel(name, REDSHIFT, 10.0, 10.0, rotation, tuple(components))
@@ -293,7 +298,7 @@ def _painted(case: TruthCase, folder: Path) -> tuple[Target, Truth]:
             spot = np.hypot(x - away * np.cos(where), y - away * np.sin(where))
             kind[spot < rng.uniform(3, 5)] = 2
     kind[radius < nucleus] = 1
-    light = 800 * np.exp(-radius / rng.uniform(9, 14))
+    light = DISC_MJY_SR * np.exp(-radius / rng.uniform(9, 14))
     light[kind == 1] *= rng.uniform(1.5, 4)
     light[kind == 2] *= rng.uniform(1, 3)
     velocity_km_s = rng.uniform(80, 220) * 2 / np.pi * np.arctan(radius / 4) * np.cos(azimuth)
@@ -312,7 +317,7 @@ def _painted(case: TruthCase, folder: Path) -> tuple[Target, Truth]:
             cube[planes] += image
             share[number] += image.sum(axis=0)
     rotation = Rotation(0.0, 30.0, 100.0, 1.0)
-    disc = Disc(load_spectrum("disc"), 800.0, 2.0, 50.0)
+    disc = Disc(load_spectrum("disc"), DISC_MJY_SR, 2.0, 50.0)
     model = GalaxyModel(f"painted-{case.seed}", REDSHIFT, 10.0, 10.0, rotation, (disc,))
     return _written(cube, model, observation, case, folder), Truth.of(share)
 

@@ -1,11 +1,12 @@
 """Quality bits are declared once, distinct, and can be read back."""
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from catalogs import CatalogError
-from catalogs.flags import FEATURES, FLAGS, ClusterFlag, describe_flags, flag_names
+from catalogs.flags import FEATURES, FLAGS, ClusterFlag, describe_flags, flag_names, has_flag
 from catalogs.schema import declared_tables
 
 TABLES = sorted(FLAGS)
@@ -63,3 +64,19 @@ def test_the_description_explains_every_bit(table):
     text = describe_flags(table)
     for flag in FLAGS[table]:
         assert f"{flag.value} = {flag.name.lower()} ({flag.meaning})" in text
+
+
+def test_rows_are_selected_by_the_name_of_a_flag():
+    flags = pd.Series([0, 1, 2, 3])
+    assert has_flag("clusters", flags, "nuclear").to_list() == [False, False, True, True]
+    assert has_flag("clusters", 2, "nuclear") is True
+    for table, kind in FLAGS.items():
+        for flag in kind:
+            name = str(flag.name).lower()
+            assert has_flag(table, int(flag), name)
+            assert not has_flag(table, ~int(flag), name)
+
+
+def test_a_flag_that_does_not_exist_is_an_error_with_those_that_do():
+    with pytest.raises(CatalogError, match=r"no flag 'bright'.*'low_snr' or 'nuclear'"):
+        has_flag("clusters", 0, "bright")

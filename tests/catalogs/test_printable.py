@@ -68,7 +68,7 @@ def test_a_plain_console_would_have_let_them_through(capsys):
 def test_pages_get_no_raw_name(name, escaped, tmp_path):
     write_template(
         tmp_path / "index.html", "index.html", stamp="v1", title=name, version="1", n_galaxy=1,
-        n_cluster=1, n_failed=1, classes=[], flags=[],
+        n_cluster=1, n_failed=1, classes=[], verdicts=[], flags=[],
         failures=[(name, [(name, name + "<b>")])],
     )  # fmt: skip
     page = (tmp_path / "index.html").read_text(encoding="utf-8")

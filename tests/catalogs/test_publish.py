@@ -2,15 +2,17 @@
 
 import errno
 import fcntl
+import re
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from itertools import cycle
+from itertools import cycle, pairwise
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
 from pyarrow import ipc
@@ -120,7 +122,10 @@ def test_the_content_depends_on_the_parts_only(tmp_path, make_part):
     fresh = tmp_path / "fresh"
     publish(fresh, parts, [FAILURE])
     assert content(fresh) == piecewise
-    names = [sorted(p.name for p in (r / "catalog").rglob("*.parquet")) for r in (tmp_path, fresh)]
+    names = [
+        sorted(re.sub(r"-v\d+", "", path.name) for path in (root / "catalog").rglob("*.parquet"))
+        for root in (tmp_path, fresh)
+    ]
     assert names[0] == names[1]
 
 
@@ -236,6 +241,32 @@ def test_readers_always_find_one_whole_catalog(tmp_path, make_part):
         done.set()
     for reader in readers:
         reader.result()
+
+
+def test_data_of_one_version_cannot_be_read_by_the_footer_of_the_next(run, make_part):
+    """As pandas would, that opens a file twice, if the link is swapped in between."""
+    versions_of_run = [(run / "catalog").resolve()]
+    for n_galaxy in (4, 5):
+        parts = [make_part(f"NGC {i}") for i in range(n_galaxy)]
+        versions_of_run.append(publish(run, parts))
+    for first, second in [*pairwise(versions_of_run), *pairwise(versions_of_run[::-1])]:
+        n_column = 0
+        for name in ("galaxies", "clusters", "parts", "splits"):
+            footer = pq.read_metadata(first / f"{name}.parquet")
+            for column in footer.schema.to_arrow_schema().names if footer.num_rows else ():
+                file = pq.ParquetFile(second / f"{name}.parquet", metadata=footer)
+                with pytest.raises(OSError):  # noqa: PT011 (any: it depends on the page)
+                    file.read(columns=[column])
+                n_column += 1
+        assert n_column > 100
+
+
+def test_a_folder_that_was_listed_before_the_swap_is_not_found_after_it(run):
+    listed = pyarrow.dataset.dataset(run / "catalog/spaxels")
+    assert listed.count_rows() == 36
+    publish(run, (run / "parts").glob("*/*"))  # the same galaxies, none in quarantine
+    with pytest.raises(FileNotFoundError):
+        listed.to_table()
 
 
 @pytest.mark.parametrize(

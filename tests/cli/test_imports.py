@@ -39,7 +39,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("imports")
     simulate_archive(folder, 1, size=(8, 8), window=(12.5, 13.1), seed=2)
     loaded_by(
-        "run", folder / "survey.toml", "--workers", 1, "--no-figures", "--quiet",
+        "run", folder / "survey.toml", "--workers", 0, "--no-figures", "--quiet",
         "--set", "cut.criterion=fixed", "--set", "cut.k=2",
     )  # fmt: skip
     return folder

@@ -86,19 +86,22 @@ def test_a_system_that_asks_to_stop_gets_what_is_under_way_published(many, tmp_p
     assert n_published < N_GALAXY, "it came too late"
     assert open_catalog(tmp_path).quarantine.empty
     assert read_status(tmp_path).state == "interrupted"
-    counts = finish(many, tmp_path)
-    assert counts["reused"] >= n_published
+    if number == signal.SIGTERM:  # Once: the run that follows is the same.
+        assert finish(many, tmp_path)["reused"] >= n_published
 
 
 def test_a_second_ctrl_c_ends_at_once_and_without_a_word(many, tmp_path):
+    begun = time.monotonic()
     with running(many, tmp_path) as process:
         wait_for_a_galaxy(process)
+        pace_s = time.monotonic() - begun
         os.killpg(process.pid, signal.SIGINT)
         time.sleep(0.1)
         os.killpg(process.pid, signal.SIGINT)
         start = time.monotonic()
         code = process.wait(60)
-        assert time.monotonic() - start < 1.0
+        # No fixed time: on a busy machine all takes longer.
+        assert time.monotonic() - start < pace_s / 4
         rest = process.stderr.read()
     assert code == 75
     assert "Traceback" not in rest
@@ -170,23 +173,9 @@ def test_a_full_disk_ends_in_75_with_the_path_and_blames_nobody(
     assert str(root) in errors
     assert "Traceback" not in errors
     assert "quarantined" not in errors
-    remove(ballast)
-    assert finish(many, root)["computed"] == N_GALAXY
-
-
-def test_a_disk_that_is_full_for_8_s_costs_no_galaxy(many, small_disk):
-    disk = small_disk("size=96m")
-    ballast = fill(disk)
-    with running(many, disk / "run", "--json") as process:
-        for line in process.stderr:
-            if "waits and tries again" in line:
-                break
-        time.sleep(8)
+    if use_up is fill:  # Once: the run that follows is the same.
         remove(ballast)
-        out, errors = process.communicate(timeout=200)
-    assert process.returncode == 0, errors
-    assert json.loads(out)["computed"] == N_GALAXY
-    assert open_catalog(disk / "run").quarantine.empty
+        assert finish(many, root)["computed"] == N_GALAXY
 
 
 def test_a_limit_of_the_size_of_files_is_named(many, tmp_path):
@@ -202,4 +191,3 @@ def test_a_limit_of_the_size_of_files_is_named(many, tmp_path):
     assert "File too large" in errors
     assert f"{limit} bytes (ulimit -f)" in errors
     assert "Traceback" not in errors
-    assert finish(many, tmp_path)["computed"] == N_GALAXY

@@ -54,7 +54,7 @@ def test_the_block_that_inspect_prints_is_pasted_and_gives_the_result_of_setting
     settings.write_text(f'targets = "targets.csv"\n[cut]\ncriterion = "fixed"\nk = 2\n\n{block}')
     by_hand = build_settings({"cut": CUT, "read": {"generic": BY_HAND}})
     assert load_settings(settings).read == by_hand.read
-    survey("run", settings, "--out", tmp_path / "run", "--no-figures", "-q", "--workers", "1",
+    survey("run", settings, "--out", tmp_path / "run", "--no-figures", "-q", "--workers", "0",
            expect=0)  # fmt: skip
     found = pd.read_parquet(tmp_path / "run" / "catalog" / "clusters.parquet")
     receipt = GalaxyRunner(Target("n1", (cube,), 0.01), by_hand, tmp_path / "other").result()

@@ -19,7 +19,7 @@ def run(
     root = tmp_path_factory.mktemp("dashboard")
     bad = root / "bad.fits"
     bad.write_text("no cube")
-    with LazyCluster(EngineSettings(workers=1, dashboard=False)) as cluster:
+    with LazyCluster(EngineSettings(workers=0, dashboard=False)) as cluster:
         run_survey(
             root / "run",
             [*targets, replace(targets[0], galaxy="BAD", files=(bad,))],

@@ -8,7 +8,7 @@ import pytest
 
 from survey.config import EngineSettings
 from survey.engine.cluster import connect
-from survey.engine.spill_folder import private_folder, refuse_foreign_folder
+from survey.engine.spill_folder import refuse_foreign_folder, spill_folder
 from survey.errors import ConfigError
 
 NAME = f"survey-{os.geteuid()}"
@@ -21,11 +21,11 @@ def mode(folder: Path) -> int:
 
 
 def test_the_folder_is_for_its_owner_and_the_same_every_time(tmp_path: Path) -> None:
-    folder = private_folder(tmp_path / "scratch")
+    folder = spill_folder(tmp_path / "scratch")
     assert folder == tmp_path / "scratch" / NAME
     assert mode(folder) == 0o700
     folder.chmod(0o777)
-    assert private_folder(tmp_path / "scratch") == folder
+    assert spill_folder(tmp_path / "scratch") == folder
     assert mode(folder) == 0o700
 
 
@@ -33,7 +33,7 @@ def test_the_folder_is_for_its_owner_and_the_same_every_time(tmp_path: Path) -> 
 def test_a_folder_that_somebody_else_made_first_is_not_used(tmp_path: Path) -> None:
     (tmp_path / NAME).mkdir(mode=0o777)
     os.chown(tmp_path / NAME, 65534, 65534)
-    folder = private_folder(tmp_path)
+    folder = spill_folder(tmp_path)
     assert folder != tmp_path / NAME
     assert (folder.parent, folder.stat().st_uid, mode(folder)) == (tmp_path, os.geteuid(), 0o700)
 
@@ -41,7 +41,7 @@ def test_a_folder_that_somebody_else_made_first_is_not_used(tmp_path: Path) -> N
 def test_a_link_to_elsewhere_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / NAME).symlink_to(tmp_path / "elsewhere")
-    folder = private_folder(tmp_path)
+    folder = spill_folder(tmp_path)
     assert not folder.is_symlink()
     assert folder.resolve() != tmp_path / "elsewhere"
 

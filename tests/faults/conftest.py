@@ -15,7 +15,7 @@ from tests.faults.disks import small_disk, why_no_small_disk
 from tests.faults.series import Series, observed, undisturbed_run
 
 SEED = 2
-N_GOOD = 6
+N_GOOD = 5
 
 Observe = Callable[..., AbstractContextManager[Series]]
 

@@ -18,8 +18,11 @@ import psutil
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-PATIENCE_S = 240.0
-"""How long to wait for anything before it counts as a hang; machines are busy at times."""
+PATIENCE_S = 600.0
+"""A run that neither prints nor commits anything for so long hangs; machines are busy at times."""
+
+LONGEST_RUN_S = 3600.0
+"""A run that has not ended by then goes round in circles."""
 
 COMMAND = """
 import os
@@ -82,6 +85,18 @@ class Driver:
             return []
         return sorted(found, key=lambda process: process.pid)
 
+    def worker_cpu_s(self) -> float:
+        """CPU seconds of all workers so far: time that passes slower on a busy machine."""
+        total = 0.0
+        with suppress(psutil.NoSuchProcess):
+            ended = psutil.Process(self.process.pid).cpu_times()
+            total += ended.children_user + ended.children_system
+        for worker in self.workers():
+            with suppress(psutil.NoSuchProcess):
+                times = worker.cpu_times()
+                total += times.user + times.system
+        return total
+
     def send(self, number: int) -> None:
         """Send a signal to the driver alone."""
         if self.is_running:
@@ -91,35 +106,42 @@ class Driver:
         """All it has printed."""
         return self.log.read_text(errors="replace")
 
-    def wait(self, timeout_s: float = PATIENCE_S) -> int:
+    def wait(self) -> int:
         """Its exit code.
 
         Raises
         ------
         TimeoutError
-            If it does not end in time: it hangs.
+            If it hangs.
         """
-        try:
-            return self.process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            raise TimeoutError(f"survey run hangs; it printed:\n{self.text()[-3000:]}") from None
+        self.wait_until(lambda: False)
+        return self.process.wait()
 
-    def wait_until(self, condition: Callable[[], Any], timeout_s: float = PATIENCE_S) -> bool:
+    def wait_until(self, condition: Callable[[], Any]) -> bool:
         """Wait until a condition holds; False if the run ends before.
 
         Raises
         ------
         TimeoutError
-            If neither happens in time.
+            If the run hangs.
         """
-        deadline = time.monotonic() + timeout_s
+        since, seen = time.monotonic(), self._progress()
         while not condition():
             if not self.is_running:
                 return bool(condition())
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"survey run hangs; it printed:\n{self.text()[-3000:]}")
-            time.sleep(0.02)
+            now = time.monotonic()
+            if (progress := self._progress()) != seen:
+                since, seen = now, progress
+            if now - since > PATIENCE_S or now - self.started > LONGEST_RUN_S:
+                raise TimeoutError(
+                    f"survey run hangs, {now - since:.0f} s after its last step; "
+                    f"it printed:\n{self.text()[-3000:]}"
+                )
+            time.sleep(0.05)
         return True
+
+    def _progress(self) -> tuple[int, int]:
+        return self.log.stat().st_size, self.n_committed()
 
     def n_done(self) -> int:
         """How many galaxies it has reported."""

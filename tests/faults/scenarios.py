@@ -6,12 +6,14 @@ it counts is in the series: kills of workers and drivers, and other faults.
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,49 +35,51 @@ STEPS_OF_A_DRIVER = 70
 WORKER_TTL_S = 15
 """The life of a worker that is silent, where it is stopped for longer."""
 
+AFTER_CHANGES = {"driver": 25, "worker": 60}
+"""Changes of files after which a clock jumps: in the middle of a run, and of a galaxy."""
+
 MOST_DISTURBED_RUNS = 200
 
 IMPATIENT = ("--set", "engine.patience_s=12")
 """For faults that last: how long the run waits before it stops."""
 
 
-def kill_workers_at_steps(series: Series, steps: Sequence[int]) -> None:
+def kill_workers_at_steps(series: Series, steps: Sequence[int], *, at_start: int = 0) -> None:
     """Kill a worker before each of these changes of files, in one run.
 
-    There are fewer kills than galaxies, so no galaxy has reason to be suspected, and the run
-    must complete by itself.
+    There are fewer kills than galaxies, so no galaxy has reason to be suspected. Before that,
+    kill so many workers as soon as they are there. On a machine that is too busy to start workers
+    the run may stop as resumable.
     """
     tokens = put_tokens(series.folder / "tokens", "worker", steps)
     with series.start(faults=Faults(tokens)) as driver:
-        series.ended(driver, *COMPLETE)
+        series.worker_kills += _kill_first(driver, at_start)
+        series.ended(driver, *COMPLETE, RESUMABLE)
     series.worker_kills += len(steps) - len(list(tokens.iterdir()))
-    if series.codes and series.codes[-1] in COMPLETE:
-        series.judge()
-    else:
-        series.finish()
+    series.finish()
 
 
 def preempt_workers(
-    series: Series, rng: np.random.Generator, kills: int, every_s: float, **more: Any
+    series: Series, rng: np.random.Generator, kills: int, every_cpu_s: float, **more: Any
 ) -> None:
-    """Kill a worker at random every so many seconds, until there were so many kills.
+    """Kill a worker at random whenever the workers have computed so long, up to so many kills.
 
     The run may stop as resumable; it is then started again. No galaxy may be blamed.
     """
     for _ in range(MOST_DISTURBED_RUNS):
         with series.start(**more) as driver:
-            due = time.monotonic() + rng.exponential(every_s)
+            due = driver.worker_cpu_s() + rng.exponential(every_cpu_s)
             while driver.is_running and series.worker_kills < kills:
                 workers = driver.workers()
                 # Only one that has joined: killing processes that start disturbs no galaxy.
                 ready = [worker for worker in workers if _has_joined(worker)]
-                if time.monotonic() < due or not ready:
+                if driver.worker_cpu_s() < due or not ready:
                     time.sleep(0.05)
                     continue
                 victim = ready[int(rng.integers(len(ready)))]
                 if _signal(victim, signal.SIGKILL):
                     series.worker_kills += 1
-                due = time.monotonic() + rng.exponential(every_s)
+                due = driver.worker_cpu_s() + rng.exponential(every_cpu_s)
             code = series.ended(driver, *COMPLETE, RESUMABLE)
         if code in COMPLETE or series.worker_kills >= kills:
             break
@@ -84,27 +88,29 @@ def preempt_workers(
 
 def kill_workers_at_start(series: Series, kills: int) -> None:
     """Kill the first workers as soon as they are there: the run starts others, and completes."""
+    kill_workers_at_steps(series, [], at_start=kills)
+
+
+def _kill_first(driver: Driver, kills: int) -> int:
     killed: set[int] = set()
-    with series.start() as driver:
-        while driver.is_running and len(killed) < kills:
-            for worker in driver.workers():
-                if worker.pid not in killed and _signal(worker, signal.SIGKILL):
-                    killed.add(worker.pid)
-                    break
-            time.sleep(0.1)
-        series.worker_kills += len(killed)
-        series.ended(driver, *COMPLETE)
-    series.finish()
+    while driver.is_running and len(killed) < kills:
+        for worker in driver.workers():
+            if worker.pid not in killed and _signal(worker, signal.SIGKILL):
+                killed.add(worker.pid)
+                break
+        time.sleep(0.1)
+    return len(killed)
 
 
 def kill_drivers_at_steps(series: Series, steps: Sequence[int], number: int = 9) -> None:
     """Kill the driver before each of these changes of files, one kill a run, in order.
 
-    After every kill the catalog, if there is one, has to agree with its manifest.
+    For runs that have nothing to compute, so they get one worker. After every kill the catalog, if
+    there is one, has to agree with its manifest.
     """
     tokens = put_tokens(series.folder / "tokens", "driver", steps, number)
     for step in steps:
-        with series.start(faults=Faults(tokens)) as driver:
+        with series.start(faults=Faults(tokens), workers=1) as driver:
             code = series.ended(driver, -number, *COMPLETE)
         if code in COMPLETE:
             break  # It has less to do than there are steps.
@@ -134,28 +140,39 @@ def kill_drivers_at_work(
     series.finish()
 
 
-def ask_to_stop(series: Series, number: int, *, again_after_s: float | None = None) -> None:
-    """Send a signal that asks the driver to stop, perhaps twice; the run must be resumable.
+def ask_to_stop(series: Series, number: int) -> None:
+    """Send a signal that asks the driver to stop; the run must be resumable.
 
-    What it reported as computed has to be in the catalog when it has ended, unless it was told
-    twice.
+    What it reported as computed has to be in the catalog when it has ended.
     """
     with series.start() as driver:
         if driver.wait_until(lambda: driver.n_done() >= 2):
             driver.send(number)
             series.driver_kills += 1
-            if again_after_s is not None:
-                time.sleep(again_after_s)
-                driver.send(number)
+        series.ended(driver, RESUMABLE)
+        series.found += _unpublished(series, driver)
+    series.finish()
+
+
+def interrupt_twice(series: Series, again_after_s: float) -> None:
+    """Interrupt the driver, and again while it stops: then it ends at once, without a word."""
+    with series.start() as driver:
+        driver.wait_until(lambda: driver.n_done() >= 2)
+        pace_s = time.monotonic() - driver.started
+        driver.send(signal.SIGINT)
+        time.sleep(again_after_s)
+        if not driver.is_running:
+            series.found.append(f"it ended within {again_after_s} s, before the second signal")
+        before = driver.text()
         start = time.monotonic()
-        # A second Ctrl-C may also end the process by the signal itself.
-        dead = () if again_after_s is None else (-number, 128 + number)
-        series.ended(driver, RESUMABLE, *dead)
+        driver.send(signal.SIGINT)
+        series.driver_kills += 1
+        series.ended(driver, RESUMABLE)
         seconds = time.monotonic() - start
-        if again_after_s is None:
-            series.found += _unpublished(series, driver)
-        elif seconds > 20:
-            series.found.append(f"it took {seconds:.0f} s to stop when told twice")
+        if said := driver.text().removeprefix(before).strip():
+            series.found.append(f"told twice to stop, it said: {said}")
+        if seconds > pace_s / 4:  # No fixed time: on a busy machine all takes longer.
+            series.found.append(f"told twice to stop, it took {seconds:.1f} s of {pace_s:.1f} s")
     series.finish()
 
 
@@ -204,16 +221,16 @@ def stop_worker(series: Series, step: int, *, go_on: bool = True) -> None:
         series.ended(driver, *COMPLETE, RESUMABLE)
         for worker in stopped:
             _signal(worker, signal.SIGKILL)
-    series.finish()
+    series.finish(again=True)
 
 
 def shift_clock(series: Series, role: str, offset_s: float) -> None:
     """Let the wall clock of the driver or of the workers jump while they work."""
-    clock = {"role": role, "offset_s": offset_s, "after_s": 6.0}
+    clock = {"role": role, "offset_s": offset_s, "after": AFTER_CHANGES[role]}
     with series.start(faults=Faults(clock=clock)) as driver:
         series.other += 1
         series.ended(driver, *COMPLETE)
-    series.finish()
+    series.finish(again=True)  # by the right clock
 
 
 def poison(series: Series) -> None:
@@ -302,6 +319,36 @@ def limit_file_size(series: Series, limit: int, *, for_s: float | None) -> None:
             for process in [psutil.Process(driver.process.pid), *driver.workers()]:
                 process.rlimit(resource.RLIMIT_FSIZE, (hard, hard))
             series.ended(driver, *COMPLETE)
+    series.finish()
+
+
+def limit_open_files(series: Series, *, for_s: float | None, driver_too: bool) -> None:
+    """Let workers open no more files (RLIMIT_NOFILE), the driver too if wanted.
+
+    For some seconds: the run goes on and completes. For ever: it stops as resumable.
+    """
+    kind = resource.RLIMIT_NOFILE
+    with series.start(*(IMPATIENT if for_s is None else ())) as driver:
+        driver.wait_until(lambda: driver.n_done() >= 1)
+        series.other += 1
+        until = math.inf if for_s is None else time.monotonic() + for_s
+        limits: dict[psutil.Process, tuple[int, int]] = {}
+        while driver.is_running and time.monotonic() < until:
+            own = [psutil.Process(driver.process.pid)] if driver_too else []
+            for process in {*own, *driver.workers()} - limits.keys():
+                # A worker that starts would not even get to its work.
+                if process in own or _has_joined(process):
+                    with suppress(psutil.NoSuchProcess):
+                        limits[process] = process.rlimit(kind)
+                        process.rlimit(kind, (3, limits[process][1]))
+            time.sleep(0.05)
+        if for_s is not None:
+            for process, before in limits.items():
+                with suppress(psutil.NoSuchProcess):
+                    process.rlimit(kind, before)
+            series.ended(driver, *COMPLETE)
+        elif series.ended(driver, RESUMABLE) == RESUMABLE and "open files" not in driver.text():
+            series.found.append(f"no word of open files: {driver.text()[-2000:]}")
     series.finish()
 
 

@@ -90,13 +90,18 @@ class Series:
             self.found.append(f"blamed: {names}: {text[-3000:]}")
         return code
 
-    def finish(self, *options: str, **more: Any) -> None:
-        """Run the same command, undisturbed, until it is complete; then ask the oracle."""
+    def finish(self, *options: str, again: bool = False, **more: Any) -> None:
+        """Run the same command, undisturbed, until it is complete; then ask the oracle.
+
+        If the last run was complete there is no other, unless `again`: what a dead process left
+        after that run is for the next to sweep.
+        """
         for _ in range(MOST_RUNS):
-            with self.start(*options, **more) as driver:
-                code = self.ended(driver, *COMPLETE, RESUMABLE)
-            if code in COMPLETE:
+            if self.codes and self.codes[-1] in COMPLETE and not again:
                 break
+            again = False
+            with self.start(*options, **more) as driver:
+                self.ended(driver, *COMPLETE, RESUMABLE)
         else:
             self.found.append(f"not complete after {MOST_RUNS} undisturbed runs: {self.codes}")
         self.judge()

@@ -2,20 +2,24 @@
 
     python tests/faults/soak.py [--seed 1] [--worker-kills 200] [--driver-kills 50] [--only NAME]
 
-The exit code is 1 if anything was violated. Logs of runs with violations are kept in the folder.
+With `--folder` it can be interrupted: every series of runs without a violation is kept there, and
+the same command goes on with the others. The exit code is 1 if anything was violated. Logs of runs
+with violations are kept in the folder.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import shutil
 import signal
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
@@ -27,7 +31,7 @@ from tests.faults import disks, scenarios
 from tests.faults.archive import POISON, Archive, make_archive
 from tests.faults.series import Series, adopt_orphans, observed, undisturbed_run
 
-KILLS_PER_RUN = 5
+KILLS_PER_RUN = 10
 HELD_S = 8.0
 
 
@@ -47,18 +51,18 @@ class Row:
     readings: int = 0
     swapped: int = 0
 
-    def add(self, series: Series, undisturbed_cpu_s: float) -> None:
-        """Count one more series of runs."""
-        self.series += 1
-        self.runs += len(series.codes)
-        self.worker_kills += series.worker_kills
-        self.driver_kills += series.driver_kills
-        self.other += series.other
-        self.violations += len(series.found)
-        self.cpu_s += series.cpu_s
-        self.undisturbed_cpu_s += undisturbed_cpu_s
-        self.readings += series.readings
-        self.swapped += series.swapped
+    @classmethod
+    def of(cls, fault: str, series: Series, undisturbed_cpu_s: float) -> Row:
+        """What one series of runs counts."""
+        return cls(
+            fault, 1, len(series.codes), series.worker_kills, series.driver_kills, series.other,
+            len(series.found), series.cpu_s, undisturbed_cpu_s, series.readings, series.swapped,
+        )  # fmt: skip
+
+    def add(self, other: Row) -> None:
+        """Count what another line counts."""
+        for name in vars(self).keys() - {"fault"}:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def text(self) -> str:
         """The line."""
@@ -92,10 +96,15 @@ class Soak:
     def __init__(self, folder: Path, seed: int, n_good: int) -> None:
         self.folder = folder
         self.seed = seed
-        self.archive = make_archive(folder / "archive", n_good, seed=2)
-        self.digests, self.cpu_s = undisturbed_run(self.archive, folder / "undisturbed")
         self.rows: list[Row] = []
-        self.number = 0
+        facts = folder / "undisturbed.json"
+        if not facts.exists():
+            archive = make_archive(folder / "archive", n_good, seed=2)
+            archive.save(folder / "archive.json")
+            found = undisturbed_run(archive, folder / "undisturbed")
+            _write(facts, found)
+        self.archive = Archive.load(folder / "archive.json")
+        self.digests, self.cpu_s = json.loads(facts.read_text())
 
     def run(
         self,
@@ -105,14 +114,19 @@ class Soak:
         archive: Archive | None = None,
         finished: bool = False,
         disk: tuple[int, int] | None = None,
-    ) -> Series:
-        """Run one scenario, and print what was violated.
+    ) -> Row:
+        """Run one scenario, unless its result is known, and print what was violated.
 
         With `finished` it starts with everything computed, and a catalog of another quarantine;
         with `disk` the run directory is on a disk of so many megabytes and inodes.
         """
-        self.number += 1
-        folder = self.folder / f"{self.number:03d}"
+        folder = self.folder / self._name(row)
+        kept = folder.with_suffix(".json")
+        if kept.exists():
+            one = Row(**json.loads(kept.read_text()))
+            row.add(one)
+            return one
+        shutil.rmtree(folder, ignore_errors=True)
         expected, cpu_s = self.digests, self.cpu_s
         if archive is not None:  # It has another quarantine.
             expected = {name: d for name, d in expected.items() if name != "quarantine"}
@@ -129,27 +143,41 @@ class Soak:
                     disturb(series)
                 except (TimeoutError, OSError) as error:
                     series.found.append(f"{type(error).__name__}: {error}")
-        row.add(series, cpu_s)
+        one = Row.of(row.fault, series, cpu_s)
+        row.add(one)
         for text in series.found:
             print(f"VIOLATED [{row.fault}, {folder}]: {text}", flush=True)
         if not series.found:
             shutil.rmtree(folder, ignore_errors=True)
-        return series
+            _write(kept, asdict(one))
+        print(one.text(), flush=True)
+        return one
 
     def row(self, fault: str) -> Row:
         """A new line of the table."""
         self.rows.append(Row(fault))
         return self.rows[-1]
 
-    def generator(self) -> np.random.Generator:
-        """Random numbers of the next scenario."""
-        return np.random.default_rng([self.seed, self.number])
+    def generator(self, row: Row) -> np.random.Generator:
+        """Random numbers of the next series of a line."""
+        return np.random.default_rng([self.seed, zlib.crc32(self._name(row).encode())])
+
+    @staticmethod
+    def _name(row: Row) -> str:
+        words = "".join(letter if letter.isalnum() else "-" for letter in row.fault)
+        return f"{words}-{row.series + 1:02d}"
+
+
+def _write(path: Path, content: Any) -> None:
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(content))
+    new.replace(path)
 
 
 def workers_at_steps(soak: Soak, kills: int) -> None:
     """Workers killed before changes of files: all of them in turn, a few each run."""
     row = soak.row("worker killed at a step")
-    order = soak.generator().permutation(np.arange(1, scenarios.STEPS_OF_A_GALAXY + 1))
+    order = soak.generator(row).permutation(np.arange(1, scenarios.STEPS_OF_A_GALAXY + 1))
     for first in range(0, math.ceil(kills / KILLS_PER_RUN) * KILLS_PER_RUN, KILLS_PER_RUN):
         steps = sorted(int(order[i % len(order)]) for i in range(first, first + KILLS_PER_RUN))
         soak.run(row, partial(scenarios.kill_workers_at_steps, steps=steps))
@@ -160,10 +188,13 @@ def workers_at_random(soak: Soak, kills: int) -> None:
     row = soak.row("worker killed while it starts")
     for _ in range(math.ceil(kills / 50)):
         soak.run(row, partial(scenarios.kill_workers_at_start, kills=3))
-    row = soak.row("worker killed every 3 s")
+    row = soak.row("worker killed every 3 CPU s")
     while kills > 0:
         disturb = partial(
-            scenarios.preempt_workers, rng=soak.generator(), kills=min(kills, 20), every_s=3.0
+            scenarios.preempt_workers,
+            rng=soak.generator(row),
+            kills=min(kills, 20),
+            every_cpu_s=3.0,
         )
         done = soak.run(row, disturb).worker_kills
         if not done:
@@ -190,7 +221,7 @@ def drivers_at_work(soak: Soak, kills: int) -> None:
     """Drivers killed while their workers are busy; the next one starts at once."""
     row = soak.row("driver killed at work")
     for _ in range(math.ceil(kills / 3)):
-        disturb = partial(scenarios.kill_drivers_at_work, rng=soak.generator(), kills=3)
+        disturb = partial(scenarios.kill_drivers_at_work, rng=soak.generator(row), kills=3)
         soak.run(row, disturb)
 
 
@@ -199,8 +230,9 @@ def signals(soak: Soak) -> None:
     for name in ("SIGTERM", "SIGHUP", "SIGINT"):
         disturb = partial(scenarios.ask_to_stop, number=getattr(signal, name))
         soak.run(soak.row(name), disturb)
-    disturb = partial(scenarios.ask_to_stop, number=signal.SIGINT, again_after_s=1.0)
-    soak.run(soak.row("SIGINT twice"), disturb)
+    row = soak.row("SIGINT twice")
+    for seconds in (0.1, 0.4):
+        soak.run(row, partial(scenarios.interrupt_twice, again_after_s=seconds))
     soak.run(soak.row("a second driver"), scenarios.start_a_second)
 
 
@@ -231,7 +263,7 @@ def poisoned(soak: Soak) -> None:
 
 
 def full_disks(soak: Soak) -> None:
-    """Disks without room or inodes, spill folders too, and limited files; a while and for ever."""
+    """Disks without room or inodes, and files of limited size; a while and for ever."""
     if why := disks.why_no_small_disk():
         print(f"SKIPPED full disks: {why}", flush=True)
         return
@@ -243,10 +275,28 @@ def full_disks(soak: Soak) -> None:
             for after in (0, 3):
                 disturb = partial(_starve, fill=fill, after=after, for_s=for_s)
                 soak.run(row, disturb, disk=(48, 6000))
-        row = soak.row(f"spill folder full {when}")
-        soak.run(row, partial(_starve_spill, for_s=for_s))
         row = soak.row(f"file size limited {when}")
         soak.run(row, partial(scenarios.limit_file_size, limit=40_000, for_s=for_s))
+
+
+def full_spill_folders(soak: Soak) -> None:
+    """The disk to which workers spill is full, a while and for ever."""
+    if why := disks.why_no_small_disk():
+        print(f"SKIPPED full spill folders: {why}", flush=True)
+        return
+    for for_s in (HELD_S, None):
+        row = soak.row(f"spill folder full {'for ever' if for_s is None else f'for {for_s:.0f} s'}")
+        soak.run(row, partial(_starve_spill, for_s=for_s))
+
+
+def few_files(soak: Soak) -> None:
+    """Processes that may open no more files, a while and for ever."""
+    for who, driver_too in (("workers", False), ("all", True)):
+        row = soak.row(f"no open files left, {who}, for {HELD_S:.0f} s")
+        how = partial(scenarios.limit_open_files, for_s=HELD_S, driver_too=driver_too)
+        soak.run(row, how)
+    row = soak.row("no open files left for ever")
+    soak.run(row, partial(scenarios.limit_open_files, for_s=None, driver_too=False))
 
 
 def _starve(series: Series, **how: Any) -> None:
@@ -267,7 +317,9 @@ PARTS: dict[str, Callable[[Soak, argparse.Namespace], None]] = {
     "stopped": lambda soak, o: stopped(soak),
     "clocks": lambda soak, o: clocks(soak),
     "poison": lambda soak, o: poisoned(soak),
+    "spill": lambda soak, o: full_spill_folders(soak),
     "disks": lambda soak, o: full_disks(soak),
+    "files": lambda soak, o: few_files(soak),
 }
 
 
@@ -276,8 +328,7 @@ def _lines(soak: Soak) -> Iterator[str]:
     yield from (row.text() for row in soak.rows)
     total = Row("all")
     for row in soak.rows:
-        for name in vars(total).keys() - {"fault"}:
-            setattr(total, name, getattr(total, name) + getattr(row, name))
+        total.add(row)
     yield total.text()
 
 
@@ -291,8 +342,9 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
     parser.add_argument("--only", nargs="*", choices=PARTS, default=list(PARTS))
     options = parser.parse_args()
-    # In the background of a script interrupts are ignored, and surveys would inherit that.
+    # In the background and under nohup these are ignored, and surveys would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     adopt_orphans()
     folder = (options.folder or Path(mkdtemp(prefix="soak-"))).resolve()
     folder.mkdir(parents=True, exist_ok=True)

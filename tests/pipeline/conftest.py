@@ -1,8 +1,8 @@
-"""Damaged cubes."""
+"""Damaged cubes, and one cluster for all tests of the pipeline."""
 
 import gzip
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from survey.config import EngineSettings
+from survey.engine.cluster import Cluster, connect
 from survey.pipeline.galaxy.target import Target
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """Started once: a new worker imports for longer than it computes a small galaxy."""
+    with connect(EngineSettings(workers=2, memory_limit="2GiB", dashboard=False)) as client:
+        yield client
 
 
 def _truncated(path: Path) -> None:

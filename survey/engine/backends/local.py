@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from survey.engine.backends.base import LOOPBACK, PRELOAD, LargeWorkers, Warn, WorkerSettings
 from survey.engine.backends.certificates import temporary_security
 from survey.engine.backends.revive import revived
-from survey.engine.spill_folder import private_folder
+from survey.engine.spill_folder import spill_folder
 from survey.engine.worker_preload import IGNORE_INTERRUPTS
 from survey.errors import InfrastructureError
 
@@ -121,7 +121,7 @@ class LocalSettings(WorkerSettings):
             host=LOOPBACK,
             security=temporary_security() if self.tls == "temporary" else None,
             memory_limit=self.memory_limit,
-            local_directory=str(private_folder(self.scratch)),
+            local_directory=str(spill_folder(self.scratch)),
             resources=self.resources or None,
             preload=[PRELOAD],
             **({"env": {IGNORE_INTERRUPTS: f"{self.grace_s:g}"}} if self.workers else {}),

@@ -7,11 +7,13 @@ the content. Keys of results depend on the content alone.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from catalogs.durable import hash_bytes, hash_file
 from catalogs.owners import Process
@@ -77,13 +79,9 @@ class InputFile:
         blake2b = hash_file(path)
         made = cls(
             path=str(path),
-            size=before.st_size,
-            mtime_ns=before.st_mtime_ns,
-            inode=before.st_ino,
-            device=before.st_dev,
-            machine=_machine(),
             blake2b=blake2b,
             settled=before.st_mtime_ns + _tick_ns(before.st_mtime_ns) < now,
+            **_look(before),
         )
         made.refuse_change()
         return made
@@ -92,16 +90,7 @@ class InputFile:
         """The file with its present size, time and inode, and the hash that it had."""
         if not self.is_local:
             return replace(self, settled=True)
-        found = Path(self.path).stat()
-        return replace(
-            self,
-            size=found.st_size,
-            mtime_ns=found.st_mtime_ns,
-            inode=found.st_ino,
-            device=found.st_dev,
-            machine=_machine(),
-            settled=True,
-        )
+        return replace(self, settled=True, **_look(Path(self.path).stat()))
 
     def change(self) -> str | None:
         """What is not as it was when the file was hashed; None if nothing shows that."""
@@ -134,6 +123,17 @@ class InputFile:
                 file=self.path,
                 advice="Run the survey again when it is complete",
             )
+
+
+def _look(found: os.stat_result) -> dict[str, Any]:
+    """What is recorded of a file besides its content."""
+    return {
+        "size": found.st_size,
+        "mtime_ns": found.st_mtime_ns,
+        "inode": found.st_ino,
+        "device": found.st_dev,
+        "machine": _machine(),
+    }
 
 
 @cache

@@ -112,9 +112,13 @@ class GalaxyRunner:
             receipt: Receipt = self.get(LAST)
             return receipt
         finally:
-            self._results.clear()
-            if self._context is not None:
-                self._context.scratch.remove()
+            self.release()
+
+    def release(self) -> None:
+        """Forget results in memory, and remove temporary files."""
+        self._results.clear()
+        if self._context is not None:
+            self._context.scratch.remove()
 
     @property
     def context(self) -> GalaxyContext:

@@ -104,7 +104,7 @@ def prepare_spectra(galaxy: GalaxyContext, cube: xr.Dataset) -> Prepared:
         settings=settings.prepare,
         shift_samples=shift if isinstance(shift, int) else 0,
         shift_km_s=settings.distance.shift_km_s,
-        line_mask_um=_line_mask_um(galaxy.reference, cube.attrs["instrument"], redshift),
+        line_mask_um=line_mask_um(galaxy.reference, cube.attrs["instrument"], redshift),
         positions=(cube["y"].values, cube["x"].values),
         allocate=_allocate(galaxy, cube),
     )
@@ -300,9 +300,10 @@ def _redshift(galaxy: GalaxyContext, cube: xr.Dataset) -> float:
     )
 
 
-def _line_mask_um(
+def line_mask_um(
     reference: Reference, instrument: str, redshift: float
 ) -> tuple[tuple[float, float], ...]:
+    """Rest-frame ranges of the known lines, as wide as the instrument shows them."""
     observed = np.array([line.wavelength_um for line in reference.lines]) * (1.0 + redshift)
     return line_ranges(reference.lines, reference.resolving_power(instrument, observed))
 

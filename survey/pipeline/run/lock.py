@@ -32,7 +32,7 @@ from survey.errors import ConfigError, InfrastructureError, SurveyWarning
 FOLDER = ".drivers"
 BEAT_S = 2.0
 WATCH_S = 60.0
-"""A process of another machine is dead if its heartbeat stands still for so long."""
+"""A process of another machine counts as dead if its heartbeat has not changed for this long."""
 
 GLANCE_S = 3.0 * BEAT_S
 """How long `survey status` watches: an answer later than that would be a nuisance."""

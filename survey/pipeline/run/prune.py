@@ -14,7 +14,7 @@ from pathlib import Path
 
 from catalogs import open_catalog, owners
 from catalogs.parts import PartStore, Receipt, safe_name
-from catalogs.survey_parts import SURVEY_WIDE, current_survey_parts
+from catalogs.survey_parts import current_survey_parts
 from catalogs.versions import BUILDING, FOLDER, Manifest
 from survey.cubes.scratch import SCRATCH
 from survey.errors import ConfigError
@@ -99,8 +99,8 @@ def _needed(root: Path, manifest: Manifest) -> Iterator[Path]:
             elif made.kept is Kept.STORE:
                 yield root / "cubes" / f"{safe_name(galaxy)}-{keys[made.name]}.zarr"
     for product in current_survey_parts(root).values():
-        for stage, key in product.needed_parts():
-            yield store.path(SURVEY_WIDE, stage, key)
+        for part in product.needed_parts():
+            yield store.path(*part)
 
 
 def _all_results(root: Path) -> Iterator[Path]:

@@ -103,8 +103,11 @@ def read_status(root: str | Path) -> Status:
     ConfigError
         If no survey has run there.
     """
-    root = Path(root)
-    entries, notes = read_entries(root / LEDGER)
+    return status_of(Path(root), *read_entries(Path(root) / LEDGER))
+
+
+def status_of(root: Path, entries: Sequence[dict[str, Any]], notes: tuple[str, ...] = ()) -> Status:
+    """The state of the latest run in `root`, by the entries of its ledger; see `read_status`."""
     driver, works = driver_of(root)
     runs = runs_of(entries)
     if not runs:

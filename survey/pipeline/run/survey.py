@@ -124,17 +124,17 @@ def run_survey(
     with ExitStack() as stack:
         ownership = write(lambda: stack.enter_context(exclusive(root)))
         reference = reference_of(settings.tables)
-        write(lambda: sweep_leftovers(root))
+        write(sweep_leftovers, root)
         sweep_scratch(root)
-        tables = write(lambda: keep_tables(settings.tables, root))
+        tables = write(keep_tables, settings.tables, root)
         settings = settings.model_copy(update={"tables": tables})
-        write(lambda: write_targets(targets, root / TARGETS_FILE))
-        write(lambda: write_run_record(root, settings))
-        write(lambda: record_versions(root))
-        ledger, results = write(lambda: Ledger(root)), Results()
-        write(lambda: ledger.begin(len(targets)))
-        if (repair := write(lambda: repaired(root))) is not None:
-            write(lambda: ledger.note(str(repair)))
+        write(write_targets, targets, root / TARGETS_FILE)
+        write(write_run_record, root, settings)
+        write(record_versions, root)
+        ledger, results = write(Ledger, root), Results()
+        write(ledger.begin, len(targets))
+        if (repair := write(repaired, root)) is not None:
+            write(ledger.note, str(repair))
         finished = FinishedGalaxies(root, trusted=not verify_inputs)
         tasks = [
             GalaxyTask(target, settings, root, draw, finished.known(target)) for target in targets
@@ -153,15 +153,15 @@ def run_survey(
             for report in _reports(tasks, cluster, finished, drain, warn, ledger):
                 ownership.check()
                 results.reports[report.galaxy] = report
-                write(partial(ledger.galaxy, report))
-                write(partial(finished.record, report))
+                write(ledger.galaxy, report)
+                write(finished.record, report)
                 on_report(report)
                 if catalog.is_due:
                     with _next_time_again(warn):
                         catalog.grow(results.parts, results.failures)
             ownership.check()
             write(lambda: catalog.finish(results.parts, results.failures, complete=True))
-            write(lambda: ledger.end(COMPLETE))
+            write(ledger.end, COMPLETE)
         except BaseException:
             ownership.check()  # Whoever has taken over publishes.
             # The disk may be full, or the user in a hurry: one attempt.
@@ -207,10 +207,10 @@ def _reports(
     if not unfinished:
         return  # A lazy cluster is not even started.
     engine = tasks[0].settings.engine
-    client = patiently(lambda: started(cluster), patience_s=engine.patience_s, warn=warn)
+    client = patiently(started, cluster, patience_s=engine.patience_s, warn=warn)
     demands = _demands(unfinished)
     plan = {name: demand.seconds for name, demand in demands.items()}
-    patiently(lambda: ledger.plan(plan), patience_s=engine.patience_s, warn=warn)
+    patiently(ledger.plan, plan, patience_s=engine.patience_s, warn=warn)
     # Workers are asked for files; what is fetched from elsewhere has errors of its own.
     paths = [
         path for task in unfinished for one in task.target.files if (path := one.local) is not None

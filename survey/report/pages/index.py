@@ -16,6 +16,7 @@ from survey.report.page import write_template
 from survey.report.pages.galaxy_data import flags_in_words
 from survey.report.pages.numbers import rounded, script_json
 from survey.report.pages.paths import FOLDER, address, page_path, thumbnail_path
+from survey.report.pages.validation import verdict_counts, write_validation_data
 from survey.report.palette import cluster_colors
 
 PAGE = "index.html"
@@ -36,6 +37,7 @@ def write_index(root: Path, catalog: Catalog) -> Path:
     galaxies = catalog.galaxies
     _write_data(folder / "data" / "galaxies.js", "SURVEY_GALAXIES", _galaxies(root, galaxies))
     _write_data(folder / "data" / "classes.js", "SURVEY_CLASSES", _classes(catalog))
+    write_validation_data(root, catalog)
     page = folder / PAGE
     write_template(
         page,
@@ -47,6 +49,7 @@ def write_index(root: Path, catalog: Catalog) -> Path:
         n_cluster=int(galaxies["n_cluster"].sum()),
         n_failed=len(catalog.quarantine),
         classes=_class_counts(catalog),
+        verdicts=verdict_counts(galaxies),
         flags=_flag_counts(galaxies["flags"]),
         failures=failures_by_message(catalog.quarantine),
     )

@@ -11,7 +11,7 @@ from catalogs.parts import safe_name
 FOLDER = "report"
 """Of a run directory."""
 
-VERSION = 1
+VERSION = 2
 """Of the pages: raised when their content changes, so that old ones are written again."""
 
 

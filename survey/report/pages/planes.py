@@ -13,7 +13,7 @@ from catalogs.query import Catalog
 from catalogs.reference import Reference
 from survey.classes.demarcations import Demarcation
 from survey.report.bpt import measured_planes
-from survey.report.demarcations import demarcated_planes, plane_frame
+from survey.report.demarcations import demarcated_planes, line_heights, plane_frame
 from survey.report.diagnostic_diagrams import (
     UNCLASSIFIED_COLOR,
     drawn_contours,
@@ -101,12 +101,8 @@ def _curves(
     (left, right), (bottom, top) = frame
     x = np.linspace(left, right, CURVE_POINTS)
     curves = []
-    for number, line in enumerate(lines):
-        height = line(x)
-        above = [other.is_above(x, height) for other in lines[:number]]
+    for number, (line, height) in enumerate(zip(lines, line_heights(lines, x), strict=True)):
         shown = (bottom < height) & (height < top)
-        if line.form == "line":
-            shown &= np.logical_and.reduce([np.ones(len(x), bool), *above])
         curves.append(
             {
                 "name": line.name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from functools import cache
 from importlib.resources import files
@@ -13,24 +12,22 @@ import numpy as np
 import pandas as pd
 
 from catalogs.durable import replacing, write_text
-from catalogs.part_tables import read_part_table
-from catalogs.parts import PartStore, Receipt
 from survey import __version__
 from survey.cubes.store import open_store, stored_spectra
-from survey.errors import IntegrityError
 from survey.pipeline.galaxy.stage import store_path
-from survey.pipeline.galaxy.tree import load_array
 from survey.pipeline.reference import reference_of_run, vocabulary_of_run
+from survey.report.galaxy_parts import read_galaxy_parts
 from survey.report.page import write_template
 from survey.report.pages.cells import Cells, cell_spectra
+from survey.report.pages.definitions import short_definitions, write_definitions
 from survey.report.pages.galaxy_data import galaxy_data
 from survey.report.pages.numbers import script_json
 from survey.report.pages.paths import FOLDER, is_page_of, page_path, stamp, thumbnail_path
 from survey.report.pages.thumbnail import write_thumbnail
 from survey.report.pages.tree_data import tree_data
+from survey.spectra.grid import rest_wavelength
 
 STATIC = "static"
-TABLES = ("galaxies", "clusters", "spaxels", "spectra", "splits", "measurements")
 FACTS = (
     ("files", "files"), ("instrument", "instrument"), ("band", "band"),
     ("redshift", "redshift"), ("spaxels clustered", "n_spaxel"), ("clusters", "n_cluster"),
@@ -61,24 +58,12 @@ def write_galaxy_page(root: Path, galaxy: str, key: str) -> None:
     if is_page_of(root, galaxy, key):
         return
     page = page_path(root, galaxy)
-    measured = part_of(root, galaxy, "commit", key)
-    keys = measured.summary["keys"]
-    tree_part = part_of(root, galaxy, "tree", keys["tree"])
-    profiled = part_of(root, galaxy, "profiles", keys["profiles"])
-    vocabulary, reference = vocabulary_of_run(root), reference_of_run(root)
-    tables = {name: read_part_table(measured, name, vocabulary).to_pandas() for name in TABLES}
-    row = {str(name): value for name, value in tables["galaxies"].iloc[0].items()}
-    spaxels = tables["spaxels"]
+    parts = read_galaxy_parts(root, galaxy, key)
+    row, spaxels = parts.row, parts.tables["spaxels"]
     cells = Cells.of_spaxels(spaxels["y"].to_numpy(), spaxels["x"].to_numpy())
-    spectra = _stored_cells(store_path(root, galaxy, keys["read"]), row, spaxels, cells)
-    leaves = spaxels["cluster"].to_numpy()
-    data = galaxy_data(row, tables, cells, spectra, reference)
-    data["tree"] = tree_data(
-        load_array(tree_part, "tree.npy"),
-        leaves[leaves > 0],
-        json.loads(profiled.read_bytes("cut.json")),
-        tables["splits"],
-    )
+    spectra = _stored_cells(store_path(root, galaxy, parts.keys["read"]), row, spaxels, cells)
+    data = galaxy_data(row, parts.tables, cells, spectra, reference_of_run(root))
+    data["tree"] = tree_data(parts.tree, parts.labels, parts.cut, parts.tables["splits"])
     write_thumbnail(row, spaxels, thumbnail_path(root, galaxy))
     page.parent.mkdir(parents=True, exist_ok=True)
     write_template(
@@ -87,7 +72,7 @@ def write_galaxy_page(root: Path, galaxy: str, key: str) -> None:
         stamp=stamp(key),
         title=galaxy,
         row=row,
-        facts=[(name, _text(row[column])) for name, column in FACTS],
+        facts=[(name, _text(row[column]), column) for name, column in FACTS],
         data=script_json(data),
         version=__version__,
     )
@@ -108,17 +93,20 @@ def _stored_cells(
     store = open_store(path)
     flux, _, bad = stored_spectra(path)
     stored = pd.DataFrame({axis: store[axis].values for axis in "yx"})
-    rest = store["wavelength"].values / (1.0 + row["redshift"])
+    rest = rest_wavelength(store["wavelength"].values, row["redshift"])
     return cell_spectra(cells, spaxels, stored, rest, lambda rows: (flux[rows], bad[rows]))
 
 
 def copy_static(root: Path) -> None:
-    """Copy scripts and styles, and BokehJS, beside the pages."""
+    """Copy scripts and styles, and BokehJS, beside the pages, and write what numbers mean."""
     folder = root / FOLDER / STATIC
     folder.mkdir(parents=True, exist_ok=True)
     own = files("survey.report") / STATIC
     for source in own.iterdir():
         write_text(folder / source.name, source.read_text(encoding="utf-8"))
+    definitions = script_json(short_definitions(vocabulary_of_run(root)))
+    write_text(folder / "definitions.js", f"const SURVEY_DEFINITIONS = {definitions}\n")
+    write_definitions(root / FOLDER, reference_of_run(root), vocabulary_of_run(root))
     for source in bokeh_scripts():
         copy = folder / source.name
         if not copy.exists() or copy.stat().st_size != source.stat().st_size:
@@ -133,21 +121,3 @@ def bokeh_scripts() -> tuple[Path, ...]:
 
     folder = Path(bokeh.__file__).parent / "server" / "static" / "js"
     return folder / "bokeh.min.js", folder / "bokeh-api.min.js"
-
-
-def part_of(root: Path, galaxy: str, stage: str, key: str) -> Receipt:
-    """A committed part of a galaxy.
-
-    Raises
-    ------
-    IntegrityError
-        If it is missing or damaged.
-    """
-    receipt = PartStore(root).find(galaxy, stage, key)
-    if receipt is None:
-        raise IntegrityError(
-            f"the {stage} part of {galaxy} is missing",
-            file=root,
-            advice="Run the survey again: it computes what is missing.",
-        )
-    return receipt

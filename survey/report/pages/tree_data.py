@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from survey.report.pages.numbers import rounded
-from survey.report.tree import SHOWN_LEAVES, WALK_PURITY, branch_colors, cut_level
+from survey.report.tree import SHOWN_LEAVES, WALK_PURITY, branch_colors, cut_level, link_middles
 
 
 def tree_data(
@@ -46,10 +46,7 @@ def tree_data(
         tree, p=SHOWN_LEAVES, truncate_mode="lastp", no_plot=True,
         link_color_func=lambda node: colors[node - len(tree) - 1],
     )  # fmt: skip
-    tops = {
-        link[1]: float(np.mean(x[1:3]))
-        for link, x in zip(drawn["dcoord"], drawn["icoord"], strict=True)
-    }
+    tops = link_middles(drawn)
     return {
         "x": [[rounded(value) for value in link] for link in drawn["icoord"]],
         "y": [[rounded(value) for value in link] for link in drawn["dcoord"]],

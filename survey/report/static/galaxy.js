@@ -1,18 +1,9 @@
 // The page of one galaxy: what it shows, and how its parts answer to each other.
 "use strict"
 
-const HELP = {
-  spaxels: "number of spaxels in the cluster",
-  area: "area on the sky, square arcsec",
-  offset: "distance of the middle of the cluster from the photometric centre, arcsec",
-  snr: "median S/N per sample of the continuum of the median spectrum",
-  velocity: "velocity of the lines of the median spectrum against the redshift of the galaxy, km/s",
-  slope: "exponent of a power law fitted to the continuum",
-  classes: "class, and the probabilities of all classes with their errors",
-}
-
 const data = JSON.parse(document.getElementById("data").textContent)
 const classified = typeof SURVEY_CLASSES === "undefined" ? { names: [], colors: [], galaxies: {} } : SURVEY_CLASSES
+const validated = typeof SURVEY_VERDICTS === "undefined" ? undefined : SURVEY_VERDICTS[data.name]
 const SMALL = 150
 const place = (id) => document.getElementById(id)
 
@@ -154,21 +145,50 @@ function classText(row) {
 
 function fillClusters() {
   const found = classesOf()
-  const head = [["cluster"], ["spaxels", HELP.spaxels], ["area (arcsec²)", HELP.area], ["offset (arcsec)", HELP.offset], ["S/N", HELP.snr],
-    ["velocity (km/s)", HELP.velocity], ["slope", HELP.slope], ...(found ? [["class", HELP.classes]] : []), ["flags"]]
+  const head = [["cluster", "clusters.cluster"], ["spaxels", "clusters.n_spaxel"], ["area (arcsec²)", "clusters.area_arcsec2"],
+    ["offset (arcsec)", "clusters.offset_arcsec"], ["S/N", "clusters.continuum_snr"], ["velocity (km/s)", "clusters.velocity_km_s"],
+    ["slope", "clusters.slope_alpha"], ...(found ? [["class", "clusters.class"]] : []),
+    ...(validated ? [["verdict", "clusters.verdict"]] : []), ["flags", "flags-clusters"]]
   const rows = data.clusters.map((cluster, row) => rowOf([
     swatch(cluster.color, String(row + 1)), number(readable(cluster.n_spaxel)), number(readable(cluster.area_arcsec2)),
     number(readable(cluster.offset_arcsec)), number(readable(cluster.continuum_snr)),
     number(withError(cluster.velocity_km_s, cluster.velocity_err_km_s)), number(withError(cluster.slope_alpha, cluster.slope_alpha_err)),
-    ...(found ? [classText(found[row])] : []), number([...cluster.flags, ...(found ? found[row].flags : [])].join("; "), "words"),
+    ...(found ? [classText(found[row])] : []), ...(validated ? [verdictOf(row + 1)] : []), number([...cluster.flags, ...(found ? found[row].flags : [])].join("; "), "words"),
   ]))
-  fillTable(place("clusters"), head.map(([text, help]) => headWithHelp(text, help)), rows)
+  fillTable(place("clusters"), head.map(([text, anchor]) => headWithHelp(text, anchor)), rows)
+}
+
+function verdictOf(number) {
+  const [verdict, stability, meaning] = validated.clusters[number] ?? ["", null, ""]
+  return element("td", stability === null ? verdict : `${verdict} (${readable(stability, 2)})`, { title: meaning })
+}
+
+// All answers are in a script of their own, which only validated galaxies have.
+function showValidation() {
+  if (validated === undefined) return Promise.resolve()
+  place("validation").hidden = false
+  place("verdict").replaceChildren(element("b", validated.verdict), `: ${validated.meaning}.`)
+  return new Promise((done) => {
+    const script = element("script", "", { src: `../${validated.file}` })
+    script.addEventListener("load", () => { fillAnswers(); done() })
+    script.addEventListener("error", done)
+    document.head.append(script)
+  })
+}
+
+function fillAnswers() {
+  const shownAs = (value) => typeof value === "number" ? number(readable(value, 3)) : value ?? ""
+  const at = (name) => SURVEY_ANSWERS.columns.indexOf(name)
+  const columns = ["question", "cluster", "value", "null_median", "threshold", "verdict", "meaning"]
+  const rows = SURVEY_ANSWERS.rows.map((row) => rowOf(columns.map((name) =>
+    name === "cluster" ? (row[at(name)] === 0 ? "" : String(row[at(name)])) : shownAs(row[at(name)]))))
+  fillTable(place("answers"), ["question", "cluster", "value", "if the clusters are real", "threshold", "verdict", "what it means"], rows)
 }
 
 function fillLines() {
   const head = ["", "µm", ...data.clusters.map((cluster, row) => `cluster ${row + 1}`)]
   const rows = data.features.map((feature) => rowOf([
-    feature.label, number(readable(feature.wavelength, 5)),
+    withHelp(feature.label, feature.name), number(readable(feature.wavelength, 5)),
     ...data.clusters.map((_, row) => feature.detected[row]
       ? number(withError(feature.flux[row], feature.err[row]))
       : number(feature.limit[row] === null ? "" : `< ${readable(feature.limit[row])}`, "number limit")),
@@ -179,7 +199,9 @@ function fillLines() {
 function fillDecisions() {
   const rows = data.tree.decisions.map((one) => rowOf([one.step, one.accepted ? "accepted" : "rejected", number(String(one.left)), number(String(one.right)),
     number(one.shape === null ? "" : `${(100 * one.shape).toFixed(1)}%`), one.meaning]))
-  fillTable(place("decisions"), ["step", "", "spaxels", "and", "difference of shape", "what it means"], rows)
+  const head = [["step", "splits.step"], ["", ""], ["spaxels", "splits.n_left"], ["and", "splits.n_right"], ["difference of shape", "splits.shape"],
+    ["what it means", "splits.meaning"]]
+  fillTable(place("decisions"), head.map(([text, anchor]) => headWithHelp(text, anchor)), rows)
 }
 
 function offerFiles() {
@@ -200,4 +222,4 @@ fillLines()
 drawTree(place("tree"), data.tree)
 fillDecisions()
 offerFiles()
-drawMaps().then(() => { document.body.dataset.ready = "yes" })
+Promise.all([drawMaps(), showValidation()]).then(() => { document.body.dataset.ready = "yes" })

@@ -3,10 +3,12 @@
 
 const ROWS_A_PAGE = 100
 const COLUMNS = [
-  ["", null], ["galaxy", "name"], ["instrument", "instrument"], ["z", "redshift"], ["spaxels", "n_spaxel"],
-  ["clusters", "n_cluster"], ["S/N", "snr"], ["classes", "classes"], ["flags", "flags"],
+  ["", null], ["galaxy", "name"], ["instrument", "instrument", "galaxies.instrument"], ["z", "redshift", "galaxies.redshift"],
+  ["spaxels", "n_spaxel", "galaxies.n_spaxel"], ["clusters", "n_cluster", "galaxies.n_cluster"], ["S/N", "snr", "galaxies.snr"],
+  ["classes", "classes", "clusters.class"], ["verdict", "verdict", "galaxies.verdict"], ["flags", "flags", "flags-galaxies"],
 ]
 const classified = typeof SURVEY_CLASSES === "undefined" ? { names: [], colors: [], galaxies: {} } : SURVEY_CLASSES
+const verdicts = typeof SURVEY_VERDICTS === "undefined" ? {} : SURVEY_VERDICTS
 const place = (id) => document.getElementById(id)
 
 function classCounts(name) {
@@ -18,7 +20,8 @@ const galaxies = SURVEY_GALAXIES.rows.map((values) => {
   const row = Object.fromEntries(SURVEY_GALAXIES.columns.map((column, index) => [column, values[index]]))
   row.flags = row.flags.map((index) => SURVEY_GALAXIES.flags[index]).join("; ")
   row.classes = classCounts(row.name).map(([name, count]) => `${count} ${name}`).join(", ")
-  row.words = [row.name, row.instrument, row.classes, row.flags].join(" ").toLowerCase()
+  row.verdict = verdicts[row.name]?.verdict ?? ""
+  row.words = [row.name, row.instrument, row.classes, row.verdict, row.flags].join(" ").toLowerCase()
   return row
 })
 const view = { sorted: "name", ascending: true, page: 0, rows: galaxies }
@@ -53,16 +56,23 @@ function rowOf(row) {
   Object.assign(link, { href: row.page, textContent: row.name })
   const shown = (value, digits) => value === null ? "" : Number(value.toPrecision(digits)).toString()
   made.append(cell(picture), cell(link), cell(row.instrument), cell(shown(row.redshift, 5), "number"), cell(String(row.n_spaxel), "number"),
-    cell(String(row.n_cluster), "number"), cell(shown(row.snr, 3), "number"), cell(row.classes), cell(row.flags))
+    cell(String(row.n_cluster), "number"), cell(shown(row.snr, 3), "number"), cell(row.classes), verdictCell(row), cell(row.flags))
+  return made
+}
+
+function verdictCell(row) {
+  const made = cell(row.verdict, "verdict")
+  made.title = verdicts[row.name]?.meaning ?? ""
   return made
 }
 
 function draw() {
   const head = document.createElement("thead")
   const top = document.createElement("tr")
-  for (const [text, column] of COLUMNS) {
+  for (const [text, column, anchor] of COLUMNS) {
     const made = document.createElement("th")
     made.textContent = text + (column !== null && column === view.sorted ? (view.ascending ? " ▲" : " ▼") : "")
+    if (anchor) made.append(" ", helpLink(anchor))
     if (column !== null) made.addEventListener("click", () => {
       view.ascending = column === view.sorted ? !view.ascending : true
       view.sorted = column

@@ -24,9 +24,16 @@ function fillTable(table, head, rows) {
   table.append(top, body)
 }
 
-function headWithHelp(text, help) {
+function headWithHelp(text, anchor) {
   const cell = document.createElement("th")
-  cell.append(help ? element("abbr", text, { title: help }) : text)
+  cell.append(text)
+  if (anchor) cell.append(" ", helpLink(anchor))
+  return cell
+}
+
+function withHelp(text, anchor) {
+  const cell = element("td", text)
+  cell.append(" ", helpLink(anchor))
   return cell
 }
 

@@ -7,7 +7,7 @@ The folder of this file is on PYTHONPATH of the survey under test. `SURVEY_FAULT
   itself the signal just before its Nth change of a file below `root`. The first process that gets
   there takes the token away, so that it acts once;
 - `poison`: a path; a worker that opens it dies, always;
-- `clock`: role, offset_s and after_s: the wall clock of that role jumps so far after so long;
+- `clock`: role, offset_s and after: the wall clock of that role jumps so far at that change;
 - `trace`: a file that gets a line for every change that the driver makes below `root`.
 
 Changes are seen by an audit hook of Python. What C++ writes (the content of Parquet files) is
@@ -25,7 +25,13 @@ def _install(faults):
     worker = "--multiprocessing-fork" in sys.orig_argv
     role = "worker" if worker else "driver"
     root, tokens, poison = faults["root"], faults.get("tokens"), faults.get("poison")
+    clock = faults.get("clock")
     trace = faults.get("trace") if role == "driver" else None
+    offset_s = [0.0]
+    if clock:
+        # From the beginning, for those who import the function and not the module.
+        real_time = time.time
+        time.time = lambda: real_time() + offset_s[0]
     changes = {"os.rename", "os.mkdir", "os.rmdir", "os.remove", "os.symlink", "os.truncate"}
     writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT
     counter = itertools.count(1)  # threads write too
@@ -34,6 +40,8 @@ def _install(faults):
         if not path.startswith(root):
             return
         count = next(counter)
+        if clock and clock["role"] == role and count == clock["after"]:
+            offset_s[0] = clock["offset_s"]
         if trace:
             with open(trace, "a") as file:  # noqa: PTH123 (outside root, so not counted)
                 file.write(f"{count} {event} {path.removeprefix(root)}\n")
@@ -66,15 +74,6 @@ def _install(faults):
 
     sys.addaudithook(heard)
     fsync, os.fsync = os.fsync, counted_fsync
-    clock = faults.get("clock")
-    if clock and clock["role"] == role:
-        _shift_clock(clock["offset_s"], clock["after_s"])
-
-
-def _shift_clock(offset_s, after_s):
-    real, elapsed = time.time, time.monotonic
-    start = elapsed()
-    time.time = lambda: real() + (offset_s if elapsed() - start > after_s else 0.0)
 
 
 if "SURVEY_FAULTS" in os.environ:

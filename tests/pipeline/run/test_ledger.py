@@ -119,7 +119,7 @@ def finished(tmp_path_factory, targets, settings):
     """A run of two galaxies, one of them in quarantine."""
     root = tmp_path_factory.mktemp("finished")
     absent = Target("absent", (root / "absent.fits",), 0.01)
-    with LazyCluster(EngineSettings(workers=1, dashboard=False)) as cluster:
+    with LazyCluster(EngineSettings(workers=0, dashboard=False)) as cluster:
         run_survey(root, [targets[0], absent], settings, cluster)
     return root
 

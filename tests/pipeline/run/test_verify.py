@@ -22,7 +22,7 @@ def survey_of_two(tmp_path_factory, targets, settings):
     """A finished survey, and a function that runs it once more in a folder."""
 
     def run_again(root):
-        with LazyCluster(EngineSettings(workers=1, dashboard=False)) as cluster:
+        with LazyCluster(EngineSettings(workers=0, dashboard=False)) as cluster:
             return run_survey(root, targets, settings, cluster)
 
     root = tmp_path_factory.mktemp("whole")

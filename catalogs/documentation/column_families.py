@@ -1,0 +1,98 @@
+"""Columns that are repeated for every line, ratio or class, written once, for documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from catalogs import class_columns, feature_columns
+from catalogs import columns as declared
+from catalogs.columns import Column
+from catalogs.schema import declared_table, declared_tables
+from catalogs.vocabulary import Vocabulary, packaged_vocabulary
+
+FEATURES = (
+    feature_columns.FEATURE_FAMILY
+    + feature_columns.REGION_FAMILY
+    + feature_columns.BRIGHT_LINE_FAMILY
+)
+FAMILIES: dict[str, tuple[Column, ...]] = {
+    "galaxies": class_columns.GALAXY_CLASS_FAMILY,
+    "clusters": (*FEATURES, *declared.RATIO_FAMILY, *class_columns.CLASS_FAMILY),
+    "spaxels": class_columns.SPAXEL_CLASS_FAMILY,
+}
+"""Of every table that has some."""
+
+WORDS = {"feature": "FEATURE", "label": "the line or band", "ucd": "em.line (em.IR of a band)",
+         "ratio": "RATIO", "class": "CLASS"}  # fmt: skip
+"""What stands for the name of a line or band, of a ratio A/B, of a class."""
+
+
+@dataclass(frozen=True)
+class Families:
+    """The families of a table.
+
+    Attributes
+    ----------
+    templates : tuple of Column
+        One of each family, such as `flux_FEATURE`.
+    expanded : frozenset of str
+        Names of the columns that belong to a family.
+    """
+
+    templates: tuple[Column, ...]
+    expanded: frozenset[str]
+
+
+def column_families(table: str, vocabulary: Vocabulary | None = None) -> Families:
+    """The families of a table.
+
+    Parameters
+    ----------
+    table : str
+        Name of the table.
+    vocabulary : Vocabulary, optional
+        Lines, ratios and classes; by default the packaged ones, without classes.
+    """
+    vocabulary = vocabulary or packaged_vocabulary()
+    names = frozenset(_expanded(table, vocabulary))
+    known = {column.name for column in declared_table(table, vocabulary).columns}
+    templates = (_written(column) for column in FAMILIES.get(table, ()))
+    return Families(tuple(templates), names & known)
+
+
+def family_of(table: str, column: str) -> str:
+    """The name under which a column is documented: its own, or that of its family."""
+    families = column_families(table)
+    own = {each.name for each in declared_tables()[table].columns} - families.expanded
+    if column in own:
+        return column
+    matching = [
+        each.name
+        for each in families.templates
+        for before, _, after in [each.name.partition(_word(each.name))]
+        if column.startswith(before) and column.endswith(after)
+    ]
+    return max(matching, key=len, default=column)
+
+
+def _word(name: str) -> str:
+    return next(word for word in ("FEATURE", "RATIO", "CLASS") if word in name)
+
+
+def _written(column: Column) -> Column:
+    texts = {key: getattr(column, key).format(**WORDS) for key in ("name", "ucd", "description")}
+    return replace(column, **texts)
+
+
+def _expanded(table: str, vocabulary: Vocabulary) -> Iterator[str]:
+    values = {
+        "feature": [feature.name for feature in vocabulary.features],
+        "ratio": list(vocabulary.ratios),
+        "class": list(vocabulary.classes),
+    }
+    for column in FAMILIES.get(table, ()):
+        for key, names in values.items():
+            if "{" + key + "}" in column.name:
+                for name in names:
+                    yield column.name.format(**{key: name})

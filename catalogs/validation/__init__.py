@@ -1,0 +1,1 @@
+"""What `survey validate` publishes, and the thresholds of its verdicts."""

@@ -1,0 +1,73 @@
+"""The declaration of the columns of a validation: its table, and verdicts in other tables."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from catalogs.columns import DOUBLE, INT, STRING, Column
+
+_required = partial(Column, required=True)
+
+ROBUST, SENSITIVE, NOT_TESTABLE = "robust", "sensitive", "not testable"
+VERDICTS = (ROBUST, SENSITIVE, NOT_TESTABLE)
+
+VERDICT_QUESTION = "verdict"
+"""The question whose answers are the verdicts on a galaxy and its clusters."""
+
+WHOLE_GALAXY = 0
+"""In the column `cluster`: the row is about the galaxy."""
+
+POINT_SOURCE_QUESTION, SHARE_VARIANT = "point source", "share of the light"
+
+VALIDATION = (
+    _required("galaxy", STRING, "", "meta.id;meta.main", "Name of the galaxy"),
+    _required("question", STRING, "", "meta.code", "What was asked"),
+    _required("variant", STRING, "", "meta.code", "How it was asked"),
+    _required(
+        "cluster", INT, "", "meta.id", "The cluster that the row is about; 0 for the galaxy"
+    ),
+    _required("measure", STRING, "", "meta.note", "What the value is"),
+    Column("value", DOUBLE, "", "stat.value", "The answer; missing if it could not be measured"),
+    Column("error", DOUBLE, "", "stat.error", "Its standard error, where it has one"),
+    Column(
+        "null_median", DOUBLE, "", "stat.value;stat.median",
+        "Median of the same over simulated galaxies in which the answer is known: of stability, a "
+        "galaxy that has the adopted clusters and this noise",
+    ),
+    Column("null_low", DOUBLE, "", "stat.value;stat.min", "Least of these"),
+    Column("null_high", DOUBLE, "", "stat.value;stat.max", "Largest of these"),
+    _required("n_null", INT, "", "meta.number", "Number of these"),
+    Column("threshold", DOUBLE, "", "stat.value", "What the value is compared with"),
+    _required("verdict", STRING, "", "meta.code", f"{', '.join(VERDICTS[:2])} or {VERDICTS[2]}"),
+    _required("meaning", STRING, "", "meta.note", "The answer in words"),
+)  # fmt: skip
+
+GALAXY_VERDICT = (
+    Column(
+        "verdict", STRING, "", "meta.code",
+        "Verdict of `survey validate` on its clusters; empty if it was not validated",
+    ),
+    Column("verdict_reason", STRING, "", "meta.note", "The verdict in words"),
+    Column(
+        "stability", DOUBLE, "", "stat.value",
+        "How much of its partition other ways of clustering find again, relative to a galaxy that "
+        "has these clusters and this noise",
+    ),
+)  # fmt: skip
+
+CLUSTER_VERDICT = (
+    Column(
+        "verdict", STRING, "", "meta.code",
+        "Verdict of `survey validate` on the cluster; empty if it was not validated",
+    ),
+    Column(
+        "stability", DOUBLE, "", "stat.value",
+        "Median over other ways of clustering of the largest Jaccard index with one of their "
+        "clusters",
+    ),
+    Column(
+        "point_source_share", DOUBLE, "", "phot.flux;arith.ratio",
+        "Largest share of its light that a point source in the nucleus can explain; missing where "
+        "the point-spread function is not known",
+    ),
+)  # fmt: skip

@@ -1,0 +1,82 @@
+"""How much two partitions of the same spaxels agree."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Labels = NDArray[np.integer]
+
+LEFT_OUT = 0
+"""Label of a spaxel that is in no cluster; it counts for nothing."""
+
+
+def adjusted_rand(first: Labels, second: Labels) -> float:
+    """Adjusted Rand index (Hubert & Arabie 1985) over the spaxels that both have in a cluster.
+
+    It is 1 for equal partitions, also for two of one cluster each, and about 0 for unrelated ones;
+    NaN without a common spaxel.
+    """
+    table = contingency(first, second)
+    n = table.sum()
+    if n < 2:
+        return np.nan
+    together = _pairs(table).sum()
+    of_first, of_second = _pairs(table.sum(axis=1)).sum(), _pairs(table.sum(axis=0)).sum()
+    expected = of_first * of_second / _pairs(n)
+    most = (of_first + of_second) / 2
+    return 1.0 if most == expected else float((together - expected) / (most - expected))
+
+
+def best_jaccard(first: Labels, second: Labels) -> NDArray[np.float64]:
+    """(k,) for every cluster 1..k of `first` the largest Jaccard index with one of `second`.
+
+    Hennig (2007), Computational Statistics & Data Analysis 52, 258: the usual measure of whether a
+    single cluster is found again. NaN for a cluster without a common spaxel.
+    """
+    table = contingency(first, second)
+    union = table.sum(axis=1)[:, None] + table.sum(axis=0)[None, :] - table
+    with np.errstate(invalid="ignore"):
+        found = (table / np.where(union > 0, union, np.nan))[:, :]
+    if not table.size:
+        return np.full(table.shape[0], np.nan)
+    best = np.nan_to_num(found, nan=-1.0).max(axis=1)
+    return np.where(table.sum(axis=1) > 0, best, np.nan)
+
+
+def agreement(adopted: Labels, other: Labels) -> float:
+    """`adjusted_rand`; of one cluster, whose index is 0 or 1, the share that stays together."""
+    if adopted.max() > 1:
+        return adjusted_rand(adopted, other)
+    return float(best_jaccard(adopted, other)[0])
+
+
+def contingency(first: Labels, second: Labels) -> NDArray[np.int64]:
+    """(k, m) spaxels by cluster 1..k of the first and 1..m of the second partition."""
+    table = np.zeros((int(first.max(initial=0)), int(second.max(initial=0))), np.int64)
+    both = (first != LEFT_OUT) & (second != LEFT_OUT)
+    np.add.at(table, (first[both] - 1, second[both] - 1), 1)
+    return table
+
+
+def concentricity(labels: Labels, radius: NDArray[np.floating]) -> float:
+    """Adjusted mutual information (Vinh et al. 2010) of the clusters with rings around a point.
+
+    There are as many rings as clusters, with as many spaxels as these, in the order of the mean
+    radius of the clusters: perfect rings give 1, clusters that ignore the radius about 0.
+    """
+    used = labels != LEFT_OUT
+    clusters, inside = np.unique(labels[used], return_inverse=True)
+    if len(clusters) < 2:
+        return np.nan
+    count = np.bincount(inside)
+    order = np.argsort(np.bincount(inside, radius[used]) / count)
+    rings = np.empty(len(inside), np.int64)
+    rings[np.argsort(radius[used], kind="stable")] = np.repeat(order, count[order])
+    from sklearn.metrics import adjusted_mutual_info_score  # slow to load
+
+    return float(adjusted_mutual_info_score(inside, rings))
+
+
+def _pairs(count: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.asarray(count * (count - 1) / 2, np.float64)

@@ -1,0 +1,198 @@
+"""The measured answer to every question about one galaxy; verdicts are made of them elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from survey.clustering.criteria import Labels
+from survey.validation.agreement import (
+    LEFT_OUT,
+    agreement,
+    best_jaccard,
+    concentricity,
+)
+from survey.validation.galaxy import PartitionedGalaxy
+from survey.validation.point_source import (
+    clusters_of_one_spectrum,
+    clusters_of_point_source,
+    fit_point_source,
+    radius_spaxels,
+    source_on_a_host,
+)
+from survey.validation.variants import COUNTED, QUESTIONS, QUICK, Variant, variants
+
+WHOLE = 0
+"""In the place of a cluster: the answer is for the galaxy."""
+
+NULL_DRAWS = 2
+"""Simulated galaxies with the adopted clusters and the noise; all but the first are asked less."""
+
+NOT_FOR_CLUSTERS = ("cut",)
+"""Questions that do not count in how stable a cluster is: k-1 and k+1 destroy some on purpose."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One measured answer.
+
+    Attributes
+    ----------
+    question, variant : str
+    cluster : int
+        `WHOLE`, or a cluster.
+    measure : str
+        What the value is.
+    value : float
+        NaN if it could not be measured.
+    null : tuple of float
+        The same of simulated galaxies in which the answer is known.
+    error : float
+        Standard error of the value, if it has one.
+    """
+
+    question: str
+    variant: str
+    measure: str
+    value: float
+    null: tuple[float, ...] = ()
+    cluster: int = WHOLE
+    error: float = np.nan
+
+
+def measure_answers(
+    galaxy: PartitionedGalaxy, questions: Collection[str] = QUESTIONS, *, seed: int = 0
+) -> list[Answer]:
+    """All answers that one galaxy alone gives.
+
+    Parameters
+    ----------
+    galaxy : PartitionedGalaxy
+    questions : collection of str
+        Those of `survey.validation.variants` that are asked; the others are cheap. More than one
+        simulated galaxy is asked only with `QUESTIONS` that `QUICK` does not have.
+    seed : int
+        Of all draws, so that answers repeat.
+    """
+    rng = np.random.default_rng([seed, len(galaxy.labels)])
+    observed = list(variants(galaxy, galaxy.data, rng, questions))
+    nulls = []
+    for draw in range(1 if set(questions) <= set(QUICK) else NULL_DRAWS):
+        noisy = (galaxy.noiseless + galaxy.noise.draw(rng)).astype(np.float32)
+        asked = questions if draw == 0 else COUNTED
+        nulls.append(list(variants(galaxy, galaxy.with_flux(noisy), rng, asked, simulated=True)))
+    found = [*_stability(galaxy, observed, nulls), *_of_clusters(galaxy, observed, nulls)]
+    return [*found, *_of_the_noise(galaxy, rng), *_of_the_point_source(galaxy, rng)]
+
+
+def _stability(
+    galaxy: PartitionedGalaxy, observed: Iterable[Variant], nulls: list[list[Variant]]
+) -> list[Answer]:
+    """Agreement of every variant with the adopted partition, on spaxels of one cluster."""
+    measure = "adjusted Rand index" if galaxy.k > 1 else "share in one cluster"
+
+    def agrees(labels: Labels | None) -> float:
+        if labels is None:
+            return np.nan
+        return agreement(_unmixed(galaxy, galaxy.labels), _unmixed(galaxy, labels))
+
+    of_null = [{(v.question, v.name): agrees(v.labels) for v in each} for each in nulls]
+    return [
+        Answer(
+            v.question,
+            v.name,
+            measure,
+            agrees(v.labels),
+            tuple(value for each in of_null for value in _alike(each, v)),
+        )
+        for v in observed
+    ]
+
+
+def _alike(values: dict[tuple[str, str], float], variant: Variant) -> list[float]:
+    """The value of the same variant; for the other half of the spaxels, that of the first."""
+    if variant.question == "spaxels":
+        return [value for (question, _), value in values.items() if question == "spaxels"]
+    key = (variant.question, variant.name)
+    return [values[key]] if key in values else []
+
+
+def _unmixed(galaxy: PartitionedGalaxy, labels: Labels) -> NDArray[np.int32]:
+    """Labels of the spaxels of one cluster; of all if they are too few to tell clusters apart."""
+    kept = galaxy.unmixed
+    if len(np.unique(galaxy.labels[kept])) < galaxy.k:
+        return labels
+    return np.where(kept, labels, LEFT_OUT).astype(np.int32)
+
+
+def _of_clusters(
+    galaxy: PartitionedGalaxy, observed: Iterable[Variant], nulls: list[list[Variant]]
+) -> list[Answer]:
+    """For every cluster the median of its best Jaccard index over the variants."""
+    values = _median_jaccard(galaxy.labels, observed)
+    of_null = [_median_jaccard(galaxy.labels, each) for each in nulls]
+    return [
+        Answer(
+            "clusters",
+            "found again",
+            "median Jaccard index",
+            float(values[number]),
+            tuple(float(each[number]) for each in of_null),
+            number + 1,
+        )
+        for number in range(galaxy.k)
+    ]
+
+
+def _median_jaccard(adopted: Labels, others: Iterable[Variant]) -> NDArray[np.float64]:
+    found = []
+    for other in others:
+        if other.labels is None or other.question in NOT_FOR_CLUSTERS:
+            continue
+        kept = np.where(other.labels != LEFT_OUT, adopted, LEFT_OUT)
+        indices = np.full(adopted.max(), np.nan)
+        indices[: kept.max(initial=0)] = best_jaccard(kept, other.labels)
+        found.append(indices)
+    if not found:
+        return np.full(adopted.max(), np.nan)
+    stacked = np.array(found)
+    known = np.isfinite(stacked).any(axis=0)
+    medians = np.full(adopted.max(), np.nan)
+    medians[known] = np.nanmedian(stacked[:, known], axis=0)
+    return medians
+
+
+def _of_the_noise(galaxy: PartitionedGalaxy, rng: np.random.Generator) -> list[Answer]:
+    number = clusters_of_one_spectrum(galaxy, rng)
+    return [Answer("noise alone", "mean spectrum", "clusters", _float(number))]
+
+
+def _of_the_point_source(galaxy: PartitionedGalaxy, rng: np.random.Generator) -> list[Answer]:
+    source = fit_point_source(galaxy)
+    if source is None:
+        return [Answer("point source", "alone", "clusters", np.nan)]
+    host = source_on_a_host(galaxy, source, rng) if galaxy.k > 1 else None
+    radius = radius_spaxels(galaxy)
+    ringed = concentricity(galaxy.labels, radius)
+    by_source = np.nan if host is None else concentricity(host, radius)
+    made = np.nan if host is None else agreement(galaxy.labels, host)
+    n_made = np.nan if host is None else float(host.max())
+    shares = source.of_clusters(galaxy)
+    number = clusters_of_point_source(galaxy, source, rng)
+    return [
+        Answer("point source", "alone", "clusters", _float(number)),
+        Answer("rings", "clusters of a point source on a host", "clusters", n_made),
+        Answer("rings", "same clusters", "adjusted Rand index", made),
+        Answer("rings", "concentric", "adjusted mutual information", ringed, (by_source,)),
+        *(
+            Answer("point source", "share of the light", "fraction", float(share), (), number + 1)
+            for number, share in enumerate(shares)
+        ),
+    ]
+
+
+def _float(number: int | None) -> float:
+    return np.nan if number is None else float(number)

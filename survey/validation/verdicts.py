@@ -1,0 +1,187 @@
+"""Verdicts: answers against thresholds, each with its number in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from catalogs.validation.columns import (
+    NOT_TESTABLE,
+    ROBUST,
+    SENSITIVE,
+    SHARE_VARIANT,
+    VERDICT_QUESTION,
+)
+from catalogs.validation.thresholds import Question, Thresholds
+from survey.validation.answers import Answer
+
+POINT_SOURCE = "point source"
+NOISE_ALONE = "noise alone"
+CLUSTERS = "clusters"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An answer with its verdict.
+
+    Attributes
+    ----------
+    answer : Answer
+    threshold : float
+        What its value is compared with; NaN if it could not be.
+    verdict : str
+        `ROBUST`, `SENSITIVE` or `NOT_TESTABLE`.
+    meaning : str
+        The answer in words.
+    """
+
+    answer: Answer
+    threshold: float
+    verdict: str
+    meaning: str
+
+
+def judge(answers: Sequence[Answer], thresholds: Thresholds) -> list[Judged]:
+    """Verdicts on all answers about one galaxy, on its clusters, and on itself."""
+    judged = [
+        _judged(answer, thresholds) for answer in answers if answer.question in thresholds.questions
+    ]
+    of_clusters = [answer for answer in answers if answer.question == CLUSTERS]
+    shares = {a.cluster: a.value for a in answers if a.variant == SHARE_VARIANT}
+    clusters = [_of_cluster(answer, shares, thresholds) for answer in of_clusters]
+    return [*judged, *clusters, of_galaxy(judged, thresholds)]
+
+
+def _judged(answer: Answer, thresholds: Thresholds) -> Judged:
+    rule = rule_of(answer, thresholds.questions[answer.question])
+    null = _median(answer.null)
+    if not np.isfinite(answer.value):
+        return Judged(answer, np.nan, NOT_TESTABLE, _why_not(answer))
+    if rule.above_null:
+        threshold = max(answer.null, default=np.nan)
+        good = answer.value > threshold
+        compared = f"at most {_shown(threshold)} in {len(answer.null)} simulations of chance"
+    elif rule.least_of_null is not None:
+        if not null >= thresholds.least_power:
+            meaning = (
+                f"{answer.variant}: no say: of simulated galaxies that have these clusters and "
+                f"this noise it finds {_shown(null)} again"
+            )
+            return Judged(answer, np.nan, NOT_TESTABLE, meaning)
+        threshold = rule.least_of_null * null
+        good = answer.value >= threshold
+        compared = f"{_shown(null)} for galaxies that have these clusters and this noise"
+    elif rule.least is not None:
+        threshold, good = rule.least, answer.value >= rule.least
+        compared = f"at least {_shown(threshold)} is asked for"
+    elif rule.most is not None:
+        threshold, good = rule.most, abs(answer.value) <= rule.most
+        compared = f"at most {_shown(threshold)} is expected"
+    else:
+        return Judged(answer, np.nan, NOT_TESTABLE, f"{answer.variant}: {_shown(answer.value)}")
+    meaning = f"{answer.variant}: {answer.measure} {_shown(answer.value)}; {compared}"
+    return Judged(answer, threshold, ROBUST if good else SENSITIVE, meaning)
+
+
+def rule_of(answer: Answer, question: Question) -> Question:
+    """The rule for an answer: that of its variant if it has one, else of its question."""
+    return question.variants.get(answer.variant, question)
+
+
+def _why_not(answer: Answer) -> str:
+    if answer.question == POINT_SOURCE:
+        return (
+            f"{answer.variant}: not measured: the point-spread function of the instrument is not "
+            "known, or there is one cluster, or too few spaxels"
+        )
+    if answer.question == "redshift":
+        return f"{answer.variant}: no line was measured in enough clusters"
+    if answer.question == "circularity":
+        return "the run has no classes made from labels of several galaxies"
+    return f"{answer.variant}: not measured: it is the setting of the run, or too little is left"
+
+
+def _of_cluster(answer: Answer, shares: dict[int, float], thresholds: Thresholds) -> Judged:
+    """The verdict on a cluster by how much of it other ways of clustering find again."""
+    null = _median(answer.null)
+    as_verdict = Answer(
+        VERDICT_QUESTION,
+        "cluster",
+        answer.measure,
+        answer.value,
+        answer.null,
+        answer.cluster,
+    )
+    if not np.isfinite(answer.value):
+        return Judged(as_verdict, np.nan, NOT_TESTABLE, "no other way of clustering was possible")
+    if not null >= thresholds.least_power:
+        meaning = (
+            f"too faint or too small to say: even if real, {_shown(null)} of it is found again"
+        )
+        return Judged(as_verdict, np.nan, NOT_TESTABLE, meaning)
+    threshold = thresholds.cluster_least
+    verdict = ROBUST if answer.value >= threshold else SENSITIVE
+    meaning = (
+        f"other ways of clustering find {_shown(answer.value)} of it again, if real {_shown(null)}"
+    )
+    share = shares.get(answer.cluster, np.nan)
+    if np.isfinite(share):
+        meaning += f"; a point source in the nucleus can explain {share:.0%} of its light"
+    return Judged(as_verdict, threshold, verdict, meaning)
+
+
+def of_galaxy(judged: Sequence[Judged], thresholds: Thresholds) -> Judged:
+    """The verdict on a galaxy, by its stability and by what noise and point sources make alone."""
+    value = stability(judged, thresholds)
+    answer = Answer(VERDICT_QUESTION, "galaxy", "stability", value)
+    made = [one for one in judged if one.verdict == SENSITIVE and _rule(one, thresholds).decides]
+    failed = [one for one in judged if one.verdict == SENSITIVE and _rule(one, thresholds).counts]
+    if made:
+        meaning = "; ".join(f"{one.answer.question}, {one.meaning}" for one in made)
+        return Judged(answer, thresholds.galaxy_least, SENSITIVE, meaning)
+    if not np.isfinite(value):
+        meaning = "no question that counts has a say at this S/N"
+        return Judged(answer, np.nan, NOT_TESTABLE, meaning)
+    least = thresholds.galaxy_least
+    verdict = ROBUST if value >= least else SENSITIVE
+    meaning = (
+        f"the agreement of other linkages, cuts and halves of the spaxels is {_shown(value)} of "
+        f"that of galaxies that have these clusters and this noise; {_shown(least)} is asked for"
+    )
+    if failed:
+        names = ", ".join(dict.fromkeys(one.answer.variant for one in failed))
+        meaning += f" (least alike: {names})"
+    return Judged(answer, least, verdict, meaning)
+
+
+def stability(judged: Sequence[Judged], thresholds: Thresholds) -> float:
+    """Mean over the questions that count of the answers over those of simulated galaxies.
+
+    Of several variants of a question the mean; answers above those of the simulation count as equal
+    to them, answers of variants that say nothing are left out. NaN if no question says anything.
+    """
+    found: dict[str, list[float]] = {}
+    for one in judged:
+        answer, rule = one.answer, _rule(one, thresholds)
+        if not rule.counts or one.verdict == NOT_TESTABLE:
+            continue
+        null = _median(answer.null) if rule.least_of_null is not None else 1.0
+        found.setdefault(answer.question, []).append(float(np.clip(answer.value / null, 0.0, 1.0)))
+    return float(np.mean([np.mean(values) for values in found.values()])) if found else np.nan
+
+
+def _rule(one: Judged, thresholds: Thresholds) -> Question:
+    return rule_of(one.answer, thresholds.questions[one.answer.question])
+
+
+def _median(values: Sequence[float]) -> float:
+    known = [value for value in values if np.isfinite(value)]
+    return float(np.median(known)) if known else np.nan
+
+
+def _shown(value: float) -> str:
+    if not np.isfinite(value):
+        return "nothing"
+    return f"{value:.0f}" if value == round(value) else f"{value:.2f}"

@@ -1,0 +1,148 @@
+"""Are the verdicts of `survey validate` right? Answers for simulated galaxies of known truth.
+
+Cubes of known regions (`truth_cubes.py`) are run and validated as in a survey. The truth of a
+galaxy is the adjusted Rand index of its adopted partition with the true regions, of spaxels that
+are not mixed. Rows are added to a CSV as they are made; galaxies that it has are left out. From it
+
+    python tests/benchmarks/bench_validation.py --judge
+
+counts the wrong verdicts with the packaged thresholds (`catalogs/data/validation.toml`), which were
+chosen on the seeds `chosen`; nothing was chosen on the seeds `fresh`.
+
+    nice python tests/benchmarks/bench_validation.py [--seeds chosen|fresh] [--counted]
+
+With `--counted` only the questions are asked on which verdicts depend; with `--small` cubes are a
+fifth as large.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+import warnings
+from collections.abc import Collection, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import truth_cubes
+from truth_cubes import TruthCase
+
+from catalogs.part_tables import read_part_table
+from survey.config import build_settings
+from survey.pipeline.galaxy.runner import GalaxyRunner
+from survey.pipeline.validation.partitioned import partitioned
+from survey.simulate.observation import Observation
+from survey.validation.agreement import adjusted_rand
+from survey.validation.answers import measure_answers
+from survey.validation.variants import COUNTED, QUESTIONS
+
+SHAPE = (28, 28)
+"""Smaller than the cubes of other benchmarks: about the field of MIRI/MRS channel 3."""
+
+SMALL_SHAPE, SMALL_REST_UM = (24, 24), (14.2, 16.0)
+"""With `--small`: less sky, and a window around where scenes of observed spectra have their S/N."""
+
+SMALL_OBSERVED_UM = (11.7, 13.5)
+"""The window of simulated galaxies: channel 3 short."""
+
+RESULTS = Path("bench") / "validation.csv"
+SNR = {"simulated": (8.0, 12.0, 20.0, 30.0, 50.0, 100.0), "observed": (8.0, 20.0, 40.0, 80.0)}
+N_SIMULATED, N_OBSERVED = 11, 6
+FIRST = {"chosen": 0, "fresh": 100}
+
+
+def cases(seeds: str) -> Iterator[TruthCase]:
+    """As many simulated galaxies as two kinds of scenes of observed spectra, in turns."""
+    first = FIRST[seeds]
+    for number in range(max(N_SIMULATED, 2 * N_OBSERVED)):
+        if number < N_SIMULATED:
+            snr = SNR["simulated"][number % 6]
+            yield TruthCase("simulated", first + number // 4, snr, (4 * number + 1) % 15)
+        if number < 2 * N_OBSERVED:
+            kind = ("blended", "painted")[number % 2]
+            yield TruthCase(kind, first + number // 2, SNR["observed"][(number // 2) % 4])
+
+
+def validate_case(case: TruthCase, folder: Path, questions: Collection[str]) -> pd.DataFrame:
+    """All answers about one galaxy, with its truth and the time that they took."""
+    target, truth = case.make(folder)
+    galaxy = GalaxyRunner(target, build_settings({}), folder / "run")
+    start = time.process_time()
+    part = galaxy.result()
+    own_s = time.process_time() - start
+    galaxy.get("read")
+    start = time.process_time()
+    found = partitioned(galaxy, part)
+    answers = measure_answers(found, questions)
+    validation_s = time.process_time() - start
+    spaxels = read_part_table(part, "spaxels").to_pandas()
+    spaxels = spaxels[spaxels["cluster"] > 0]
+    y, x = spaxels["y"].to_numpy(), spaxels["x"].to_numpy()
+    labels = spaxels["cluster"].to_numpy()
+    region = truth.region[y, x].astype(int) + 1
+    clear = ~truth.mixed[y, x]
+    of_clear = np.where(clear, labels, 0)
+    common = {
+        "case": f"{case.kind}-{case.seed}-{case.number}-{case.snr:g}",
+        "true_ari": adjusted_rand(of_clear, np.where(clear, region, 0)),
+        "true_ari_all": adjusted_rand(labels, region),
+        "n_region": len(np.unique(region[clear])),
+        "k": found.k,
+        "n_spaxel": len(labels),
+        "snr_median": float(np.median(found.data.snr)),
+        "own_s": own_s,
+        "validation_s": validation_s,
+    }
+    rows = [
+        common
+        | {
+            "question": one.question,
+            "variant": one.variant,
+            "cluster": one.cluster,
+            "value": one.value,
+            "null": " ".join(f"{value:.4f}" for value in one.null),
+        }
+        for one in answers
+    ]
+    return pd.DataFrame(rows)
+
+
+def main() -> None:
+    """Add what is missing to the CSV."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", choices=FIRST, default="chosen")
+    parser.add_argument("--counted", action="store_true")
+    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    given = parser.parse_args()
+    shape = SMALL_SHAPE if given.small else SHAPE
+    truth_cubes.SHAPE, truth_cubes.FIELD_ARCSEC = shape, 0.2 * shape[0]
+    if given.small:
+        truth_cubes.REST_UM = SMALL_REST_UM
+        truth_cubes.Observation = partial(Observation, window=SMALL_OBSERVED_UM)
+    questions = (*COUNTED, "cut", "noise") if given.counted else QUESTIONS
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    done = set(pd.read_csv(given.out)["case"]) if given.out.exists() else set()
+    for case in cases(given.seeds):
+        name = f"{case.kind}-{case.seed}-{case.number}-{case.snr:g}"
+        if name in done:
+            continue
+        start = time.time()
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            rows = validate_case(case, Path(folder), questions)
+        rows.insert(0, "seeds", given.seeds)
+        rows.to_csv(given.out, mode="a", header=not given.out.exists(), index=False)
+        first, seconds = rows.iloc[0], time.time() - start
+        print(
+            f"{name}: true index {first['true_ari']:.2f}, k {first['k']}, {seconds:.0f} s "
+            f"(own {first['own_s']:.1f} s, validation {first['validation_s']:.1f} s)",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
