@@ -74,6 +74,25 @@ def run(
         raise typer.Exit(EXIT_QUARANTINED)
 
 
+@latent_app.command()
+def simulate(
+    out: Annotated[Path, typer.Argument(help="A new folder.")],
+    detections: Annotated[int, typer.Option(min=1, help="Number of spectra.")] = 200,
+    seed: Seed = 1,
+    quiet: Quiet = False,
+) -> None:
+    """Write spectra of simulated X-ray sources, their response, a list of them, and labels."""
+    from survey.latents.run.simulated_files import LABELS_FILE, LIST_FILE, simulate_files
+
+    number = simulate_files(out, detections, seed=seed)
+    if not quiet:
+        text = (
+            f"{detections} spectra of {number} sources; next: survey latent run {out / LIST_FILE} "
+            f"--labels {out / LABELS_FILE} --out RUN"
+        )
+        out_console.print(shown(text), highlight=False, soft_wrap=True)
+
+
 class _Bars:
     """One progress bar for each step."""
 
