@@ -49,12 +49,8 @@ test-cluster: $(VENV)/.installed-dev  ## surveys over SSH and in SLURM jobs on t
 bench: $(VENV)/.installed-dev  ## speed and memory, as ratios measured in one run
 	$(BIN)/python tests/benchmarks/run.py
 
-bench-truth: $(VENV)/.installed-dev  ## clusters, fluxes and classes against the truth, and an archive (about two hours, less the second time)
-	$(BIN)/python tests/benchmarks/bench_truth_cut.py
-	$(BIN)/python tests/benchmarks/bench_truth_fluxes.py
-	$(BIN)/python tests/benchmarks/bench_truth_classes.py
-	$(BIN)/python tests/benchmarks/bench_truth.py
-	$(BIN)/python tests/benchmarks/bench_large_sample.py
+bench-truth: $(VENV)/.installed-dev  ## clusters, fluxes and classes against the truth, all goals in one table (two hours; continues after an interruption)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/truth.py
 
 bench-archive: $(VENV)/.installed-dev  ## thousands of galaxies (about 30 minutes, 6 GB kept in bench)
 	$(BIN)/python tests/benchmarks/bench_archive.py

@@ -23,12 +23,12 @@ def simulate(
     ] = None,
     seed: Seed = 0,
     size: Annotated[int, typer.Option(min=8, help="Spaxels along a side.")] = 24,
-    window: Annotated[str, typer.Option(help="ch3, ch3-short, ch3-medium or ch3-long.")] = "ch3",
+    window: Annotated[str, typer.Option(help="ch3, ch4 or muse, or a part, as ch3-short.")] = "ch3",
     snr: Annotated[float, typer.Option(help="Continuum S/N per sample, field median.")] = 30.0,
     workers: Workers = 1,
     quiet: Quiet = False,
 ) -> None:
-    """Write simulated MIRI/MRS cubes of known truth, with a survey.toml to run them."""
+    """Write simulated cubes of known truth (MIRI/MRS or MUSE), with a survey.toml to run them."""
     _simulate(out, archive, galaxies, seed=seed, size=size, window=window, snr=snr,
               workers=workers or 1, quiet=quiet)  # fmt: skip
     if quiet:

@@ -16,7 +16,7 @@ class ClassSettings(SettingsTable):
     labels a cluster if it covers more than min_fraction of it; a region that covers none so far
     labels the one that holds most of it.
 
-    `class` is by `method`: "mixture" (one Gaussian a class), "logistic" or "forest"; a forest of
+    `class` is by `method`: "logistic", "mixture" (one Gaussian a class) or "forest"; a forest of
     three times `trees` is grown in any case. Predictors are the set `predictors` of
     `catalogs/data/predictors.ecsv`, or if none is given the one with the name of `ratios`, a set of
     `catalogs/data/ratios.ecsv` in whose planes the classes are drawn. The slope is left out without
@@ -34,7 +34,7 @@ class ClassSettings(SettingsTable):
     classes: tuple[str, ...] = ("AGN", "SF", "other")
     labels: str | None = None
     min_fraction: float = Field(default=0.5, ge=0, lt=1)
-    method: Literal["mixture", "logistic", "forest"] = "mixture"
+    method: Literal["logistic", "mixture", "forest"] = "logistic"
     spread: bool = False
     ratios: str = "ch3"
     predictors: str | None = None

@@ -218,7 +218,8 @@ def nearest_distances(engine: Engine, tile: slice, workspace: tuple[Array, ...],
     for panel in engine.panels(tile):
         at_limit = engine.nearest(tile, panel, workspace, out=out[:, panel])
         if engine.is_square and panel.start < tile.stop:
-            at_limit = np.triu(at_limit, tile.start - panel.start + 1)
+            near_diagonal = at_limit[:, : tile.stop - panel.start]
+            near_diagonal[...] = np.triu(near_diagonal, tile.start - panel.start + 1)
         n_at_limit += int(np.count_nonzero(at_limit))
     return n_at_limit
 

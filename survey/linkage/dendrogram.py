@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from survey.distances.compiled import compiled
 
 Tree = npt.NDArray[np.float64]
 
@@ -48,7 +49,7 @@ def sorted_tree(merges: Merges) -> Tree:
     return _joined(merges.first[order], merges.second[order], heights[order])
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _growing(first, second, heights):  # type: ignore[no-untyped-def]
     parent = np.arange(len(heights) + 1)
     highest = np.zeros(len(heights) + 1)
@@ -61,7 +62,7 @@ def _growing(first, second, heights):  # type: ignore[no-untyped-def]
     return grown
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _joined(first, second, heights):  # type: ignore[no-untyped-def]
     size = len(heights) + 1
     tree = np.empty((size - 1, 4))
@@ -77,7 +78,7 @@ def _joined(first, second, heights):  # type: ignore[no-untyped-def]
     return tree
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _root(parent, node):  # type: ignore[no-untyped-def]
     root = node
     while parent[root] != root:

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from _fastcluster import linkage_wrap
 from fastcluster import mthidx as METHOD_CODES
-from numba import njit
 
+from survey.distances.compiled import compiled
 from survey.distances.lags import Array
 from survey.errors import DataError
 from survey.linkage.lance_williams import Method, WardInput
@@ -91,7 +91,7 @@ def _fed_distances(condensed: Array, *, squared: bool) -> npt.NDArray[np.float64
     return fed
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _roots(values, out):  # type: ignore[no-untyped-def]
     for i in range(len(values)):
         out[i] = np.sqrt(np.float64(values[i]))

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from survey.distances.compiled import compiled
 from survey.distances.lags import Array
 
 LISTED = 8
@@ -33,7 +34,7 @@ class Neighbours(NamedTuple):
     bound: Array
 
 
-@njit(cache=True)
+@compiled()
 def no_neighbours(size, like):  # type: ignore[no-untyped-def]
     """Empty lists of distances of the type of the array `like`."""
     return Neighbours(
@@ -44,7 +45,7 @@ def no_neighbours(size, like):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(cache=True)
+@compiled()
 def lists_of(near, slots):  # type: ignore[no-untyped-def]
     """The lists of some of the clusters."""
     return Neighbours(near.slot[slots], near.distance[slots], near.listed[slots], near.bound[slots])
@@ -59,7 +60,7 @@ def list_if_near(near, slot, other, value):  # type: ignore[no-untyped-def]
             near.bound[slot] = near.distance[slot, LISTED - 1]
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def put(near, slot, other, value):  # type: ignore[no-untyped-def]
     """Insert a cluster in its place, of equals the larger first; a full list loses its last."""
     place = min(near.listed[slot], LISTED - 1)
@@ -74,7 +75,7 @@ def put(near, slot, other, value):  # type: ignore[no-untyped-def]
     near.distance[slot, place], near.slot[slot, place] = value, other
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def remove_pair(near, slot, i, j):  # type: ignore[no-untyped-def]
     """Remove two clusters from a list; returns whether any was in it."""
     count = 0
@@ -89,7 +90,7 @@ def remove_pair(near, slot, i, j):  # type: ignore[no-untyped-def]
     return found
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def list_union(near, slot, union, value):  # type: ignore[no-untyped-def]
     """Put the union of two clusters that were listed where it belongs, if anywhere."""
     if value < near.bound[slot]:

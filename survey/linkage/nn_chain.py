@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from survey.distances.compiled import compiled
 from survey.distances.lags import Array
 from survey.errors import DataError
 from survey.linkage.dendrogram import Merges, Tree, sorted_tree
@@ -89,7 +89,7 @@ def chain_merges(
     return Merges(first, second, linkage.heights(height))
 
 
-@njit(cache=True, nogil=True, fastmath=FASTMATH)
+@compiled(nogil=True, fastmath=FASTMATH)
 def _chain(values, members, sizes, code):  # type: ignore[no-untyped-def]
     """The merges; slots are places in the condensed matrix as it is at the time."""
     n_merges = len(members) - 1
@@ -142,14 +142,14 @@ def _chain(values, members, sizes, code):  # type: ignore[no-untyped-def]
     return first, second, height
 
 
-@njit(cache=True)
+@compiled()
 def _before(size):  # type: ignore[no-untyped-def]
     """Place that column 0 of every row of a condensed matrix would have, were it stored."""
     row = np.arange(size)
     return row * (2 * size - row - 1) // 2 - row - 1
 
 
-@njit(cache=True, nogil=True, fastmath=FASTMATH)
+@compiled(nogil=True, fastmath=FASTMATH)
 def _all_neighbours(values, before):  # type: ignore[no-untyped-def]
     """The neighbours of all clusters; the matrix is read in order."""
     size = len(before)
@@ -162,7 +162,7 @@ def _all_neighbours(values, before):  # type: ignore[no-untyped-def]
     return near
 
 
-@njit(cache=True, nogil=True, fastmath=FASTMATH)
+@compiled(nogil=True, fastmath=FASTMATH)
 def _search(values, before, alive, slot, near):  # type: ignore[no-untyped-def]
     """Find the neighbours of one cluster."""
     near.listed[slot], near.bound[slot] = 0, np.inf
@@ -173,7 +173,7 @@ def _search(values, before, alive, slot, near):  # type: ignore[no-untyped-def]
         list_if_near(near, slot, other, value)
 
 
-@njit(cache=True, nogil=True, fastmath=FASTMATH)
+@compiled(nogil=True, fastmath=FASTMATH)
 def _merge(values, before, alive, i, j, sizes, code, near):  # type: ignore[no-untyped-def]
     """Let cluster j disappear in i, in the matrix and in all lists of neighbours."""
     between = values[before[i] + j]
@@ -193,7 +193,7 @@ def _merge(values, before, alive, i, j, sizes, code, near):  # type: ignore[no-u
             list_union(near, k, i, value)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _close_gaps(values, before, kept):  # type: ignore[no-untyped-def]
     """Move the pairs of the clusters that remain together; nothing is read after it is written."""
     to = 0

@@ -23,8 +23,8 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from survey.distances.compiled import compiled
 from survey.distances.lags import Array
 from survey.linkage.lance_williams import AVERAGE, COMPLETE, FASTMATH, SINGLE, WARD
 from survey.linkage.neighbour_lists import Neighbours, list_if_near, no_neighbours
@@ -138,7 +138,7 @@ def merged_rows(
     return rows
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def ward_distances(stored, n_own, n_others):  # type: ignore[no-untyped-def]
     """Ward's squared distances D^2 of one cluster from the stored m(A, B) to others."""
     distances = np.empty(len(stored))
@@ -179,7 +179,7 @@ def _new_rows(
                 place += 1
 
 
-@njit(cache=True, nogil=True, fastmath=FASTMATH)
+@compiled(nogil=True, fastmath=FASTMATH)
 def _add_rows(code, values, weight, summed):  # type: ignore[no-untyped-def]
     for row in range(len(values)):
         if code == COMPLETE:
@@ -193,7 +193,7 @@ def _add_rows(code, values, weight, summed):  # type: ignore[no-untyped-def]
                 summed[k] += weight[row] * values[row, k]
 
 
-@njit(cache=True, nogil=True, fastmath=FASTMATH)
+@compiled(nogil=True, fastmath=FASTMATH)
 def _add_columns(code, summed, cluster, weight, stored):  # type: ignore[no-untyped-def]
     for k in range(len(summed)):
         into = cluster[k]
@@ -205,13 +205,13 @@ def _add_columns(code, summed, cluster, weight, stored):  # type: ignore[no-unty
             stored[into] += weight[k] * summed[k]
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _to_means(stored, own, counts, half_mean):  # type: ignore[no-untyped-def]
     for k in range(len(stored)):
         stored[k] = stored[k] / (counts[own] * counts[k]) - half_mean[own] - half_mean[k]
 
 
-@njit(cache=True, nogil=True, fastmath=FASTMATH)
+@compiled(nogil=True, fastmath=FASTMATH)
 def _list_nearest(near, place, own, distances):  # type: ignore[no-untyped-def]
     for other in range(len(distances)):
         if other != own:

@@ -28,8 +28,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 
+from survey.distances.compiled import compiled
 from survey.distances.lags import Array
 from survey.linkage.dendrogram import Merges, Tree, sorted_tree
 from survey.linkage.lance_williams import Linkage
@@ -210,13 +210,13 @@ class Rounds:
         _rename(self._near, number)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _list_unions(near, slots, unions, distances):  # type: ignore[no-untyped-def]
     for k in range(len(slots)):
         list_union(near, slots[k], unions[k], distances[k])
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _forget(near, partner):  # type: ignore[no-untyped-def]
     """Take clusters that have merged out of all lists; returns whose, and the unions."""
     asking, unions = np.empty((2, near.listed.sum()), np.int64)
@@ -237,7 +237,7 @@ def _forget(near, partner):  # type: ignore[no-untyped-def]
     return asking[:n_asking], unions[:n_asking]
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _rename(near, number):  # type: ignore[no-untyped-def]
     for slot in range(len(near.listed)):
         for place in range(near.listed[slot]):

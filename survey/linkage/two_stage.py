@@ -18,10 +18,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from survey.distances.compiled import compiled
 from survey.distances.lags import Array
 from survey.errors import ConfigError
 from survey.linkage.dendrogram import Merges, Tree, sorted_tree
@@ -160,7 +160,7 @@ class MicroSums:
         )
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _add_up(values, row, column, sums):  # type: ignore[no-untyped-def]
     line = np.empty(sums.shape[1])
     for i in range(len(row)):

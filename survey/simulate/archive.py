@@ -16,7 +16,7 @@ from survey.simulate.cube import simulate_galaxy
 from survey.simulate.designs import Member, load_design
 from survey.simulate.galaxy import GalaxyModel
 from survey.simulate.labels import label_regions
-from survey.simulate.observation import CHANNEL, MULTIPLE_BANDS, Observation
+from survey.simulate.observation import MULTIPLE_BANDS, Observation
 from survey.simulate.recipes import draw_galaxy
 from survey.simulate.write import truth_path
 
@@ -60,7 +60,7 @@ def simulate_archive(
     archive: str = "demo",
     seed: int = 0,
     size: tuple[int, int] = (24, 24),
-    window: str | tuple[float, float] = f"ch{CHANNEL}",
+    window: str | tuple[float, float] = "ch3",
     snr: float = 30.0,
     fringe_amplitude: float = 0.0,
     workers: int = 1,
@@ -151,7 +151,8 @@ def _plan(
     rng = np.random.default_rng(draws)
     name = f"SIM-{number:03d}"
     field_arcsec = min(observation.shape) * observation.spaxel_arcsec
-    model = draw_galaxy(name, member.kind, rng, field_arcsec=field_arcsec, diverse=diverse)
+    model = draw_galaxy(name, member.kind, rng, field_arcsec=field_arcsec, diverse=diverse,
+                        instrument=observation.mode.instrument)  # fmt: skip
     if member.redshift is not None:
         model = replace(model, redshift=member.redshift)
     observation = replace(
@@ -160,10 +161,10 @@ def _plan(
         field_rotation_deg=rng.choice([-1, 1]) * rng.uniform(4, 9),
         pointing_offset_arcsec=tuple(rng.uniform(-0.1, 0.1, 2)),
     )
-    band = f"ch{CHANNEL}"
-    if observation.band != MULTIPLE_BANDS:
+    band = observation.mode.name
+    if observation.mode.sub_bands and observation.band != MULTIPLE_BANDS:
         band += f"-{observation.band.lower()}"
-    path = out / f"{name}_{band}_s3d.fits"
+    path = out / f"{name}_{band}_s3d.fits"  # also of MUSE: where its truth is follows from it
     return PlannedGalaxy(model, observation, path, int(noise.generate_state(1)[0]), member.labelled)
 
 

@@ -1,4 +1,4 @@
-"""Simulates one galaxy: a cube as of the JWST pipeline, and a file with its truth."""
+"""Simulates one galaxy: a cube as a pipeline writes it, and a file with its truth."""
 
 from __future__ import annotations
 
@@ -80,10 +80,13 @@ def _observe(
     depth = observation.field_depth()
     sigma, snr = _noise_for(noiseless, depth, scene)
 
-    flux = sigma * correlated_noise(noiseless.shape, noise_rng)
-    flux += noiseless * fringes(
-        observation.wavelength_um, observation.shape, observation.fringe_amplitude, fringe_rng
-    )
+    flux = sigma * correlated_noise(noiseless.shape, noise_rng, scene.instrument)
+    if observation.fringe_amplitude:
+        flux += noiseless * fringes(
+            observation.wavelength_um, observation.shape, observation.fringe_amplitude, fringe_rng
+        )
+    else:
+        flux += noiseless
     _blank(depth, observation.nan_spaxels, fault_rng)
     flux[:, depth == 0] = np.nan
     flux[observation.seam_planes()] = np.nan

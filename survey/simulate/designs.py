@@ -8,7 +8,7 @@ from itertools import cycle, islice
 
 from catalogs.reference import load_gatos_sample
 from survey.errors import ConfigError
-from survey.simulate.spectra import load_toml
+from survey.simulate.instruments import load_toml
 from survey.spectra.constants import LIGHT_KM_S
 
 HUBBLE_KM_S_MPC = 70.0

@@ -12,19 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
-from survey.simulate.spectra import load_toml
+from survey.simulate.instruments import MRS, law_of
 
 Array = NDArray[np.floating]
 
 
-def correlated_noise(shape: tuple[int, int, int], rng: np.random.Generator) -> Array:
+def correlated_noise(
+    shape: tuple[int, int, int], rng: np.random.Generator, instrument: str = MRS
+) -> Array:
     """Gaussian noise of unit variance with the correlations of observed cubes.
 
     Returns
     -------
     (wavelength, y, x) float32 array
     """
-    law = load_toml("mrs.toml")["noise"]
+    law = law_of(instrument, "noise")
     spectral, spatial = law["spectral_correlation"], law["spatial_correlation"]
     noise = rng.standard_normal([n + 2 for n in shape], dtype=np.float32)
     for axis, correlation in enumerate((spectral, spatial, spatial)):
@@ -59,8 +61,8 @@ def noise_level(flux: Array, median_flux: float, depth: Array) -> Array:
 def fringes(
     wavelength_um: Array, shape: tuple[int, int], amplitude: float, rng: np.random.Generator
 ) -> Array:
-    """Multiplicative fringes: one period in wavenumber, a phase that drifts over the field."""
-    period_per_um = load_toml("mrs.toml")["fringes"]["period_per_cm"] * 1e-4
+    """Multiplicative fringes of MRS: one period in wavenumber, a drifting phase."""
+    period_per_um = law_of(MRS, "fringes")["period_per_cm"] * 1e-4
     y, x = np.indices(shape) / max(shape)
     start, along_x, along_y = rng.uniform(0, 2 * np.pi, 3)
     phase = start + along_x * x + along_y * y

@@ -15,12 +15,10 @@ from numpy.typing import NDArray
 
 from catalogs.reference import packaged_reference
 from survey.errors import ConfigError
-from survey.simulate.spectra import load_toml
+from survey.simulate.instruments import Mode, law_of, modes
 
 Array = NDArray[np.float64]
 
-CHANNEL = "3"
-SUB_BANDS = ("short", "medium", "long")
 MULTIPLE_BANDS = "MULTIPLE"
 MIN_PLANES = 20
 MIN_SPAXELS = 4
@@ -28,17 +26,17 @@ MIN_SPAXELS = 4
 
 @dataclass(frozen=True)
 class Observation:
-    """One MRS channel 3 cube.
+    """One cube of MIRI/MRS, channel 3 or 4, or of MUSE.
 
     Parameters
     ----------
     shape : (ny, nx)
         Spaxels of the cube.
     window : str or (low, high)
-        Observed wavelengths in micron, or a named window such as "ch3" or "ch3-short".
+        Observed wavelengths in micron, or a named window such as "ch3", "ch3-short", "ch4", "muse".
     snr : float
-        Continuum signal-to-noise per sample at 15 micron (rest frame; the nearest
-        wavelength observed), median of the field.
+        Continuum signal-to-noise per sample at the pivot wavelength of the spectra (rest frame;
+        the nearest wavelength observed), median of the field.
     position_angle_deg : float
         Direction of the +y axis of the cube, east of north.
     field_rotation_deg : float
@@ -65,12 +63,18 @@ class Observation:
 
     def __post_init__(self) -> None:
         low, high = self.window_um
-        channel = packaged_reference().window(f"ch{CHANNEL}")
-        if not channel[0] <= low < high <= channel[1]:
+        if not self._holding():
+            ranges = " or ".join("{}-{}".format(*mode.range_um) for mode in modes().values())
             raise ConfigError(
                 "wavelength window out of range",
-                expected=f"a range within {channel[0]}-{channel[1]} micron",
+                expected=f"a range within {ranges} micron",
                 found=f"{low}-{high} micron",
+            )
+        if self.fringe_amplitude and not law_of(self.mode.instrument, "fringes"):
+            raise ConfigError(
+                "impossible fringes",
+                expected=f"an amplitude of 0 for {self.mode.instrument}",
+                found=str(self.fringe_amplitude),
             )
         if len(self.wavelength_um) < MIN_PLANES:
             raise ConfigError(
@@ -86,9 +90,14 @@ class Observation:
             raise ConfigError("impossible S/N", expected="a positive number", found=str(self.snr))
 
     @property
+    def mode(self) -> Mode:
+        """The mode of the instrument that holds the window."""
+        return self._holding()[0]
+
+    @property
     def spaxel_arcsec(self) -> float:
         """Side of a spaxel."""
-        return float(load_toml("mrs.toml")["sampling"]["spaxel_arcsec"])
+        return self.mode.spaxel_arcsec
 
     @property
     def spaxel_sr(self) -> float:
@@ -98,27 +107,29 @@ class Observation:
     @property
     def step_um(self) -> float:
         """Width of a plane."""
-        return float(load_toml("mrs.toml")["sampling"]["step_um"])
+        return self.mode.step_um
 
     @property
     def noise_over_error(self) -> float:
         """True noise over the written errors."""
         if self.error_understatement is not None:
             return self.error_understatement
-        return float(load_toml("mrs.toml")["noise"]["error_understatement"])
+        return float(law_of(self.mode.instrument, "noise")["error_understatement"])
 
     @property
     def window_um(self) -> tuple[float, float]:
         """First and last wavelength, observed frame."""
         if isinstance(self.window, str):
+            if self.window in modes():
+                return modes()[self.window].range_um
             return packaged_reference().window(self.window)
         return self.window
 
     @property
     def band(self) -> str:
-        """Value of the BAND keyword: the sub-band that holds the window, or MULTIPLE."""
+        """Value of the BAND keyword of MRS: the sub-band that holds the window, or MULTIPLE."""
         low, high = self.window_um
-        for name, (first, last) in zip(SUB_BANDS, _sub_bands_um(), strict=True):
+        for name, (first, last) in self.mode.sub_bands.items():
             if first <= low and high <= last:
                 return name.upper()
         return MULTIPLE_BANDS
@@ -137,16 +148,16 @@ class Observation:
 
     def seam_planes(self) -> NDArray[np.bool_]:
         """Planes without data, where the sub-bands are joined."""
-        n_planes = load_toml("mrs.toml")["seams"]["planes"]
+        n_planes = law_of(self.mode.instrument, "seams")["planes"]
         bad = np.zeros(len(self.wavelength_um), dtype=bool)
-        for (_, last), (first, _) in pairwise(_sub_bands_um()):
+        for (_, last), (first, _) in pairwise(self.mode.sub_bands.values()):
             seam = (last + first) / 2
             bad |= np.abs(self.wavelength_um - seam) < n_planes * self.step_um / 2
         return bad
 
     def field_depth(self) -> Array:
         """Exposures per spaxel: zero outside the rotated field, fewer towards its edge."""
-        coverage = load_toml("mrs.toml")["coverage"]
+        coverage = law_of(self.mode.instrument, "coverage")
         ny, nx = self.shape
         angle = np.deg2rad(self.field_rotation_deg)
         y, x = np.indices(self.shape) - np.array([(ny - 1) / 2, (nx - 1) / 2])[:, None, None]
@@ -207,6 +218,9 @@ class Observation:
         }
         return fits.Header(cards)
 
-
-def _sub_bands_um() -> list[tuple[float, float]]:
-    return [packaged_reference().window(f"ch{CHANNEL}-{name}") for name in SUB_BANDS]
+    def _holding(self) -> list[Mode]:
+        """Modes that hold the whole window; channels overlap."""
+        low, high = self.window_um
+        return [
+            mode for mode in modes().values() if mode.range_um[0] <= low < high <= mode.range_um[1]
+        ]

@@ -1,4 +1,4 @@
-"""Point spread function of the MRS: two round Gaussians, integrated over the spaxels.
+"""Point spread function: two round Gaussians, integrated over the spaxels.
 
 Gaussians are separable, so convolving a plane is two small matrix products and can be done
 for every plane with its own width: nothing is interpolated in wavelength. The approximation
@@ -17,15 +17,18 @@ from scipy.optimize import brentq
 from scipy.special import erf
 
 from catalogs.reference import packaged_reference
-from survey.simulate.spectra import load_toml
+from survey.simulate.instruments import FILES, MRS, load_toml
 
 Array = NDArray[np.float64]
 
-INSTRUMENT = "MIRI/MRS"
-
 
 def point_source(
-    wavelength_um: Array, x: float, y: float, shape: tuple[int, int], spaxel_arcsec: float
+    wavelength_um: Array,
+    x: float,
+    y: float,
+    shape: tuple[int, int],
+    spaxel_arcsec: float,
+    instrument: str = MRS,
 ) -> Array:
     """Images of a source of unit flux at pixel position (x, y), one per wavelength.
 
@@ -35,14 +38,20 @@ def point_source(
         Share of the light in every spaxel.
     """
     images = np.zeros((len(wavelength_um), *shape))
-    for light, sigma in _gaussians(wavelength_um, spaxel_arcsec):
+    for light, sigma in _gaussians(wavelength_um, spaxel_arcsec, instrument):
         rows = _pixel_shares(np.arange(float(shape[0])) - y, sigma)
         columns = _pixel_shares(np.arange(float(shape[1])) - x, sigma)
         images += light * rows[:, :, None] * columns[:, None, :]
     return images
 
 
-def convolve(images: Array, wavelength_um: Array, margin: int, spaxel_arcsec: float) -> Array:
+def convolve(
+    images: Array,
+    wavelength_um: Array,
+    margin: int,
+    spaxel_arcsec: float,
+    instrument: str = MRS,
+) -> Array:
     """Convolve every image with the PSF of its wavelength.
 
     Parameters
@@ -59,33 +68,40 @@ def convolve(images: Array, wavelength_um: Array, margin: int, spaxel_arcsec: fl
     """
     n, ny, nx = images.shape
     convolved = np.zeros((n, ny - 2 * margin, nx - 2 * margin))
-    for light, sigma in _gaussians(wavelength_um, spaxel_arcsec):
+    for light, sigma in _gaussians(wavelength_um, spaxel_arcsec, instrument):
         rows = _convolution_matrix(ny, margin, sigma)
         columns = _convolution_matrix(nx, margin, sigma)
         convolved += light * (rows @ images @ columns.transpose(0, 2, 1))
     return convolved
 
 
-def beam_sr(wavelength_um: float) -> float:
+def beam_sr(wavelength_um: float, instrument: str = MRS) -> float:
     """Solid angle of the PSF: flux density over peak surface brightness of a point source."""
-    gaussians = _gaussians(np.array([wavelength_um]), spaxel_arcsec=1.0)
+    gaussians = _gaussians(np.array([wavelength_um]), 1.0, instrument)
     peak_per_arcsec2 = sum(light / (2 * np.pi * sigma[0] ** 2) for light, sigma in gaussians)
     return float(np.deg2rad(1 / 3600) ** 2 / peak_per_arcsec2)
 
 
-def margin_spaxels(wavelength_um: Array, spaxel_arcsec: float) -> int:
+def margin_spaxels(wavelength_um: Array, spaxel_arcsec: float, instrument: str = MRS) -> int:
     """Width of a margin beyond which the PSF carries 0.1 per cent: 3 sigma of the wing."""
-    widest = max(float(sigma.max()) for _, sigma in _gaussians(wavelength_um, spaxel_arcsec))
+    gaussians = _gaussians(wavelength_um, spaxel_arcsec, instrument)
+    widest = max(float(sigma.max()) for _, sigma in gaussians)
     return int(np.ceil(3 * widest))
 
 
-def _gaussians(wavelength_um: Array, spaxel_arcsec: float) -> list[tuple[float, Array]]:
-    """Share of the light and standard deviation (spaxels) of every Gaussian of the PSF."""
-    psf = load_toml("mrs.toml")["psf"]
-    fwhm = (
-        np.asarray(packaged_reference().psf_fwhm_arcsec(INSTRUMENT, wavelength_um)) / spaxel_arcsec
-    )
-    core = fwhm / (2 * _half_width(tuple(psf["light"]), tuple(psf["width"])))
+def _gaussians(
+    wavelength_um: Array, spaxel_arcsec: float, instrument: str
+) -> list[tuple[float, Array]]:
+    """Share of the light and standard deviation (spaxels) of every Gaussian of the PSF.
+
+    Where the instrument has no law of the width, it is that of the seeing in its data file.
+    """
+    psf = load_toml(FILES[instrument])["psf"]
+    if "fwhm_arcsec" in psf:
+        fwhm = np.full(len(wavelength_um), psf["fwhm_arcsec"])
+    else:
+        fwhm = np.asarray(packaged_reference().psf_fwhm_arcsec(instrument, wavelength_um))
+    core = fwhm / spaxel_arcsec / (2 * _half_width(tuple(psf["light"]), tuple(psf["width"])))
     return [(light, core * width) for light, width in zip(psf["light"], psf["width"], strict=True)]
 
 

@@ -2,7 +2,7 @@
 
 Sizes scale with the field of view and brightnesses with that of the disc, so that a galaxy fills
 the cube. The ranges here are choices, not measurements; those of the spectra are in
-`components.toml`.
+`components.toml` and `components_optical.toml`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from survey.simulate.galaxy import (
     Region,
     Rotation,
 )
+from survey.simulate.instruments import MRS
 from survey.simulate.psf import beam_sr
 from survey.simulate.spectra import Spectrum, load_spectrum
 
@@ -38,12 +39,14 @@ def draw_galaxy(
     *,
     field_arcsec: float,
     diverse: bool = False,
+    instrument: str = MRS,
 ) -> GalaxyModel:
     """A galaxy of the kind `recipe`, one of `RECIPES`, that fills a field of view.
 
-    Its parts have typical spectra, or with `diverse` any that are found in their kind.
+    Its parts have typical spectra in the range of an instrument, or with `diverse` any that are
+    found in their kind.
     """
-    inclination_deg, components = RECIPES[recipe](Parts(rng, field_arcsec, diverse))
+    inclination_deg, components = RECIPES[recipe](Parts(rng, field_arcsec, diverse, instrument))
     return GalaxyModel(
         name=name,
         redshift=round(rng.uniform(0.003, 0.020), 6),
@@ -66,6 +69,7 @@ class Parts:
     rng: np.random.Generator
     field_arcsec: float
     diverse: bool
+    instrument: str = MRS
 
     def nucleus(self, name: str, *, low: float, high: float) -> PointSource:
         """A nucleus whose peak is `low` to `high` times as bright as the centre of the disc."""
@@ -74,7 +78,7 @@ class Parts:
         peak_jy_sr = contrast * DISC_MJY_SR * 1e6
         return PointSource(
             spectrum,
-            peak_jy_sr * beam_sr(spectrum.pivot_um),
+            peak_jy_sr * beam_sr(spectrum.pivot_um, self.instrument),
             dispersion_km_s=self.rng.uniform(120, 180),
         )
 
@@ -148,7 +152,7 @@ class Parts:
 
     def spectrum(self, name: str) -> Spectrum:
         """A spectrum of this kind."""
-        spectrum = load_spectrum(name)
+        spectrum = load_spectrum(name, self.instrument)
         if self.diverse:
             spectrum = spectrum.anywhere(self.rng)
         return spectrum.varied(self.rng, SPECTRAL_SCATTER_DEX)

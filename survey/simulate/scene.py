@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from catalogs.reference import packaged_reference
 from survey.simulate.galaxy import Component, GalaxyModel, PointSource
 from survey.simulate.observation import Observation
-from survey.simulate.psf import INSTRUMENT, convolve, margin_spaxels, point_source
+from survey.simulate.psf import convolve, margin_spaxels, point_source
 from survey.simulate.spectra import (
     Spectrum,
     line_profile,
@@ -58,7 +58,10 @@ class Scene:
     def __init__(self, model: GalaxyModel, observation: Observation) -> None:
         self.model = model
         self.observation = observation
-        self.margin = margin_spaxels(observation.wavelength_um, observation.spaxel_arcsec)
+        self.instrument = observation.mode.instrument
+        self.margin = margin_spaxels(
+            observation.wavelength_um, observation.spaxel_arcsec, self.instrument
+        )
         self.target_xy = observation.target_pixel(model.ra_deg, model.dec_deg)
         east, north = observation.sky_offsets(model.ra_deg, model.dec_deg, self.margin)
         self.layers = tuple(self._layer(c, east, north) for c in model.components)
@@ -88,7 +91,8 @@ class Scene:
 
     def blur(self, light: Array, wavelength_um: Array) -> Array:
         """Convolve planes of extended light with the PSF of their wavelengths."""
-        return convolve(light, wavelength_um, self.margin, self.observation.spaxel_arcsec)
+        spaxel_arcsec = self.observation.spaxel_arcsec
+        return convolve(light, wavelength_um, self.margin, spaxel_arcsec, self.instrument)
 
     def smooth(self, layer: Layer, wavelength_um: Array) -> Array:
         """Continuum and bands of a layer per unit of light, at observed wavelengths."""
@@ -111,7 +115,7 @@ class Scene:
 
     def _point(self, wavelength_um: Array) -> Array:
         shape, spaxel_arcsec = self.observation.shape, self.observation.spaxel_arcsec
-        return point_source(wavelength_um, *self.target_xy, shape, spaxel_arcsec)
+        return point_source(wavelength_um, *self.target_xy, shape, spaxel_arcsec, self.instrument)
 
     def _emission(self, layer: Layer, edges_um: Array) -> Array:
         """Light of a layer before the PSF, (planes, y, x)."""
@@ -120,7 +124,7 @@ class Scene:
         bandwidth_hz = -np.diff(LIGHT_UM_S / edges_um)
         for _, observed_um, flux in self.lines(layer):
             centre = observed_um * (1 + layer.velocity_km_s / LIGHT_KM_S)
-            sigma = centre * _relative_width(observed_um, layer.component.dispersion_km_s)
+            sigma = centre * self._relative_width(observed_um, layer.component.dispersion_km_s)
             reach = 6 * sigma.max()
             first = max(int(np.searchsorted(edges_um, centre.min() - reach)) - 1, 0)
             last = int(np.searchsorted(edges_um, centre.max() + reach))
@@ -130,10 +134,9 @@ class Scene:
             emission[planes] += flux * layer.light * density
         return emission
 
-
-def _relative_width(wavelength_um: float, dispersion_km_s: float) -> float:
-    """Sigma over wavelength of a line seen at the resolving power of the instrument."""
-    power = packaged_reference().resolving_power(INSTRUMENT, wavelength_um)
-    assert power is not None  # the MRS is a catalogued instrument
-    instrumental = 1 / (float(power) * FWHM_PER_SIGMA)
-    return float(np.hypot(instrumental, dispersion_km_s / LIGHT_KM_S))
+    def _relative_width(self, wavelength_um: float, dispersion_km_s: float) -> float:
+        """Sigma over wavelength of a line seen at the resolving power of the instrument."""
+        power = packaged_reference().resolving_power(self.instrument, wavelength_um)
+        assert power is not None  # it is a catalogued instrument
+        instrumental = 1 / (float(power) * FWHM_PER_SIGMA)
+        return float(np.hypot(instrumental, dispersion_km_s / LIGHT_KM_S))

@@ -1,15 +1,14 @@
-"""Spectra of the parts of a galaxy: dust continuum, PAH bands and emission lines.
+"""Spectra of the parts of a galaxy: continuum of dust or stars, PAH bands and emission lines.
 
-Shapes and ratios are data (`components.toml`); wavelengths come from the catalogues of lines
-and bands. Everything is scaled to a continuum of 1 MJy/sr at the pivot wavelength, rest frame.
+Shapes and ratios are data (`components.toml`, `components_optical.toml`); wavelengths come from the
+catalogues of lines and bands. Everything is scaled to a continuum of 1 MJy/sr at the pivot
+wavelength, rest frame.
 """
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from scipy.special import erf
 
 from catalogs.reference import packaged_reference
 from survey.errors import ConfigError
+from survey.simulate.instruments import FILES, MRS, load_toml
 from survey.spectra.constants import LIGHT_UM_S
 
 Array = NDArray[np.float64]
@@ -47,15 +47,17 @@ class Drude:
 
 @dataclass(frozen=True)
 class EmissionLine:
-    """One line; `ratio` is its flux relative to [Ne II] 12.81.
+    """One line; `ratio` is its flux relative to the reference line.
 
-    `potential_ev` is the energy that makes the ion, NaN for molecules.
+    `potential_ev` is the energy that makes the ion, NaN for molecules; `absorbed`, whether stars
+    have the line in absorption.
     """
 
     name: str
     wavelength_um: float
     ratio: float
     potential_ev: float
+    absorbed: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,27 +77,33 @@ class Range:
 
 @dataclass(frozen=True)
 class Spectrum:
-    """The spectrum of one kind of region, as described in `components.toml`."""
+    """The spectrum of one kind of region, as described in the data files.
+
+    `added` are lines with random numbers of their own, so that galaxies have the same lines
+    of channel 3 with them and without.
+    """
 
     name: str
     class_name: str
     power_law_index: float
-    dust_fraction: float
-    dust_temperature_k: float
-    dust_emissivity: float
-    neon_ew_um: float
-    pah_ew_um: float
+    thermal_fraction: float
+    temperature_k: float
+    emissivity: float
+    line_ew_um: float
+    band_ew_um: float
     lines: tuple[EmissionLine, ...]
     ranges: tuple[Range, ...]
     drudes: tuple[Drude, ...]
     pivot_um: float
     reference_um: float
+    added: frozenset[str]
+    absorption_um: float = 0.0
 
     def continuum(self, rest_um: Array) -> Array:
-        """Dust continuum F_nu, 1 at the pivot wavelength."""
+        """Continuum F_nu, 1 at the pivot wavelength."""
         power_law = (rest_um / self.pivot_um) ** self.power_law_index
-        dust = self._black_body(rest_um) / self._black_body(np.asarray(self.pivot_um))
-        return (1 - self.dust_fraction) * power_law + self.dust_fraction * dust
+        thermal = self._black_body(rest_um) / self._black_body(np.asarray(self.pivot_um))
+        return (1 - self.thermal_fraction) * power_law + self.thermal_fraction * thermal
 
     def bands(self, rest_um: Array) -> Array:
         """Sum of the PAH bands, in units of the continuum at the pivot wavelength."""
@@ -108,29 +116,40 @@ class Spectrum:
         return total
 
     def line_fluxes(self) -> Array:
-        """Fluxes of the lines, in Hz: to be multiplied by the continuum F_nu at the pivot."""
+        """Fluxes of the lines, in Hz: to be multiplied by the continuum F_nu at the pivot.
+
+        What stars absorb is taken off, with the width of the emission.
+        """
         ratios = np.array([line.ratio for line in self.lines])
-        return ratios * self.reference_flux
+        absorbed = [
+            self._power_of_width(self.absorption_um * line.absorbed, line.wavelength_um)
+            for line in self.lines
+        ]
+        return ratios * self.reference_flux - np.array(absorbed)
 
     @property
     def reference_flux(self) -> float:
-        """Flux of [Ne II] 12.81 in the same unit."""
-        return self._power_of_width(self.neon_ew_um)
+        """Flux of the reference line in the same unit, as the gas emits it."""
+        return self._power_of_width(self.line_ew_um, self.reference_um)
 
     def varied(self, rng: np.random.Generator, dex: float) -> Spectrum:
         """The same kind of region in another galaxy: ratios and widths scattered by `dex`."""
-        factors = 10 ** rng.normal(0.0, dex, len(self.lines) + 2)
+        own = rng.spawn(1)[0]
+        scattered = [line.name for line in self.lines if line.name not in self.added]
+        *factors, of_line, of_band = 10 ** rng.normal(0.0, dex, len(scattered) + 2)
+        factor = dict(zip(scattered, factors, strict=True))
+        factor |= {name: 10 ** own.normal(0.0, dex) for name in sorted(self.added)}
         lines = tuple(
             line
             if line.wavelength_um == self.reference_um
-            else replace(line, ratio=line.ratio * factor)
-            for line, factor in zip(self.lines, factors, strict=False)
+            else replace(line, ratio=line.ratio * factor[line.name])
+            for line in self.lines
         )
         return replace(
             self,
             lines=lines,
-            neon_ew_um=self.neon_ew_um * factors[-2],
-            pah_ew_um=self.pah_ew_um * factors[-1],
+            line_ew_um=self.line_ew_um * of_line,
+            band_ew_um=self.band_ew_um * of_band,
         )
 
     def anywhere(self, rng: np.random.Generator) -> Spectrum:
@@ -139,10 +158,15 @@ class Spectrum:
         All ions of high potential take the same place in theirs: regions differ first of all
         in the hardness of what ionises them.
         """
+        own = rng.spawn(1)[0]
         hardness = rng.uniform()
         hard = {line.name for line in self.lines if line.potential_ev > HARD_EV}
         values: dict[str, Any] = {
-            item.name: item.at(hardness if item.name in hard else rng.uniform())
+            item.name: item.at(
+                hardness
+                if item.name in hard
+                else (own if item.name in self.added else rng).uniform()
+            )
             for item in self.ranges
         }
         factors = {
@@ -154,65 +178,72 @@ class Spectrum:
         return replace(self, lines=lines, drudes=drudes, **values)
 
     def _black_body(self, rest_um: Array) -> Array:
-        exponent = _PLANCK_UM_K / (rest_um * self.dust_temperature_k)
-        return rest_um ** -(3 + self.dust_emissivity) / np.expm1(exponent)
+        exponent = _PLANCK_UM_K / (rest_um * self.temperature_k)
+        return rest_um ** -(3 + self.emissivity) / np.expm1(exponent)
 
     def _band_powers(self) -> Array:
-        return np.array([d.power for d in self.drudes]) * self._power_of_width(self.pah_ew_um)
+        return np.array([d.power for d in self.drudes]) * self._power_of_width(
+            self.band_ew_um, self.reference_um
+        )
 
-    def _power_of_width(self, width_um: float) -> float:
-        """Power (Hz) of an equivalent width measured at [Ne II] 12.81."""
-        level = float(self.continuum(np.asarray(self.reference_um)))
-        return level * width_um * LIGHT_UM_S / self.reference_um**2
+    def _power_of_width(self, width_um: float, rest_um: float) -> float:
+        """Power (Hz) of an equivalent width measured at a wavelength."""
+        level = float(self.continuum(np.asarray(rest_um)))
+        return level * width_um * LIGHT_UM_S / rest_um**2
 
 
 @cache
-def load_spectrum(name: str) -> Spectrum:
-    """The spectrum `name` of `components.toml`.
+def load_spectrum(name: str, instrument: str = MRS) -> Spectrum:
+    """The spectrum `name` in the range of an instrument.
 
     Raises
     ------
     ConfigError
         If there is no such spectrum, or it names a line that is not catalogued.
     """
-    table = load_toml("components.toml")
+    file = load_toml(FILES[instrument])["spectra"]
+    table = load_toml(file)
     if name not in table["spectrum"]:
         raise ConfigError(
             "unknown component spectrum",
-            file="components.toml",
+            file=file,
             expected=f"one of {', '.join(table['spectrum'])}",
             found=repr(name),
         )
     values = dict(table["spectrum"][name])
-    catalogued = {line.name: line for line in packaged_reference().lines_of("mir")}
+    catalogued = {line.name: line for line in packaged_reference().lines_of(table["line_set"])}
     ratios, ranges, class_name = (values.pop(key) for key in ("lines", "range", "class"))
+    added = values.pop("channel_4", {})
+    ratios = ratios | {line: ratio for line, (ratio, *_) in added.items()}
+    ranges = ranges | {line: limits for line, (_, *limits) in added.items()}
     unknown = sorted(set(ratios) - set(catalogued))
     if unknown:
         raise ConfigError(
             "lines that are not in the list of lines",
-            file="components.toml",
-            expected="names of the mid-infrared line list",
+            file=file,
+            expected=f"names of the line set {table['line_set']!r}",
             found=", ".join(unknown),
         )
     return Spectrum(
         name=name,
         class_name=class_name,
         lines=tuple(
-            EmissionLine(line, catalogued[line].wavelength_um, ratio, catalogued[line].ip_lower_ev)
+            EmissionLine(
+                line,
+                catalogued[line].wavelength_um,
+                ratio,
+                catalogued[line].ip_lower_ev,
+                bool(catalogued[line].absorption_um),
+            )
             for line, ratio in ratios.items()
         ),
         ranges=tuple(Range(item, low, high) for item, (low, high) in ranges.items()),
         drudes=_drudes(table["band_power"]),
         pivot_um=table["pivot_um"],
         reference_um=catalogued[table["reference_line"]].wavelength_um,
+        added=frozenset(added),
         **values,
     )
-
-
-@cache
-def load_toml(name: str) -> dict[str, Any]:
-    """A data file of this package."""
-    return tomllib.loads((files("survey.simulate") / name).read_text(encoding="utf-8"))
 
 
 def line_profile(edges_um: Array, centre_um: Array, sigma_um: Array) -> Array:

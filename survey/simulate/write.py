@@ -1,4 +1,4 @@
-"""Writes simulated cubes as FITS files like the s3d products of JWST, and their truth."""
+"""Writes simulated cubes as FITS files like those of JWST and MUSE, and their truth."""
 
 from __future__ import annotations
 
@@ -11,8 +11,16 @@ from numpy.typing import NDArray
 
 from catalogs.durable import replacing
 from survey.simulate.galaxy import GalaxyModel, Region
-from survey.simulate.observation import CHANNEL, Observation
+from survey.simulate.instruments import MUSE
+from survey.simulate.observation import Observation
 from survey.simulate.truth import MIXED_BELOW, Truth
+from survey.spectra.constants import LIGHT_UM_S
+
+MISSING = 1 << 30
+"""Of MUSE: no data."""
+
+_MJY_TO_1E20_PER_ANGSTROM = 1e6 * 1e-23 * LIGHT_UM_S * 1e-4 * 1e20
+"""MJy at one micron in 1e-20 erg/s/cm2/Angstrom; falls with the square of the wavelength."""
 
 DO_NOT_USE = 1
 NON_SCIENCE = 512
@@ -28,7 +36,7 @@ def write_simulated_cube(
     observation: Observation,
     seed: int,
 ) -> None:
-    """Write an s3d file; voxels whose flux is NaN are flagged as in observed cubes.
+    """Write a file as of the instrument; voxels whose flux is NaN are flagged as in observed cubes.
 
     Parameters
     ----------
@@ -37,6 +45,9 @@ def write_simulated_cube(
     depth : (y, x) array
         Exposures per spaxel, written as the weight map.
     """
+    if observation.mode.instrument == MUSE:
+        _write(path, *_muse_cube(flux, error, model, observation, seed))
+        return
     bad = np.isnan(flux)
     quality = np.where(bad, DO_NOT_USE | NON_SCIENCE, 0).astype(np.uint32)
     weight = np.where(bad, 0, depth).astype(np.float32)
@@ -50,6 +61,36 @@ def write_simulated_cube(
         fits.ImageHDU(quality, name="DQ"),
         fits.ImageHDU(weight, name="WMAP"),
     )
+
+
+def _muse_cube(
+    flux: NDArray[np.float32],
+    error: NDArray[np.float32],
+    model: GalaxyModel,
+    observation: Observation,
+    seed: int,
+) -> list[fits.hdu.base.ExtensionHDU]:
+    """Flux, variance and flags; wavelengths in vacuum, as CTYPE3 says."""
+    primary = fits.PrimaryHDU()
+    primary.header.update(
+        ORIGIN="SIMULATED", INSTRUME="MUSE", TELESCOP="ESO-VLT-U4", OBJECT=model.name,
+        RA=model.ra_deg, DEC=model.dec_deg, SIMSEED=str(seed),
+    )  # fmt: skip
+    header = observation.header(model.ra_deg, model.dec_deg)
+    header["CRVAL3"] *= 1e4
+    header["CDELT3"] *= 1e4
+    header["CUNIT3"] = "Angstrom"
+    per_unit = observation.spaxel_sr * _MJY_TO_1E20_PER_ANGSTROM / observation.wavelength_um**2
+    scale = per_unit.astype(np.float32)[:, None, None]
+    bad = np.isnan(flux)
+    unit = "10**(-20)*erg/s/cm**2/Angstrom"
+    variance = np.where(bad, np.float32(np.nan), (error * scale) ** 2)
+    return [
+        primary,
+        fits.ImageHDU(flux * scale, fits.Header({"BUNIT": unit}) + header, name="DATA"),
+        fits.ImageHDU(variance, fits.Header({"BUNIT": f"({unit})**2"}) + header, name="STAT"),
+        fits.ImageHDU(np.where(bad, MISSING, 0).astype(np.int32), header, name="DQ"),
+    ]
 
 
 def write_truth(
@@ -110,7 +151,7 @@ def _primary_header(
             ("TARG_DEC", model.dec_deg, "[deg]"),
             ("INSTRUME", "MIRI"),
             ("DETECTOR", "MIRIFULONG"),
-            ("CHANNEL", CHANNEL),
+            ("CHANNEL", observation.mode.name.removeprefix("ch")),
             ("BAND", observation.band),
             ("EXP_TYPE", "MIR_MRS"),
             ("SIMSEED", str(seed), "seed of noise and faults"),

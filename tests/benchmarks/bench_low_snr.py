@@ -15,8 +15,9 @@ from catalogs.reference import packaged_reference
 from survey.config import FeatureSettings
 from survey.features.measurements import MeasuredSpectrum, measure_spectrum
 from survey.features.spectrum import observed_spectrum
+from survey.simulate.instruments import load_toml
 from survey.simulate.noise import correlated_noise, noise_level
-from survey.simulate.spectra import LIGHT_UM_S, Spectrum, line_profile, load_spectrum, load_toml
+from survey.simulate.spectra import LIGHT_UM_S, Spectrum, line_profile, load_spectrum
 from survey.spectra.noise import spectral_noise
 
 SNR = (1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50)

@@ -18,11 +18,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from kept import Kept, code_of
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier
 from table import Line, print_table
 from true_ratios import bayes_rule, true_maps
+from truth_archives import BENCHMARK, STAGES
 
+import survey.classes
 from catalogs import open_catalog
 from survey.classes.draw import scaling_of
 from survey.classes.sample import LabelledSample
@@ -94,6 +97,26 @@ class Judged:
         found = self.p[who][rows, :n_classes].argmax(axis=1)
         return float(balanced_accuracy_score(self.truth[rows], found))
 
+    def to_json(self) -> dict[str, Any]:
+        """Lists and numbers; see `from_json`."""
+        return {
+            name: value.to_dict() if isinstance(value, pd.Series)
+            else {who: p.tolist() for who, p in value.items()} if isinstance(value, dict)
+            else value.tolist()
+            for name, value in vars(self).items()
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, held: dict[str, Any]) -> Judged:
+        """What `to_json` gave."""
+        values: dict[str, Any] = {
+            name: np.array(held[name]) for name in ("truth", "everything", "pure", "unlabelled")
+        }
+        values["p"] = {who: np.array(p, dtype=float) for who, p in held["p"].items()}
+        for name in ("importance", "separation"):
+            values[name] = pd.Series(held[name])
+        return cls(**values)
+
     def right(self) -> float:
         """Fraction of the clusters of galaxies without labels that get their class."""
         found = np.nan_to_num(self.p["published"][self.unlabelled], nan=-1)
@@ -107,15 +130,24 @@ class Judged:
 
 
 def judged_surveys() -> Iterator[Judged]:
-    """Surveys of all seeds."""
+    """Surveys of all seeds; those that are kept are not made again."""
+    kept = Kept("truth_surveys", code_of(STAGES, BENCHMARK, survey.classes))
+    missing = [seed for seed in range(SEEDS) if kept.get(str(seed)) is None]
+    if missing:
+        _make(missing, kept)
+    for seed in range(SEEDS):
+        yield Judged.from_json(kept.get(str(seed)))
+
+
+def _make(seeds: Sequence[int], kept: Kept) -> None:
     with (
         connect(EngineSettings(workers=WORKERS, dashboard=False)) as cluster,
         ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool,
     ):
         rule = bayes_rule(ARCHIVE, SIZE, named_ratios(CLASSES.ratios), CLASSES.classes, pool.map)
-        for seed in range(SEEDS):
+        for seed in seeds:
             with tempfile.TemporaryDirectory() as folder:
-                yield _judged(Path(folder), seed, cluster, rule)
+                kept.put(str(seed), _judged(Path(folder), seed, cluster, rule).to_json())
 
 
 def _judged(folder: Path, seed: int, cluster: Cluster, rule: Any) -> Judged:

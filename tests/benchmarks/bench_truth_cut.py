@@ -9,7 +9,9 @@ sizes of the clusters are printed.
 
 Thresholds of the walk were chosen on the seeds `chosen`; nothing was chosen on the seeds `fresh`.
 
-    python tests/benchmarks/bench_truth_cut.py [--seeds chosen|fresh]
+    python tests/benchmarks/bench_truth_cut.py [--seeds chosen|fresh] [--workers 2]
+
+A run that is interrupted goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -20,17 +22,24 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from astropy.io import fits
+from kept import RESULTS, Kept, code_of
 from sklearn.metrics import adjusted_rand_score
-from truth_cubes import Truth, TruthCase, observed_cases, simulated_cases, uniform_cases
+from table import Line
+from truth_cubes import (
+    OBSERVED_SNR,
+    Truth,
+    TruthCase,
+    observed_cases,
+    simulated_cases,
+    uniform_cases,
+)
 from truth_rivals import (
     CAPIVARA_K,
     capivara_tree,
@@ -62,7 +71,10 @@ SEEDS = {
 METHODS = ("average", "complete", "ward")
 K_BEST = 14
 WORKERS = 2
-RESULTS = Path("bench")
+STAGES = ("read", "prepare", "distances", "tree", "cut")
+BENCHMARK = 1
+"""Raised when cubes or scores change."""
+
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 OBSERVED = {
     "NGC 7469, ch4": (
@@ -75,6 +87,12 @@ OBSERVED = {
     "SAMI 209807, red": (["sami/209807_A_sectors_red.fits.gz"], 0.05),
     "SAMI 209807, blue": (["sami/209807_A_sectors_blue.fits.gz"], 0.05),
 }
+OBSERVED_KINDS = ("blended", "painted")
+SIMULATED_GOALS = (
+    ("ari", "index, all spaxels", 0.50),
+    ("unmixed", "index, unmixed spaxels", 0.72),
+    ("eta2", "eta squared", 0.68),
+)
 BINS = "BIN_MASK"
 """Extension of the SAMI cubes with the bins in which all spaxels have one spectrum."""
 
@@ -149,6 +167,7 @@ def judged(case: TruthCase) -> list[Row]:
             options = labels if isinstance(labels, list) else [labels]
             scores = [score(option, truth, spaxels.place) for option in options]
             best = max(scores, key=lambda found: found["ari"])
+            best = {name: float(value) for name, value in best.items()}
             rows.append({"kind": case.kind, "seed": case.seed, "snr": case.snr,
                          "number": case.number, "method": method} | best)  # fmt: skip
     for row in rows:
@@ -172,29 +191,28 @@ def score(labels: np.ndarray, truth: Truth, place: tuple[np.ndarray, ...]) -> Ro
     }
 
 
-def observed_sizes(name: str) -> str:
-    """Sizes of the clusters of an observed cube, and how many bins of one spectrum they split."""
+def observed_sizes(name: str) -> dict[str, Any]:
+    """Sizes of the clusters of an observed cube, and which bins of one spectrum they split."""
     warnings.simplefilter("ignore")
     files, redshift = OBSERVED[name]
     with tempfile.TemporaryDirectory() as folder:
         target = Target(name, tuple(DATA / file for file in files), redshift)
         spaxels = Spaxels(target, Path(folder))
         labels = spaxels.walked(spaxels.tree)
-    sizes = np.bincount(labels)
-    said = f"{len(sizes)}: {', '.join(map(str, np.sort(sizes)[::-1]))}"
+    found: dict[str, Any] = {"sizes": np.sort(np.bincount(labels))[::-1].tolist()}
     with fits.open(target.files[0]) as hdus:
-        if BINS not in hdus:
-            return said
-        bins = hdus[BINS].data[spaxels.place]
-    split = sum(len(np.unique(labels[bins == one])) > 1 for one in np.unique(bins))
-    return f"{said}; of {len(np.unique(bins))} bins {split} are split"
+        if BINS in hdus:
+            bins = hdus[BINS].data[spaxels.place]
+            split = [one for one in np.unique(bins) if len(np.unique(labels[bins == one])) > 1]
+            found |= {"bins": len(np.unique(bins)), "split": len(split)}
+    return found
 
 
 def print_scores(rows: pd.DataFrame) -> None:
     """One line for every method."""
     groups = {
         "simulated": rows[rows["kind"] == "simulated"],
-        "observed spectra": rows[rows["kind"].isin(["blended", "painted"])],
+        "observed spectra": rows[rows["kind"].isin(OBSERVED_KINDS)],
     }
     groups = {name: group for name, group in groups.items() if len(group)}
     uniform = rows[rows["kind"] == "uniform"]
@@ -246,25 +264,99 @@ def cases_of(seeds: str) -> Iterator[TruthCase]:
     yield from uniform_cases(of["uniform"])
 
 
-def main(seeds: str = "fresh") -> None:
+def name_of(case: TruthCase) -> str:
+    """Of the file that has the figures of a cube."""
+    return f"{case.kind}-{case.seed}-{case.snr:g}-{case.number}"
+
+
+def scores_of(seeds: str, workers: int = WORKERS) -> pd.DataFrame:
+    """Scores of all methods on the cubes of some seeds, a row each, also in a table of CSV."""
+    kept = Kept("truth_cut", code_of(STAGES, BENCHMARK))
+    found = kept.measured(cases_of(seeds), name_of, judged, workers)
+    rows = pd.DataFrame([row for _, scores in found for row in scores])
+    RESULTS.mkdir(exist_ok=True)
+    rows.to_csv(RESULTS / f"truth_cut_{seeds}.csv", index=False)
+    return rows
+
+
+def observed(workers: int = WORKERS) -> dict[str, dict[str, Any]]:
+    """What `observed_sizes` finds, by name; nothing where there are no cubes."""
+    if not DATA.is_dir():
+        print(f"no observed cubes in {DATA}")
+        return {}
+    kept = Kept("truth_cut_observed", code_of(STAGES, BENCHMARK))
+    return dict(kept.measured(OBSERVED, _file_name, observed_sizes, workers))
+
+
+def _file_name(name: str) -> str:
+    return name.replace(" ", "_").replace(",", "")
+
+
+def main(seeds: str = "fresh", workers: int = WORKERS) -> None:
     """Measure, print the table and keep all scores in bench/truth_cut_SEEDS.csv."""
     os.environ["OMP_NUM_THREADS"] = "1"  # of the workers: one processor each
     print(f"\nThe cut against the truth, seeds {seeds!r}", flush=True)
-    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
-        scores: list[Row] = []
-        RESULTS.mkdir(exist_ok=True)
-        for found in pool.map(judged, cases_of(seeds)):
-            scores += found
-            pd.DataFrame(scores).to_csv(RESULTS / f"truth_cut_{seeds}.csv", index=False)
-        print_scores(pd.DataFrame(scores))
-        if not DATA.is_dir():
-            print(f"no observed cubes in {DATA}")
-            return
-        for name, sizes in zip(OBSERVED, pool.map(observed_sizes, OBSERVED), strict=True):
-            print(f"clusters of {name}, {sizes}")
+    print_scores(scores_of(seeds, workers))
+    for name, found in observed(workers).items():
+        sizes = found["sizes"]
+        bins = f"; of {found['bins']} bins {found['split']} are split" if "bins" in found else ""
+        print(f"clusters of {name}, {len(sizes)}: {', '.join(map(str, sizes))}{bins}")
+
+
+def goals(seeds: str, workers: int = WORKERS) -> Iterator[Line]:
+    """What the walk with the default linkage is to reach."""
+    rows = scores_of(seeds, workers)
+    if rows.empty:
+        return
+    semi = rows[rows["kind"].isin(OBSERVED_KINDS)]
+    by_snr = indices_by_snr(semi) if len(semi) else {}
+    for best in ("best k, average", "best k of three trees"):
+        for snr in OBSERVED_SNR:
+            if snr not in by_snr.get(best, ()):
+                continue
+            walked = by_snr["walk, average"][snr]
+            n = int((semi[semi["method"] == "walk, average"]["snr"] == snr).sum())
+            yield Line(
+                f"observed spectra, S/N {snr:.0f}: index / {best}",
+                walked / by_snr[best][snr], 0.95, at_most=False, n=n,
+                detail=f"({walked:.3f} / {by_snr[best][snr]:.3f})",
+            )  # fmt: skip
+    of_walk = rows[rows["method"] == "walk, average"]
+    simulated = of_walk[of_walk["kind"] == "simulated"]
+    best = rows[(rows["kind"] == "simulated") & (rows["method"] == "best k, average")]
+    for column, name, goal in SIMULATED_GOALS if len(simulated) else ():
+        error = simulated[column].std(ddof=0) / np.sqrt(max(len(simulated), 1))
+        yield Line(
+            f"simulations: {name}", simulated[column].mean(), goal, at_most=False,
+            n=len(simulated),
+            detail=f"(+-{error:.3f}; best k of its tree {best[column].mean():.3f})",
+        )  # fmt: skip
+    uniform = of_walk[of_walk["kind"] == "uniform"]
+    if len(uniform):
+        yield Line("cubes of one spectrum in more than one cluster",
+                   int((uniform["k"] > 1).sum()), 0, n=len(uniform))  # fmt: skip
+    cost = of_walk["walk_over_distances"]
+    yield Line("time of the walk / of the distances, median", cost.median(), 1.0, n=len(cost))
+
+
+def observed_goals(workers: int = WORKERS) -> Iterator[Line]:
+    """What observed cubes are to show; nothing was chosen or left out."""
+    found = observed(workers)
+    stars = [len(one["sizes"]) for name, one in found.items() if name.startswith("16 Cyg B")]
+    if stars:
+        yield Line("clusters of the star 16 Cyg B, largest", max(stars), 1, n=len(stars))
+    bins = [one for one in found.values() if "bins" in one]
+    if bins:
+        yield Line("bins of one spectrum of SAMI that are split", sum(one["split"] for one in bins),
+                   0, n=sum(one["bins"] for one in bins))  # fmt: skip
+    if (nucleus := found.get("NGC 7469, ch4")) is not None:
+        yield Line("NGC 7469: clusters (nucleus, ring and disc apart)", len(nucleus["sizes"]), 3,
+                   at_most=False, n=sum(nucleus["sizes"]),
+                   detail=f"(spaxels: {nucleus['sizes']})")  # fmt: skip
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", choices=tuple(SEEDS), default="fresh")
+    parser.add_argument("--workers", type=int, default=WORKERS)
     main(**vars(parser.parse_args()))

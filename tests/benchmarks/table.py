@@ -11,7 +11,8 @@ from dataclasses import dataclass
 class Line:
     """One measured figure, against the limit it must not exceed or fall below.
 
-    A limit of NaN is none: the figure is worth knowing, and nobody has promised it.
+    A limit of NaN is none: the figure is worth knowing, and nobody has promised it. `n` is of how
+    many values it is made.
     """
 
     case: str
@@ -19,6 +20,7 @@ class Line:
     limit: float = math.nan
     at_most: bool = True
     detail: str = ""
+    n: int = 0
 
     @property
     def met(self) -> bool:

@@ -21,8 +21,8 @@ from survey.config import FeatureSettings
 from survey.features.measurements import measure_features
 from survey.features.spectrum import observed_spectrum
 from survey.simulate.archive import PlannedGalaxy, plan_archive
+from survey.simulate.instruments import MRS
 from survey.simulate.observation import Observation
-from survey.simulate.psf import INSTRUMENT
 from survey.simulate.scene import Layer, Scene
 from survey.simulate.spectra import MJY_IN_W_M2_HZ
 from survey.simulate.truth import find_truth
@@ -108,7 +108,7 @@ def _unit_fluxes(scene: Scene, layer: Layer) -> dict[str, float]:
         NEGLIGIBLE * smooth,
         flux_unit="MJy/sr",
         redshift=scene.model.redshift,
-        resolving_power=packaged_reference().resolving_power(INSTRUMENT, observed_um),
+        resolving_power=packaged_reference().resolving_power(MRS, observed_um),
     )
     bands = measure_features(spectrum, (), packaged_reference().bands, FeatureSettings())
     return lines | {band.name: band.flux for band in bands}

@@ -1,7 +1,8 @@
 """Simulated archives for classifications: clusters with their truth, kept for the next time.
 
 An archive is simulated, clustered by the default cut, and measured. Only its table of clusters is
-kept, in the folder `bench/classes`, so that other recipes for classes cost seconds.
+kept, in the folder `bench/classes`, so that other recipes for classes cost seconds. It holds for
+the code that made it (see `kept.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from kept import code_of
 
 from catalogs import open_catalog
 from survey.classes.labelling.labels import label_clusters
@@ -40,6 +42,10 @@ SETTINGS: dict[str, Any] = {
     "report": {"figures": False},
 }
 
+STAGES = ("read", "prepare", "distances", "tree", "cut", "profiles", "features", "commit")
+BENCHMARK = 1
+"""Raised when galaxies or what is kept of them change."""
+
 CIRCLE_ARCSEC = 0.4
 """Radius of a circle as people draw it on a nucleus or a knot."""
 
@@ -53,6 +59,8 @@ class Archive:
 
     Attributes
     ----------
+    name : str
+        Of what is kept, see `name_of`.
     clusters : DataFrame
         Rows of the table `clusters` with `truth` (a position in `CLASSES`), `purity`, `label` by
         regions where one class has most of the light, `circle_label` by circles,
@@ -63,35 +71,67 @@ class Archive:
         covers more than half), `labels` (labels one at all) and `right`.
     """
 
+    name: str
     clusters: pd.DataFrame
     circles: pd.DataFrame
 
 
-def archive_of(seed: int, cache: Path, cluster: Callable[[], Cluster]) -> Archive:
-    """The archive of a seed, from the cache if it is there; `cluster` is called if not."""
-    files = [cache / f"{name}-{seed:03d}.parquet" for name in ("clusters", "circles")]
-    if not all(file.exists() for file in files):
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory() as folder:
-            made = _simulated(Path(folder), seed, cluster())
-        for file, frame in zip(files, (made.clusters, made.circles), strict=True):
-            frame.to_parquet(file)
-    return Archive(*map(pd.read_parquet, files))
+def archive_of(
+    seed: int, cache: Path, cluster: Callable[[], Cluster] | None, window: str = "ch3"
+) -> Archive | None:
+    """The archive of a seed, from the cache if it is there; `cluster` is called if not.
+
+    Parameters
+    ----------
+    seed : int
+    cache : path
+        Folder of the tables that are kept.
+    cluster : callable, optional
+        Gives the workers. Without any, what is not kept is None.
+    window : str
+        What is observed, as of `Observation`.
+    """
+    code = code_of(STAGES, BENCHMARK)
+    name = name_of(seed, window)
+    files = [cache / f"{table}-{name}.parquet" for table in ("clusters", "circles")]
+    if all(file.exists() for file in files):
+        kept = Archive(name, *map(pd.read_parquet, files))
+        if kept.clusters.attrs.get("code") == code:
+            return kept
+    if cluster is None:
+        return None
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        made = _simulated(Path(folder), seed, cluster(), window)
+    for file, frame in zip(files, (made.clusters, made.circles), strict=True):
+        frame.attrs["code"] = code
+        frame.to_parquet(file)
+    return made
 
 
-def _simulated(folder: Path, seed: int, cluster: Cluster) -> Archive:
-    simulate_archive(folder, archive=ARCHIVE, seed=seed, size=SIZE)
+def name_of(seed: int, window: str) -> str:
+    """Of what is kept, as `003` or `ch4-003`."""
+    return f"{seed:03d}" if window == "ch3" else f"{window}-{seed:03d}"
+
+
+def _simulated(folder: Path, seed: int, cluster: Cluster, window: str) -> Archive:
+    simulate_archive(folder, archive=ARCHIVE, seed=seed, size=SIZE, window=window)
     settings = load_settings(folder / "survey.toml", SETTINGS)
     run_survey(folder / "run", read_targets(folder / "targets.ecsv"), settings, cluster)
     catalog = open_catalog(folder / "run")
-    return archive_from(folder, seed, catalog.clusters, catalog.spaxels)
+    return archive_from(folder, seed, catalog.clusters, catalog.spaxels, window)
 
 
 def archive_from(
-    folder: Path, seed: int, clusters: pd.DataFrame, spaxels: Callable[[str], pd.DataFrame]
+    folder: Path,
+    seed: int,
+    clusters: pd.DataFrame,
+    spaxels: Callable[[str], pd.DataFrame],
+    window: str = "ch3",
 ) -> Archive:
     """An archive from its tables and the truth in its folder."""
-    plans = plan_archive(folder, archive=ARCHIVE, seed=seed, observation=Observation(shape=SIZE))
+    observation = Observation(shape=SIZE, window=window)
+    plans = plan_archive(folder, archive=ARCHIVE, seed=seed, observation=observation)
     labels, settings = read_labels(folder / "labels.ecsv"), ClassSettings()
     frames, circles = [], []
     for plan in plans:
@@ -113,7 +153,8 @@ def archive_from(
             right = dict(zip(found.clusters, truth["truth"], strict=True))
             circles += [_fate(kind, region, places, right) for kind, region in drawn]
         frames.append(pd.concat([rows, given, more], axis=1))
-    return Archive(pd.concat(frames, ignore_index=True), pd.DataFrame(circles))
+    found = pd.concat(frames, ignore_index=True)
+    return Archive(name_of(seed, window), found, pd.DataFrame(circles))
 
 
 def circles_on(model: GalaxyModel) -> Iterator[tuple[str, LabelRegion]]:

@@ -37,11 +37,12 @@ from survey.simulate.galaxy import (
     Region,
     Rotation,
 )
+from survey.simulate.instruments import load_toml
 from survey.simulate.noise import correlated_noise, noise_level
 from survey.simulate.observation import Observation
 from survey.simulate.recipes import DISC_MJY_SR
 from survey.simulate.scene import PLANES_AT_ONCE, Scene
-from survey.simulate.spectra import Spectrum, load_spectrum, load_toml
+from survey.simulate.spectra import Spectrum, load_spectrum
 from survey.simulate.truth import MIXED_BELOW
 from survey.simulate.write import truth_path, write_simulated_cube
 

@@ -1,5 +1,8 @@
 """Shift-minimised distances: the engines against the definition, and the laws they obey."""
 
+import os
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
@@ -11,6 +14,7 @@ from scipy.spatial.distance import squareform
 from survey.distances import distances as distances_module
 from survey.distances.distances import shifted_distances
 from survey.distances.engines.fft import BlockTransform, best_transform_size
+from survey.distances.strips import StripDistances
 from survey.errors import DataError
 
 FAST_ENGINES = ("gemm", "fft")
@@ -229,9 +233,101 @@ def test_block_transform_correlates_a_block_with_the_segment_around_it(n_samples
     transform = BlockTransform(best_transform_size(n_samples, max_shift), max_shift)
     rng = np.random.default_rng(0)
     block, segment = rng.normal(size=transform.block), rng.normal(size=transform.size)
-    channels = (transform.forward_block @ block) * (transform.forward_segment @ segment)
+
+    def halves(values):
+        cosines, sines = transform.waves(len(values))
+        first, last = np.split(values, 2)
+        return cosines @ (first + last[::-1]), sines @ (first - last[::-1])
+
+    (a, b), (c, d) = halves(block), halves(segment)
+    real = np.concatenate([a[:1] * c[:1], b[:1] * d[:1], (a * c + b * d)[1:]])
+    imaginary = (a * d - b * c)[1:]
+    even, odd = transform.inverse(np.ones(max_shift + 1))
+    even = np.concatenate([group.T @ real for group in even])[-max_shift - 1 :]
+    odd = np.concatenate([group.T @ imaginary for group in odd])[-max_shift - 1 :]
     correlation = np.correlate(segment, block, mode="valid")
-    np.testing.assert_allclose(transform.inverse @ channels, correlation, atol=1e-12)
+    np.testing.assert_allclose(even + odd, correlation[max_shift:], atol=1e-12)
+    np.testing.assert_allclose(even - odd, correlation[max_shift::-1], atol=1e-12)
+
+
+@given(
+    dtype=st.sampled_from(sorted(TOLERANCE)),
+    n_spectra=st.integers(2, 120),
+    n_samples=st.integers(3, 700),
+    max_shift=st.integers(0, 17),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=40, deadline=None)
+def test_fourier_blocks_agree_with_one_product_per_lag_to_rounding(
+    dtype, n_spectra, n_samples, max_shift, seed
+):
+    max_shift = min(max_shift, (n_samples - 1) // 2)
+    spectra = random_spectra(n_spectra, n_samples, seed)
+    by_lag = shifted_distances(spectra, max_shift, engine="gemm", dtype="float64")
+    by_block = shifted_distances(spectra, max_shift, engine="fft", dtype=dtype)
+    norms = np.sum((spectra - spectra.mean(axis=0)) ** 2, axis=1)
+    first, second = np.triu_indices(n_spectra, 1)
+    scale = (norms[first] + norms[second]) * n_samples / (n_samples - max_shift)
+    error = np.abs(by_block.condensed - by_lag.condensed)
+    assert np.all(error <= {"float64": 1e-14, "float32": 1e-6}[dtype] * scale)
+
+
+@given(
+    n_left=st.integers(1, 300),
+    n_right=st.integers(1, 300),
+    n_samples=st.integers(1, 120),
+    shift_fraction=st.floats(0, 1),
+)
+@settings(max_examples=40, deadline=None)
+def test_fourier_blocks_of_two_sides_have_the_nearest_lag_of_the_definition(
+    n_left, n_right, n_samples, shift_fraction
+):
+    max_shift = int(shift_fraction * min(9, (n_samples - 1) // 2))
+    spectra = random_spectra(n_left + n_right, n_samples)
+    left, right = spectra[:n_left], spectra[n_left:]
+    mean = spectra.mean(axis=0)
+    found = {
+        engine: StripDistances(mean, max_shift, engine=engine, dtype="float64").rectangle(
+            left, right
+        )
+        for engine in ("naive", "fft")
+    }
+    np.testing.assert_allclose(
+        found["fft"].values, found["naive"].values, rtol=1e-10, atol=1e-12 * n_samples
+    )
+    assert found["fft"].n_at_limit == found["naive"].n_at_limit
+
+
+ON_ANOTHER_PROCESSOR = """
+import sys
+import numpy as np
+from survey.distances.distances import shifted_distances
+from survey.distances.engines.fft_kernel import VECTOR_BYTES
+spectra = np.load(sys.argv[1])
+found = [shifted_distances(spectra, 6, engine="fft", dtype=t) for t in ("float32", "float64")]
+np.savez(sys.argv[2], *(result.condensed for result in found), bytes=VECTOR_BYTES)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("features", "vector"), [("", 16), ("+avx,+avx2,+fma", 32)])
+def test_processors_with_narrower_vectors_find_the_same(tmp_path, features, vector):
+    spectra = random_spectra(70, 300)
+    np.save(tmp_path / "spectra.npy", spectra)
+    environment = {
+        **os.environ,
+        "NUMBA_CPU_NAME": "generic",
+        "NUMBA_CPU_FEATURES": features,
+        "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
+    }
+    command = [sys.executable, "-c", ON_ANOTHER_PROCESSOR]
+    files = [str(tmp_path / name) for name in ("spectra.npy", "found.npz")]
+    subprocess.run([*command, *files], env=environment, check=True)
+    found = np.load(tmp_path / "found.npz")
+    assert found["bytes"] == vector
+    exact = shifted_distances(spectra, 6, engine="naive", dtype="float64").condensed
+    np.testing.assert_allclose(found["arr_0"], exact, rtol=1e-5)
+    np.testing.assert_allclose(found["arr_1"], exact, rtol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from astropy import units
 from astropy.io import fits
 from astropy.table import Table
 from typer.testing import CliRunner
@@ -7,13 +8,15 @@ from typer.testing import CliRunner
 from catalogs.reference import load_gatos_sample
 from survey.classes.labelling.regions import parse_regions
 from survey.cli import app
-from survey.config import load_settings
+from survey.config import ReadSettings, load_settings
+from survey.cubes.registry import read_cube
 from survey.errors import ConfigError
 from survey.simulate import simulate_archive
 from survey.simulate.designs import load_design
 from survey.simulate.galaxy import Region
+from survey.simulate.instruments import load_toml
+from survey.simulate.observation import Observation
 from survey.simulate.recipes import RECIPES, draw_galaxy
-from survey.simulate.spectra import load_toml
 from survey.simulate.write import truth_path
 
 SMALL = {"size": (10, 12), "window": (12.7, 13.1), "seed": 5}
@@ -111,6 +114,41 @@ def test_a_gatos_like_galaxy_with_a_jet_has_shocked_gas_of_its_own_class(gatos_l
         assert list(components["spectrum"][jet]) == ["shock"]
         assert set(components["class"][~jet]) == {"AGN", "SF"}
         assert Region.JET in hdus["TRUTH_MAP"].data
+
+
+def test_a_cube_of_channel_4_is_read_as_one_and_holds_its_lines(tmp_path):
+    (path,) = simulate_archive(tmp_path, 1, size=(8, 8), window="ch4", seed=1)
+    assert path.name == "SIM-001_ch4_s3d.fits"
+    cube = read_cube(path, ReadSettings())
+    assert (cube.attrs["instrument"], cube.attrs["band"]) == ("MIRI/MRS", "ch4")
+    with fits.open(truth_path(path)) as hdus:
+        lines = set(hdus["LINES"].data["line"])
+    assert {"SIII_18.71", "NeV_24.32", "OIV_25.89", "FeII_25.99"} <= lines
+    assert not {"NeII_12.81", "NeIII_15.56"} & lines
+
+
+def test_a_cube_of_muse_is_read_as_one_with_the_flux_that_was_simulated(tmp_path):
+    (path,) = simulate_archive(tmp_path, 1, size=(10, 10), window="muse", snr=1e6, seed=2)
+    cube = read_cube(path, ReadSettings())
+    assert cube.attrs["instrument"] == "MUSE"
+    with fits.open(truth_path(path)) as hdus:
+        lines = [row for row in hdus["LINES"].data if row["line"] == "OIII_5007"]
+        total = sum(row["flux_in_cube"] for row in lines)
+        observed_um = lines[0]["observed_wavelength"]
+    near = np.abs(cube["wavelength"].values - observed_um) < 0.002
+    wavelength_um, flux = cube["wavelength"].values[near], cube["flux"].values[near]
+    sides = np.r_[0:4, -4:0]
+    spectrum = np.nansum(flux, axis=(1, 2))
+    level = np.polyval(np.polyfit(wavelength_um[sides], spectrum[sides], 1), wavelength_um)
+    unit = units.Unit("1e-20 erg / (s cm2 AA)")
+    line = ((spectrum - level).sum() * np.diff(wavelength_um[:2])[0] * unit * units.um).to("W/m2")
+    covered = np.isfinite(cube["flux"].values).any(axis=0).mean()
+    assert 0.7 * covered < line.value / total < 1.1
+
+
+def test_fringes_of_an_instrument_without_any_are_refused():
+    with pytest.raises(ConfigError, match=r"fringes.*MUSE"):
+        Observation(window="muse", fringe_amplitude=0.01)
 
 
 def test_labels_of_another_archive_are_not_left_behind(tmp_path):

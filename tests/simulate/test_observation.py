@@ -18,6 +18,14 @@ def test_a_full_channel_has_the_planes_of_the_pipeline():
     assert Observation(window="ch3-medium").band == "MEDIUM"
 
 
+def test_channel_4_is_sampled_as_the_cubes_of_ngc_7469():
+    observation = Observation(window="ch4")
+    assert (observation.mode.name, observation.band) == ("ch4", "MULTIPLE")
+    assert (observation.spaxel_arcsec, observation.step_um) == (0.35, 0.006)
+    assert len(Observation(window="ch4-short").wavelength_um) == 542
+    assert Observation(window=(17.7, 17.9)).mode.name == "ch3"
+
+
 def test_the_cube_is_turned_by_its_position_angle():
     observation = Observation(shape=(20, 20), position_angle_deg=30.0)
     wcs = WCS(observation.header(RA, DEC)).celestial

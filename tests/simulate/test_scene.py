@@ -16,7 +16,7 @@ NEON_UM = 12.81355 * 1.01
 
 def _line_alone(model, observation):
     """The cube of a galaxy less that of the same galaxy without lines."""
-    bare = tuple(replace(c, spectrum=replace(c.spectrum, neon_ew_um=0.0)) for c in model.components)
+    bare = tuple(replace(c, spectrum=replace(c.spectrum, line_ew_um=0.0)) for c in model.components)
     without = Scene(replace(model, components=bare), observation).cube()
     return Scene(model, observation).cube().astype(float) - without
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,9 +7,11 @@ from hypothesis import strategies as st
 
 from catalogs.reference import packaged_reference
 from survey.errors import ConfigError
-from survey.simulate.spectra import line_profile, load_spectrum, load_toml
+from survey.simulate.instruments import MUSE, load_toml
+from survey.simulate.spectra import line_profile, load_spectrum
 from survey.spectra.constants import LIGHT_UM_S
 
+OPTICAL = load_toml("components_optical.toml")["spectrum"]
 KINDS = tuple(load_toml("components.toml")["spectrum"])
 REST_UM = np.linspace(11.5, 18.0, 20_001)
 
@@ -42,12 +46,12 @@ def test_neon_and_pah_have_the_equivalent_widths_of_the_table(kind):
     neon_um = next(x.wavelength_um for x in spectrum.lines if x.name == "NeII_12.81")
     to_width_um = neon_um**2 / LIGHT_UM_S / spectrum.continuum(np.array(neon_um))
     neon = spectrum.line_fluxes()[[x.name for x in spectrum.lines].index("NeII_12.81")]
-    assert neon * to_width_um == pytest.approx(table["neon_ew_um"])
+    assert neon * to_width_um == pytest.approx(table["line_ew_um"])
 
     wide_um = np.geomspace(3.0, 60.0, 200_001)
     total_power = -np.trapezoid(spectrum.bands(wide_um), LIGHT_UM_S / wide_um)
     relative = sum(sum(powers) for powers in load_toml("components.toml")["band_power"].values())
-    assert total_power * to_width_um / relative == pytest.approx(table["pah_ew_um"], rel=0.02)
+    assert total_power * to_width_um / relative == pytest.approx(table["band_ew_um"], rel=0.02)
 
 
 def test_coronal_neon_tells_an_ionisation_cone_from_a_star_forming_clump():
@@ -70,7 +74,7 @@ def test_variation_is_seeded_and_leaves_the_reference_line_alone():
     one, same, other = (spectrum.varied(np.random.default_rng(s), 0.1) for s in (1, 1, 2))
     assert one == same != other
     assert [x.ratio for x in one.lines if x.name == "NeII_12.81"] == [1.0]
-    assert one.neon_ew_um != spectrum.neon_ew_um
+    assert one.line_ew_um != spectrum.line_ew_um
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -112,3 +116,67 @@ def test_ions_of_high_potential_rise_together_and_others_do_not():
 def test_an_unknown_spectrum_is_refused_with_the_known_ones():
     with pytest.raises(ConfigError, match="seyfert, liner"):
         load_spectrum("quasar")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_galaxy_has_the_same_lines_of_channel_3_with_those_of_channel_4_and_without(kind):
+    whole = load_spectrum(kind)
+    assert whole.added
+    without = replace(
+        whole,
+        lines=tuple(line for line in whole.lines if line.name not in whole.added),
+        ranges=tuple(item for item in whole.ranges if item.name not in whole.added),
+        added=frozenset(),
+    )
+
+    def drawn(spectrum):
+        rng = np.random.default_rng(4)
+        varied = spectrum.anywhere(rng).varied(rng, 0.1)
+        ratios = {line.name: line.ratio for line in varied.lines if line.name not in whole.added}
+        return ratios, varied.line_ew_um, varied.band_ew_um, rng.uniform()
+
+    assert drawn(whole) == drawn(without)
+
+
+def test_the_hard_lines_of_channel_4_follow_those_of_channel_3():
+    drawn = [load_spectrum("seyfert").anywhere(np.random.default_rng(seed)) for seed in range(60)]
+    ratios = [{line.name: line.ratio for line in one.lines} for one in drawn]
+    for one in ratios:
+        assert 2.0 < one["OIV_25.89"] / one["NeV_14.32"] < 5.0
+        assert 0.7 < one["NeV_24.32"] / one["NeV_14.32"] < 1.6
+    sulphur = [one["SIII_18.71"] for one in ratios]
+    assert abs(np.corrcoef(sulphur, [one["NeV_14.32"] for one in ratios])[0, 1]) < 0.4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_optical_spectra_lie_where_the_demarcation_lines_have_their_class(kind):
+    expected = {"seyfert": "Seyfert", "cone": "Seyfert", "liner": "LINER", "old_disc": "LINER",
+                "shock": "LINER", "disc": "SF", "clump": "SF"}[kind]  # fmt: skip
+    spectrum = load_spectrum(kind, MUSE)
+    lines = {line.name: line.ratio for line in spectrum.lines}
+    nitrogen = np.log10(lines["NII_6583"])
+    sulphur = np.log10(lines["SII_6716"] + lines["SII_6731"])
+    oxygen = np.log10(lines["OIII_5007"] / lines["Hbeta_4861"])
+    star_forming = oxygen < 0.61 / (nitrogen - 0.05) + 1.30 if nitrogen < 0.05 else False
+    active = nitrogen > 0.47 or oxygen > 0.61 / (nitrogen - 0.47) + 1.19
+    seyfert = oxygen > 1.89 * sulphur + 0.76
+    assert star_forming == (expected == "SF")
+    assert active == (expected != "SF")
+    if active:
+        assert seyfert == (expected == "Seyfert")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lines_of_one_ion_have_their_fixed_ratios_and_stars_take_off_the_balmer_lines(kind):
+    spectrum = load_spectrum(kind, MUSE)
+    lines = {line.name: line for line in spectrum.lines}
+    assert lines["OIII_5007"].ratio == pytest.approx(3 * lines["OIII_4959"].ratio, rel=0.05)
+    assert lines["NII_6583"].ratio == pytest.approx(3 * lines["NII_6548"].ratio, rel=0.05)
+
+    bare = replace(spectrum, absorption_um=0.0)
+    taken = dict(zip(lines, bare.line_fluxes() - spectrum.line_fluxes(), strict=True))
+    assert {name for name, flux in taken.items() if flux} == {"Halpha_6563", "Hbeta_4861"}
+    for name in ("Halpha_6563", "Hbeta_4861"):
+        at_um = lines[name].wavelength_um
+        width_um = taken[name] / spectrum.continuum(np.array(at_um)) * at_um**2 / LIGHT_UM_S
+        assert width_um == pytest.approx(OPTICAL[kind]["absorption_um"])

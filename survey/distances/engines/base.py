@@ -66,38 +66,38 @@ class Engine(ABC):
         return []
 
     def workspace(self) -> tuple[Array, ...]:
-        """Scratch arrays of one thread, reused for all its pairs; the last receives the result."""
-        return (np.empty((self.n_lags, self.tile_size, self.panel_size), self.dtype),)
+        """Scratch arrays of one thread, reused for all its pairs."""
+        return ()
 
     @abstractmethod
-    def lag_distances(self, tile: slice, panel: slice, workspace: tuple[Array, ...]) -> Array:
-        """Scaled squared distances between the spectra of a tile and those of a panel.
-
-        Returns
-        -------
-        array (2 S + 1, spectra of the tile, spectra of the panel)
-            A view of the workspace, overwritten by the next call. Values may be negative by
-            rounding.
-        """
-
     def nearest(
         self, tile: slice, panel: slice, workspace: tuple[Array, ...], out: Array
     ) -> npt.NDArray[np.bool_]:
-        """Least of the lag distances of a tile and a panel, into `out`.
+        """Scaled squared distances of a tile and a panel at the lag where they are least.
+
+        They may be negative by rounding. Of one set, pairs below the diagonal may be left out.
+
+        Parameters
+        ----------
+        out : array (spectra of the tile, spectra of the panel)
+            Receives the distances.
 
         Returns
         -------
-        bool array (spectra of the tile, spectra of the panel)
+        bool array, like `out`
             Where only the largest shift, to either side, attains it.
         """
-        lag_distances = self.lag_distances(tile, panel, workspace)
-        if self.n_lags == 1:
-            out[...] = lag_distances[0]
-            return np.zeros(out.shape, np.bool_)
-        inner = np.min(lag_distances[1:-1], axis=0)
-        outer = np.minimum(lag_distances[0], lag_distances[-1], out=lag_distances[0])
-        np.minimum(inner, outer, out=out)
-        return outer < inner
+
+
+def nearest_lag(lag_distances: Array, out: Array) -> npt.NDArray[np.bool_]:
+    """`Engine.nearest` from the distances (2 S + 1, tile, panel) at every lag, which it changes."""
+    if len(lag_distances) == 1:
+        out[...] = lag_distances[0]
+        return np.zeros(out.shape, np.bool_)
+    inner = np.min(lag_distances[1:-1], axis=0)
+    outer = np.minimum(lag_distances[0], lag_distances[-1], out=lag_distances[0])
+    np.minimum(inner, outer, out=out)
+    return outer < inner
 
 
 def cut(start: int, stop: int, size: int) -> list[slice]:

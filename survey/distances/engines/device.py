@@ -88,14 +88,6 @@ class ArrayEngine(Engine):
             for tile in cut(0, len(spectra), self.tile_size)
         ]
 
-    def workspace(self) -> tuple[Array, ...]:
-        """Nothing: the library has its own way with memory."""
-        return ()
-
-    def lag_distances(self, tile: slice, panel: slice, workspace: tuple[Array, ...]) -> Array:
-        """See `Engine.lag_distances`."""
-        return self._arrays.get(self._xp.stack(list(self._planes(tile, panel))))
-
     def nearest(
         self, tile: slice, panel: slice, workspace: tuple[Array, ...], out: Array
     ) -> npt.NDArray[np.bool_]:

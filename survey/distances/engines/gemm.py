@@ -7,6 +7,7 @@ from math import isqrt
 import numpy as np
 import numpy.typing as npt
 
+from survey.distances.engines.base import nearest_lag
 from survey.distances.engines.products import ProductEngine
 from survey.distances.lags import Array, lag_range, overlap
 
@@ -29,30 +30,43 @@ class GemmEngine(ProductEngine):
     ) -> None:
         super().__init__(left, right, max_shift, dtype, mean)
         self._left = np.empty(self.left.shape, dtype)
-        self._right = self._left if self.is_square else np.empty(self.right.shape, dtype)
+        self._left_terms = np.empty((self.n_lags, len(self.left)), dtype)
+        self._right, self._right_terms = self._left, self._left_terms
+        if not self.is_square:
+            self._right = np.empty(self.right.shape, dtype)
+            self._right_terms = np.empty((self.n_lags, len(self.right)), dtype)
 
     @property
     def tile_size(self) -> int:
         """See `Engine.tile_size`: the more lags, the smaller the tile."""
         return isqrt(TILE_VALUES // self.n_lags)
 
-    def _store_left(self, tile: slice, residuals: Array) -> None:
-        self._left[tile] = residuals
+    def workspace(self) -> tuple[Array, ...]:
+        """See `Engine.workspace`: distances at every lag."""
+        return (np.empty((self.n_lags, self.tile_size, self.panel_size), self.dtype),)
 
-    def _store_right(self, tile: slice, residuals: Array) -> None:
-        if not self.is_square:
-            self._right[tile] = residuals
-
-    def _products(self, tile: slice, panel: slice, workspace: tuple[Array, ...]) -> Array:
+    def nearest(
+        self, tile: slice, panel: slice, workspace: tuple[Array, ...], out: Array
+    ) -> npt.NDArray[np.bool_]:
+        """See `Engine.nearest`."""
         left, right = self._left[tile], self._right[panel]
-        products = workspace[0][:, : len(left), : len(right)]
-        for out, lag, scale in zip(
-            products, lag_range(self.max_shift), self._common.scale, strict=True
+        distances = workspace[0][:, : len(left), : len(right)]
+        for at_lag, lag, scale in zip(
+            distances, lag_range(self.max_shift), self._common.scale, strict=True
         ):
             here, there = overlap(lag, self.n_samples)
-            np.matmul(left[:, here], right[:, there].T, out=out)
-            out *= -2.0 * scale
-        return products
+            np.matmul(left[:, here], right[:, there].T, out=at_lag)
+            at_lag *= -2.0 * scale
+        distances += self._left_terms[:, tile, None]
+        distances += self._right_terms[::-1, None, panel]
+        return nearest_lag(distances, out)
+
+    def _prepare(self, part: slice, *, left: bool, right: bool) -> None:
+        stored, stored_terms = self._right, self._right_terms
+        if left:
+            stored, stored_terms = self._left, self._left_terms
+        for rows, residuals, terms in self._residuals(part, left=left):
+            stored[rows], stored_terms[:, rows] = residuals, terms.T
 
 
 def multiplications_per_pair(n_samples: int, max_shift: int) -> int:

@@ -12,7 +12,7 @@ interest. So float32 is precise enough; |x|^2 + |y|^2 - 2 <x, y> would lose them
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -21,9 +21,12 @@ import numpy.typing as npt
 from survey.distances.engines.base import Engine, cut
 from survey.distances.lags import Array, CommonSpectrum
 
+BATCH = 32
+"""Spectra whose residuals are held at a time."""
+
 
 class ProductEngine(Engine):
-    """The part shared by engines that compute -2 w_s <u_i, u_j>_s.
+    """The part shared by engines that compute -2 w_s <u_i, u_j>_s and what is added to it.
 
     Parameters
     ----------
@@ -44,48 +47,43 @@ class ProductEngine(Engine):
         super().__init__(left, right, max_shift, dtype)
         self._mean = mean
         self._common = CommonSpectrum(mean, max_shift)
-        # d_s(i, m) - d_s(m, m) / 2: the same table serves both sides of a pair, lags reversed.
-        self._left_terms = np.empty((self.n_lags, len(self.left)), dtype)
-        self._right_terms = (
-            self._left_terms if self.is_square else np.empty((self.n_lags, len(self.right)), dtype)
-        )
+
+    @property
+    def preparation_size(self) -> int:
+        """Spectra that are prepared at a time."""
+        return self.tile_size
 
     def preparations(self) -> list[Callable[[], None]]:
         """See `Engine.preparations`."""
+        left, right = (cut(0, len(side), self.preparation_size) for side in (self.left, self.right))
         if self.is_square:
-            return [partial(self._prepare, tile, left=True, right=True) for tile in self.tiles()]
-        right = cut(0, len(self.right), self.tile_size)
+            return [partial(self._prepare, part, left=True, right=True) for part in left]
         return [
-            *(partial(self._prepare, tile, left=True, right=False) for tile in self.tiles()),
-            *(partial(self._prepare, tile, left=False, right=True) for tile in right),
+            *(partial(self._prepare, part, left=True, right=False) for part in left),
+            *(partial(self._prepare, part, left=False, right=True) for part in right),
         ]
 
-    def lag_distances(self, tile: slice, panel: slice, workspace: tuple[Array, ...]) -> Array:
-        """See `Engine.lag_distances`."""
-        distances = self._products(tile, panel, workspace)
-        distances += self._left_terms[:, tile, None]
-        distances += self._right_terms[::-1, None, panel]
-        return distances
+    def _residuals(
+        self, part: slice, *, left: bool
+    ) -> Iterator[tuple[slice, npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
+        """Some spectra of one side less the mean, few at a time, so that they stay in the cache.
 
-    def _prepare(self, tile: slice, *, left: bool, right: bool) -> None:
-        residuals = (self.left if left else self.right)[tile].astype(np.float64)
-        residuals -= self._mean
-        terms = self._common.distances(residuals) - 0.5 * self._common.self_distance
-        if left:
-            self._left_terms[:, tile] = terms.T
-            self._store_left(tile, residuals)
-        if right:
-            self._right_terms[:, tile] = terms.T
-            self._store_right(tile, residuals)
-
-    @abstractmethod
-    def _store_left(self, tile: slice, residuals: Array) -> None:
-        """Keep the residuals u of a tile, float64 (spectra, L), in the form the products need."""
-
-    @abstractmethod
-    def _store_right(self, tile: slice, residuals: Array) -> None:
-        """The same for the right side, cut into slices of the size of a tile."""
+        Yields
+        ------
+        slice
+            Which spectra.
+        residuals : array (spectra, L)
+            u, overwritten by the next.
+        terms : array (spectra, 2 S + 1)
+            d_s(i, m) - d_s(m, m) / 2. They serve both sides of a pair, lags reversed.
+        """
+        spectra = self.left if left else self.right
+        residuals = np.empty((min(BATCH, part.stop - part.start), self.n_samples))
+        for rows in cut(part.start, part.stop, BATCH):
+            batch = residuals[: rows.stop - rows.start]
+            np.subtract(spectra[rows], self._mean, out=batch)
+            yield rows, batch, self._common.distances(batch) - 0.5 * self._common.self_distance
 
     @abstractmethod
-    def _products(self, tile: slice, panel: slice, workspace: tuple[Array, ...]) -> Array:
-        """-2 w_s <u_i, u_j>_s between a tile and a panel, in the shape of the lag distances."""
+    def _prepare(self, part: slice, *, left: bool, right: bool) -> None:
+        """Keep what the products need of some spectra of one side, or of both."""

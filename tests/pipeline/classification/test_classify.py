@@ -212,7 +212,7 @@ def test_scores_are_said_with_their_number_and_what_a_guess_would_have(
     run, settings, cluster, tmp_path
 ):
     lines = classify(run, settings.classes, cluster).summary()
-    said = [line for line in lines if line.startswith("balanced accuracy, mixture")]
+    said = [line for line in lines if line.startswith("balanced accuracy, logistic")]
     assert any("n = " in line and "a majority guess: 0.500" in line for line in said)
 
 

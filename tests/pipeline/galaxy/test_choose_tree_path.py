@@ -62,12 +62,12 @@ def test_a_muse_cube_by_a_chain_needs_less_than_18_gib_and_in_two_stages_less_th
 def test_the_square_of_the_spaxels_is_what_counts():
     once, twice = (project_cost(Work(n, 1000), path="chain") for n in (30_000, 60_000))
     assert twice.peak_bytes / once.peak_bytes == pytest.approx(4.0, rel=0.3)
-    assert twice.seconds / once.seconds == pytest.approx(4.0, rel=0.1)
+    assert twice.seconds / once.seconds == pytest.approx(4.0, rel=0.15)
 
 
 def test_shifts_cost_time():
     without, with_shifts = (project_cost(Work(8000, 2000, shift)) for shift in (0, 12))
-    assert with_shifts.seconds > 1.2 * without.seconds
+    assert with_shifts.seconds > 1.1 * without.seconds
 
 
 def test_what_fits_no_worker_is_refused_with_its_size():
