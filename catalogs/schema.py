@@ -25,6 +25,7 @@ from catalogs.fields import describe_fields
 from catalogs.validation import columns as validation_columns
 from catalogs.versions import SCHEMA_VERSION
 from catalogs.vocabulary import Feature, Vocabulary, packaged_vocabulary
+from catalogs.xray import tables as source_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,6 +170,42 @@ def _class_table(classes: tuple[str, ...]) -> TableDeclaration:
     )
 
 
+@cache
+def source_declarations(classes: tuple[str, ...] = ()) -> dict[str, TableDeclaration]:
+    """The tables of a list of X-ray sources by name, which no survey of galaxies has."""
+    tables = (
+        TableDeclaration(
+            name="sources",
+            description="One row per X-ray source: its latents, its class, and what they were "
+            "made of",
+            key=("source",),
+            columns=(
+                *source_tables.SOURCES,
+                *_class_columns(classes, source_tables.SOURCE_CLASS_FAMILY),
+            ),
+        ),
+        TableDeclaration(
+            name="detections",
+            description="One row per X-ray spectrum: how it was read",
+            key=("spectrum",),
+            columns=source_tables.DETECTIONS,
+        ),
+        TableDeclaration(
+            name="provenance",
+            description="One row per class and reference: where the labels are from",
+            key=("class", "reference", "used_xray"),
+            columns=source_tables.PROVENANCE,
+        ),
+        TableDeclaration(
+            name="label_scores",
+            description="One row per method, set of labels and classifier: how often it is right",
+            key=("method", "n_latent", "labels", "classifier"),
+            columns=source_tables.LABEL_SCORES,
+        ),
+    )
+    return {table.name: table for table in tables}
+
+
 def _feature_columns(features: Iterable[Feature]) -> Iterable[Column]:
     for feature in features:
         family: tuple[Column, ...] = feature_columns.FEATURE_FAMILY + feature_columns.REGION_FAMILY
@@ -198,7 +235,7 @@ def _family(templates: Iterable[Column], **words: str) -> Iterable[Column]:
 
 
 def declared_table(name: str, vocabulary: Vocabulary | None = None) -> TableDeclaration:
-    """The declaration of one table, or of `classes`, which is joined into `clusters`.
+    """The declaration of one table, of `classes`, which is joined into `clusters`, or of sources.
 
     Raises
     ------
@@ -208,6 +245,9 @@ def declared_table(name: str, vocabulary: Vocabulary | None = None) -> TableDecl
     tables = declared_tables(vocabulary)
     if name == "classes":
         return _class_table(vocabulary.classes if vocabulary else ())
+    of_sources = source_declarations(vocabulary.classes if vocabulary else ())
+    if name in of_sources:
+        return of_sources[name]
     if name not in tables:
         raise CatalogError(f"the catalog has no table {name!r}", expected=" or ".join(tables))
     return tables[name]

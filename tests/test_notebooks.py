@@ -31,8 +31,8 @@ def execute():
     return module
 
 
-def test_there_are_six_in_order():
-    assert [path.name[:2] for path in NOTEBOOKS] == [f"{n}_" for n in range(1, 7)]
+def test_there_are_seven_in_order():
+    assert [path.name[:2] for path in NOTEBOOKS] == [f"{n}_" for n in range(1, 8)]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -66,7 +66,7 @@ def test_there_are_twenty_questions():
     assert all("?**" in text for text in asked)
 
 
-def test_the_last_asserts_that_memory_was_less_than_the_cube():
+def test_the_sixth_asserts_that_memory_was_less_than_the_cube():
     code = "\n".join(map(source, cells(FOLDER / "6_a_cube_larger_than_memory.ipynb", "code")))
     assert "assert cube.stat().st_size > limit" in code
     assert "assert peak < limit < cube.stat().st_size" in code

@@ -134,6 +134,8 @@ def json_reply(session: requests.Session, method: str, url: str, what: str, **op
 def tap_table(url: str, adql: str, session: requests.Session | None, limit: int | None) -> Table:
     """The rows of a query by the Table Access Protocol.
 
+    `meta["overflow"]` of the table says whether the service had more rows than it sent.
+
     Raises
     ------
     DataError
@@ -147,7 +149,8 @@ def tap_table(url: str, adql: str, session: requests.Session | None, limit: int 
         warnings.simplefilter("ignore")
         result = pyvo.dal.TAPService(url, session=session).run_sync(adql)
         table: Table = result.to_table()
-    if result.query_status == "OVERFLOW" and limit is None:
+    table.meta["overflow"] = result.query_status == "OVERFLOW"
+    if table.meta["overflow"] and limit is None:
         raise DataError(
             "the catalog sends only part of the reply",
             file=url,

@@ -99,7 +99,7 @@ class Flights:
         flight = self.under_way.pop(future.key, None)
         if flight is None:
             return None  # It has been taken back.
-        if future.status in ("cancelled", "lost"):
+        if future.status == "cancelled":
             raise cluster_lost(len(self.under_way) + 1)
         return flight
 

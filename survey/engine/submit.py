@@ -33,7 +33,9 @@ from survey.engine.attempt import (
     Outcome,
     Place,
     Refused,
+    ResultLostError,
     Task,
+    fetched,
 )
 from survey.engine.deaths import DeathWatch
 from survey.engine.drain import Drain
@@ -301,7 +303,12 @@ class _Runner:
             yield from self._died(flight)
             return
         if error is None:
-            answer: Answer = future.result()
+            try:
+                answer: Answer = fetched(future)
+            except ResultLostError:
+                attempts.number -= 1
+                self.again.append(attempts)
+                return
         else:  # It did not even begin: the worker cannot load the function or its argument.
             answer = self._not_begun(future.key, error)
         error, attempts.last = answer.error, answer.place

@@ -26,6 +26,7 @@ from distributed import Client, Future, KilledWorker, get_worker, worker_client
 from distributed.comm.addressing import get_address_host
 
 from survey.cubes.node_scratch import is_on_node
+from survey.engine.attempt import ResultLostError, fetched
 from survey.engine.observe.spans import annotations_of_span, tile_key, tile_keys
 from survey.engine.stage_events import stage_here
 from survey.errors import WorkersLost
@@ -159,6 +160,7 @@ class _Helpers:
         self._given: dict[Future[Any], tuple[int, str]] = {}
         self._ended: SimpleQueue[Future[Any]] = SimpleQueue()
         self._avoided: set[str] = set()
+        self._gone: set[Future[Any]] = set()
         self._look_now, self._over = threading.Event(), threading.Event()
 
     @contextmanager
@@ -200,7 +202,12 @@ class _Helpers:
             self._look_now.set()
             error = future.exception() if future.status == "error" else None
             if future.status == "finished":
-                collect(future.result())
+                try:
+                    result = fetched(future)
+                except ResultLostError:
+                    self._waiting.appendleft(number)
+                else:
+                    collect(result)
             else:
                 if isinstance(error, KilledWorker):
                     self._deaths[number] += 1
@@ -215,12 +222,26 @@ class _Helpers:
     def _give_out(self) -> None:
         while not self._over.is_set():
             self._look_now.clear()
-            if self._waiting:
-                free = self.client.run_on_scheduler(idle_slots, host=self.host)
-                for address in free:
+            if self._waiting or self._given:
+                free, alive = self.client.run_on_scheduler(slots, host=self.host)
+                for address in free if self._waiting else ():
                     if address not in self._avoided and not self._over.is_set():
                         self._give(address)
+                self._take_back(set(alive))
             self._look_now.wait(LOOK_S)
+
+    def _take_back(self, alive: set[str]) -> None:
+        """Cancel tiles of workers that are gone: a tile that was sent too late waits for ever.
+
+        Only at the second look, because a death is told to the future itself first.
+        """
+        gone = {
+            future
+            for future, (_, address) in list(self._given.items())
+            if address not in alive and future.status == "pending"
+        }
+        self.client.cancel(list(gone & self._gone))
+        self._gone = gone
 
     def _give(self, address: str) -> None:
         if (number := self.take()) is None:
@@ -234,19 +255,18 @@ class _Helpers:
         future.add_done_callback(self._ended.put)
 
 
-def idle_slots(dask_scheduler: Any, host: str | None = None) -> list[str]:
-    """Addresses of workers with idle slots, each as often as it has some; runs on the scheduler.
+def slots(dask_scheduler: Any, host: str | None = None) -> tuple[list[str], list[str]]:
+    """Workers with idle slots, each as often as it has some, and all; runs on the scheduler.
 
-    None while tasks wait for a worker: those come first.
+    No slot is idle while tasks wait for a worker: those come first.
     """
-    if dask_scheduler.queued:
-        return []
-    return [
+    idle = [
         worker.address
         for worker in dask_scheduler.running
         if host in (None, worker.host)
         for _ in range(worker.nthreads - len(worker.processing))
     ]
+    return [] if dask_scheduler.queued else idle, list(dask_scheduler.workers)
 
 
 def _on_worker(function: Callable[[Any, Any], Any], file: Path, tile: Any) -> Any:

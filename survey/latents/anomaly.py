@@ -21,6 +21,9 @@ from survey.latents.models.likelihood import chi_square, poisson_deviance
 from survey.latents.spectra import SpectrumSet
 
 NEIGHBOURS = 5
+FEWEST_FOR_MODEL_ERROR = 12
+"""Fluxes of fewer spectra do not say how far a model is from spectra beyond noise."""
+
 MANY_COUNTS = 1000.0
 """Above this mean the deviance of a bin is that of a normal variable."""
 
@@ -46,10 +49,14 @@ class Anomaly:
 
 
 def find_anomalies(model: Representation, spectra: SpectrumSet) -> Anomaly:
-    """Compare spectra with each other, and with their descriptions by a model."""
+    """Compare spectra with each other, and with their descriptions by a model.
+
+    Of fluxes, misfits are beyond the typical error of the model too: see `model_error`.
+    """
     latents = standardised(model.transform(spectra))
     isolation = _isolation(latents)
-    found = misfit(spectra, model.expected(spectra))
+    mean = model.expected(spectra)
+    found = misfit(spectra, mean, model_error(spectra, mean) if spectra.kind == "flux" else None)
     score = np.maximum(_rank(isolation), _rank(found))
     return Anomaly(isolation, found, score)
 
@@ -77,22 +84,63 @@ def standardised(latents: Floats) -> Floats:
     return np.asarray((latents - latents.mean(axis=0)) / np.where(spread > 0, spread, 1.0))
 
 
-def misfit(spectra: SpectrumSet, mean: Floats) -> Floats:
+def misfit(spectra: SpectrumSet, mean: Floats, relative_error: Floats | None = None) -> Floats:
     """Deviances (n,) from expected values (n, p), less their expectation, over their scatter.
 
     Mean and variance of the deviance of Poisson counts are exact (cf. Kaastra 2017, A&A 605,
     A51); the few numbers fitted to each spectrum are not allowed for.
+
+    Parameters
+    ----------
+    spectra : SpectrumSet
+    mean : array (n, p)
+    relative_error : array (p,), optional
+        Of fluxes: error of the model relative to the brightness of a spectrum, which is added to
+        that of noise. Without it, misfits of bright spectra are as large as they are bright.
     """
     if spectra.kind == "flux":
         assert spectra.ivar is not None
+        ivar = spectra.ivar
+        if relative_error is not None:
+            beyond = (_brightness(spectra, mean)[:, np.newaxis] * relative_error) ** 2
+            ivar = ivar / (1 + ivar * beyond)
         usable = np.maximum(spectra.mask.sum(axis=1), 1)
-        excess = chi_square(spectra.values, mean, spectra.ivar) - usable
+        excess = chi_square(spectra.values, mean, ivar) - usable
         return np.asarray(excess / np.sqrt(2.0 * usable))
     expectation, variance = deviance_moments(mean)
     deviance = poisson_deviance(spectra.values, mean, spectra.mask)
     excess = deviance - np.where(spectra.mask, expectation, 0.0).sum(axis=1)
     scatter = np.sqrt(np.where(spectra.mask, variance, 0.0).sum(axis=1))
     return np.asarray(excess / np.maximum(scatter, 1e-12))
+
+
+def model_error(spectra: SpectrumSet, mean: Floats) -> Floats:
+    """Typical error (p,) of the model in every bin beyond noise, relative to the brightness.
+
+    The mean square residual over spectra less that of noise, each spectrum weighing by how well it
+    measures it, up to a limit; spectra far off take no part. Zero where there are too few spectra.
+    """
+    assert spectra.ivar is not None
+    if len(spectra) < FEWEST_FOR_MODEL_ERROR:
+        return np.zeros(len(spectra.grid))
+    scale = np.maximum(_brightness(spectra, mean), 1e-300)[:, np.newaxis]
+    noise = np.divide(
+        1.0, spectra.ivar * scale**2, out=np.full(mean.shape, np.inf), where=spectra.mask
+    )
+    square = ((spectra.values - mean) / scale) ** 2
+    square = np.minimum(square, 16 * np.median(square, axis=0) + 16 * np.minimum(noise, 1e300))
+    typical = np.median(np.where(spectra.mask, noise, np.inf), axis=0)
+    weight = 1 / (noise + np.where(np.isfinite(typical), typical, 1.0)) ** 2
+    weight = np.where(spectra.mask, weight, 0.0)
+    excess = np.where(spectra.mask, square - np.where(spectra.mask, noise, 0.0), 0.0)
+    variance = (weight * excess).sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-300)
+    return np.sqrt(np.maximum(variance, 0.0))
+
+
+def _brightness(spectra: SpectrumSet, mean: Floats) -> Floats:
+    """Root mean square (n,) of what is expected in the usable bins."""
+    usable = np.maximum(spectra.mask.sum(axis=1), 1)
+    return np.asarray(np.sqrt(np.where(spectra.mask, mean**2, 0.0).sum(axis=1) / usable))
 
 
 def deviance_moments(mean: Floats) -> tuple[Floats, Floats]:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from survey.errors import DataError
+from survey.latents.folding import UNKNOWN_RESPONSE, Folding, Integers, joined
 from survey.latents.grid import Floats, Grid, homes, overlap
 
 Kind = Literal["counts", "flux"]
@@ -24,7 +25,7 @@ Bools = npt.NDArray[np.bool_]
 Names = npt.NDArray[np.str_]
 
 _TABLES = ("values", "mask", "ivar", "background_counts", "background_scale")
-_COLUMNS = ("exposure_s", "redshift", "ids", "sources")
+_COLUMNS = ("exposure_s", "redshift", "ids", "sources", "response")
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +61,10 @@ class SpectrumSet:
         (ratio of the products of exposure, BACKSCAL and AREASCAL).
     exposure_s : array (n,), only for counts
         Live time in seconds. NaN where unknown, the default.
+    folding : Folding, optional, only for counts
+        Responses of the spectra.
+    response : array (n,) of int, optional
+        Number of the response of each spectrum, -1 where it is unknown; with `folding` only.
 
     Raises
     ------
@@ -80,6 +85,8 @@ class SpectrumSet:
     background_counts: Floats | None = None
     background_scale: Floats | None = None
     exposure_s: Floats | None = None
+    folding: Folding | None = None
+    response: Integers | None = None
 
     def __post_init__(self) -> None:
         _require(self.kind in ("counts", "flux"), "kind", "counts or flux", repr(self.kind))
@@ -141,6 +148,7 @@ class SpectrumSet:
         _require(not (known <= 0).any(), "exposure_s", "positive times", "zero or less")
         both = self.background_counts is None, self.background_scale is None
         _require(both[0] == both[1], "background_counts", "counts and scale together", "one alone")
+        self._set_responses()
         if self.background_counts is None:
             return
         for name in ("background_counts", "background_scale"):
@@ -156,8 +164,21 @@ class SpectrumSet:
             self._set(name, table)
         _require_whole("background_counts", self.background_counts)
 
+    def _set_responses(self) -> None:
+        both = self.folding is None, self.response is None
+        _require(both[0] == both[1], "response", "matrices and their numbers together", "one alone")
+        if self.folding is None:
+            return
+        numbers = np.array(self.response, dtype=np.int64)
+        _require_shape("response", numbers, (len(self),))
+        known = (numbers >= UNKNOWN_RESPONSE) & (numbers < len(self.folding))
+        _require(bool(known.all()), "response", f"below {len(self.folding)}", "others")
+        bins = self.folding.n_bins
+        _require(bins == len(self.grid), "folding", f"{len(self.grid)} bins", str(bins))
+        self._set("response", numbers)
+
     def _set_flux(self) -> None:
-        for name in ("background_counts", "background_scale", "exposure_s"):
+        for name in ("background_counts", "background_scale", "exposure_s", "folding", "response"):
             _require(getattr(self, name) is None, name, "none with flux", "an array")
         _require(self.ivar is not None, "ivar", "inverse variances with flux", "none")
         ivar = np.array(self.ivar, dtype=np.float64)
@@ -212,7 +233,8 @@ class SpectrumSet:
             for name in _TABLES
             if getattr(self, name) is not None
         }
-        return replace(self, grid=self.grid.part(bins), **taken)
+        folding = None if self.folding is None else self.folding.part(bins)
+        return replace(self, grid=self.grid.part(bins), folding=folding, **taken)
 
     def rebinned(self, grid: Grid, *, min_usable: float = 0.5) -> SpectrumSet:
         """The same spectra on another grid.
@@ -237,7 +259,8 @@ class SpectrumSet:
 def concatenate(sets: Sequence[SpectrumSet]) -> SpectrumSet:
     """One set of all spectra of sets of one kind, frame and grid.
 
-    Where only some have a background, the others get none: zero counts at scale zero.
+    Where only some have a background, the others get none: zero counts at scale zero. Where only
+    some have a response, that of the others is unknown.
 
     Raises
     ------
@@ -250,17 +273,32 @@ def concatenate(sets: Sequence[SpectrumSet]) -> SpectrumSet:
         for name in ("kind", "frame", "grid"):
             same = getattr(other, name) == getattr(first, name)
             _require(same, name, "the same in all sets", "different ones")
-    joined: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for name in (*_TABLES, *_COLUMNS):
         parts = [getattr(one, name) for one in sets]
-        if any(part is not None for part in parts):
-            joined[name] = np.concatenate(
+        if name != "response" and any(part is not None for part in parts):
+            found[name] = np.concatenate(
                 [
                     np.zeros(one.values.shape) if part is None else part
                     for one, part in zip(sets, parts, strict=True)
                 ]
             )
-    return replace(first, **joined)
+    return replace(first, **found, **_joined_responses(sets))
+
+
+def _joined_responses(sets: Sequence[SpectrumSet]) -> dict[str, Any]:
+    with_one = [one.folding for one in sets if one.folding is not None]
+    if not with_one:
+        return {}
+    folding, renumbered = joined(with_one)
+    of_set = iter(renumbered)
+    numbers = []
+    for one in sets:
+        if one.response is None:
+            numbers.append(np.full(len(one), UNKNOWN_RESPONSE))
+        else:
+            numbers.append(np.append(next(of_set), UNKNOWN_RESPONSE)[one.response])
+    return {"folding": folding, "response": np.concatenate(numbers)}
 
 
 def _rebin_counts(spectra: SpectrumSet, grid: Grid) -> SpectrumSet:
@@ -281,6 +319,8 @@ def _rebin_counts(spectra: SpectrumSet, grid: Grid) -> SpectrumSet:
         # The expected background is exactly the sum of those of the old bins.
         scale = np.divide(summed(spectra.background), counts, out=mean_scale, where=counts > 0)
         changes |= {"background_counts": counts, "background_scale": scale}
+    if spectra.folding is not None:
+        changes["folding"] = spectra.folding.onto(spectra.grid, grid)
     return replace(spectra, grid=grid, **changes)
 
 

@@ -21,14 +21,15 @@ from table import Line, print_table
 from survey.latents.evaluation.benchmark import BenchmarkPlan, Job, Summary, evaluate, summarise
 from survey.latents.models.autoencoder import TransformerAutoencoder
 from survey.latents.report.table import write_evaluation
-from survey.latents.run.benchmark_sets import simulated_benchmark
+from survey.latents.run.benchmark_sets import observed_responses, simulated_benchmark
 from survey.latents.spectra import SpectrumSet
 from survey.latents.xray.catalog_tables import agn_or_compact, read_catalog_table
-from survey.latents.xray.simulate import simulate_xray
+from survey.latents.xray.simulate import SimulatedXray, simulate_xray
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "bench-latent"
 TABLES = ROOT / ".." / "shared" / "data" / "csc"
+SPECTRA = ROOT / ".." / "shared" / "data" / "xray"
 N_SPECTRA = 8400
 EPOCHS = 40
 TIMED_EPOCHS = 2
@@ -45,9 +46,15 @@ WITHOUT = {
 """What is left out of the autoencoder in turn: the parameters that do it."""
 
 
+def simulated() -> SimulatedXray:
+    """Sources through the responses of observed spectra, where these are."""
+    real = observed_responses(SPECTRA) if SPECTRA.is_dir() else None
+    return simulate_xray(N_SPECTRA, seed=1, responses=real)
+
+
 def evaluated(folder: Path = FOLDER) -> list[Summary]:
     """Evaluate everything, print the short table, and leave tables and figures in the folder."""
-    data = simulated_benchmark(simulate_xray(N_SPECTRA, seed=1))
+    data = simulated_benchmark(simulated())
     plan = BenchmarkPlan(parameters={"autoencoder": {"epochs": EPOCHS}})
     start = time.perf_counter()
 
@@ -93,7 +100,7 @@ def measure(found: list[Summary], spectra: SpectrumSet) -> Iterator[Line]:
 
 def ablated(folder: Path = FOLDER) -> Iterator[Line]:
     """What the autoencoder of eight latents is without some of its parts, for one seed."""
-    data = simulated_benchmark(simulate_xray(N_SPECTRA, seed=1))
+    data = simulated_benchmark(simulated())
     whole: dict[str, float] = {}
     for name, parameters in WITHOUT.items():
         plan = BenchmarkPlan(
@@ -160,7 +167,7 @@ def real_sources() -> Iterator[Line]:
 def main() -> bool:
     """Print the tables."""
     found = evaluated()
-    spectra = simulate_xray(N_SPECTRA, seed=1).spectra
+    spectra = simulated().spectra
     met = print_table("Representations of simulated X-ray spectra", measure(found, spectra))
     print_table("The autoencoder without some of its parts", ablated())
     return print_table("Real sources, by hardness ratios alone", real_sources()) and met

@@ -13,16 +13,23 @@ from hypothesis import strategies as st
 
 from catalogs import CatalogError
 from catalogs.reference import packaged_reference
-from catalogs.schema import arrow_schema, declared_tables, describe, to_arrow
+from catalogs.schema import (
+    arrow_schema,
+    declared_table,
+    declared_tables,
+    describe,
+    source_declarations,
+    to_arrow,
+)
 from catalogs.vocabulary import Vocabulary
 
 COLUMNS = [
     pytest.param(column, id=f"{table.name}.{column.name}")
-    for table in declared_tables().values()
+    for table in (*declared_tables().values(), *source_declarations(("AGN",)).values())
     for column in table.columns
     if not column.name.startswith(("err_", "detected_", "limit_", "quality_", "ewerr_", "region_"))
 ]
-TABLES = sorted(declared_tables())
+TABLES = sorted({*declared_tables(), *source_declarations()})
 
 
 @pytest.mark.parametrize("column", COLUMNS)
@@ -35,7 +42,7 @@ def test_every_column_has_a_valid_unit_and_ucd_and_a_description(column):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_column_names_are_unique_and_keys_are_required(name):
-    table = declared_tables()[name]
+    table = declared_table(name)
     columns = {column.name: column for column in table.columns}
     assert len(columns) == len(table.columns)
     assert all(columns[key].required and not columns[key].volatile for key in table.key)
@@ -43,7 +50,7 @@ def test_column_names_are_unique_and_keys_are_required(name):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_tables_fit_the_largest_number_of_columns_of_fits(name):
-    assert len(declared_tables()[name].columns) <= 999
+    assert len(declared_table(name).columns) <= 999
 
 
 FAMILY = (
@@ -103,7 +110,7 @@ def test_timings_and_memory_are_the_volatile_columns():
 @pytest.mark.parametrize("name", TABLES)
 def test_the_documentation_lists_every_column(name):
     text = describe(name)
-    assert all(f"| `{column.name}` |" in text for column in declared_tables()[name].columns)
+    assert all(f"| `{column.name}` |" in text for column in declared_table(name).columns)
 
 
 SPAXEL = {"galaxy": "NGC 1", "y": 1, "x": 2, "cluster": 1, "flags": 0}

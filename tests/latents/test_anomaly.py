@@ -4,14 +4,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import kstest
+from scipy.stats import kstest, spearmanr
 
 from survey.errors import ConfigError
-from survey.latents.anomaly import deviance_moments, find_anomalies, misfit, nearest
+from survey.latents.anomaly import (
+    deviance_moments,
+    find_anomalies,
+    misfit,
+    model_error,
+    nearest,
+)
+from survey.latents.grid import Grid
 from survey.latents.models.likelihood import poisson_deviance
 from survey.latents.models.nmf import SpectralNMF
 from survey.latents.models.pca import SpectralPCA
-from survey.latents.spectra import concatenate
+from survey.latents.spectra import SpectrumSet, concatenate
 from tests.latents.toys import counted, measured
 
 
@@ -64,3 +71,43 @@ def test_neighbours_are_the_nearest_and_never_oneself():
     assert len(nearest(latents, 3, 500)[0]) == 49
     with pytest.raises(ConfigError, match="only one spectrum"):
         nearest(latents[:1], 0, 3)
+
+
+def of_many_brightnesses(n: int, seed: int) -> tuple[SpectrumSet, np.ndarray, np.ndarray]:
+    """Fluxes that a linear model does not quite describe, their S/N, and which have a line more."""
+    rng, x = np.random.default_rng(seed), np.linspace(0, 1, 200)
+    parts = [1 + 0 * x, x, np.exp(-((x - 0.3) ** 2) / 0.002), np.exp(-((x - 0.7) ** 2) / 0.0008)]
+    shape = rng.dirichlet(np.ones(4), n) @ np.stack(parts)
+    moving = 0.6 + 0.08 * rng.normal(size=(n, 1))
+    shape += 0.05 * np.exp(-((x - moving) ** 2) / 0.0005)
+    odd = np.zeros(n, bool)
+    odd[rng.permutation(n)[: n // 25]] = True
+    place = rng.uniform(0.05, 0.95, (n, 1))
+    shape += odd[:, None] * 0.3 * np.exp(-((x - place) ** 2) / 0.0005)
+    snr, brightness = 10 ** rng.uniform(1.0, 3.2, n), 10 ** rng.uniform(-1, 2, (n, 1))
+    sigma = brightness * (shape.mean(axis=1) / snr)[:, None] * np.ones(200)
+    values = brightness * shape + sigma * rng.normal(size=(n, 200))
+    grid = Grid(np.linspace(5, 10, 201), "um")
+    return SpectrumSet(values, grid, "flux", ivar=1 / sigma**2), snr, odd
+
+
+def test_misfits_of_fluxes_rank_shapes_and_not_brightness():
+    spectra, snr, odd = of_many_brightnesses(400, 1)
+    model = SpectralPCA(5).fit(spectra)
+    mean = model.expected(spectra)
+    plain, beyond = misfit(spectra, mean), misfit(spectra, mean, model_error(spectra, mean))
+    assert spearmanr(plain, snr).statistic > 0.8
+    assert abs(spearmanr(beyond, snr).statistic) < 0.4
+    assert beyond.max() < 0.05 * plain.max()
+    bright = snr > 30
+    rank = beyond.argsort().argsort()
+    assert rank[odd & bright].mean() > 1.5 * rank[~odd & bright].mean()
+
+
+def test_a_model_that_is_right_has_no_error_of_its_own():
+    flux = measured(400)
+    error = model_error(flux.spectra, flux.expected)
+    noise = 1 / np.sqrt(np.median(flux.spectra.ivar)) / np.abs(flux.expected).mean()
+    assert np.median(error) < 0.3 * noise
+    few = flux.spectra.rows(np.arange(8))
+    assert not model_error(few, flux.expected[:8]).any()

@@ -13,6 +13,7 @@ from survey.terminal import print_error, progress_bar
 if TYPE_CHECKING:
     from survey.latents.grid import Grid
     from survey.latents.spectra import SpectrumSet
+    from survey.latents.xray.spectra import BackgroundPolicy
 
 latent_app = typer.Typer(
     help="Spectra as a few numbers: fit, encode, compare and evaluate.", no_args_is_help=True
@@ -32,6 +33,24 @@ ResponseFile = Annotated[
 ]
 
 
+def background_policy(background: str) -> BackgroundPolicy:
+    """What is done about backgrounds, as typed.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such way to treat them.
+    """
+    from survey.latents.xray.spectra import BACKGROUND_POLICIES
+
+    policy = next((known for known in BACKGROUND_POLICIES if known == background), None)
+    if policy is None:
+        raise ConfigError(
+            "--background cannot be", expected=", ".join(BACKGROUND_POLICIES), found=background
+        )
+    return policy
+
+
 def load_spectra(
     inputs: list[Path],
     grid: Grid | None,
@@ -48,13 +67,8 @@ def load_spectra(
         If there is no such way to treat backgrounds.
     """
     from survey.latents.run.inputs import load_inputs
-    from survey.latents.xray.spectra import BACKGROUND_POLICIES
 
-    policy = next((known for known in BACKGROUND_POLICIES if known == background), None)
-    if policy is None:
-        raise ConfigError(
-            "--background cannot be", expected=", ".join(BACKGROUND_POLICIES), found=background
-        )
+    policy = background_policy(background)
     with progress_bar(quiet=quiet) as progress:
         bar = progress.add_task("files", total=None)
         loaded = load_inputs(

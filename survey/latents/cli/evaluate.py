@@ -23,6 +23,10 @@ def evaluate(
     simulate: Annotated[
         int | None, typer.Option(min=200, help="Number of spectra to simulate.")
     ] = None,
+    responses: Annotated[
+        Path | None,
+        typer.Option(help="Simulate with the responses of the spectra in this folder."),
+    ] = None,
     spectra: Annotated[
         list[Path] | None, typer.Option(help="Pulse-height files or folders; may be repeated.")
     ] = None,
@@ -69,7 +73,7 @@ def evaluate(
     jobs = plan.jobs()
     failed = False
     if simulate is not None:
-        data = _simulated(simulate, seed, quiet=quiet)
+        data = _simulated(simulate, seed, responses, quiet=quiet)
     else:
         read, failed = load_spectra(
             spectra or [], None, quiet=quiet, background=background, response=response
@@ -93,12 +97,15 @@ def evaluate(
         raise typer.Exit(EXIT_QUARANTINED)
 
 
-def _simulated(number: int, seed: int, *, quiet: bool) -> LabelledSpectra:
-    from survey.latents.run.benchmark_sets import simulated_benchmark
+def _simulated(number: int, seed: int, responses: Path | None, *, quiet: bool) -> LabelledSpectra:
+    from survey.latents.run.benchmark_sets import observed_responses, simulated_benchmark
     from survey.latents.xray.simulate import simulate_xray
 
+    real = None if responses is None else observed_responses(responses)
     with progress_bar(quiet=quiet) as progress:
         bar = progress.add_task("spectra", total=number)
         return simulated_benchmark(
-            simulate_xray(number, seed=seed, on_spectrum=lambda: progress.advance(bar))
+            simulate_xray(
+                number, seed=seed, responses=real, on_spectrum=lambda: progress.advance(bar)
+            )
         )

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from catalogs.durable import replacing
 from survey.latents.cli.app import latent_app
-from survey.terminal import EXIT_QUARANTINED, AsJson, Quiet, out_console, print_error, progress_bar
-
-if TYPE_CHECKING:
-    from astropy.table import Table
-
-TABLE_FILE = "detections.ecsv"
+from survey.terminal import (
+    EXIT_QUARANTINED,
+    AsJson,
+    Quiet,
+    out_console,
+    print_error,
+    print_warning,
+    progress_bar,
+)
 
 
 @latent_app.command()
@@ -41,60 +43,34 @@ def fetch(
 ) -> None:
     """Fetch spectra and responses of the Chandra Source Catalog; continues after an interruption.
 
-    The list of detections is kept in OUT/detections.ecsv and decides what is fetched from then
-    on, until it is asked for `--again`.
+    The list of detections is kept in OUT/detections.ecsv, and queried again if the options have
+    changed, or `--again`.
     """
     from survey.latents.xray.csc_fetch import fetch_spectra, open_session
-    from survey.latents.xray.csc_query import Selection, detections_of, find_detections
+    from survey.latents.xray.csc_list import listed_detections
+    from survey.latents.xray.csc_query import Selection, detections_of
 
     session = open_session()
-    table = None if again else _known(out / TABLE_FILE)
-    if table is None:
-        selection = Selection(
-            min_counts, min_significance, max_off_axis, tuple(source or ()), limit
-        )
-        table = find_detections(selection, session=session)
-        _keep(table, out / TABLE_FILE)
-    detections = detections_of(table)
+    selection = Selection(
+        min_counts, min_significance, max_off_axis, tuple(source or ()), limit=limit
+    )
+    table = listed_detections(selection, out, session=session, again=again)
+    detections, bad = detections_of(table)
     with progress_bar(quiet=quiet or as_json) as progress:
         bar = progress.add_task("detections", total=len(detections))
         report = fetch_spectra(
             detections, out, session=session, on_detection=lambda done: progress.advance(bar)
         )
+    for error in bad:
+        print_warning(f"the list of detections: {error}")
     for error in report.failures:
         print_error(error)
-    numbers = {
-        "fetched": report.fetched,
-        "present": report.present,
-        "failed": len(report.failures),
-    }
+    failed = len(bad) + len(report.failures)
+    numbers = {"fetched": report.fetched, "present": report.present, "failed": failed}
     if as_json:
         print(json.dumps(numbers | {"folder": str(out)}))
     elif not quiet:
         text = ", ".join(f"{number} {what}" for what, number in numbers.items())
         out_console.print(f"{text}; in {out}", highlight=False)
-    if report.failures:
+    if failed:
         raise typer.Exit(EXIT_QUARANTINED)
-
-
-def _known(path: Path) -> Table | None:
-    from astropy.table import Table
-
-    from survey.errors import ConfigError
-
-    if not path.is_file():
-        return None
-    try:
-        return Table.read(path, format="ascii.ecsv")
-    except Exception as error:  # astropy raises many kinds, of no family
-        raise ConfigError(
-            f"the list of detections cannot be read ({error})",
-            file=path,
-            advice="Query it again with --again",
-        ) from None
-
-
-def _keep(table: Table, path: Path) -> None:
-    table.meta.clear()  # what the service said of itself need not be writable
-    with replacing(path) as unfinished:
-        table.write(unfinished, format="ascii.ecsv")

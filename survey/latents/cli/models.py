@@ -44,7 +44,7 @@ def fit(
         Path | None, typer.Option(help="Folder for the model (default: RUN/latent/model).")
     ] = None,
     method: Annotated[
-        str, typer.Option(help="autoencoder, nmf, pca, or hardness (counts only).")
+        str, typer.Option(help="autoencoder, nmf, pca, or, of counts, hardness or physical.")
     ] = "autoencoder",
     latents: Annotated[int, typer.Option(min=1, help="Numbers per spectrum.")] = 8,
     epochs: Annotated[
@@ -57,6 +57,7 @@ def fit(
     quiet: Quiet = False,
 ) -> None:
     """Fit a representation of spectra; continues an interrupted training."""
+    from survey.latents.evaluation.benchmark import WITHOUT_CHOICE
     from survey.latents.models.methods import make_representation
     from survey.latents.models.model_io import save_model
     from survey.latents.run.inputs import RUN_MODEL, is_run
@@ -70,7 +71,8 @@ def fit(
     spectra, failed = load_spectra(
         inputs, None, quiet=quiet, background=background, response=response
     )
-    chosen = {} if method == "hardness" else {"n_latents": latents, "seed": seed}
+    given = method in WITHOUT_CHOICE
+    chosen: dict[str, Any] = {} if given else {"n_latents": latents, "seed": seed}
     options: dict[str, Any] = {}
     if method == "autoencoder":
         chosen |= {"threads": threads} | ({} if epochs is None else {"epochs": epochs})
@@ -125,7 +127,7 @@ def encode(
     """Write the latents of spectra, their uncertainties, and their goodness of fit."""
     from astropy.table import Table
 
-    from survey.latents.anomaly import misfit
+    from survey.latents.anomaly import misfit, model_error
     from survey.latents.models.model_io import load_model
     from survey.latents.run.inputs import write_table
     from survey.latents.uncertainty import latent_uncertainty
@@ -144,7 +146,9 @@ def encode(
         for k, column in enumerate(latent_uncertainty(fitted, spectra, seed=seed).T, start=1):
             table[f"err_z{k}"] = column
     table["log_likelihood"] = fitted.score_samples(spectra)
-    table["misfit_sigma"] = misfit(spectra, fitted.expected(spectra))
+    mean = fitted.expected(spectra)
+    beyond = model_error(spectra, mean) if spectra.kind == "flux" else None
+    table["misfit_sigma"] = misfit(spectra, mean, beyond)
     write_table(table, out)
     if not quiet:
         out_console.print(f"{len(table)} spectra in {shown(str(out))}", highlight=False)

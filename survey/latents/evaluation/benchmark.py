@@ -35,13 +35,15 @@ from survey.latents.models.model_io import load_model, save_model
 if TYPE_CHECKING:
     from survey.latents.models.training import Epoch
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Raised when a change here gives other results than before."""
 
 CHANCE = ("majority", "stratified")
 CONFOUNDERS = "confounders"
 RECORDS_FILE = "records.json"
 FOLDS = 4
+WITHOUT_CHOICE = ("hardness", "physical")
+"""Methods whose number of latents is given."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,8 @@ def evaluate(
 ) -> list[Record]:
     """Do all jobs of a plan that are not done, and return the records of all.
 
+    Methods that need responses are left out where the spectra have none.
+
     Parameters
     ----------
     data : LabelledSpectra
@@ -140,6 +144,9 @@ def evaluate(
     digest = _digest(data)
     records: list[Record] = []
     for job in plan.jobs():
+        if _needs_responses(job.method) and data.spectra.folding is None:
+            on_job(job, True)
+            continue
         place = folder / job.name
         key = fingerprint(CODE_VERSION, digest, asdict(job), _parameters(plan, job), plan.controls)
         found = _read_records(place, key)
@@ -211,8 +218,12 @@ def fold(data: LabelledSpectra, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return ~new, new
 
 
+def _needs_responses(method: str) -> bool:
+    return method in METHODS and METHODS[method].needs_responses
+
+
 def _has_choice(method: str) -> bool:
-    return method in METHODS and method != "hardness"
+    return method in METHODS and method not in WITHOUT_CHOICE
 
 
 def _parameters(plan: BenchmarkPlan, job: Job) -> dict[str, Any]:
@@ -250,11 +261,14 @@ def _digest(data: LabelledSpectra) -> str:
     arrays = [
         spectra.grid.edges, spectra.values, spectra.mask, spectra.sources, spectra.background,
         spectra.ivar, data.classes, data.expected, data.expected_source,
-        *(target.values for target in data.targets.values()),
+        *data.label_sets.values(), spectra.folding and spectra.folding.matrices.data,
+        spectra.response, *(target.values for target in data.targets.values()),
         *data.variability.values(), *data.confounders.values(),
     ]  # fmt: skip
     content = [None if a is None else hash_bytes(np.ascontiguousarray(a).tobytes()) for a in arrays]
-    names = [list(data.targets), list(data.variability), list(data.confounders)]
+    names = [
+        list(data.targets), list(data.variability), list(data.confounders), list(data.label_sets)
+    ]  # fmt: skip
     return fingerprint(content, names, {k: dict(v) for k, v in data.groupings.items()})
 
 

@@ -27,7 +27,7 @@ TREES = 200
 SMALLEST_LEAF = 3
 COMPONENTS_PER_CLASS = 3
 REGULARISATION = 1e-3
-FEWEST = 20
+FEWEST = 6
 """Spectra with a label, in training and in test, for a task to be meaningful."""
 
 
@@ -61,9 +61,12 @@ def supervised(
     if rows is None:
         return
     some, known, new = latents.of(*rows), known[rows[0]], new[rows[1]]
+    # As numbers: scikit-learn takes names like "47" for numbers in some places, not in others.
+    _, codes = np.unique(np.concatenate([known, new]), return_inverse=True)
+    learned, right = codes[: len(known)], codes[len(known) :]
     for rule_name, rule in _rules(seed).items():
-        found = rule.fit(some.known, known).predict(some.new)
-        yield Finding(task, name, rule_name, float(balanced_accuracy_score(new, found)))
+        found = rule.fit(some.known, learned).predict(some.new)
+        yield Finding(task, name, rule_name, float(balanced_accuracy_score(right, found)))
 
 
 def _rules(seed: int) -> dict[str, Any]:
@@ -90,10 +93,11 @@ def unsupervised(
         return
     some, known, new = latents.of(*rows), known[rows[0]], new[rows[1]]
     classes = np.unique(known)
+    components = max(1, min(COMPONENTS_PER_CLASS * len(classes), len(known) // 3))
     mixture = make_pipeline(
         StandardScaler(),
         GaussianMixture(
-            COMPONENTS_PER_CLASS * len(classes), reg_covar=REGULARISATION, n_init=2,
+            components, reg_covar=REGULARISATION, n_init=2,
             max_iter=300, random_state=seed,
         ),
     ).fit(some.known)  # fmt: skip

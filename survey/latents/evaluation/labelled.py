@@ -41,6 +41,9 @@ class LabelledSpectra:
         "" where unknown.
     groupings : mapping of str to mapping of str to str
         Coarser classes: for each name, which class belongs to which; others take no part.
+    label_sets : mapping of str to array (n,) of str
+        The same classes for some of the sources only, "" for the others: scored apart, as
+        labels of a certain origin.
     targets : mapping of str to Target
         To be regressed on latents.
     variability : mapping of str to array (n,)
@@ -54,6 +57,7 @@ class LabelledSpectra:
     spectra: SpectrumSet
     classes: Names | None = None
     groupings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    label_sets: Mapping[str, Names] = field(default_factory=dict)
     targets: Mapping[str, Target] = field(default_factory=dict)
     variability: Mapping[str, Floats] = field(default_factory=dict)
     confounders: Mapping[str, Floats] = field(default_factory=dict)
@@ -64,6 +68,7 @@ class LabelledSpectra:
         n = len(self.spectra)
         arrays: dict[str, NDArray[Any] | None] = {
             "classes": self.classes,
+            **{f"label sets: {name}": names for name, names in self.label_sets.items()},
             **{f"targets: {name}": target.values for name, target in self.targets.items()},
             **{f"variability: {name}": values for name, values in self.variability.items()},
             **{f"confounders: {name}": values for name, values in self.confounders.items()},
@@ -92,6 +97,7 @@ class LabelledSpectra:
         for name, members in self.groupings.items():
             coarse = [members.get(label, UNKNOWN) for label in self.classes.tolist()]
             found[name] = np.array(coarse, dtype=np.str_)
+        found |= dict(self.label_sets)
         return {name: labels for name, labels in found.items() if len(set(labels) - {UNKNOWN}) > 1}
 
     def rows(self, which: NDArray[Any]) -> LabelledSpectra:
@@ -104,6 +110,7 @@ class LabelledSpectra:
             self,
             spectra=self.spectra.rows(which),
             classes=part(self.classes),
+            label_sets={k: names[which] for k, names in self.label_sets.items()},
             targets={k: replace(t, values=t.values[which]) for k, t in self.targets.items()},
             variability={k: values[which] for k, values in self.variability.items()},
             confounders={k: values[which] for k, values in self.confounders.items()},

@@ -119,6 +119,7 @@ def _reconstruction(model: Representation, judges: LabelledSpectra, seed: int) -
             yield Finding("reconstruction", name, "KL", float(far[inside].mean()))
     if judges.expected_source is not None:
         shape = model.inverse_transform(model.transform(judges.spectra))
+        shape = shape * model.relative(judges.spectra)
         far = divergence(judges.expected_source, shape)
         yield Finding("reconstruction", "truth without background", "KL", float(far.mean()))
 
@@ -165,7 +166,7 @@ def noise_alone(
 ) -> SpectrumSet:
     """Spectra of the same numbers of counts and backgrounds, all of the mean shape."""
     background = model.background_.expected(spectra)
-    shape = np.where(spectra.mask, model.mean_shape_, 0.0)
+    shape = np.where(spectra.mask, model.mean_shape_ * model.relative(spectra), 0.0)
     shape /= np.maximum(shape.sum(axis=1, keepdims=True), 1e-300)
     source = np.maximum(spectra.totals - background.sum(axis=1), 0)[:, np.newaxis] * shape
     return replace(spectra, values=rng.poisson(source + background).astype(np.float64))

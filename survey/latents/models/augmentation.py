@@ -43,14 +43,24 @@ def split_batch(
     if kind == "counts":
         kept = torch.binomial(batch.values, share.expand_as(batch.values), generator=generator)
         return (
-            Batch(kept, batch.second * share, batch.mask),
-            Batch(batch.values - kept, batch.second * rest, batch.mask),
+            Batch(kept, batch.second * share, batch.mask, batch.relative),
+            Batch(batch.values - kept, batch.second * rest, batch.mask, batch.relative),
         )
     normal = torch.randn(batch.values.shape, generator=generator, device=share.device)
     noise = batch.mask * normal * batch.second.clamp_min(FLOOR * FLOOR).rsqrt()
     return (
-        Batch(batch.values + torch.sqrt(rest / share) * noise, batch.second * share, batch.mask),
-        Batch(batch.values - torch.sqrt(share / rest) * noise, batch.second * rest, batch.mask),
+        Batch(
+            batch.values + torch.sqrt(rest / share) * noise,
+            batch.second * share,
+            batch.mask,
+            batch.relative,
+        ),
+        Batch(
+            batch.values - torch.sqrt(share / rest) * noise,
+            batch.second * rest,
+            batch.mask,
+            batch.relative,
+        ),
     )
 
 
@@ -61,4 +71,4 @@ def hide_patches(batch: Batch, patch: int, fraction: float, generator: torch.Gen
     hidden = torch.rand((n, -(-p // patch)), generator=generator, device=device) < fraction
     chosen = torch.rand((n, 1), generator=generator, device=device) < HIDDEN_IN_HALF
     seen = (~(hidden & chosen)).repeat_interleave(patch, dim=1)[:, :p].to(batch.mask.dtype)
-    return Batch(batch.values * seen, batch.second * seen, batch.mask * seen)
+    return Batch(batch.values * seen, batch.second * seen, batch.mask * seen, batch.relative)

@@ -207,7 +207,7 @@ class TransformerAutoencoder(Representation):
             assert spectra.ivar is not None
             scale = flux_scale(spectra, self.mean_shape_)[:, np.newaxis]
             values, second = values / scale, spectra.ivar * scale**2
-        parts = (values, second, spectra.mask)
+        parts = (values, second, spectra.mask, self.relative(spectra))
         return Batch(*(torch.tensor(part, dtype=torch.float32) for part in parts))
 
     def _encode(self, spectra: SpectrumSet) -> Floats:
@@ -238,7 +238,8 @@ class TransformerAutoencoder(Representation):
     def _fingerprint(self, spectra: SpectrumSet) -> str:
         from catalogs.durable import hash_bytes
 
-        parts = (spectra.values, spectra.mask, spectra.background, spectra.ivar)
+        relative = None if self.response_ is None else self.relative(spectra)
+        parts = (spectra.values, spectra.mask, spectra.background, spectra.ivar, relative)
         content = [hash_bytes(part.tobytes()) for part in parts if part is not None]
         changes_nothing = {"threads", "device"}
         settings = {k: v for k, v in self.get_params().items() if k not in changes_nothing}

@@ -25,6 +25,7 @@ from survey.latents.models.likelihood import (
     poisson_log_likelihood,
 )
 from survey.latents.models.mean_shape import mean_shape
+from survey.latents.models.response_shape import ResponseShape
 from survey.latents.spectra import Kind, SpectrumSet
 
 Arrays = dict[str, NDArray[Any]]
@@ -45,6 +46,9 @@ class Representation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Mean shape of the spectra it was fitted on.
     background_ : BackgroundModel
         What their backgrounds have in common; of zero for flux.
+    response_ : ResponseShape or None
+        Of counts with responses: what spectra look like through the mean response, in which
+        shapes are. None otherwise: shapes are then as counted.
     n_spectra_ : int
         How many it was fitted on.
     """
@@ -57,10 +61,14 @@ class Representation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     kinds: ClassVar[tuple[Kind, ...]] = ("counts", "flux")
 
+    needs_responses: ClassVar[bool] = False
+    """Whether spectra must have their responses."""
+
     grid_: Grid
     kind_: Kind
     mean_shape_: Floats
     background_: BackgroundModel
+    response_: ResponseShape | None
     n_spectra_: int
 
     def fit(self, spectra: SpectrumSet, y: Any = None, **options: Any) -> Self:
@@ -84,8 +92,11 @@ class Representation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 "too few spectra to learn from", expected=f"{needed}", found=f"{len(usable)}"
             )
         self.grid_, self.kind_, self.n_spectra_ = usable.grid, usable.kind, len(usable)
-        self.mean_shape_ = mean_shape(usable)
         self.background_ = BackgroundModel.of(usable)
+        self.response_ = None
+        if usable.kind == "counts":
+            self.response_ = ResponseShape.of(usable, self.background_.expected(usable))
+        self.mean_shape_ = mean_shape(usable, self.relative(usable))
         self._learn(usable, **options)
         return self
 
@@ -103,6 +114,15 @@ class Representation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.require_fitted()
         return np.asarray(self._decode(np.asarray(latents, np.float64)), dtype=np.float64)
 
+    def relative(self, spectra: SpectrumSet) -> Floats:
+        """What the response of each spectrum makes of the shapes of the model (n, p).
+
+        Ones if the model, or the spectrum, knows no responses.
+        """
+        if self.response_ is None or spectra.kind == "flux":
+            return np.ones(spectra.values.shape)
+        return self.response_.relative(spectra)
+
     def expected(self, spectra: SpectrumSet, latents: Floats | None = None) -> Floats:
         """Expected values (n, p) of spectra, background included.
 
@@ -115,6 +135,7 @@ class Representation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             assert spectra.ivar is not None
             scale = flux_amplitude(spectra.values, spectra.ivar, shape)
             return np.asarray(scale[:, np.newaxis] * shape)
+        shape = shape * self.relative(spectra)
         background = self.background_.expected(spectra)
         scale = counts_amplitude(spectra.values, shape, background, spectra.mask)
         return np.asarray(scale[:, np.newaxis] * shape + background)

@@ -41,6 +41,9 @@ class HardnessRatios(Representation):
         """Three."""
         return 3
 
+    def _at_least(self) -> int:
+        return 1
+
     def _learn(self, spectra: SpectrumSet, **options: Any) -> None:
         empty = [k for k, band in enumerate(self._bands(spectra)) if not band.any()]
         if spectra.grid.unit != "keV" or empty:
@@ -57,7 +60,7 @@ class HardnessRatios(Representation):
         return [(centres >= a) & (centres < b) for a, b in zip(low, high, strict=True)]
 
     def _encode(self, spectra: SpectrumSet) -> Floats:
-        net = spectra.values - self.background_.expected(spectra)
+        net = (spectra.values - self.background_.expected(spectra)) / self.relative(spectra)
         bands = [net[:, band].sum(axis=1) for band in self._bands(spectra)]
         soft, medium, hard = (np.maximum(band, 0) + PRIOR_COUNTS for band in bands)
         pairs = ((hard, medium), (medium, soft), (hard, soft))

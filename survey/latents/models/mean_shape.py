@@ -12,8 +12,10 @@ from survey.latents.spectra import SpectrumSet
 MEAN_ITERATIONS = 5
 
 
-def mean_shape(spectra: SpectrumSet) -> Floats:
+def mean_shape(spectra: SpectrumSet, relative: Floats | None = None) -> Floats:
     """The mean of the shapes (p,).
+
+    Counts are first divided by `relative` (n, p), what responses make of their shapes.
 
     Of counts, the mean share of each bin, nowhere quite zero, which sums to one. Of flux
     densities, what fits all spectra best when each has its own amplitude; its mean is one.
@@ -28,6 +30,7 @@ def mean_shape(spectra: SpectrumSet) -> Floats:
     if spectra.kind == "counts":
         bright = spectra.totals > 0
         share = spectra.values[bright] / spectra.totals[bright, np.newaxis]
+        share = share if relative is None else share / relative[bright]
         usable = np.maximum(spectra.mask[bright].sum(axis=0), 1)
         shape = share.sum(axis=0) / usable
         shape += 1e-2 * shape.mean()

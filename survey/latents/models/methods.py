@@ -10,10 +10,11 @@ from survey.latents.models.base import Representation
 from survey.latents.models.hardness import HardnessRatios
 from survey.latents.models.nmf import SpectralNMF
 from survey.latents.models.pca import SpectralPCA
+from survey.latents.models.physical import PhysicalFit
 
 METHODS: dict[str, type[Representation]] = {
     method.name: method
-    for method in (HardnessRatios, SpectralPCA, SpectralNMF, TransformerAutoencoder)
+    for method in (HardnessRatios, PhysicalFit, SpectralPCA, SpectralNMF, TransformerAutoencoder)
 }
 
 

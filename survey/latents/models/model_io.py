@@ -26,6 +26,7 @@ from survey.latents.grid import Grid
 from survey.latents.models.background import BackgroundModel
 from survey.latents.models.base import Arrays, Representation
 from survey.latents.models.methods import METHODS
+from survey.latents.models.response_shape import ResponseShape
 
 MODEL_SCHEMA = 1
 """Version of the content of a folder; other versions are refused."""
@@ -62,6 +63,12 @@ def save_model(model: Representation, folder: str | Path) -> Path:
             f"{COMMON}mean_shape": model.mean_shape_,
             f"{COMMON}background_shape": model.background_.shape,
         }
+        if (response := model.response_) is not None:
+            common |= {
+                f"{COMMON}photons": response.photons,
+                f"{COMMON}photon_edges_kev": response.energies.edges,
+                f"{COMMON}mean_response_cm2": response.matrix,
+            }
         _write_arrays(temporary / model.weights_file, model.arrays() | common)
         write_json(temporary / CARD_FILE, _card(model, temporary / model.weights_file))
         temporary.chmod(0o755)
@@ -155,6 +162,14 @@ def _model(model: Representation, card: dict[str, Any], arrays: Arrays) -> Repre
     model.background_ = BackgroundModel(
         common["background_shape"], float(card["background_strength"])
     )
+    model.response_ = None
+    if "photons" in common:
+        energies = Grid(common["photon_edges_kev"], "keV")
+        matrix = common["mean_response_cm2"]
+        fits = common["photons"].shape == (len(energies),)
+        if not fits or matrix.shape != (len(energies), len(model.grid_)):
+            raise ValueError("the mean response does not fit its energies or the grid")
+        model.response_ = ResponseShape(energies, common["photons"], matrix)
     for name in ("mean_shape", "background_shape"):
         if common[name].shape != (len(model.grid_),):
             raise ValueError(f"{name} does not fit the grid")

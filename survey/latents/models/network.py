@@ -52,20 +52,27 @@ class Batch:
     """Spectra as a network sees them, all of (n, p).
 
     `second` is the expected background of counts, or the inverse variance of flux; `mask` is
-    one where a value is usable, and values and inverse variances are zero elsewhere.
+    one where a value is usable, and values and inverse variances are zero elsewhere. `relative` is
+    what the response of each spectrum makes of shapes, ones where it is unknown.
     """
 
     values: Tensor
     second: Tensor
     mask: Tensor
+    relative: Tensor
 
     def rows(self, which: Tensor) -> Batch:
         """Some of the spectra."""
-        return Batch(self.values[which], self.second[which], self.mask[which])
+        return Batch(*(part[which] for part in self.parts))
 
     def to(self, device: torch.device) -> Batch:
         """The same elsewhere."""
-        return Batch(*(part.to(device) for part in (self.values, self.second, self.mask)))
+        return Batch(*(part.to(device) for part in self.parts))
+
+    @property
+    def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """All of its tables."""
+        return self.values, self.second, self.mask, self.relative
 
     def __len__(self) -> int:
         return len(self.values)
@@ -179,7 +186,8 @@ class SpectrumNetwork(nn.Module):
         """
         counts, background = batch.values, batch.second
         total = counts.sum(1, keepdim=True)
-        share = self.mean / (self.mean * batch.mask).sum(1, keepdim=True).clamp_min(FLOOR)
+        mean = self.mean * batch.relative
+        share = mean / (mean * batch.mask).sum(1, keepdim=True).clamp_min(FLOOR)
         source = (total - background.sum(1, keepdim=True)).clamp_min(1.0)
         expected = source * share + background
         residual = 2 * (torch.sqrt(counts + 0.375) - torch.sqrt(expected + 0.375))

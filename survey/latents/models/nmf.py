@@ -108,22 +108,26 @@ class SpectralNMF(Representation):
     ) -> tuple[Floats, Floats, int]:
         """Weights (n, k), components and the number of iterations."""
         counts, mask = spectra.values, spectra.mask.astype(np.float64)
+        relative = self.relative(spectra)
         background = self.background_.expected(spectra)
         net = np.maximum((counts - background).sum(axis=1), 0.1 * counts.sum(axis=1) + 0.1)
         weights = np.tile(net[:, np.newaxis] / self.n_latents, (1, self.n_latents))
         last, done = np.inf, 0
+        through = mask * relative
         for done in range(1, self.max_iterations + 1):
-            quotient = mask * counts / (weights @ components + background + TINY)
-            weights *= (quotient @ components.T) / np.maximum(mask @ components.T, TINY)
+            mean = (weights @ components) * relative + background + TINY
+            quotient = through * counts / mean
+            weights *= (quotient @ components.T) / np.maximum(through @ components.T, TINY)
             if learn:
-                quotient = mask * counts / (weights @ components + background + TINY)
+                mean = (weights @ components) * relative + background + TINY
+                quotient = through * counts / mean
                 components = components * (weights.T @ quotient)
-                components /= np.maximum(weights.T @ mask, TINY)
+                components /= np.maximum(weights.T @ through, TINY)
                 norm = np.maximum(components.sum(axis=1), TINY)
                 components /= norm[:, np.newaxis]
                 weights *= norm
             if done % 10 == 0:
-                mean = weights @ components + background + TINY
+                mean = (weights @ components) * relative + background + TINY
                 loss = float(np.sum(mask * (mean - counts * np.log(mean))))
                 floor = float(np.sum(counts - counts * np.log(np.maximum(counts, 1))))
                 if last - loss <= self.tolerance * (loss - floor):

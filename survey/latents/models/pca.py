@@ -53,7 +53,8 @@ class SpectralPCA(Representation):
 
     def _shapes(self, spectra: SpectrumSet) -> Floats:
         """Square roots of the shares of the bins, or flux in units of the amplitude."""
-        values = filled(spectra.values, spectra.mask, self.mean_shape_)
+        as_mean = spectra.values / self.relative(spectra)
+        values = filled(as_mean, spectra.mask, self.mean_shape_)
         if spectra.kind == "flux":
             return np.asarray(values / flux_scale(spectra, self.mean_shape_)[:, np.newaxis])
         return np.sqrt(values / np.maximum(values.sum(axis=1, keepdims=True), TINY))
@@ -75,6 +76,7 @@ class SpectralPCA(Representation):
             return super().expected(spectra, latents)
         self._check(spectra)
         shape = self.inverse_transform(self.transform(spectra) if latents is None else latents)
+        shape = shape * self.relative(spectra)
         usable = np.where(spectra.mask, shape, 0.0).sum(axis=1)
         return np.asarray(shape * (spectra.totals / np.maximum(usable, TINY))[:, np.newaxis])
 

@@ -8,17 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
-from survey.errors import ConfigError
+from survey.errors import ConfigError, DataError
 from survey.latents.evaluation.labelled import LabelledSpectra, Target
 from survey.latents.grid import Floats
 from survey.latents.run.inputs import read_table
 from survey.latents.spectra import Names, SpectrumSet
-from survey.latents.xray.catalog_tables import COMPACT, hardness_ratios
+from survey.latents.xray.catalog_tables import COMPACT, CSC_BANDS_KEV, hardness_ratios
+from survey.latents.xray.fold import Response
+from survey.latents.xray.ogip import beside, read_pha
+from survey.latents.xray.responses import read_response
 from survey.latents.xray.simulate import SimulatedXray
+from survey.latents.xray.spectra import find_spectra
 
 LABEL_COLUMNS = {"id", "source", "class"}
 AGN_OR_COMPACT = {"AGN": "AGN"} | dict.fromkeys(COMPACT, "compact")
-CSC_BANDS_KEV = ((0.5, 1.2), (1.2, 2.0), (2.0, 7.0))
 
 
 def simulated_benchmark(simulated: SimulatedXray) -> LabelledSpectra:
@@ -46,6 +49,29 @@ def simulated_benchmark(simulated: SimulatedXray) -> LabelledSpectra:
         expected=truth.expected + truth.expected_background,
         expected_source=truth.expected,
     )
+
+
+def observed_responses(folder: Path) -> list[Response]:
+    """The responses that the spectra in a folder name, to simulate with.
+
+    Raises
+    ------
+    DataError
+        If there are none, or one cannot be read.
+    """
+    found = []
+    for path in find_spectra(folder):
+        for pha in read_pha(path):
+            rmf = beside(pha.file, pha.response_file) if pha.response_file else None
+            arf = beside(pha.file, pha.ancillary_file) if pha.ancillary_file else None
+            if rmf is not None:
+                found.append(read_response(rmf, arf))
+    if not found:
+        raise DataError(
+            "the spectra have no responses beside them", file=folder, expected="RMF and ARF",
+            found="none",
+        )  # fmt: skip
+    return found
 
 
 def hardness_of(spectra: SpectrumSet, counts: Floats) -> Floats:

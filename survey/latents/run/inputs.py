@@ -11,6 +11,7 @@ from catalogs.durable import replacing
 from survey.errors import ConfigError, DataError, SurveyError
 from survey.latents.grid import Grid
 from survey.latents.run.spectra import cluster_spectra
+from survey.latents.xray.csc_fetch import sources_of
 from survey.latents.xray.spectra import BackgroundPolicy, LoadedSpectra, find_spectra, load_spectra
 
 RUN_MODEL = Path("latent") / "model"
@@ -31,6 +32,8 @@ def load_inputs(
     on_file: Callable[[Path], None] = lambda path: None,
 ) -> LoadedSpectra:
     """Spectra of one run, or of pulse-height files and folders of such.
+
+    Which source a fetched spectrum is of, the receipts in its folder say.
 
     Parameters
     ----------
@@ -55,8 +58,11 @@ def load_inputs(
             raise ConfigError("give one run, or files, not both", found=str(len(inputs)))
         return LoadedSpectra(cluster_spectra(runs[0], grid=grid), ())
     files = [file for path in inputs for file in (find_spectra(path) if path.is_dir() else [path])]
+    sources: dict[str, str] = {}
+    for path in inputs:
+        sources |= sources_of(path) if path.is_dir() else {}
     loaded = load_spectra(
-        files, grid=grid, background=background, response=response, on_file=on_file
+        files, grid=grid, sources=sources, background=background, response=response, on_file=on_file
     )
     if loaded.spectra is None:
         first = loaded.failures[0] if loaded.failures else None

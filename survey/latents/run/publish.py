@@ -30,7 +30,7 @@ from survey.pipeline.galaxy.tables import write_table
 from survey.pipeline.run.lock import exclusive
 from survey.pipeline.run.publisher import repaired
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Raised when code changes results, as `code` of a `Stage` is."""
 
 NUMERIC_LIBRARIES = ("numpy", "scipy", "scikit-learn")

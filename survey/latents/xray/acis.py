@@ -51,6 +51,33 @@ def acis_grid(channels_per_bin: int = 4) -> Grid:
     return Grid(width * (first - 1 + channels_per_bin * np.arange(count + 1)), "keV")
 
 
+def piled_fraction(events_per_s: float, frame_s: float | None = None) -> float:
+    """Share of the events of a point source on the axis that are of two photons or more.
+
+    Of photons that arrive at random, L in a frame, ``1 - exp(-L)`` frames have an event; of these
+    ``1 - L exp(-L) / (1 - exp(-L))`` have several. Off the axis the image is wider, and piles up
+    less: this is an upper limit there.
+
+    Parameters
+    ----------
+    events_per_s : float
+        As counted.
+    frame_s : float, optional
+        Time of a frame. Default: that of the whole camera.
+    """
+    frame_s = acis_facts()["frame"]["seconds"] if frame_s is None else frame_s
+    seen = min(events_per_s * frame_s, 1 - 1e-6)
+    photons = -np.log1p(-seen)
+    return float(1 - photons * (1 - seen) / seen) if seen > 0 else 0.0
+
+
+@cache
+def photon_energies() -> Grid:
+    """Bins of photon energy on which spectra of sources are modelled, as wide as 1.4%."""
+    facts = acis_facts()["photons"]
+    return Grid(np.geomspace(facts["low_kev"], facts["high_kev"], facts["count"] + 1), "keV")
+
+
 @cache
 def acis_like_response() -> Response:
     """An analytic response like that of ACIS: tabulated area, Gaussian redistribution.

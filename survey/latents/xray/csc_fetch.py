@@ -1,8 +1,11 @@
-"""Fetches spectra of the Chandra Source Catalog, one detection at a time.
+"""Fetches spectra of the Chandra Source Catalog: requests of several detections, results of each.
 
 Replies of the service are checked: names must be those of the requested detection, sizes have
 limits, and files are read as spectra and responses before they are moved into place. A receipt,
 written last, lists the files of a detection. A detection with a receipt is not fetched again.
+
+An observation whose exposures alternate between two frame times (interleaved) has products of each
+of its two cycles, named e1 and e2: these are two spectra, each with its own response.
 """
 
 from __future__ import annotations
@@ -12,9 +15,9 @@ import re
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
@@ -23,7 +26,7 @@ from survey.archives import session as archives
 from survey.archives.fetch_each import FetchReport, attempts, fetch_each
 from survey.errors import DataError
 from survey.latents.xray.csc_query import Detection, csc_facts
-from survey.latents.xray.ogip import read_background, read_pha
+from survey.latents.xray.ogip import read_background, read_pha, stem_of
 from survey.latents.xray.responses import read_response
 
 if TYPE_CHECKING:
@@ -33,6 +36,9 @@ RECEIPTS = ".receipts"
 ATTEMPTS = 4
 
 _PIECE_BYTES = 1 << 16
+
+Products = dict[str, dict[str, Path]]
+"""Files of a detection: by cycle ("" if there is one only), then by product."""
 
 
 def fetch_spectra(
@@ -67,17 +73,13 @@ def fetch_spectra(
     """
     folder = Path(folder)
     (folder / RECEIPTS).mkdir(parents=True, exist_ok=True)
-    service, opened = url or csc_facts()["retrieve_url"], session or open_session()
-
-    def fetch_missing(detection: Detection) -> bool:
-        if is_fetched(folder, detection):
-            return False
-        _fetch_one(detection, folder, service, opened)
-        return True
-
-    return fetch_each(
-        detections, fetch_missing, name=lambda one: one.identifier, on_done=on_detection
-    )
+    wanted = list(detections)
+    with tempfile.TemporaryFile(dir=folder) as reply:
+        service = url or csc_facts()["retrieve_url"]
+        batches = _Batches(wanted, folder, service, session or open_session(), reply)
+        return fetch_each(
+            wanted, batches.fetch, name=lambda one: one.identifier, on_done=on_detection
+        )
 
 
 def is_fetched(folder: Path, detection: Detection, *, full: bool = False) -> bool:
@@ -93,8 +95,15 @@ def sources_of(folder: str | Path) -> dict[str, str]:
         if (receipt := _read_receipt(path)) is not None:
             source, records = receipt
             spectra = [one.path for one in records if "_pha3." in one.path]
-            sources |= {name.split(".")[0]: source for name in spectra}
+            sources |= {stem_of(Path(name)): source for name in spectra}
     return sources
+
+
+def spectra_of(folder: Path, detection: Detection) -> list[Path]:
+    """The files with the spectra of a detection, one for each cycle; none if it is not there."""
+    receipt = _read_receipt(_receipt_path(folder, detection))
+    records = [] if receipt is None else receipt[1]
+    return [folder / one.path for one in records if "_pha3." in one.path]
 
 
 def open_session() -> requests.Session:
@@ -102,20 +111,71 @@ def open_session() -> requests.Session:
     return archives.open_session(csc_facts()["limits"]["timeout_s"])
 
 
-def _fetch_one(detection: Detection, folder: Path, url: str, session: requests.Session) -> None:
+@dataclass
+class _Batches:
+    """Requests for the files of several detections that are not there yet.
+
+    The reply to the last request is kept until all detections of it are stored. What a request for
+    several does not bring is asked for alone, so that the reason is that of one detection.
+    """
+
+    wanted: Sequence[Detection]
+    folder: Path
+    url: str
+    session: requests.Session
+    reply: IO[bytes]
+    place: int = 0
+    held: frozenset[Detection] = frozenset()
+
+    def fetch(self, detection: Detection) -> bool:
+        """Fetch the next detection; False if it was there."""
+        self.place += 1
+        if is_fetched(self.folder, detection):
+            return False
+        if detection in self.held or self._ask_ahead(detection):
+            try:
+                _store(detection, self.reply, self.folder)
+                return True
+            except DataError:
+                pass  # asked for alone, it may come, or say why not
+        self.held = frozenset()
+        _download([detection], self.reply, self.url, self.session)
+        _store(detection, self.reply, self.folder)
+        return True
+
+    def _ask_ahead(self, detection: Detection) -> bool:
+        """Ask for a detection and the next ones; whether that made sense, and a reply came."""
+        most = csc_facts()["limits"]["detections"]
+        together = [detection]
+        for other in self.wanted[self.place :]:
+            if len(together) == most:
+                break
+            if not is_fetched(self.folder, other):
+                together.append(other)
+        if len(together) < 2:
+            return False
+        try:
+            _download(together, self.reply, self.url, self.session)
+        except DataError:
+            return False
+        self.held = frozenset(together)
+        return True
+
+
+def _store(detection: Detection, reply: IO[bytes], folder: Path) -> None:
+    """Take the files of a detection out of a reply, and put them into the folder if all is well."""
     with tempfile.TemporaryDirectory(prefix=".inflight-", dir=folder) as inflight:
         place = Path(inflight)
-        with tempfile.TemporaryFile(dir=place) as reply:
-            _download(detection, reply, url, session)
-            files = _unpack(detection, reply, place)
-        _check(detection, files)
-        for file in files.values():
+        products = _unpack(detection, reply, place)
+        for files in products.values():
+            _check(detection, files)
+        every = [file for files in products.values() for file in files.values()]
+        for file in every:
             flush(file)
         records = [
-            asdict(FileRecord(file.name, file.stat().st_size, hash_file(file)))
-            for file in files.values()
+            asdict(FileRecord(file.name, file.stat().st_size, hash_file(file))) for file in every
         ]
-        for file in files.values():
+        for file in every:
             file.replace(folder / file.name)
         receipt = place / "receipt.json"
         write_json(receipt, {"source": detection.source, "files": records})
@@ -123,11 +183,18 @@ def _fetch_one(detection: Detection, folder: Path, url: str, session: requests.S
         flush(folder / RECEIPTS)
 
 
-def _download(detection: Detection, reply: IO[bytes], url: str, session: requests.Session) -> None:
+def _download(
+    detections: Sequence[Detection], reply: IO[bytes], url: str, session: requests.Session
+) -> None:
     """The reply of the service, a tar file, with retries of what may pass."""
-    products = ",".join(f"{detection.identifier}/{name}/b" for name in csc_facts()["products"])
+    products = ",".join(
+        f"{one.identifier}/{name}/b" for one in detections for name in csc_facts()["products"]
+    )
     parameters = {"version": csc_facts()["version"], "packageset": products}
-    attempts(ATTEMPTS)(_download_once, reply, url, parameters, session, detection.identifier)
+    what = detections[0].identifier
+    if len(detections) > 1:
+        what += f" and {len(detections) - 1} more"
+    attempts(ATTEMPTS)(_download_once, reply, url, parameters, session, what)
 
 
 def _download_once(
@@ -147,37 +214,42 @@ def _download_once(
                 )
 
 
-def _unpack(detection: Detection, reply: IO[bytes], place: Path) -> dict[str, Path]:
+def _unpack(detection: Detection, reply: IO[bytes], place: Path) -> Products:
     """The files of a detection by product; whatever else is in the reply is left there."""
     wanted = {kind: _name_pattern(detection, kind) for kind in csc_facts()["products"].values()}
-    files: dict[str, Path] = {}
+    products: Products = {}
     with _tar_errors(detection):
         reply.seek(0)
         with tarfile.open(fileobj=reply, mode="r:*") as archive:
             for member in archive:
                 name = PurePosixPath(member.name).name
-                kinds = [kind for kind, pattern in wanted.items() if pattern.fullmatch(name)]
-                content = archive.extractfile(member) if kinds and member.isfile() else None
-                if content is None:
+                found = {kind: pattern.fullmatch(name) for kind, pattern in wanted.items()}
+                kind, match = next(((k, m) for k, m in found.items() if m), ("", None))
+                content = archive.extractfile(member) if match and member.isfile() else None
+                if content is None or match is None:
                     continue
                 if member.size > csc_facts()["limits"]["file_bytes"]:
                     raise DataError(f"{name} is far too large", found=f"{member.size} bytes")
-                files[kinds[0]] = place / name
-                with files[kinds[0]].open("wb") as out:
+                files = products.setdefault(match["cycle"] or "", {})
+                files[kind] = place / name
+                with files[kind].open("wb") as out:
                     shutil.copyfileobj(content, out)
-    if missing := sorted(set(wanted) - set(files)):
-        raise DataError(
-            "the archive did not send all files of the detection",
-            file=detection.identifier,
-            expected=", ".join(f"{detection.key}_{kind}.fits" for kind in missing),
-            found=", ".join(sorted(file.name for file in files.values())) or "none of them",
-        )
-    return files
+    for cycle, files in (products or {"": {}}).items():
+        if missing := sorted(set(wanted) - set(files)):
+            of = f"{detection.key}{f' {cycle}' if cycle else ''}"
+            raise DataError(
+                "the archive did not send all files of the detection",
+                file=detection.identifier,
+                expected=", ".join(f"{of}_{kind}.fits" for kind in missing),
+                found=", ".join(sorted(file.name for file in files.values())) or "none of them",
+            )
+    return products
 
 
 def _name_pattern(detection: Detection, kind: str) -> re.Pattern[str]:
     begin, region = detection.key.split("_r")
-    return re.compile(rf"{begin}N\d{{3}}_r{region}[a-z]?_{kind}\.fits(\.gz)?")
+    cycle = r"_?(?P<cycle>e[12])?_?"
+    return re.compile(rf"{begin}{cycle}N\d{{3}}_r{region}[a-z]?_{kind}\.fits(\.gz)?")
 
 
 def _check(detection: Detection, files: dict[str, Path]) -> None:

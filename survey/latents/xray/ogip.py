@@ -48,6 +48,8 @@ class Pha:
     object_name, observation, telescope, instrument : str
     own_background : bool
         Whether the file holds a background spectrum too.
+    frame_s : float or None
+        TIMEDEL, the time of a frame of the camera.
     folder : str
         Part of the name, where files of one name are in several folders.
     """
@@ -69,6 +71,7 @@ class Pha:
     telescope: str = ""
     instrument: str = ""
     own_background: bool = False
+    frame_s: float | None = None
     folder: str = ""
 
     @property
@@ -283,6 +286,7 @@ def _spectra(table: Table, own_background: bool) -> list[Pha]:
             telescope=table.text("TELESCOP"),
             instrument=table.text("INSTRUME"),
             own_background=own_background,
+            frame_s=table.number("TIMEDEL", np.nan) if "TIMEDEL" in table.header else None,
             **{field: values[i] for field, values in names.items()},
         )
         for i in range(form.n_spectra)

@@ -1,4 +1,4 @@
-"""Makes a set of spectra on one grid from pulse-height files."""
+"""Makes a set of spectra on one grid from pulse-height files, with their responses."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ import numpy.typing as npt
 
 from catalogs.printable import printable
 from survey.errors import DataError, SurveyWarning
+from survey.latents.folding import Folding, single
 from survey.latents.grid import Grid
 from survey.latents.spectra import SpectrumSet, concatenate
-from survey.latents.xray.acis import acis_channels, acis_grid
+from survey.latents.xray.acis import (
+    acis_channels,
+    acis_grid,
+    photon_energies,
+    piled_fraction,
+)
 from survey.latents.xray.fold import Floats
 from survey.latents.xray.ogip import (
     Pha,
@@ -27,13 +33,42 @@ from survey.latents.xray.ogip import (
     read_pha,
     stem_of,
 )
-from survey.latents.xray.responses import read_channels
+from survey.latents.xray.responses import read_channels, read_response
 
 Numbers = npt.NDArray[np.int64]
 BackgroundPolicy = Literal["required", "optional", "none"]
 BACKGROUND_POLICIES = get_args(BackgroundPolicy)
 
 ENDINGS = ("pha", "pha2", "pi", "pha3.fits", "pha.fits", "pi.fits")
+
+
+@dataclass(frozen=True)
+class SpectrumFacts:
+    """How one spectrum was read.
+
+    Attributes
+    ----------
+    name, file, observation : str
+    background : {"used", "not read", "none named", "missing"}
+    background_reason : str
+        Why there is none; empty where it is used.
+    response : str
+        Name of the response, empty where none could be used.
+    response_reason : str
+        Why there is none.
+    pile_up : float
+        Estimated share of piled-up events, see `survey.latents.xray.acis.piled_fraction`; zero for
+        other cameras than ACIS.
+    """
+
+    name: str
+    file: str
+    observation: str = ""
+    background: str = "used"
+    background_reason: str = ""
+    response: str = ""
+    response_reason: str = ""
+    pile_up: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -46,10 +81,13 @@ class LoadedSpectra:
         None if nothing could be read.
     failures : tuple of DataError
         Why the others could not, one for each file.
+    facts : tuple of SpectrumFacts
+        How each spectrum was read, in the order of the spectra.
     """
 
     spectra: SpectrumSet | None
     failures: tuple[DataError, ...]
+    facts: tuple[SpectrumFacts, ...] = ()
 
 
 def load_spectra(
@@ -59,6 +97,7 @@ def load_spectra(
     sources: Mapping[str, str] | None = None,
     background: BackgroundPolicy = "required",
     response: Path | None = None,
+    folded: bool = False,
     on_file: Callable[[Path], None] = lambda path: None,
 ) -> LoadedSpectra:
     """Spectra of pulse-height files on one grid of energies; files at fault are set aside.
@@ -69,19 +108,24 @@ def load_spectra(
         Source spectra, of type I or II. Those of one file name get their folder into their names.
     grid : Grid, optional
         Bins in keV, not narrower than the channels. Default: `acis_grid()`.
-    sources : mapping from `Pha.name` to str, optional
-        Which source a spectrum is of. Spectra that are not in it are each a source of their own.
+    sources : mapping to str, optional
+        Which source a spectrum is of, by `Pha.name` or by the path of its file. Spectra that are
+        not in it are each a source of their own.
     background : {"required", "optional", "none"}
         What is done about the background that a file names. If it is missing or broken, that is
         an error of the spectrum ("required"), or the spectrum is read without it, with a warning
         ("optional"). With "none" no background is read.
     response : Path, optional
         An RMF for all spectra, instead of those that they name.
+    folded : bool
+        Whether to read the responses too (RMF and ARF). A spectrum whose response is missing or
+        broken is read without it, with a warning.
     on_file : callable
         Called with every file that is done.
     """
     grid = acis_grid() if grid is None else grid
     read: dict[str, SpectrumSet] = {}
+    facts: list[SpectrumFacts] = []
     failures: list[DataError] = []
     paths = [Path(file) for file in files]
     folders = _folders_in_names(paths)
@@ -95,13 +139,18 @@ def load_spectra(
                         expected="every spectrum once",
                         found="it twice, or two files that differ in their ending alone",
                     )
-                source = (sources or {}).get(pha.name, pha.name)
-                read[pha.name] = _one_spectrum(pha, background, source, response).rebinned(grid)
+                known = sources or {}
+                source = known.get(str(path), known.get(pha.name, pha.name))
+                whole, one = _one_spectrum(pha, background, source, response, folded=folded)
+                read[pha.name] = binned = whole.rebinned(grid)
+                facts.append(replace(one, pile_up=_piled(pha, binned)))
         except DataError as error:
             error.file = error.file or str(path)
             failures.append(error)
         on_file(path)
-    return LoadedSpectra(concatenate(list(read.values())) if read else None, tuple(failures))
+    return LoadedSpectra(
+        concatenate(list(read.values())) if read else None, tuple(failures), tuple(facts)
+    )
 
 
 def find_spectra(folder: str | Path) -> list[Path]:
@@ -161,20 +210,29 @@ def _folders_in_names(paths: Sequence[Path]) -> list[str]:
 
 
 def _one_spectrum(
-    pha: Pha, policy: BackgroundPolicy, source: str, response: Path | None
-) -> SpectrumSet:
-    """One spectrum on the channels of its detector."""
+    pha: Pha, policy: BackgroundPolicy, source: str, response: Path | None, *, folded: bool
+) -> tuple[SpectrumSet, SpectrumFacts]:
+    """One spectrum on the channels of its detector, and how it was read."""
+    facts = SpectrumFacts(pha.name, str(pha.file), pha.observation)
     grid, place = _channels(pha, response)
     usable = np.zeros(len(grid), np.bool_)
     usable[place] = pha.usable
-    background = None if policy == "none" else _background(pha, policy)
+    background, state, reason = _background(pha, policy)
+    facts = replace(facts, background=state, background_reason=reason)
     table = None
     if background is not None:
         # A channel without background is one of which the background is unknown.
         scale = background_scale(pha, background)
         usable[place] &= background.usable & (scale > 0)
         table = _placed(background.counts, place, len(grid)), _placed(scale, place, len(grid))
-    return SpectrumSet(
+    folding, number = None, None
+    if folded:
+        folding, reason = _folding(pha, response, grid)
+        facts = replace(
+            facts, response="" if folding is None else folding.names[0], response_reason=reason
+        )
+        number = None if folding is None else np.array([0])
+    spectrum = SpectrumSet(
         _placed(pha.counts, place, len(grid)),
         grid,
         "counts",
@@ -184,18 +242,64 @@ def _one_spectrum(
         exposure_s=np.array([pha.exposure_s]),
         background_counts=None if table is None else table[0],
         background_scale=None if table is None else table[1],
+        folding=folding,
+        response=number,
     )
+    return spectrum, facts
 
 
-def _background(pha: Pha, policy: BackgroundPolicy) -> Pha | None:
+def _piled(pha: Pha, spectrum: SpectrumSet) -> float:
+    """The estimated share of piled-up events, by the counts of the source on the grid."""
+    if pha.instrument.upper() != "ACIS":
+        return 0.0
+    counts = float(spectrum.totals[0] - spectrum.background.sum())
+    return piled_fraction(max(counts, 0.0) / pha.exposure_s, pha.frame_s)
+
+
+def _background(pha: Pha, policy: BackgroundPolicy) -> tuple[Pha | None, str, str]:
+    """The background, what became of it, and why there is none."""
+    if policy == "none":
+        return None, "not read", "--background none"
     try:
-        return read_background(pha)
+        found = read_background(pha)
     except DataError as error:
         if policy == "required":
             raise
         text = f"{pha.name} is read without its background: {error}"
         warnings.warn(text, SurveyWarning, stacklevel=2)
-        return None
+        return None, "missing", str(error)
+    if found is None:
+        return None, "none named", "the file names no background"
+    return found, "used", ""
+
+
+def _folding(pha: Pha, response: Path | None, channels: Grid) -> tuple[Folding | None, str]:
+    """The response of a spectrum on the grid of its channels, or why there is none."""
+    rmf, arf = response, None
+    if rmf is None and pha.response_file:
+        rmf = beside(pha.file, pha.response_file)
+    if pha.ancillary_file:
+        arf = beside(pha.file, pha.ancillary_file)
+    try:
+        if rmf is None:
+            raise DataError(
+                "the response is missing",
+                file=pha.file,
+                expected=f"{pha.response_file or 'RESPFILE'} in the same folder",
+                found="no such file" if pha.response_file else "no name of one",
+            )
+        found = read_response(rmf, arf)
+        if found.channels != channels:
+            raise DataError(
+                "spectrum and response have different channels", file=rmf,
+                expected=f"{len(channels)}", found=f"{len(found.channels)}",
+            )  # fmt: skip
+    except DataError as error:
+        text = f"{pha.name} is read without its response: {error}"
+        warnings.warn(text, SurveyWarning, stacklevel=2)
+        return None, str(error)
+    name = stem_of(rmf) if arf is None else f"{stem_of(arf)}+{stem_of(rmf)}"
+    return single(found.matrix, found.energies, photon_energies(), name), ""
 
 
 def _placed(values: Floats, place: Numbers, length: int) -> Floats:

@@ -146,7 +146,7 @@ def test_the_gradient_knows_that_the_amplitude_is_free():
     torch.manual_seed(0)
     counts, background = torch.poisson(torch.full((3, 20), 5.0)), torch.full((3, 20), 1.0)
     logits = torch.randn(3, 20, requires_grad=True)
-    target = Batch(counts, background, torch.ones(3, 20))
+    target = Batch(counts, background, torch.ones(3, 20), torch.ones(3, 20))
 
     def exact(values: torch.Tensor) -> torch.Tensor:
         shape = values.log_softmax(1).exp()
@@ -164,7 +164,9 @@ def test_the_gradient_knows_that_the_amplitude_is_free():
 
 
 def test_a_shape_off_by_a_factor_is_no_worse():
-    target = Batch(torch.full((1, 10), 7.0), torch.zeros(1, 10), torch.ones(1, 10))
+    target = Batch(
+        torch.full((1, 10), 7.0), torch.zeros(1, 10), torch.ones(1, 10), torch.ones(1, 10)
+    )
     flat = torch.zeros(1, 10).log_softmax(1)
     assert poisson_loss(flat, target).item() == pytest.approx(0, abs=1e-4)
 
@@ -213,3 +215,19 @@ def test_torch_is_imported_only_when_it_is_used():
         "methods.make_representation('autoencoder'); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("background_over_source", [0.0, 1.0, 100.0])
+def test_amplitudes_are_profiled_to_the_end_whatever_the_background(background_over_source):
+    from survey.latents.models.likelihood import counts_amplitude
+    from survey.latents.models.losses import profiled_amplitude
+
+    rng = np.random.default_rng(3)
+    shape = rng.dirichlet(np.full(60, 3.0), 50)
+    total = 10 ** rng.uniform(1, 4, (50, 1))
+    behind = rng.dirichlet(np.full(60, 3.0), 50) * total * background_over_source
+    counts = rng.poisson(total * shape + behind).astype(float)
+    exact = counts_amplitude(counts, shape, behind, np.ones(counts.shape, bool))
+    tables = (torch.tensor(table, dtype=torch.float32) for table in (counts, shape, behind))
+    found = profiled_amplitude(*tables).numpy()
+    assert (np.abs(found - exact) < 0.01 * np.sqrt(counts.sum(axis=1))).all()

@@ -5,7 +5,11 @@ import pytest
 from astropy.table import Table
 
 from survey.errors import ConfigError
-from survey.latents.run.benchmark_sets import labelled_benchmark, simulated_benchmark
+from survey.latents.run.benchmark_sets import (
+    labelled_benchmark,
+    observed_responses,
+    simulated_benchmark,
+)
 from survey.latents.xray.simulate import simulate_xray
 
 
@@ -55,3 +59,12 @@ def test_tables_without_names_or_with_others_are_refused(simulated, tmp_path):
     Table({"id": ["a"]}).write(tmp_path / "b.csv")
     with pytest.raises(ConfigError, match="has none"):
         labelled_benchmark(simulated.spectra, tmp_path / "b.csv")
+
+
+@pytest.mark.real_data
+def test_simulations_go_through_the_responses_of_observed_spectra(shared_data):
+    responses = observed_responses(shared_data / "xray")
+    assert len(responses) == 6
+    spectra = simulate_xray(30, seed=1, responses=responses).spectra
+    assert len(spectra.folding) == 6
+    assert len(set(spectra.response.tolist())) > 3

@@ -5,16 +5,20 @@ The reply to the query has the documented form of those of the service; there is
 
 import io
 import json
+import re
 import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy.table import Table
 from typer.testing import CliRunner
 
 from survey.archives import fetch_each
 from survey.cli import app
 from survey.errors import ConfigError, DataError, InfrastructureError
 from survey.latents.grid import Grid
+from survey.latents.run.inputs import load_inputs
 from survey.latents.xray import csc_fetch
 from survey.latents.xray.csc_fetch import fetch_spectra, is_fetched, sources_of
 from survey.latents.xray.csc_query import (
@@ -26,7 +30,7 @@ from survey.latents.xray.csc_query import (
     query_of,
 )
 from survey.latents.xray.spectra import find_spectra, load_spectra
-from tests.latents.xray.conftest import Archive, products, tar_of
+from tests.latents.conftest import Archive, products, tar_of
 
 ONE = Detection("2CXO J004231.1+411621", 1575, 1, 85)
 
@@ -38,7 +42,9 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def everything(archive: Archive) -> list[Detection]:
-    return detections_of(find_detections(Selection(), url=archive.query_url))
+    found, bad = detections_of(find_detections(Selection(), url=archive.query_url))
+    assert not bad
+    return found
 
 
 def test_a_query_asks_for_the_limits_and_sources_wanted() -> None:
@@ -48,9 +54,25 @@ def test_a_query_asks_for_the_limits_and_sources_wanted() -> None:
     assert "csc21.master_source m" in plain
     assert "TOP" not in plain
     assert "m.name IN" not in plain
-    some = query_of(Selection(sources=("2CXO J004231.1+411621",), limit=7))
+    some = query_of(Selection(sources=("2CXO J004231.1+411621",)), rows=7)
     assert some.startswith("SELECT DISTINCT TOP 7 m.name")
     assert "m.name IN ('2CXO J004231.1+411621')" in some
+
+
+@pytest.mark.parametrize("letter", ["", "X", "A", "B"])
+def test_names_may_have_a_letter_at_their_end(letter: str) -> None:
+    name = f"2CXO J004231.1+411621{letter}"
+    assert f"('{name}')" in query_of(Selection(sources=(name,)))
+    table = Table({"name": [name], "obsid": [1575], "obi": [1], "region_id": [85]})
+    assert detections_of(table) == ([Detection(name, 1575, 1, 85)], [])
+
+
+def test_positions_are_asked_for_as_circles() -> None:
+    asked = query_of(Selection(positions=((10.6297, 41.2727),), radius_arcsec=3.0))
+    assert "dbo.cone_distance(m.ra, m.dec, 10.6297000, 41.2727000) <= 0.050000" in asked
+    assert "m.dec BETWEEN 41.2718667 AND 41.2735333" in asked
+    with pytest.raises(ConfigError, match="not a position"):
+        Selection(positions=((10.0, 91.0),))
 
 
 @pytest.mark.parametrize("name", ["M 31", "2CXO J004231.1+411621' OR '1'='1", ""])
@@ -62,8 +84,8 @@ def test_only_names_of_the_catalog_get_into_a_query(name: str) -> None:
 def test_a_reply_becomes_a_table_of_detections(archive: Archive) -> None:
     table = find_detections(Selection(), url=archive.query_url)
     assert len(table) == 3
-    assert archive.queries == [query_of(Selection())]
-    first, second, third = detections_of(table)
+    assert archive.queries == [query_of(Selection(), rows=csc_facts()["limits"]["rows"])]
+    first, second, third = detections_of(table)[0]
     assert first == Detection("2CXO J140312.5+542056", 2779, 1, 4)
     assert (second.key, second.identifier) == ("acisf04736_000_r0079", "4736.0.79")
     assert third == ONE
@@ -80,14 +102,81 @@ def test_what_the_service_refuses_is_said_in_its_words(archive: Archive) -> None
         find_detections(Selection(), url=archive.query_url)
 
 
-def test_a_reply_that_is_cut_off_is_not_taken_for_all(archive: Archive) -> None:
-    archive.query = lambda adql: (
-        200,
-        (Path(__file__).parent / "csc_reply.vot").read_bytes().replace(b'"OK"', b'"OVERFLOW"'),
-    )
-    with pytest.raises(DataError, match="only part"):
+def many_sources(numbers: list[int]) -> list[str]:
+    """Rows of so many detections of each of several sources."""
+    row = re.search(r"<TR>.*?</TR>", (Path(__file__).parent / "csc_reply.vot").read_text())[0]
+    return [
+        row.replace("J140312.5+542056", f"J14{k:04d}.5+542056").replace(
+            "<TD>2779<", f"<TD>{10 + i}<"
+        )
+        for k, number in enumerate(numbers)
+        for i in range(number)
+    ]
+
+
+def serve_in_pages(archive: Archive, all_rows: list[str], most: int) -> None:
+    """Answer as a service does that sends `most` rows at a time, and says so."""
+    head = (Path(__file__).parent / "csc_reply.vot").read_text().partition("<DATA>")[0]
+
+    def name_of(row: str) -> str:
+        return re.search(r"2CXO [^<]*", row)[0]
+
+    def query(adql: str) -> tuple[int, bytes]:
+        rows = all_rows
+        if after := re.search(r"m\.name > '(2CXO [^']*)'", adql):
+            rows = [row for row in rows if name_of(row) > after[1]]
+        if named := re.search(r"m\.name IN \(([^)]*)\)", adql):
+            rows = [row for row in rows if name_of(row) in named[1]]
+        begin = head.replace('value="OK"', 'value="OVERFLOW"') if len(rows) > most else head
+        cells = "".join(rows[:most])
+        end = "</TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
+        return 200, f"{begin}<DATA><TABLEDATA>{cells}{end}".encode()
+
+    archive.query = query
+
+
+@pytest.mark.parametrize("most", [7, 10, 23, 100])
+def test_a_catalog_that_sends_few_rows_at_a_time_is_read_to_its_end(
+    archive: Archive, most: int
+) -> None:
+    numbers = [3, 1, 6, 2, 5, 1, 4, 1]
+    serve_in_pages(archive, many_sources(numbers), most)
+    found, bad = detections_of(find_detections(Selection(), url=archive.query_url))
+    assert len(found) == len(set(found)) == sum(numbers)
+    assert not bad
+    assert len(archive.queries) > 1 or most >= sum(numbers)
+
+
+def test_a_source_whose_detections_are_cut_off_is_not_taken_for_whole(archive: Archive) -> None:
+    serve_in_pages(archive, many_sources([3, 9, 2]), 6)
+    with pytest.raises(DataError, match="only part of the detections"):
         find_detections(Selection(), url=archive.query_url)
-    assert len(find_detections(Selection(limit=3), url=archive.query_url)) == 3
+
+
+def test_names_are_asked_for_in_batches_and_found_once(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(csc_facts()["limits"], "names", 3)
+    serve_in_pages(archive, many_sources([2] * 8), 100)
+    names = tuple(f"2CXO J14{k:04d}.5+542056" for k in range(8))
+    found, _ = detections_of(find_detections(Selection(sources=names), url=archive.query_url))
+    assert sorted({one.source for one in found}) == sorted(names)
+    assert len(found) == 16
+    assert len(archive.queries) == 3
+
+
+def test_a_bad_row_is_told_and_the_others_are_kept() -> None:
+    table = Table(
+        {
+            "name": ["2CXO J004231.1+411621", "../../etc/passwd", "2CXO J140312.5+542056"],
+            "obsid": np.ma.masked_array([1575, 2, 2779], mask=[False, False, False]),
+            "obi": np.ma.masked_array([1, 0, 0], mask=[False, False, True]),
+            "region_id": [85, 1, 4],
+        }
+    )
+    found, bad = detections_of(table)
+    assert found == [ONE]
+    assert [str(error).split(",")[0].split(" is")[0] for error in bad] == ["row 2", "row 3"]
 
 
 def test_a_reply_without_the_columns_is_refused(archive: Archive) -> None:
@@ -115,7 +204,8 @@ def test_fetched_spectra_can_be_read_with_their_sources(
 ) -> None:
     report = fetch_spectra(everything, tmp_path, url=archive.retrieve_url)
     assert (report.fetched, report.present, report.failures) == (3, 0, ())
-    assert archive.requests[0] == "2779.1.4/spectrum/b,2779.1.4/rmf/b,2779.1.4/arf/b"
+    assert archive.requests[0].startswith("2779.1.4/spectrum/b,2779.1.4/rmf/b,2779.1.4/arf/b,4736")
+    assert len(archive.requests) == 1, "three detections in one request"
     files = find_spectra(tmp_path)
     loaded = load_spectra(
         files, grid=Grid([1.0, 3.0, 5.0, 9.0], "keV"), sources=sources_of(tmp_path)
@@ -125,6 +215,9 @@ def test_fetched_spectra_can_be_read_with_their_sources(
     assert sorted(loaded.spectra.sources) == sorted(one.source for one in everything)
     assert (loaded.spectra.background.sum(axis=1) > 0).all()
     assert not list(tmp_path.glob(".inflight*"))
+    of_commands = load_inputs([tmp_path], grid=Grid([1.0, 3.0, 5.0, 9.0], "keV")).spectra
+    assert of_commands.sources.tolist() == loaded.spectra.sources.tolist()
+    assert len(set(of_commands.sources)) == 2, "three detections of two sources"
 
 
 def test_what_is_there_is_not_fetched_again_and_what_is_damaged_is(
@@ -133,7 +226,7 @@ def test_what_is_there_is_not_fetched_again_and_what_is_damaged_is(
     fetch_spectra(everything, tmp_path, url=archive.retrieve_url)
     again = fetch_spectra(everything, tmp_path, url=archive.retrieve_url)
     assert (again.fetched, again.present) == (0, 3)
-    assert len(archive.requests) == 3
+    assert len(archive.requests) == 1
     files = sorted(tmp_path.glob("acisf01575*"))
     assert len(files) == 3
     files[0].write_bytes(files[0].read_bytes()[:-2880])  # shorter
@@ -170,7 +263,7 @@ def test_a_hiccup_of_the_archive_passes(archive: Archive, tmp_path: Path) -> Non
 
 def test_an_archive_that_is_down_stops_the_fetch(archive: Archive, tmp_path: Path) -> None:
     archive.retrieve = lambda *numbers: (503, b"")
-    many = [Detection(ONE.source, 1575, 1, region) for region in range(10)]
+    many = [Detection(ONE.source, 1575, 1, region) for region in range(60)]
     with pytest.raises(InfrastructureError, match="busy"):
         fetch_spectra(many, tmp_path, url=archive.retrieve_url)
     assert len(archive.requests) == csc_fetch.ATTEMPTS * fetch_each.GIVE_UP_AFTER
@@ -241,6 +334,52 @@ def test_names_from_the_network_never_leave_the_folder(archive: Archive, tmp_pat
     assert sorted(path.name for path in folder.glob("acisf*")) == sorted(FILES)
 
 
+def interleaved(*cycles: str) -> bytes:
+    plain = products(1575, 1, 85)
+    files = {}
+    for cycle in cycles:
+        for name, content in plain.items():
+            files[name.replace("_001N", f"_001_{cycle}_N")] = content
+    return tar_of(files)
+
+
+def test_the_cycles_of_an_interleaved_observation_are_two_spectra(
+    archive: Archive, tmp_path: Path
+) -> None:
+    archive.retrieve = lambda *numbers: (200, interleaved("e1", "e2"))
+    assert fetch_spectra([ONE], tmp_path, url=archive.retrieve_url).fetched == 1
+    assert len(list(tmp_path.glob("acisf*"))) == 6
+    assert sources_of(tmp_path) == {
+        f"acisf01575_001_{cycle}_N021_r0085_pha3": ONE.source for cycle in ("e1", "e2")
+    }
+    assert is_fetched(tmp_path, ONE)
+
+
+def test_the_responses_of_one_cycle_do_not_stand_in_for_those_of_the_other(
+    archive: Archive, tmp_path: Path
+) -> None:
+    whole = interleaved("e1", "e2")
+    files = {}
+    with tarfile.open(fileobj=io.BytesIO(whole)) as opened:
+        for member in opened:
+            if "e2" not in member.name or "rmf3" not in member.name:
+                files[member.name] = opened.extractfile(member).read()
+    archive.retrieve = lambda *numbers: (200, tar_of(files))
+    report = fetch_spectra([ONE], tmp_path, url=archive.retrieve_url)
+    assert "e2_rmf3" in str(report.failures[0])
+
+
+def test_what_a_request_for_several_does_not_bring_is_asked_for_alone(
+    archive: Archive, everything: list[Detection], tmp_path: Path
+) -> None:
+    whole = archive.retrieve
+    archive.retrieve = lambda *n: (200, b"no tar") if n[0] == 4736 else whole(*n)
+    report = fetch_spectra(everything, tmp_path, url=archive.retrieve_url)
+    assert (report.fetched, len(report.failures)) == (2, 1)
+    assert "4736.0.79" in str(report.failures[0])
+    assert len(archive.requests) == 3, "all three, 4736 alone, and the one that was left"
+
+
 @pytest.mark.parametrize("limit", ["file_bytes", "reply_bytes"])
 def test_a_reply_of_any_size_is_not_accepted(
     archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
@@ -259,26 +398,53 @@ def test_one_detection_at_fault_does_not_stop_the_others(
     assert (report.fetched, len(report.failures)) == (2, 1)
 
 
-def test_the_command_fetches_what_its_table_says(
-    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def command(archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """`survey latent fetch` with the stand-in; returns what it printed as JSON, and its errors."""
     monkeypatch.setitem(csc_facts(), "query_url", archive.query_url)
     monkeypatch.setitem(csc_facts(), "retrieve_url", archive.retrieve_url)
+
+    def run(*options: str, expect: int = 0) -> tuple[dict, str]:
+        line = ["latent", "fetch", str(tmp_path / "csc"), "--json", *options]
+        done = CliRunner().invoke(app, line)
+        assert done.exit_code == expect, done.output
+        return json.loads(done.stdout), done.stderr
+
+    return run
+
+
+def test_the_command_fetches_what_its_table_says(command, archive: Archive, tmp_path) -> None:
+    first, _ = command("--min-counts", "100")
     out = tmp_path / "csc"
-    command = ["latent", "fetch", str(out), "--json", "--min-counts", "100"]
-    first = CliRunner().invoke(app, command)
-    assert first.exit_code == 0, first.output
-    assert json.loads(first.stdout) == {
-        "fetched": 3,
-        "present": 0,
-        "failed": 0,
-        "folder": str(out),
-    }
+    assert first == {"fetched": 3, "present": 0, "failed": 0, "folder": str(out)}
     assert "o.src_cnts_aper_b >= 100" in archive.queries[0]
-    second = CliRunner().invoke(app, command)
-    assert json.loads(second.stdout)["present"] == 3
+    assert command("--min-counts", "100")[0]["present"] == 3
     assert len(archive.queries) == 1
     archive.retrieve = lambda *numbers: (404, b"")
     next(out.glob("acisf01575*")).unlink()
-    assert CliRunner().invoke(app, [*command, "--again"]).exit_code == 64
+    command("--min-counts", "100", "--again", expect=64)
     assert len(archive.queries) == 2
+
+
+@pytest.mark.parametrize("how", ["another selection", "damaged", "of an earlier version"])
+def test_a_list_that_is_stale_is_queried_again(command, archive, tmp_path, how: str) -> None:
+    command()
+    file = tmp_path / "csc" / "detections.ecsv"
+    if how == "damaged":
+        file.write_text("%%%")
+    elif how == "of an earlier version":
+        file.write_text(re.sub(r"# meta:.*?(?=# schema)", "", file.read_text(), flags=re.S))
+    options = ("--min-counts", "77") if how == "another selection" else ()
+    assert command(*options)[0]["present"] == 3
+    assert len(archive.queries) == 2
+    command(*options)
+    assert len(archive.queries) == 2, "the new list is kept"
+
+
+def test_one_bad_row_of_the_catalog_ends_nothing(command, archive: Archive) -> None:
+    whole = (Path(__file__).parent / "csc_reply.vot").read_bytes()
+    bad = whole.replace(b"2CXO J004231.1+411621", b"2CXO J004231.1")
+    archive.query = lambda adql: (200, bad)
+    numbers, complaint = command(expect=64)
+    assert (numbers["fetched"], numbers["failed"]) == (2, 1)
+    assert "row 3 is not a detection" in complaint

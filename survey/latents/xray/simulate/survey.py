@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from survey.errors import ConfigError
+from survey.latents.folding import joined, single
 from survey.latents.grid import Grid
 from survey.latents.spectra import SpectrumSet
-from survey.latents.xray.acis import acis_grid, acis_like_response
+from survey.latents.xray.acis import acis_grid, acis_like_response, photon_energies
 from survey.latents.xray.fold import Response, fold
 from survey.latents.xray.simulate import observation
 from survey.latents.xray.simulate.observation import SimulatedDetection
@@ -98,7 +99,8 @@ def simulate_xray(
         Bins in keV. Default: `acis_grid()`.
     responses : sequence of Response, optional
         Each detection is through one of them, at random. Default: `acis_like_response()`, with
-        the vignetting at the angle of the detection, which observed responses have in them.
+        the vignetting at the angle of the detection, which observed responses have in them. The
+        spectra keep the responses that are given.
     classes : sequence of str, optional
         Some of `class_names()`. Default: all.
     on_spectrum : callable
@@ -118,11 +120,18 @@ def simulate_xray(
         raise ConfigError("no response to simulate with")
     draws = list(_draws(n_spectra, seed, tuple(classes or class_names())))
     expected = np.empty((n_spectra, len(grid)))
+    numbers = np.empty(n_spectra, np.int64)
     for row, one in enumerate(draws):
-        response = folded[int(one.rng.integers(len(folded)))]
-        expected[row] = _expected(one, response, vignetted=ideal)
+        numbers[row] = int(one.rng.integers(len(folded)))
+        expected[row] = _expected(one, folded[numbers[row]], vignetted=ideal)
         on_spectrum()
-    return _counted(draws, expected, grid)
+    simulated = _counted(draws, expected, grid)
+    if ideal:  # vignetting makes it another response for every angle
+        return simulated
+    each = [single(one.matrix, one.energies, photon_energies(), one.name) for one in folded]
+    folding, renumbered = joined(each)
+    which = np.concatenate(renumbered)[numbers]
+    return replace(simulated, spectra=replace(simulated.spectra, folding=folding, response=which))
 
 
 def _draws(n_spectra: int, seed: int, classes: Sequence[str]) -> Iterator[_Draw]:

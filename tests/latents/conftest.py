@@ -15,7 +15,7 @@ from astropy.io import fits
 
 from tests.latents.xray.files import CHANNELS, arf, rmf, spectrum
 
-REPLY = (Path(__file__).parent / "csc_reply.vot").read_bytes()
+REPLY = (Path(__file__).parent / "xray" / "csc_reply.vot").read_bytes()
 
 Answer = tuple[int, bytes]
 
@@ -52,6 +52,20 @@ def tar_of(files: dict[str, bytes]) -> bytes:
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     return buffer.getvalue()
+
+
+def joined_tars(tars: list[bytes]) -> bytes:
+    """Several tar files as one; what is none is left out."""
+    files: dict[str, bytes] = {}
+    for content in tars:
+        try:
+            with tarfile.open(fileobj=io.BytesIO(content)) as opened:
+                for member in opened:
+                    part = opened.extractfile(member)
+                    files[member.name] = part.read() if part else b""
+        except tarfile.TarError:
+            continue
+    return tar_of(files)
 
 
 @dataclass
@@ -93,9 +107,13 @@ def archive(monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
             asked = parse_qs(urlsplit(self.path).query)
             packages = asked["packageset"][0]
             state.requests.append(packages)
-            first = packages.split("/")[0]
-            obsid, obi, region = map(int, first.split("."))
-            self.answer(*state.retrieve(obsid, obi, region), "application/x-tar")
+            which = dict.fromkeys(one.split("/")[0] for one in packages.split(","))
+            answers = [state.retrieve(*map(int, one.split("."))) for one in which]
+            bad = [one for one in answers if one[0] != 200]
+            if bad or len(answers) == 1:
+                self.answer(*(bad or answers)[0], "application/x-tar")
+            else:
+                self.answer(200, joined_tars([one[1] for one in answers]), "application/x-tar")
 
         def answer(self, status: int, content: bytes, kind: str) -> None:
             self.send_response(status)

@@ -1,0 +1,90 @@
+"""Latents are of the source, not of the response that it is seen through."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from survey.errors import DataError
+from survey.latents.models.methods import make_representation
+from survey.latents.models.model_io import load_model, save_model
+from survey.latents.models.response_shape import ResponseShape
+from survey.latents.spectra import SpectrumSet, concatenate
+from survey.latents.xray.acis import acis_like_response
+from survey.latents.xray.fold import Response
+from survey.latents.xray.simulate import simulate_xray
+
+TILTS = (-0.8, 0.0, 0.8)
+"""Responses whose areas rise or fall with energy, as they do with place and age of the camera."""
+
+
+def tilted(power: float) -> Response:
+    plain = acis_like_response()
+    factor = (plain.energies.centres / 2.0) ** power
+    matrix = sparse.csr_array(sparse.diags_array(factor) @ plain.matrix)
+    return replace(plain, matrix=matrix, name=f"tilted by {power}")
+
+
+@pytest.fixture(scope="module")
+def seen() -> list[SpectrumSet]:
+    """The same 48 sources through three responses."""
+    sets = []
+    for k, power in enumerate(TILTS):
+        spectra = simulate_xray(48, seed=8, responses=[tilted(power)]).spectra
+        sets.append(replace(spectra, ids=np.array([f"{one}@{k}" for one in spectra.ids])))
+    return sets
+
+
+def test_the_mean_source_through_its_own_response_is_what_the_mean_one_times_the_ratio_is(
+    seen: list[SpectrumSet],
+) -> None:
+    whole = concatenate(seen)
+    shape = ResponseShape.of(whole, whole.background)
+    relative = shape.relative(whole)
+    own = whole.folding.fold(shape.photons, whole.response)
+    predicted = relative * shape.reference
+    for a, b in zip(own[::48], predicted[::48], strict=True):
+        np.testing.assert_allclose(a / a.sum(), b / b.sum(), rtol=1e-6, atol=1e-7)
+    soft, hard = relative[0, 10] / relative[0, 100], relative[-1, 10] / relative[-1, 100]
+    assert soft > 3 * hard
+
+
+@pytest.mark.parametrize("method", ["hardness", "pca", "nmf"])
+def test_latents_of_one_source_hardly_depend_on_its_response(
+    seen: list[SpectrumSet], method: str
+) -> None:
+    whole = concatenate(seen)
+    blind = replace(whole, folding=None, response=None)
+    shifts = []
+    for spectra in (blind, whole):
+        options = {} if method == "hardness" else {"n_latents": 4}
+        latents = make_representation(method, **options).fit(spectra).transform(spectra)
+        by_response = latents.reshape(3, 48, -1)
+        shift = np.abs(by_response[2].mean(axis=0) - by_response[0].mean(axis=0))
+        shifts.append((shift / latents.std(axis=0)).max())
+    assert shifts[0] > 0.4
+    assert shifts[1] < 0.4 * shifts[0]
+
+
+def test_a_saved_model_knows_the_mean_response(seen: list[SpectrumSet], tmp_path) -> None:
+    whole = concatenate(seen)
+    model = make_representation("pca", n_latents=3).fit(whole)
+    save_model(model, tmp_path / "model")
+    again = load_model(tmp_path / "model")
+    np.testing.assert_array_equal(again.transform(whole), model.transform(whole))
+    np.testing.assert_array_equal(again.expected(whole), model.expected(whole))
+
+
+def test_physical_models_are_latents_too_and_need_responses(seen: list[SpectrumSet]) -> None:
+    some = seen[1].rows(np.arange(12))
+    model = make_representation("physical").fit(some)
+    latents = model.transform(some)
+    assert latents.shape == (12, 5)
+    assert np.isfinite(latents).all()
+    shape = model.inverse_transform(latents)
+    np.testing.assert_allclose(shape.sum(axis=1), 1.0)
+    expected = model.expected(some)
+    assert np.corrcoef(expected.sum(axis=1), some.totals)[0, 1] > 0.99
+    with pytest.raises(DataError, match="need the responses"):
+        make_representation("physical").fit(replace(some, folding=None, response=None))
