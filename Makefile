@@ -11,7 +11,7 @@ CLUSTER_PACKAGES := openssh-server slurm-wlm munge
 # The versions that the tests were run with; `make lock` deletes .venv and writes new ones.
 LOCK   := requirements/tested.txt
 
-.PHONY: help demo docs notebooks test lint types pytest soak test-cluster bench bench-truth bench-archive \
+.PHONY: help demo docs notebooks test lint types pytest soak page-soak test-cluster bench bench-truth bench-archive \
 	bench-scale bench-latent fuzz wheel audit lock clean-venv clean
 
 help:  ## list the targets
@@ -45,6 +45,9 @@ soak: $(VENV)/.installed-dev  ## 200 killed workers, 50 killed drivers, full dis
 test-cluster: $(VENV)/.installed-dev  ## surveys over SSH and in SLURM jobs on this machine (Debian, as root)
 	which sshd sbatch slurmctld munged >/dev/null || apt-get install -y --no-install-recommends $(CLUSTER_PACKAGES)
 	$(BIN)/pytest -m cluster tests/deploy
+
+page-soak: $(VENV)/.installed-dev  ## the live page open for half an hour: memory of its server (needs Chromium)
+	PYTHONPATH=. $(BIN)/python tests/dashboard/soak.py
 
 bench: $(VENV)/.installed-dev  ## speed and memory, as ratios measured in one run
 	$(BIN)/python tests/benchmarks/run.py

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -64,6 +63,8 @@ def to_qtable(table: pa.Table) -> QTable:
 
 
 def _longest_list(table: pa.Table) -> int:
+    import pyarrow.compute as pc  # slow to load
+
     lists = [field.name for field in table.schema if pa.types.is_list(field.type)]
     lengths = [pc.max(pc.list_value_length(table[name])).as_py() for name in lists]
     return max((length for length in lengths if length), default=1)

@@ -19,7 +19,6 @@ from typing import Any
 from urllib.parse import quote
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyarrow import ipc
 
 from catalogs.durable import (
@@ -45,9 +44,16 @@ PACKED_BYTES = 64 << 20
 
 REMOVE = "Remove the part and run the survey again."
 
+
+def _read_footer(file: Path) -> object:
+    import pyarrow.parquet as pq  # slow to load
+
+    return pq.read_metadata(file)
+
+
 READABLE: dict[str, Callable[[Path], Any]] = {
     "*.arrow": lambda file: ipc.open_file(file.read_bytes()),
-    "*.parquet": pq.read_metadata,
+    "*.parquet": _read_footer,
 }
 """How to check, by its footer, that a file of a part is complete."""
 

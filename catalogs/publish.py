@@ -24,8 +24,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from catalogs import versions
 from catalogs.durable import flush, flush_tree, hash_bytes, record_files
@@ -133,7 +131,9 @@ def publish(
     with ThreadPoolExecutor(READERS) as pool:
         receipts = _in_order(pool.map(Receipt.read, map(Path, parts)))
     survey_parts = tuple(survey_parts)
-    failures = without_missing_text(to_arrow("quarantine", list(quarantine))).sort_by("galaxy")
+    failures = without_missing_text(to_arrow("quarantine", list(quarantine)))
+    if len(failures) > 1:  # PyArrow loads much to sort.
+        failures = failures.sort_by("galaxy")
     manifest = Manifest(
         version="",
         schema_version=SCHEMA_VERSION,
@@ -222,6 +222,8 @@ def publish_again(root: str | Path, *survey_parts: SurveyPart) -> Path:
     CatalogError
         If there is no catalog, or `publish` cannot make one.
     """
+    import pyarrow.parquet as pq  # slow to load
+
     root = Path(root)
     new = {part.product.name: part for part in survey_parts}
     current = open_catalog(root)
@@ -301,6 +303,8 @@ def _with_all_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 def _in_order_of_key(table: pa.Table, key: Sequence[str]) -> pa.Table:
     # Most are in order: checking that reads the columns of the key, sorting reads hundreds.
+    import pyarrow.compute as pc  # slow to load
+
     order = pc.sort_indices(table, [(column, "ascending") for column in key])
     in_order = order.equals(pa.array(range(len(table)), pa.uint64()))
     return table if in_order else table.take(order)
@@ -368,6 +372,8 @@ def _write_files(
     compression: str,
 ) -> None:
     """Write row groups into as many of the files as they need, and at least into one."""
+    import pyarrow.parquet as pq  # slow to load
+
     group, following = next(groups, None), next(groups, None)
     for path in paths:
         lengths = text_lengths(schema.empty_table() if group is None else group)

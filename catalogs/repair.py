@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from catalogs.durable import FileRecord, find_damage
 from catalogs.errors import CatalogError
@@ -144,6 +143,8 @@ def _damage_of_file(version: Path, record: FileRecord) -> str | None:
 
 def _manifests(root: Path) -> Iterator[tuple[Manifest, list[dict[str, Any]]]]:
     """What the published catalog was made from, with the rows of `quarantine`: the best first."""
+    import pyarrow.parquet as pq  # slow to load
+
     link = root / LINK
     name = link.readlink().name if link.is_symlink() else version_names(root)[-1]
     with suppress(CatalogError):

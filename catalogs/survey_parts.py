@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from catalogs.errors import CatalogError
@@ -103,6 +102,8 @@ class SurveyPart:
 
     def current_rows(self, name: str, keys: Mapping[str, str]) -> pa.Table:
         """Rows of a table, without galaxies whose part has another key than in `keys`."""
+        import pyarrow.compute as pc  # slow to load
+
         rows = self.table(name)
         if not declared_table(name).by_galaxy:
             return rows
@@ -135,12 +136,16 @@ class SurveyPart:
 
 def _classes_of(part: SurveyPart, galaxy: Receipt) -> pa.Table:
     """The rows of `classes` of one galaxy, by cluster."""
+    import pyarrow.compute as pc  # slow to load
+
     rows = part.class_rows
     return rows.filter(pc.equal(rows["galaxy"], galaxy.galaxy)).sort_by("cluster")
 
 
 def _join_classes(part: SurveyPart, clusters: pa.Table, galaxy: Receipt) -> pa.Table:
     """The rows of `clusters` of one galaxy with their classes."""
+    import pyarrow.compute as pc  # slow to load
+
     if not part.describes(galaxy.galaxy, galaxy.key):
         outdated = pa.scalar(int(ClusterFlag.CLASS_OUTDATED), pa.int32())
         flags = pc.bit_wise_or(clusters["flags"], outdated)
@@ -192,6 +197,8 @@ def _join_spaxel_shares(part: SurveyPart, spaxels: pa.Table, galaxy: Receipt) ->
 
 def _verdicts(part: SurveyPart, galaxy: Receipt, question: str) -> list[dict[str, Any]]:
     """Rows of `validation` of one galaxy and question; none if it has changed since."""
+    import pyarrow.compute as pc  # slow to load
+
     if not part.describes(galaxy.galaxy, galaxy.key):
         return []
     rows = part.validation_rows

@@ -39,15 +39,23 @@ class PrintableConsole(Console):
 out_console = PrintableConsole()
 err_console = PrintableConsole(stderr=True)
 
-Redshift = Annotated[float, typer.Option(help="Redshift (default: from the header).")]
+WHERE = "Where it runs"
+OUTPUT = "What it shows and writes"
+
+Redshift = Annotated[
+    float, typer.Option(help="Redshift (default: from the header).", show_default=False)
+]
 Seed = Annotated[int, typer.Option(help="Seed of the random numbers.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=OUTPUT)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel=OUTPUT)]
 Scheduler = Annotated[
     str | None,
     typer.Option(
         help="An existing Dask scheduler, tls://HOST:PORT (`survey cluster certificates`), or "
-        "tcp://127.0.0.1:PORT of this machine."
+        "tcp://127.0.0.1:PORT of this machine.",
+        rich_help_panel=WHERE,
     ),
 ]
 Insecure = Annotated[
@@ -55,6 +63,7 @@ Insecure = Annotated[
     typer.Option(
         "--insecure",
         help="Do not encrypt connections: anyone who can reach a port can run any code as you.",
+        rich_help_panel=WHERE,
     ),
 ]
 ClusterFile = Annotated[
@@ -63,11 +72,16 @@ ClusterFile = Annotated[
         "--cluster",
         help="TOML file with kind = local, existing, ssh, slurm or kubernetes; examples are in the "
         "repository, deploy/.",
+        rich_help_panel=WHERE,
     ),
 ]
 Workers = Annotated[
     int | None,
-    typer.Option(min=0, help="Worker processes on this machine; 0: none but the command's own."),
+    typer.Option(
+        min=0,
+        help="Worker processes on this machine; 0: none but the command's own.",
+        rich_help_panel=WHERE,
+    ),
 ]
 
 
@@ -79,6 +93,18 @@ def shown(text: object) -> str:
 def shown_lines(text: str) -> str:
     """A message of several lines, each as of `shown`: names in it must have been made printable."""
     return "\n".join(map(shown, text.split("\n")))
+
+
+def in_words(seconds: float, *, about: bool = True) -> str:
+    """A duration as people say it: "about 45 min"."""
+    minutes = seconds / 60
+    if seconds < 90:
+        text = f"{seconds:.0f} s"
+    elif minutes < 90:
+        text = f"{minutes:.0f} min"
+    else:
+        text = f"{minutes / 60:.1f} h" if minutes < 2880 else f"{minutes / 1440:.1f} days"
+    return f"about {text}" if about else text
 
 
 def print_error(message: object) -> None:
@@ -94,7 +120,10 @@ def print_warning(message: str) -> None:
 
 
 def progress_bar(*, quiet: bool) -> Progress:
-    """Progress bars that count; the description of a task says what."""
+    """Progress bars that count; the description of a task says what.
+
+    Where the output is no terminal there are none.
+    """
     from rich import progress
 
     return progress.Progress(
@@ -104,5 +133,5 @@ def progress_bar(*, quiet: bool) -> Progress:
         progress.TimeElapsedColumn(),
         progress.TimeRemainingColumn(),
         console=err_console,
-        disable=quiet,
+        disable=quiet or not err_console.is_terminal,
     )

@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from xml.sax.saxutils import escape, quoteattr
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from catalogs.fields import field_text
 
@@ -46,6 +43,8 @@ def vo_metadata(schema: pa.Schema, lengths: dict[str, int]) -> dict[bytes, bytes
 
 def write_vo_parquet(table: pa.Table, path: Path) -> None:
     """Write a table of the catalog as one VOParquet file."""
+    import pyarrow.parquet as pq  # slow to load
+
     table = without_missing_text(table)
     lengths = text_lengths(table)
     schema = table.schema.with_metadata((table.schema.metadata or {}) | length_metadata(lengths))
@@ -56,6 +55,8 @@ def write_vo_parquet(table: pa.Table, path: Path) -> None:
 
 def votable_header(schema: pa.Schema, lengths: dict[str, int]) -> str:
     """A VOTable (XML) with the columns of a schema and no data."""
+    from xml.sax.saxutils import escape, quoteattr  # slow to load
+
     about = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
     facts = [
         f'<PARAM name={quoteattr(key)} datatype="char" arraysize="*" value={quoteattr(value)}/>'
@@ -79,6 +80,8 @@ def votable_header(schema: pa.Schema, lengths: dict[str, int]) -> str:
 
 
 def _field(field: pa.Field, longest: int) -> str:
+    from xml.sax.saxutils import escape, quoteattr  # slow to load
+
     kind = field.type.value_type if pa.types.is_list(field.type) else field.type
     size = "*" if pa.types.is_list(field.type) else f"{longest}*" if kind == pa.string() else ""
     attributes = {"name": field.name, "datatype": _TYPES[kind]}
@@ -95,6 +98,8 @@ def _field(field: pa.Field, longest: int) -> str:
 
 def text_lengths(table: pa.Table) -> dict[str, int]:
     """The longest text of every column of texts, at least 1."""
+    import pyarrow.compute as pc  # slow to load
+
     return {
         field.name: pc.max(pc.utf8_length(table[field.name])).as_py() or 1
         for field in table.schema
@@ -112,8 +117,8 @@ def length_metadata(lengths: dict[str, int]) -> dict[bytes, bytes]:
 
 def without_missing_text(table: pa.Table) -> pa.Table:
     """The table with empty text where it was missing, or astropy would read the word None."""
-    columns = [
-        column.fill_null("") if pa.types.is_string(column.type) else column
+    columns = [  # PyArrow loads pandas to fill any.
+        column.fill_null("") if pa.types.is_string(column.type) and column.null_count else column
         for column in table.columns
     ]
     return pa.Table.from_arrays(columns, schema=table.schema)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import numpy as np
-from astropy import units as u
-from astropy.table import Row, Table
-
 from catalogs.errors import CatalogError
+from catalogs.reference.plain_ecsv import PlainTable, read_plain
 
 T = TypeVar("T")
 
@@ -33,8 +30,8 @@ class Entry(Generic[T]):
 class Cells:
     """The cells of a row of a table, by column; columns that have a default may be missing."""
 
-    def __init__(self, row: Row) -> None:
-        self.row = row
+    def __init__(self, row: Mapping[str, Any], units: Mapping[str, str]) -> None:
+        self.row, self.units = row, units
 
     def text(self, name: str, default: str | None = None) -> str:
         """A cell as text; missing text is empty."""
@@ -47,17 +44,19 @@ class Cells:
     def number(self, name: str, unit: str = "", default: float | None = None) -> float:
         """A cell as a number in a unit, whatever unit the column has."""
         value = self._cell(name, default)
-        column = self.row.table.columns.get(name)
-        if column is None or column.unit is None or not unit:
+        given = self.units.get(name)
+        if given is None or not unit or given == unit:
             return float(value)
-        return float((float(value) * column.unit).to_value(u.Unit(unit)))
+        from astropy import units as u  # slow to load
+
+        return float((float(value) * u.Unit(given)).to_value(u.Unit(unit)))
 
     def flag(self, name: str, *, default: bool) -> bool:
         """A cell as true or false."""
         return bool(self._cell(name, default))
 
     def _cell(self, name: str, default: Any) -> Any:
-        if name in self.row.colnames:
+        if name in self.row:
             return self.row[name]
         if default is None:
             raise CatalogError(f"the table has no column {name!r}")
@@ -73,24 +72,35 @@ def read_rows(path: Path, parse: Callable[[Cells], T]) -> list[Entry[T]]:
         If it cannot be read, lacks a column, or has a cell of a wrong type.
     """
     try:
-        table = Table.read(path, format="ascii.ecsv")
-        places = _line_numbers(path, len(table))
+        table = read_plain(path) or _read_any(path)
+        places = _line_numbers(path, len(table.rows))
     except Exception as error:  # astropy's reader raises whatever its parsers do
         raise CatalogError(f"cannot be read as an ECSV table ({error})", file=path) from None
+    entries = []
+    for row, number in zip(table.rows, places, strict=True):
+        place = f"{path}:{number}"
+        try:
+            entries.append(Entry(parse(Cells(row, table.units)), place))
+        except CatalogError as error:
+            raise CatalogError(error.message, file=place) from None
+        except (ValueError, TypeError) as error:  # units, too
+            raise CatalogError(f"a cell cannot be read ({error})", file=place) from None
+    return entries
+
+
+def _read_any(path: Path) -> PlainTable:
+    """The same of an ECSV table of any form."""
+    import numpy as np
+    from astropy.table import Table  # slow to load
+
+    table = Table.read(path, format="ascii.ecsv")
     for name in table.colnames:
         if table[name].dtype.kind in "OU":
             # ECSV has no empty string: astropy reads one as a masked value.
             table[name] = np.ma.filled(table[name], "")
-    entries = []
-    for row, number in zip(table, places, strict=True):
-        place = f"{path}:{number}"
-        try:
-            entries.append(Entry(parse(Cells(row)), place))
-        except CatalogError as error:
-            raise CatalogError(error.message, file=place) from None
-        except (ValueError, TypeError, u.UnitsError) as error:
-            raise CatalogError(f"a cell cannot be read ({error})", file=place) from None
-    return entries
+    units = {name: str(column.unit) for name, column in table.columns.items() if column.unit}
+    names = tuple(table.colnames)
+    return PlainTable(names, tuple({name: row[name] for name in names} for row in table), units)
 
 
 def _line_numbers(path: Path, n_rows: int) -> Iterator[int]:

@@ -18,10 +18,12 @@ from survey.cli import (
     validation,
 )
 from survey.cli.app import app, main, refuse_urls
+from survey.cli.help import arrange
 from survey.latents.cli import latent_app
 
 app.add_typer(latent_app, name="latent")
 refuse_urls(app)
+arrange(app)
 
 __all__ = [
     "app",

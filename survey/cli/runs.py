@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from survey.cli.app import app, engine_overrides
 from survey.cli.classes import print_classes
 from survey.terminal import (
     EXIT_QUARANTINED,
+    OUTPUT,
     AsJson,
     ClusterFile,
     Insecure,
@@ -23,7 +25,6 @@ from survey.terminal import (
     err_console,
     out_console,
     print_warning,
-    progress_bar,
     shown,
 )
 
@@ -57,7 +58,8 @@ def run(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
-            help="One SURVEY.toml, or FITS cubes: paths, https:// or s3:// (default: survey.toml)."
+            metavar="SURVEY.toml|CUBE",
+            help="One SURVEY.toml, or FITS cubes: paths, https:// or s3:// (default: survey.toml).",
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The run directory.")] = None,
@@ -75,10 +77,26 @@ def run(
     cluster: ClusterFile = None,
     insecure: Insecure = False,
     dashboard: Annotated[
-        bool | None, typer.Option("--dashboard/--no-dashboard", help="Serve Dask's dashboard.")
+        bool | None,
+        typer.Option(
+            "--dashboard/--no-dashboard",
+            help="Serve Dask's dashboard, with the page of the survey.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    performance_report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write Dask's performance report of the run (HTML).",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     figures: Annotated[
-        bool | None, typer.Option("--figures/--no-figures", help="Write a page of every galaxy.")
+        bool | None,
+        typer.Option(
+            "--figures/--no-figures", help="Write a page of every galaxy.", rich_help_panel=OUTPUT
+        ),
     ] = None,
     classify: Annotated[
         bool,
@@ -110,20 +128,20 @@ def run(
         classify=classify, verify_inputs=verify_inputs, overrides=overrides,
     )  # fmt: skip
     check_labels_of(plan)
-    finish_run(plan, execute(plan, quiet=quiet or as_json), as_json=as_json, quiet=quiet)
+    outcome = execute(plan, quiet=quiet or as_json, performance_report=performance_report)
+    finish_run(plan, outcome, as_json=as_json, quiet=quiet)
 
 
-def execute(plan: RunPlan, *, quiet: bool) -> RunOutcome:
-    """Run a plan, with progress bars, and write the page with its figures.
+def execute(plan: RunPlan, *, quiet: bool, performance_report: Path | None = None) -> RunOutcome:
+    """Run a plan, with a progress bar, and write the page with its figures.
 
     Cluster, survey, classification and page are put in order here, since no package below may
     import all four.
     """
+    from survey.cli.display import RunDisplay, print_report_path, print_summary
     from survey.cli.signals import DRAIN
     from survey.engine.cluster import LazyCluster
-    from survey.engine.page_token import dashboard_address
     from survey.pipeline.classification.run import run_and_classify
-    from survey.pipeline.galaxy.task import GalaxyReport
     from survey.pipeline.run.earlier_results import note_of_earlier_results
     from survey.report.run import write_galaxy, write_index_pages
 
@@ -132,43 +150,37 @@ def execute(plan: RunPlan, *, quiet: bool) -> RunOutcome:
         print_warning(note)
 
     def show_dashboard(client: Any) -> None:
+        from survey.engine.page_token import dashboard_address
+
         address = dashboard_address(client)
         if address and plan.settings.engine.dashboard and not quiet:
-            err_console.print(f"Dask dashboard: {address}", highlight=False, soft_wrap=True)
+            err_console.print(f"dashboard: {address}", highlight=False, soft_wrap=True)
 
+    def tab(client: Any) -> AbstractContextManager[bool]:
+        from survey.dashboard.server import dashboard_page
+        from survey.engine.observe.tab import survey_tab
+
+        return survey_tab(client, plan.root.resolve(), dashboard_page)
+
+    n_draws = plan.settings.classes.draws if plan.classify else 0
     with (
-        LazyCluster(plan.settings.engine, on_start=show_dashboard, warn=print_warning) as cluster,
-        progress_bar(quiet=quiet) as progress,
-    ):
-        galaxies = progress.add_task("galaxies", total=len(plan.targets))
-        n_draws = plan.settings.classes.draws
-        draws = progress.add_task("draws", total=n_draws, visible=plan.classify, start=False)
-
-        def show_report(report: GalaxyReport) -> None:
-            progress.advance(galaxies)
-            if not quiet:
-                progress.console.print(_report_line(report), highlight=False, soft_wrap=True)
-
-        def show_draws(n: int) -> None:
-            progress.start_task(draws)
-            progress.advance(draws, n)
-
+        LazyCluster(
+            plan.settings.engine, on_start=show_dashboard, warn=print_warning,
+            tab=tab, performance_report=performance_report,
+        ) as cluster,
+        RunDisplay(len(plan.targets), n_draws, quiet=quiet) as display,
+    ):  # fmt: skip
         outcome = run_and_classify(
-            plan, cluster, draw=draw, on_report=show_report, on_draws=show_draws, drain=DRAIN
-        )
+            plan, cluster, draw=draw, drain=DRAIN, on_plan=display.plan,
+            on_report=display.report, on_draws=display.draws,
+        )  # fmt: skip
     if draw is not None:
         write_index_pages(plan.root)
+    if not quiet:
+        print_summary(plan.root, display.totals, display.seconds)
+        if performance_report is not None:
+            print_report_path(performance_report)
     return outcome
-
-
-def _report_line(report: Any) -> str:
-    colour = {"computed": "green", "reused": "cyan", "quarantined": "red"}[report.outcome]
-    line = f"[{colour}]{report.outcome:<11}[/] {shown(report.galaxy)}  {report.seconds:.1f} s"
-    if report.computed:
-        line += f"  ({', '.join(report.computed)})"
-    if report.failure is not None:
-        line += shown(f"  {report.failure['stage']}: {report.failure['message']}")
-    return "\n".join([line, *(f"            {shown(note)}" for note in report.notes)])
 
 
 def finish_run(plan: RunPlan, outcome: RunOutcome, *, as_json: bool, quiet: bool) -> None:

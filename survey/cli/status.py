@@ -14,7 +14,7 @@ import typer
 from rich.console import Group
 
 from survey.cli.app import app
-from survey.terminal import AsJson, out_console, shown
+from survey.terminal import AsJson, in_words, out_console, shown
 
 if TYPE_CHECKING:
     from survey.pipeline.run.status import Status
@@ -94,18 +94,6 @@ def _failures(found: Status) -> Iterator[str]:
             f" and {len(galaxies) - SHOWN_FAILURES} more" if len(galaxies) > SHOWN_FAILURES else ""
         )
         yield f"  [red]quarantined[/] {shown(names)}{more}: {shown(message)}"
-
-
-def in_words(seconds: float, *, about: bool = True) -> str:
-    """A duration as people say it: "about 45 min"."""
-    minutes = seconds / 60
-    if seconds < 90:
-        text = f"{seconds:.0f} s"
-    elif minutes < 90:
-        text = f"{minutes:.0f} min"
-    else:
-        text = f"{minutes / 60:.1f} h" if minutes < 2880 else f"{minutes / 1440:.1f} days"
-    return f"about {text}" if about else text
 
 
 @app.command()

@@ -11,7 +11,7 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
@@ -31,6 +31,9 @@ from survey.config.galaxy import (
 )
 from survey.earlier_settings import note_old_defaults, without_removed
 from survey.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 __all__ = [
     "PRESETS",
@@ -113,11 +116,19 @@ def build_settings(values: dict[str, Any], *, source: str | Path | None = None) 
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in item['loc']) or 'settings'}: {item['msg']}"
-            for item in error.errors()
-        )
+        problems = "; ".join(map(_problem, error.errors()))
         raise ConfigError(f"invalid settings: {problems}", file=source) from None
+
+
+def _problem(item: ErrorDetails) -> str:
+    """What is wrong with one setting, and what may have been meant."""
+    name = ".".join(str(part) for part in item["loc"])
+    if item["type"] != "extra_forbidden":
+        return f"{name or 'settings'}: {item['msg']}"
+    from survey.config.near_misses import nearest_settings
+
+    near = nearest_settings(name, Settings)
+    return f"{name}: no such setting" + (f" (did you mean {' or '.join(near)}?)" if near else "")
 
 
 def load_settings(path: str | Path, overrides: dict[str, Any] | None = None) -> Settings:
@@ -132,7 +143,10 @@ def load_settings(path: str | Path, overrides: dict[str, Any] | None = None) -> 
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError("settings file not found", file=path) from None
+        from survey.config.near_misses import advice_for_missing
+
+        advice = advice_for_missing(path)
+        raise ConfigError("settings file not found", file=path, advice=advice) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"not a TOML file ({error})", file=path) from None
     return build_settings(_merge(values, overrides or {}), source=path)

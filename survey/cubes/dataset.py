@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 from astropy.io import fits
 from numpy.typing import NDArray
 
@@ -19,6 +19,9 @@ from survey.cubes.units import flux_unit as canonical_flux_unit
 from survey.cubes.wcs import celestial_header, header_text, is_on_cube, sky_position
 from survey.cubes.wcs import spaxel_area_arcsec2 as area_on_sky
 from survey.errors import DataError
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 CUBE_DIMS = ("wavelength", "y", "x")
 
@@ -116,6 +119,8 @@ def build_cube(
     if not given:
         centre = sky_position(celestial, (flux.shape[2] - 1) / 2, (flux.shape[1] - 1) / 2)
         ra_deg, dec_deg = (float(coordinate) for coordinate in centre)
+
+    import xarray as xr  # slow to load
 
     return xr.Dataset(
         {

@@ -6,15 +6,18 @@ import json
 from dataclasses import dataclass
 from math import isnan, sqrt
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from catalogs.reference import Reference, packaged_reference
 from survey.config import ReadSettings
 from survey.cubes.files.cube_file import CubeFile
 from survey.cubes.registry import check_header_redshift, open_cube
 from survey.spectra.constants import LIGHT_KM_S
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 @dataclass(frozen=True)

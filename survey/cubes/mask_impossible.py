@@ -7,12 +7,16 @@ masked when their spectra are prepared.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import xarray as xr
 
 from survey.cubes.dataset import CUBE_DIMS
 from survey.spectra.blocks import read_blocks
 from survey.spectra.impossible import Neighbours, SpaxelGrid, impossible_voxels
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _BLOCK_SAMPLES = 2**19
 

@@ -15,9 +15,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import reduce
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 from astropy.stats import mad_std
 
 from survey.cubes.dataset import build_cube
@@ -26,6 +26,9 @@ from survey.cubes.wcs import read_header
 from survey.errors import DataError
 from survey.spectra.constants import MEDIAN_OVER_MEAN_ERROR
 from survey.spectra.grid import check_finer
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 # Spaxels fainter than this fraction of the bright ones (99th percentile) take no part in
 # matching fluxes: over a faint field, residual background would decide the ratio.

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import xarray as xr
 from astropy.io import fits
 
 from catalogs.printable import printable
@@ -26,6 +26,9 @@ from survey.cubes.readers.muse import read_muse
 from survey.cubes.readers.sami import read_sami
 from survey.errors import ConfigError, DataError
 from survey.spectra.redshift import REDSHIFT_RANGE, suspected_meaning
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Shape = tuple[int, int, int]
 

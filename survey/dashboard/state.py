@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from survey.pipeline.galaxy.stage_list import STAGES
-from survey.pipeline.run.ledger import LEDGER, read_entries
+from survey.pipeline.run.ledger import LEDGER, LedgerReader
 from survey.pipeline.run.status import Ended, Status, ended_in, runs_of, status_of
 from survey.report.pages.paths import FOLDER, page_path, thumbnail_path
 
@@ -18,18 +19,22 @@ NEWEST = 12
 BIN_S = (10, 30, 60, 300, 900, 3600)
 MOST_BINS = 60
 
+TIMELINE_S = 600.0
+MOST_BARS = 800
+"""Of the timeline of the workers."""
+
 DONE, REUSED, FAILED, RUNNING, WAITING = "d", "u", "f", "r", "."
 
 
-def page_state(root: Path) -> dict[str, Any]:
-    """What the page shows, ready for JSON.
+def page_state(root: Path, ledger: LedgerReader | None = None) -> dict[str, Any]:
+    """What the page shows, ready for JSON; a reader of the ledger reads only what is new.
 
     Raises
     ------
     ConfigError
         If no survey has run in `root`.
     """
-    entries, notes = read_entries(root / LEDGER)
+    entries, notes = (ledger or LedgerReader(root / LEDGER)).read()
     status = status_of(root, entries, notes)
     runs = runs_of(entries)
     run = runs[-1] if runs else []
@@ -54,6 +59,7 @@ def page_state(root: Path) -> dict[str, Any]:
         "workers": [asdict(each) for each in status.workers],
         "failures": _failures(status),
         "throughput": _throughput(ended),
+        "timeline": _timeline(ended, status, time.time()),
         "newest": [_shown(root, each.galaxy) for each in _newest(ended)],
     }
 
@@ -101,6 +107,38 @@ def _throughput(ended: list[Ended]) -> dict[str, Any]:
     for each in ended:
         counts[max(0, min(len(counts) - 1, int((each.time - start) / step)))] += 1
     return {"step_s": step, "counts": counts}
+
+
+def _timeline(ended: list[Ended], status: Status, now: float) -> list[dict[str, Any]]:
+    """What every worker did in the last minutes: a stage of a galaxy, from when to when.
+
+    Of galaxies under way only the stage at which they are is known. Times are seconds before now,
+    or before the end of the run.
+    """
+    computed = [each for each in ended if each.stages and each.worker]
+    end = now if status.is_running or not computed else computed[-1].time
+    found = [
+        _bar(each.worker, each.galaxy, each.stage, -each.stage_seconds, 0.0)
+        for each in status.in_flight
+    ]
+    for each in reversed(computed):
+        stop = each.time - end
+        if stop < -TIMELINE_S or len(found) >= MOST_BARS:
+            break
+        for stage, seconds in reversed(each.stages.items()):
+            found.append(_bar(each.worker, each.galaxy, stage, stop - seconds, stop))
+            stop -= seconds
+    return found
+
+
+def _bar(worker: str, galaxy: str, stage: str, start: float, stop: float) -> dict[str, Any]:
+    return {
+        "worker": worker,
+        "name": f"{stage} {galaxy}",
+        "stage": stage,
+        "start": round(start, 2),
+        "stop": round(stop, 2),
+    }
 
 
 def _newest(ended: list[Ended]) -> list[Ended]:

@@ -6,10 +6,11 @@ import pickle
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from distributed import get_worker
+from distributed import Future, get_worker
 from distributed.comm.addressing import get_address_host
 
 from survey.engine.preflight.needs import Needs, lacking_here
@@ -104,6 +105,37 @@ def _sendable(error: BaseException) -> BaseException:
     except Exception:
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error
+
+
+FETCH_S = 10.0
+"""How long to wait for a result before asking whether it is still there."""
+
+
+class ResultLostError(SurveyError):
+    """A task ended, and its worker died before its result was fetched."""
+
+
+def fetched(future: Future[Any]) -> Any:
+    """The result of a task that has ended without an error.
+
+    Dask keeps results on the workers. If one dies with a result, Dask runs the task again; where
+    it may only run on that worker, it would wait for ever.
+
+    Raises
+    ------
+    ResultLostError
+        If the result is gone. The task has to be submitted again.
+    """
+    client = future.client
+    while future.status == "finished":
+        # `Future.result` would leave a traceback behind when it is given up.
+        with suppress(TimeoutError):
+            for result in client.sync(
+                client._gather, [future], errors="skip", callback_timeout=FETCH_S
+            ):
+                return result
+    future.cancel()
+    raise ResultLostError("a result was lost with its worker", found=str(future.key))
 
 
 @dataclass(eq=False)

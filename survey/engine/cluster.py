@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import cached_property
+from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING, TypeAlias
 from weakref import WeakKeyDictionary
 
-import dask
-from distributed import Client
-
 from survey.config import EngineSettings
-from survey.engine.backends.base import SCHEDULING, ClusterSettings, Warn, WorkerSettings
-from survey.engine.backends.local import LocalSettings
-from survey.engine.cluster_file import cluster_of
-from survey.engine.environment import check_environments
-from survey.engine.monitor import watched
-from survey.engine.page_token import protected_pages
-from survey.engine.worker_preload import checked_workers
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from survey.engine.backends.base import ClusterSettings, Warn
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +32,11 @@ class LazyCluster:
         Checked now, so that mistakes are found before anything is done.
     on_start : callable
         Called with the client once the cluster runs.
+    tab : callable, optional
+        Given the client, it shows a page beside those of Dask while the cluster runs; only if the
+        scheduler is ours.
+    performance_report : Path, optional
+        Where to write Dask's report of what the cluster did.
     warn : callable
         Called with one line about a problem that does not stop the work: a worker that is stalled
         or was refused, jobs that end without a worker.
@@ -49,17 +52,35 @@ class LazyCluster:
         settings: EngineSettings,
         *,
         on_start: Callable[[Client], None] = lambda client: None,
+        tab: Callable[[Client], AbstractContextManager[bool]] | None = None,
+        performance_report: Path | None = None,
         warn: Warn = logger.warning,
     ) -> None:
-        self.settings = cluster_of(settings)
-        if not settings.dashboard:
-            self.settings = self.settings.model_copy(update={"dashboard": False})
-        if settings.insecure:
-            self.settings = self.settings.without_tls()
-        self.on_start = on_start
-        self.warn = warn
+        self._engine = settings
+        if (
+            settings.cluster
+            or settings.scheduler
+            or settings.memory_limit != EngineSettings().memory_limit
+        ):
+            _ = self.settings
+        if performance_report is not None:
+            from survey.engine.observe.performance import check_report_path
+
+            check_report_path(performance_report)
+        self.on_start, self.tab, self.performance_report = on_start, tab, performance_report
+        self._shows = [warn]
         self._stack = ExitStack()
         self._client: Client | None = None
+
+    @cached_property
+    def settings(self) -> ClusterSettings:
+        """The settings of the cluster."""
+        from survey.engine.cluster_file import cluster_of
+
+        settings = cluster_of(self._engine)
+        if not self._engine.dashboard:
+            settings = settings.model_copy(update={"dashboard": False})
+        return settings.without_tls() if self._engine.insecure else settings
 
     @property
     def client(self) -> Client:
@@ -82,15 +103,37 @@ class LazyCluster:
             self.on_start(client)
         return self._client
 
+    def warn(self, message: str) -> None:
+        """Show a problem that does not stop the work, to all who want to hear of it."""
+        for show in self._shows:
+            show(message)
+
     def _open(self, stack: ExitStack) -> Client:
+        # Dask is loaded when it is used: many runs find everything finished.
+        import dask
+
+        from survey.engine.backends.base import SCHEDULING, WorkerSettings
+        from survey.engine.backends.local import LocalSettings
+        from survey.engine.environment import check_environments
+        from survey.engine.monitor import watched
+        from survey.engine.observe.performance import PROFILED, reported
+        from survey.engine.page_token import protected_pages
+        from survey.engine.worker_preload import checked_workers
+
         stack.enter_context(dask.config.set(SCHEDULING))
+        if self.performance_report is not None:
+            stack.enter_context(dask.config.set(PROFILED))
         client = stack.enter_context(self.settings.open(self.warn))
         if not isinstance(self.settings, LocalSettings):
             check_environments(client)
         if isinstance(self.settings, WorkerSettings):
             stack.enter_context(protected_pages(client))
+            if self.tab is not None and self.settings.dashboard:
+                stack.enter_context(self.tab(client))
         stack.enter_context(checked_workers(client, self.warn))
         stack.enter_context(watched(client, self.settings, self.warn))
+        if self.performance_report is not None:
+            stack.enter_context(reported(client, self.performance_report, self.warn))
         _settings[client] = self.settings
         return client
 
@@ -107,7 +150,7 @@ class LazyCluster:
         self._stack.close()
 
 
-Cluster = Client | LazyCluster
+Cluster: TypeAlias = "Client | LazyCluster"
 """A cluster as other packages see it: of any kind, and running already or not yet."""
 
 
@@ -119,6 +162,17 @@ def started(cluster: Cluster) -> Client:
 def warnings_of(cluster: Cluster) -> Warn:
     """What shows the user a problem of a cluster that does not stop the work."""
     return cluster.warn if isinstance(cluster, LazyCluster) else logger.warning
+
+
+@contextmanager
+def warnings_heard(cluster: Cluster, hear: Warn) -> Iterator[None]:
+    """Also call `hear` with the problems of a cluster of ours while the block runs."""
+    shows = cluster._shows if isinstance(cluster, LazyCluster) else []
+    shows.append(hear)
+    try:
+        yield
+    finally:
+        shows.remove(hear)
 
 
 @contextmanager

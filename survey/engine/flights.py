@@ -9,6 +9,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 from uuid import uuid4
 
+from dask.base import annotate
 from dask.typing import Key
 from distributed import Client, Future
 
@@ -48,6 +49,8 @@ class Flights:
     memory : WorkerMemory
     workers : WorkerRecords
     admitted : Admission, optional
+    annotations : dict, optional
+        Of Dask, for all tasks.
     """
 
     def __init__(
@@ -57,9 +60,11 @@ class Flights:
         memory: WorkerMemory,
         workers: WorkerRecords,
         admitted: Admission | None,
+        annotations: dict[str, Any] | None = None,
     ) -> None:
         self.client, self.function = client, function
         self.memory, self.workers, self.admitted = memory, workers, admitted
+        self.annotations = annotations or {}
         self.under_way: dict[Key, Flight] = {}
         self._ended: SimpleQueue[Future[Any]] = SimpleQueue()
 
@@ -71,10 +76,11 @@ class Flights:
         needs = self.admitted.needs if self.admitted else None
         attempts.number += 1
         key = (self.function.__name__, printable(task.name), uuid4().hex)  # shown on the dashboard
-        future = self.client.submit(
-            call, self.function, task.argument, needs,
-            key=key, pure=False, resources=claim, workers=workers,
-        )  # fmt: skip
+        with annotate(**self.annotations):
+            future = self.client.submit(
+                call, self.function, task.argument, needs,
+                key=key, pure=False, resources=claim, workers=workers,
+            )  # fmt: skip
         self.under_way[future.key] = Flight(attempts, future, claim, workers, now, trial)
         future.add_done_callback(self._ended.put)
 
@@ -93,7 +99,7 @@ class Flights:
         flight = self.under_way.pop(future.key, None)
         if flight is None:
             return None  # It has been taken back.
-        if future.status in ("cancelled", "lost"):
+        if future.status == "cancelled":
             raise cluster_lost(len(self.under_way) + 1)
         return flight
 

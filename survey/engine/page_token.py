@@ -13,12 +13,15 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urljoin
 from weakref import WeakKeyDictionary
 
 from distributed import Client, Worker, WorkerPlugin
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest, url_concat
 from tornado.routing import Router
 from tornado.web import Application, RequestHandler
+
+from survey.engine.observe.tab import TAB, has_tab
 
 PARAMETER = "token"
 OPEN_PATHS = frozenset({"/metrics", "/health"})
@@ -108,6 +111,8 @@ def protected_pages(client: Client) -> Iterator[None]:
 def dashboard_address(client: Client) -> str | None:
     """Where the dashboard of a cluster is, with the token that it asks for, if it has one."""
     link: str | None = client.dashboard_link
+    if link and has_tab(client):
+        link = urljoin(link, f"{TAB}/")
     if not link or client not in _tokens:
         return link or None
     return url_concat(link, {PARAMETER: _tokens[client]})

@@ -33,7 +33,9 @@ from survey.engine.attempt import (
     Outcome,
     Place,
     Refused,
+    ResultLostError,
     Task,
+    fetched,
 )
 from survey.engine.deaths import DeathWatch
 from survey.engine.drain import Drain
@@ -46,6 +48,7 @@ from survey.engine.ends import (
     no_memory,
 )
 from survey.engine.flights import Flight, Flights
+from survey.engine.observe.spans import SURVEY, annotations_of_span
 from survey.engine.preflight.admission import Admission
 from survey.engine.suspects import Suspects, Verdict
 from survey.engine.window import Window
@@ -89,6 +92,7 @@ def run_tasks(
     drain_s: float = DRAIN_S,
     admitted: Admission | None = None,
     warn: Callable[[str], None] = logger.warning,
+    span: str = "",
 ) -> Iterator[Outcome]:
     """Call `function` on every task's argument, at most `window` at a time.
 
@@ -111,6 +115,8 @@ def run_tasks(
         Which workers may get tasks; all, if not given.
     warn : callable
         Called with one line about a problem that does not stop the run.
+    span : str
+        The name of Dask's span of all tasks, if they are to have one.
 
     Raises
     ------
@@ -125,7 +131,7 @@ def run_tasks(
     with DeathWatch.of(client) as deaths:
         drain = drain or Drain()
         runner = _Runner(
-            client, function, iter(tasks), window, patience_s, deaths, drain, admitted, warn
+            client, function, iter(tasks), window, patience_s, deaths, drain, admitted, warn, span
         )
         with drain.heard():
             try:
@@ -148,6 +154,7 @@ class _Runner:
         drain: Drain,
         admitted: Admission | None,
         warn: Callable[[str], None],
+        span: str,
     ) -> None:
         self.drain = drain
         self.client, self.window = client, window
@@ -155,7 +162,8 @@ class _Runner:
         self.memory = WorkerMemory(client)
         self.admitted = admitted
         self.workers = WorkerRecords(client, warn, admitted.refused if admitted else ())
-        self.flights = Flights(client, function, self.memory, self.workers, admitted)
+        annotations = annotations_of_span(SURVEY, span) if span else None
+        self.flights = Flights(client, function, self.memory, self.workers, admitted, annotations)
         self.unused: frozenset[str] = frozenset()
         self.held_up_since: float | None = None
         self.suspects = Suspects(client, deaths, patience_s, warn, self._is_drained)
@@ -295,7 +303,12 @@ class _Runner:
             yield from self._died(flight)
             return
         if error is None:
-            answer: Answer = future.result()
+            try:
+                answer: Answer = fetched(future)
+            except ResultLostError:
+                attempts.number -= 1
+                self.again.append(attempts)
+                return
         else:  # It did not even begin: the worker cannot load the function or its argument.
             answer = self._not_begun(future.key, error)
         error, attempts.last = answer.error, answer.place

@@ -21,10 +21,14 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol
 
+from dask.base import annotate
 from distributed import Client, Future, KilledWorker, get_worker, worker_client
 from distributed.comm.addressing import get_address_host
 
 from survey.cubes.node_scratch import is_on_node
+from survey.engine.attempt import ResultLostError, fetched
+from survey.engine.observe.spans import annotations_of_span, tile_key, tile_keys
+from survey.engine.stage_events import stage_here
 from survey.errors import WorkersLost
 from survey.machine_faults import machine_error
 
@@ -148,11 +152,15 @@ class _Helpers:
     ) -> None:
         self.client, self.function, self.file, self.tiles = client, function, file, tiles
         self.host = host
+        # The threads that give tiles out have no annotations of their own.
+        at = stage_here() or "tiles"
+        self._keys, self._span = tile_keys(at), annotations_of_span(at)
         self._waiting = deque(range(len(tiles)))
         self._deaths = dict.fromkeys(self._waiting, 0)
         self._given: dict[Future[Any], tuple[int, str]] = {}
         self._ended: SimpleQueue[Future[Any]] = SimpleQueue()
         self._avoided: set[str] = set()
+        self._gone: set[Future[Any]] = set()
         self._look_now, self._over = threading.Event(), threading.Event()
 
     @contextmanager
@@ -194,7 +202,12 @@ class _Helpers:
             self._look_now.set()
             error = future.exception() if future.status == "error" else None
             if future.status == "finished":
-                collect(future.result())
+                try:
+                    result = fetched(future)
+                except ResultLostError:
+                    self._waiting.appendleft(number)
+                else:
+                    collect(result)
             else:
                 if isinstance(error, KilledWorker):
                     self._deaths[number] += 1
@@ -209,37 +222,51 @@ class _Helpers:
     def _give_out(self) -> None:
         while not self._over.is_set():
             self._look_now.clear()
-            if self._waiting:
-                free = self.client.run_on_scheduler(idle_slots, host=self.host)
-                for address in free:
+            if self._waiting or self._given:
+                free, alive = self.client.run_on_scheduler(slots, host=self.host)
+                for address in free if self._waiting else ():
                     if address not in self._avoided and not self._over.is_set():
                         self._give(address)
+                self._take_back(set(alive))
             self._look_now.wait(LOOK_S)
+
+    def _take_back(self, alive: set[str]) -> None:
+        """Cancel tiles of workers that are gone: a tile that was sent too late waits for ever.
+
+        Only at the second look, because a death is told to the future itself first.
+        """
+        gone = {
+            future
+            for future, (_, address) in list(self._given.items())
+            if address not in alive and future.status == "pending"
+        }
+        self.client.cancel(list(gone & self._gone))
+        self._gone = gone
 
     def _give(self, address: str) -> None:
         if (number := self.take()) is None:
             return
-        future = self.client.submit(
-            _on_worker, self.function, self.file, self.tiles[number],
-            pure=False, priority=PRIORITY, workers=[address],
-        )  # fmt: skip
+        with annotate(**self._span):
+            future = self.client.submit(
+                _on_worker, self.function, self.file, self.tiles[number],
+                key=tile_key(self._keys, number), pure=False, priority=PRIORITY, workers=[address],
+            )  # fmt: skip
         self._given[future] = (number, address)
         future.add_done_callback(self._ended.put)
 
 
-def idle_slots(dask_scheduler: Any, host: str | None = None) -> list[str]:
-    """Addresses of workers with idle slots, each as often as it has some; runs on the scheduler.
+def slots(dask_scheduler: Any, host: str | None = None) -> tuple[list[str], list[str]]:
+    """Workers with idle slots, each as often as it has some, and all; runs on the scheduler.
 
-    None while tasks wait for a worker: those come first.
+    No slot is idle while tasks wait for a worker: those come first.
     """
-    if dask_scheduler.queued:
-        return []
-    return [
+    idle = [
         worker.address
         for worker in dask_scheduler.running
         if host in (None, worker.host)
         for _ in range(worker.nthreads - len(worker.processing))
     ]
+    return [] if dask_scheduler.queued else idle, list(dask_scheduler.workers)
 
 
 def _on_worker(function: Callable[[Any, Any], Any], file: Path, tile: Any) -> Any:

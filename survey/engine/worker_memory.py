@@ -9,8 +9,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from dask.utils import parse_bytes
-
 from survey.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -75,6 +73,8 @@ def parse_memory(text: str) -> float:
     ConfigError
         If it is not a memory size.
     """
+    from dask.utils import parse_bytes  # slow to load
+
     try:
         return float(parse_bytes(text))
     except ValueError:

@@ -17,7 +17,7 @@ from catalogs.validation.columns import (
 from catalogs.validation.thresholds import Question, Thresholds
 from survey.validation.answers import Answer
 
-POINT_SOURCE = "point source"
+POINT_SOURCE, RINGS = "point source", "rings"
 NOISE_ALONE = "noise alone"
 CLUSTERS = "clusters"
 
@@ -45,13 +45,17 @@ class Judged:
 
 def judge(answers: Sequence[Answer], thresholds: Thresholds) -> list[Judged]:
     """Verdicts on all answers about one galaxy, on its clusters, and on itself."""
-    judged = [
-        _judged(answer, thresholds) for answer in answers if answer.question in thresholds.questions
-    ]
     of_clusters = [answer for answer in answers if answer.question == CLUSTERS]
+    judged = [
+        _of_two(answer)
+        if answer.question == RINGS and len(of_clusters) == 2
+        else _judged(answer, thresholds)
+        for answer in answers
+        if answer.question in thresholds.questions
+    ]
     shares = {a.cluster: a.value for a in answers if a.variant == SHARE_VARIANT}
     clusters = [_of_cluster(answer, shares, thresholds) for answer in of_clusters]
-    return [*judged, *clusters, of_galaxy(judged, thresholds)]
+    return [*judged, *clusters, of_galaxy(judged, thresholds, n_cluster=len(clusters))]
 
 
 def _judged(answer: Answer, thresholds: Thresholds) -> Judged:
@@ -66,8 +70,8 @@ def _judged(answer: Answer, thresholds: Thresholds) -> Judged:
     elif rule.least_of_null is not None:
         if not null >= thresholds.least_power:
             meaning = (
-                f"{answer.variant}: no say: of simulated galaxies that have these clusters and "
-                f"this noise it finds {_shown(null)} again"
+                f"{answer.variant}: says nothing: galaxies that have these clusters and this noise "
+                f"give {_shown(null)}"
             )
             return Judged(answer, np.nan, NOT_TESTABLE, meaning)
         threshold = rule.least_of_null * null
@@ -83,6 +87,12 @@ def _judged(answer: Answer, thresholds: Thresholds) -> Judged:
         return Judged(answer, np.nan, NOT_TESTABLE, f"{answer.variant}: {_shown(answer.value)}")
     meaning = f"{answer.variant}: {answer.measure} {_shown(answer.value)}; {compared}"
     return Judged(answer, threshold, ROBUST if good else SENSITIVE, meaning)
+
+
+def _of_two(answer: Answer) -> Judged:
+    """Two clusters may well be a nucleus and its host, and are then no artefact."""
+    meaning = f"{answer.variant}: says nothing: two clusters may be a nucleus and its host"
+    return Judged(answer, np.nan, NOT_TESTABLE, meaning)
 
 
 def rule_of(answer: Answer, question: Question) -> Question:
@@ -132,8 +142,14 @@ def _of_cluster(answer: Answer, shares: dict[int, float], thresholds: Thresholds
     return Judged(as_verdict, threshold, verdict, meaning)
 
 
-def of_galaxy(judged: Sequence[Judged], thresholds: Thresholds) -> Judged:
-    """The verdict on a galaxy, by its stability and by what noise and point sources make alone."""
+def of_galaxy(
+    judged: Sequence[Judged], thresholds: Thresholds, *, n_cluster: int | None = None
+) -> Judged:
+    """The verdict on a galaxy, by its stability and by what noise and point sources make alone.
+
+    One cluster says that nothing was told apart, which no other way of clustering can confirm: it
+    may lack what would tell more apart.
+    """
     value = stability(judged, thresholds)
     answer = Answer(VERDICT_QUESTION, "galaxy", "stability", value)
     made = [one for one in judged if one.verdict == SENSITIVE and _rule(one, thresholds).decides]
@@ -141,8 +157,11 @@ def of_galaxy(judged: Sequence[Judged], thresholds: Thresholds) -> Judged:
     if made:
         meaning = "; ".join(f"{one.answer.question}, {one.meaning}" for one in made)
         return Judged(answer, thresholds.galaxy_least, SENSITIVE, meaning)
+    if n_cluster == 1:
+        meaning = f"one cluster: no difference is claimed; other ways keep {_shown(value)} together"
+        return Judged(answer, np.nan, NOT_TESTABLE, meaning)
     if not np.isfinite(value):
-        meaning = "no question that counts has a say at this S/N"
+        meaning = "no question that counts says anything at this S/N"
         return Judged(answer, np.nan, NOT_TESTABLE, meaning)
     least = thresholds.galaxy_least
     verdict = ROBUST if value >= least else SENSITIVE

@@ -31,13 +31,16 @@ import truth_cubes
 from truth_cubes import TruthCase
 
 from catalogs.part_tables import read_part_table
+from catalogs.validation.columns import ROBUST, SENSITIVE
+from catalogs.validation.thresholds import packaged_thresholds
 from survey.config import build_settings
 from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.validation.partitioned import partitioned
 from survey.simulate.observation import Observation
 from survey.validation.agreement import adjusted_rand
-from survey.validation.answers import measure_answers
+from survey.validation.answers import Answer, measure_answers
 from survey.validation.variants import COUNTED, QUESTIONS
+from survey.validation.verdicts import judge
 
 SHAPE = (28, 28)
 """Smaller than the cubes of other benchmarks: about the field of MIRI/MRS channel 3."""
@@ -47,6 +50,9 @@ SMALL_SHAPE, SMALL_REST_UM = (24, 24), (14.2, 16.0)
 
 SMALL_OBSERVED_UM = (11.7, 13.5)
 """The window of simulated galaxies: channel 3 short."""
+
+WRONG_IF_ROBUST, WRONG_IF_SENSITIVE = 0.6, 0.8
+"""True index below which `robust` is wrong, and above which `sensitive` is."""
 
 RESULTS = Path("bench") / "validation.csv"
 SNR = {"simulated": (8.0, 12.0, 20.0, 30.0, 50.0, 100.0), "observed": (8.0, 20.0, 40.0, 80.0)}
@@ -110,14 +116,64 @@ def validate_case(case: TruthCase, folder: Path, questions: Collection[str]) -> 
     return pd.DataFrame(rows)
 
 
+def judged(table: pd.DataFrame) -> pd.DataFrame:
+    """The verdict on every galaxy of a CSV by the packaged thresholds."""
+    rows = []
+    for name, of_case in table.groupby("case", sort=False):
+        answers = [
+            Answer(
+                row["question"],
+                row["variant"],
+                "",
+                row["value"],
+                tuple(float(value) for value in str(row["null"]).split() if value != "nan"),
+                row["cluster"],
+            )
+            for row in of_case.to_dict("records")
+        ]
+        verdict = judge(answers, packaged_thresholds())[-1]
+        facts = of_case.iloc[0]
+        rows.append(
+            {
+                "case": name,
+                "seeds": facts["seeds"],
+                "true index": facts["true_ari"],
+                "k": facts["k"],
+                "stability": verdict.answer.value,
+                "verdict": verdict.verdict,
+                "cost": facts["validation_s"] / facts["own_s"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def count_wrong(table: pd.DataFrame) -> None:
+    """Print the verdicts, and how many are wrong."""
+    found = judged(table)
+    print(found.sort_values("true index").to_string(index=False, float_format="{:.2f}".format))
+    for seeds, rows in found.groupby("seeds"):
+        robust, sensitive = (rows[rows["verdict"] == verdict] for verdict in (ROBUST, SENSITIVE))
+        print(
+            f"{seeds}: {len(rows)} galaxies; robust {len(robust)}, of which "
+            f"{int((robust['true index'] < WRONG_IF_ROBUST).sum())} have a true index below "
+            f"{WRONG_IF_ROBUST}; sensitive {len(sensitive)}, of which "
+            f"{int((sensitive['true index'] > WRONG_IF_SENSITIVE).sum())} have one above "
+            f"{WRONG_IF_SENSITIVE}; median cost {rows['cost'].median():.1f} times its own"
+        )
+
+
 def main() -> None:
-    """Add what is missing to the CSV."""
+    """Add what is missing to the CSV, or judge it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", choices=FIRST, default="chosen")
     parser.add_argument("--counted", action="store_true")
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--judge", action="store_true")
     given = parser.parse_args()
+    if given.judge:
+        count_wrong(pd.read_csv(given.out))
+        return
     shape = SMALL_SHAPE if given.small else SHAPE
     truth_cubes.SHAPE, truth_cubes.FIELD_ARCSEC = shape, 0.2 * shape[0]
     if given.small:

@@ -45,7 +45,7 @@ def run(folder: Path) -> Path:
         "run", cube, bad, "--redshift", "0.01", "--out", out, "--set", "cut.criterion=fixed",
         "--set", "cut.k=2", "--workers", "1", expect=64,
     )  # fmt: skip
-    assert "Dask dashboard: http://127.0.0.1:" in done.stderr
+    assert "dashboard: http://127.0.0.1:" in done.stderr
     assert "bad.fits" in done.stderr
     assert "1 computed, 0 reused, 1 quarantined" in done.stdout
     return out

@@ -75,7 +75,7 @@ def test_every_column_is_in_the_reference(site: Site) -> None:
     }
     assert declared - one_by_one == set()
     assert families - found == set()
-    assert len(families) == 22
+    assert len(families) >= 22
 
 
 def test_every_line_band_and_window_is_in_the_reference(site: Site) -> None:

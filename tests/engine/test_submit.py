@@ -1,10 +1,12 @@
 import os
+import signal
 import time
 
 import pytest
 from distributed import Client
 
 from survey.config import EngineSettings
+from survey.engine import attempt
 from survey.engine.cluster import connect
 from survey.engine.submit import Task, run_tasks
 from survey.errors import DataError, InfrastructureError, ResourceError
@@ -67,6 +69,21 @@ def test_a_killed_worker_costs_only_the_task_that_kills_it() -> None:
     assert sorted(o.result for o in outcomes if o.error is None) == [
         x for x in range(10, 20) if x != 13
     ]
+
+
+def test_results_that_are_lost_with_their_workers_are_computed_again(monkeypatch) -> None:
+    """The driver does something else, for example publishes, while the workers end."""
+    monkeypatch.setattr(attempt, "FETCH_S", 1.0)
+    with connect(EngineSettings(workers=2, memory_limit="1GiB", dashboard=False)) as client:
+        outcomes = run_tasks(client, square, [Task(str(x), x) for x in range(12)], window=6)
+        found = [next(outcomes).result]
+        time.sleep(1.0)
+        for pid in client.run(os.getpid).values():
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(1.0)
+        rest = list(outcomes)
+    assert all(outcome.error is None for outcome in rest)
+    assert sorted([*found, *(outcome.result for outcome in rest)]) == [x * x for x in range(12)]
 
 
 def test_a_lost_cluster_is_nobodys_fault() -> None:

@@ -1,4 +1,5 @@
 import os
+import signal
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from distributed import Client
 
 from survey.cubes.scratch import FileRows
-from survey.engine import tiles
+from survey.engine import attempt, tiles
 from survey.engine.tiles import n_slots, tile_runner
 from survey.errors import DataError, WorkersLost
 
@@ -33,6 +34,25 @@ def fill(table):
     with tile_runner(table.path.parent) as run:
         run(write_rows, table, range(0, 40, 5))
     return len(table[:])
+
+
+def end_the_others(shared: tuple[Path, int], tile):
+    """In the process of the task: when the others have computed the rest, end them."""
+    folder, home = shared
+    if os.getpid() == home and tile == 0:
+        while len(list(folder.iterdir())) < 5:
+            time.sleep(0.1)
+        time.sleep(0.5)  # Their results are where they were computed.
+        for pid in {int(path.suffix[1:]) for path in folder.iterdir()}:
+            os.kill(pid, signal.SIGKILL)
+    elif os.getpid() != home:
+        (folder / f"{tile}.{os.getpid()}").touch()
+    return tile
+
+
+def slowly(shared, tile):
+    time.sleep(0.5)
+    return tile
 
 
 def refuse(shared, tile):
@@ -133,3 +153,26 @@ def test_a_tile_lost_with_its_worker_is_tried_again_but_not_for_ever(
     assert not list(tmp_path.glob("shared-*"))
     assert len(list(tombs.iterdir())) == 1
     assert sorted(found) == list(range(6)) if attempts > 1 else 2 not in found
+
+
+def test_a_tile_that_was_sent_to_a_worker_that_is_gone_comes_back(client, tmp_path, monkeypatch):
+    """It died after it was seen to be idle, before the tile arrived."""
+    asked = tiles.slots
+
+    def one_is_gone(dask_scheduler, host=None):
+        idle, alive = asked(dask_scheduler, host)
+        return ["tls://127.0.0.1:9", *idle], alive
+
+    monkeypatch.setattr(tiles, "slots", one_is_gone)
+    found: list[int] = []
+    tiles.run_on_cluster(client, tmp_path, slowly, None, range(4), found.append)
+    assert sorted(found) == [0, 1, 2, 3]
+
+
+def test_results_that_are_lost_with_their_workers_are_computed_again(client, tmp_path, monkeypatch):
+    monkeypatch.setattr(attempt, "FETCH_S", 1.0)
+    found: list[int] = []
+    (tmp_path / "done").mkdir()
+    shared = (tmp_path / "done", os.getpid())
+    tiles.run_on_cluster(client, tmp_path, end_the_others, shared, range(6), found.append)
+    assert sorted(found) == list(range(6))

@@ -31,6 +31,10 @@ def test_every_question_mark_leads_to_a_definition(finished):
         found = set(re.findall(r'"((?:galaxies|clusters|spaxels|splits|flags)[.-][\w-]+)"', text))
         assert len(found) > 5, script
         wanted |= found
+    text = (SCRIPTS / "galaxy.js").read_text(encoding="utf-8")
+    answers = re.search(r"const columns = \[([^\]]*)\]\n.*\n.*\n\s*const titles", text)
+    assert answers is not None
+    wanted |= {f"validation.{name}" for name in re.findall(r'"(\w+)"', answers[1])}
     assert wanted - set(known) == set()
 
 

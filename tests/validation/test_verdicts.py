@@ -86,6 +86,25 @@ def test_every_cluster_has_its_own_verdict():
     assert [one.verdict for one in judged] == [ROBUST, SENSITIVE, NOT_TESTABLE]
 
 
+def test_a_nucleus_and_its_host_are_two_clusters_and_no_rings():
+    rings = Answer("rings", "same clusters", INDEX, 0.95)
+    clusters = [
+        Answer("clusters", "found again", "median Jaccard index", 1.0, (1.0,), number)
+        for number in (1, 2, 3)
+    ]
+    assert of_galaxy([*stable(1.0), rings, *clusters[:2]]).verdict == ROBUST
+    assert of_galaxy([*stable(1.0), rings, *clusters]).verdict == SENSITIVE
+
+
+def test_one_cluster_claims_no_difference_that_could_be_tested():
+    alone = Answer("clusters", "found again", "median Jaccard index", 1.0, (1.0,), 1)
+    judged = of_galaxy([*stable(1.0), alone])
+    assert judged.verdict == NOT_TESTABLE
+    assert judged.answer.value == pytest.approx(1.0)
+    made = Answer("noise alone", "mean spectrum", "clusters", 2)
+    assert of_galaxy([*stable(1.0), alone, made]).verdict == SENSITIVE
+
+
 def test_a_wrong_redshift_moves_all_clusters_alike():
     errors = np.full(3, 5.0)
     moved, rotating = (

@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any, TypeVar, cast
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
-
 from survey.cubes.files.windows import forward_only
 from survey.errors import ConfigError, DataError, InfrastructureError
 
@@ -204,6 +202,8 @@ class _Checked:
 
 
 def _with_attempts(url: str, request: Callable[[], _T]) -> _T:
+    from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+
     try:
         for attempt in Retrying(
             retry=retry_if_exception_type(_Temporary),

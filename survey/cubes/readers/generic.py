@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from catalogs.reference.missing_data import MissingRule
@@ -19,6 +19,9 @@ from survey.cubes.read_fits import FitsFile
 from survey.cubes.readers.places import Place, parse_place
 from survey.cubes.wavelength import check_same_planes, wavelength_axis_um, wavelength_extension_um
 from survey.errors import DataError, SurveyWarning
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _TO_SIGMA: dict[str, Callable[[NDArray[np.floating]], NDArray[np.floating]]] = {
     "sigma": np.asarray,

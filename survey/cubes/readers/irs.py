@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import xarray as xr
 
 from survey.cubes.axes.layout import cube_layout
 from survey.cubes.dataset import build_cube
 from survey.cubes.missing import flag_images
 from survey.cubes.read_fits import FitsFile
 from survey.cubes.wavelength import wavelength_axis_um
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def read_irs(fits_file: FitsFile) -> xr.Dataset:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import xarray as xr
 from astropy.io import fits
 
 from survey.cubes.axes.layout import cube_layout
@@ -12,6 +13,9 @@ from survey.cubes.missing import flag_images
 from survey.cubes.read_fits import FitsFile
 from survey.cubes.wavelength import wavelength_axis_um
 from survey.cubes.wcs import angle_deg
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 WAVELENGTH_TABLE = "WCS-TABLE"
 

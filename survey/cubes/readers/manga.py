@@ -6,8 +6,9 @@ DRP 3d output", and Westfall et al. (2019, AJ 158, 231).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import xarray as xr
 
 from survey.cubes.axes.layout import cube_layout
 from survey.cubes.dataset import build_cube, sigma_from_inverse_variance
@@ -16,6 +17,9 @@ from survey.cubes.missing import flag_images
 from survey.cubes.read_fits import FitsFile
 from survey.cubes.wavelength import check_same_planes, wavelength_extension_um
 from survey.cubes.wcs import angle_deg
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def read_manga(fits_file: FitsFile) -> xr.Dataset:

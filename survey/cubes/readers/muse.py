@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import xarray as xr
 
 from survey.cubes.axes.layout import cube_layout
 from survey.cubes.dataset import build_cube, sigma_from_variance
@@ -11,6 +12,9 @@ from survey.cubes.lazy_image import elementwise
 from survey.cubes.missing import flag_images
 from survey.cubes.read_fits import FitsFile
 from survey.cubes.wavelength import wavelength_axis_um
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def read_muse(fits_file: FitsFile) -> xr.Dataset:

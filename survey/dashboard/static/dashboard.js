@@ -92,6 +92,60 @@ class Throughput {
   }
 }
 
+// One row for every worker, one bar for every stage of a galaxy; those of one name lie side by side.
+const STAGE_COLORS = ["#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#717581"]
+
+class Timeline {
+  constructor(target) {
+    this.source = new Bokeh.ColumnDataSource({ data: { start: [], stop: [], row: [], color: [], name: [], took: [] } })
+    this.y_range = new Bokeh.Range1d({ start: -0.5, end: 0.5 })
+    this.figure = Bokeh.Plotting.figure({
+      height: 180, sizing_mode: "stretch_width", tools: "", toolbar_location: null,
+      x_axis_label: "minutes before now, or before the end", y_range: this.y_range, x_range: new Bokeh.Range1d({ start: -10, end: 0 }),
+    })
+    this.figure.ygrid.visible = false
+    this.figure.yaxis.axis_label = "workers"
+    const bars = this.figure.hbar({ y: { field: "row" }, left: { field: "start" }, right: { field: "stop" }, height: 0.8, fill_color: { field: "color" }, line_color: "white", line_width: 0.5, source: this.source })
+    this.figure.add_tools(new Bokeh.HoverTool({ renderers: [bars], tooltips: [["", "@name"], ["took", "@took"]] }))
+    Bokeh.Plotting.show(this.figure, target)
+  }
+
+  update({ timeline, stages }) {
+    const workers = [...new Set(timeline.map((bar) => bar.worker))].sort((a, b) => a.localeCompare(b, "en", { numeric: true }))
+    const color = (stage) => STAGE_COLORS[Math.max(0, stages.indexOf(stage)) % STAGE_COLORS.length]
+    if (workers.join() !== this.workers) {
+      this.workers = workers.join()
+      const ticks = workers.map((_, row) => row)
+      this.y_range.setv({ start: workers.length - 0.5, end: -0.5 })
+      this.figure.yaxis.ticker = new Bokeh.FixedTicker({ ticks })
+      this.figure.yaxis.major_label_overrides = new Map(ticks.map((row) => [row, workers[row]]))
+      this.figure.height = Math.min(600, 90 + 24 * Math.max(1, workers.length))
+    }
+    this.source.data = {
+      start: timeline.map((bar) => bar.start / 60),
+      stop: timeline.map((bar) => bar.stop / 60),
+      row: timeline.map((bar) => workers.indexOf(bar.worker)),
+      color: timeline.map((bar) => color(bar.stage)),
+      name: timeline.map((bar) => bar.name),
+      took: timeline.map((bar) => `${(bar.stop - bar.start).toFixed(2)} s`),
+    }
+    const known = place("stages")
+    if (known.childElementCount === 0) for (const stage of stages) {
+      const swatch = element("span", "", { className: "swatch" })
+      swatch.style.background = color(stage)
+      known.append(swatch, `${stage} `)
+    }
+  }
+}
+
+// Where Dask's own pages are, if this is one of their tabs.
+function showDask(pages) {
+  const nav = place("dask")
+  if (!pages?.length || !nav.hidden) return
+  nav.hidden = false
+  nav.append("Dask: ", ...pages.flatMap((page) => [element("a", page, { href: `../${page}` }), " "]))
+}
+
 function showSummary(state) {
   const outcomes = Object.entries(state.outcomes).map(([name, count]) => `${count} ${name}`).join(", ")
   const parts = [`${state.state}: ${state.n_done} of ${state.n_galaxies} galaxies${outcomes ? ` (${outcomes})` : ""}`]
@@ -128,12 +182,15 @@ function showNewest(newest) {
 
 const grid = new Grid(place("grid"))
 const throughput = new Throughput(place("throughput"))
+const timeline = new Timeline(place("timeline"))
 
 function show(state) {
   showSummary(state)
   grid.update(state)
   throughput.update(state.throughput)
-  fillTable(place("in-flight"), ["galaxy", "stage", "worker", "since"], state.in_flight.map((each) => [each.galaxy, each.stage, each.worker, inWords(each.seconds)]))
+  timeline.update(state)
+  showDask(state.dask)
+  fillTable(place("in-flight"), ["galaxy", "stage", "for", "worker", "in all"], state.in_flight.map((each) => [each.galaxy, each.stage, inWords(each.stage_seconds), each.worker, inWords(each.seconds)]))
   fillTable(place("workers"), ["worker", "CPU", "memory", "galaxies"], state.workers.map((each) =>
     [each.name, `${each.cpu_percent.toFixed(0)}%`, `${(each.memory_bytes / 2 ** 30).toFixed(2)} GiB`, each.galaxies.join(", ")]))
   showFailures(state.failures)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +42,7 @@ def run_and_classify(
     *,
     draw: Callable[[Path, str, str], None] | None = None,
     on_report: Callable[[GalaxyReport], None] = lambda report: None,
+    on_plan: Callable[[Mapping[str, float]], None] = lambda projected_s: None,
     on_draws: Callable[[int], None] = lambda n: None,
     drain: Drain | None = None,
 ) -> RunOutcome:
@@ -51,7 +52,7 @@ def run_and_classify(
     ----------
     plan : RunPlan
     cluster : Cluster
-    draw, on_report, drain
+    draw, on_report, on_plan, drain
         See `run_survey`.
     on_draws : callable
         See `classify_run`.
@@ -63,6 +64,7 @@ def run_and_classify(
         cluster,
         draw=draw,
         on_report=on_report,
+        on_plan=on_plan,
         verify_inputs=plan.verify_inputs,
         drain=drain,
     )

@@ -150,6 +150,12 @@ class GalaxyRunner:
         """The hash of the content of its files, or None if they were not read yet."""
         return self._context.content_hash if self._context else None
 
+    @property
+    def stage_seconds(self) -> dict[str, float]:
+        """The seconds of the stages that were computed, in order."""
+        seconds = self._context.seconds if self._context else {}
+        return {name: seconds[name] for name in self.computed}
+
     def get(self, name: str) -> Any:
         """The result of a stage, computed if it does not exist yet."""
         if name in self._results:

@@ -14,16 +14,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
-
 from catalogs.parts import DamagedPartWarning
 from survey.config import Settings
-from survey.engine.stage_events import say_stage
+from survey.engine.stage_events import say_seconds, say_stage
 from survey.engine.worker_memory import memory_here_bytes
 from survey.errors import IntegrityError
 from survey.machine_faults import LIMITS, fault_number
 from survey.pipeline.galaxy.failures import failure_row, raise_unless_of_the_data
 from survey.pipeline.galaxy.input_files import InputFile
+from survey.pipeline.galaxy.peak_memory import peak_memory_bytes
 from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.galaxy.target import Target
 
@@ -52,8 +51,9 @@ class GalaxyReport:
 
     `part` is the folder of its committed result, `computed` are the stages that were computed,
     `failure` is its row of the table `quarantine`, `notes` are messages for the user,
-    `stage_seconds` are the times of the stages that were computed, and `inputs` are its files as
-    they were hashed.
+    `stage_seconds` are the times of the stages that were computed, `inputs` are its files as they
+    were hashed, `peak_memory_bytes` is that of its process, and `worker` and `host` are where it
+    ended.
     """
 
     galaxy: str
@@ -64,6 +64,9 @@ class GalaxyReport:
     notes: tuple[str, ...] = ()
     stage_seconds: dict[str, float] = field(default_factory=dict)
     inputs: tuple[InputFile, ...] = ()
+    peak_memory_bytes: int = 0
+    worker: str = ""
+    host: str = ""
 
     @property
     def outcome(self) -> str:
@@ -109,10 +112,13 @@ def process_galaxy(task: GalaxyTask) -> GalaxyReport:
                     content_hash=galaxy.known_hash,
                     file=task.target.files[0],
                 ),
+                stage_seconds=galaxy.stage_seconds,
                 inputs=galaxy.inputs,
             )
             raise_unless_of_the_data(error, report, files=task.target.files, root=task.root)
             return report
+        finally:
+            say_seconds(galaxy.stage_seconds)
         notes = [str(warning.message) for warning in caught]
         notes += galaxy.notes
         notes += draw_figures(task, receipt.key)
@@ -124,8 +130,9 @@ def process_galaxy(task: GalaxyTask) -> GalaxyReport:
         part=receipt.path,
         computed=tuple(galaxy.computed),
         notes=tuple(notes),
-        stage_seconds={name: galaxy.context.seconds[name] for name in galaxy.computed},
+        stage_seconds=galaxy.stage_seconds,
         inputs=galaxy.inputs,
+        peak_memory_bytes=peak_memory_bytes(),
     )
 
 
@@ -140,6 +147,8 @@ def draw_figures(task: GalaxyTask, key: str) -> list[str]:
 
 
 def _with_retries(galaxy: GalaxyRunner) -> Any:
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+
     for attempt in Retrying(
         retry=retry_if_exception(_may_pass),
         stop=stop_after_attempt(ATTEMPTS),

@@ -50,7 +50,9 @@ class Ledger:
             stages=list(report.computed),
             seconds=round(report.seconds, 3),
             stage_seconds={name: round(s, 3) for name, s in report.stage_seconds.items()},
-            host=(report.failure or {}).get("host"),
+            worker=report.worker,
+            host=(report.failure or {}).get("host") or report.host or None,
+            peak_memory_bytes=report.peak_memory_bytes,
             message=report.failure["message"] if report.failure else "",
             notes=list(report.notes),
         )
@@ -80,20 +82,48 @@ class Ledger:
 
 def read_entries(path: Path) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     """The entries of a ledger that can be read, and notes for the user."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return [], ()
-    except OSError as error:
-        return [], (f"{LEDGER} cannot be read ({error.strerror})",)
-    lines = text.splitlines()
-    entries = [_parse(line) for line in lines]
-    # A run that was killed may leave half a line, at the end or before the next run.
-    ends = [entry is not None and entry["event"] == "begin" for entry in entries[1:]]
-    ends.append(not text.endswith("\n"))
-    n_broken = sum(entry is None and not end for entry, end in zip(entries, ends, strict=False))
-    notes = (f"{LEDGER}: {n_broken} of {len(lines)} lines cannot be read",) if n_broken else ()
-    return [entry for entry in entries if entry], notes
+    return LedgerReader(path).read()
+
+
+class LedgerReader:
+    """Reads a ledger again and again; of one that has grown only the new lines."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._entries: list[dict[str, Any] | None] = []
+        self._offset, self._inode = 0, -1
+
+    def read(self) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+        """All entries that can be read, and notes for the user."""
+        try:
+            rest = self._read_on()
+        except FileNotFoundError:
+            return [], ()
+        except OSError as error:
+            return [], (f"{LEDGER} cannot be read ({error.strerror})",)
+        entries = [*self._entries, _parse(rest)] if rest else self._entries
+        # A run that was killed may leave half a line, at the end or before the next run.
+        ends = [entry is not None and entry["event"] == "begin" for entry in entries[1:]]
+        ends.append(bool(rest))
+        n_broken = sum(entry is None and not end for entry, end in zip(entries, ends, strict=False))
+        notes = (
+            (f"{LEDGER}: {n_broken} of {len(entries)} lines cannot be read",) if n_broken else ()
+        )
+        return [entry for entry in entries if entry], notes
+
+    def _read_on(self) -> str:
+        """Parse the lines that are new; gives the last, if it has no end."""
+        with self.path.open("rb") as file:
+            stat = os.fstat(file.fileno())
+            if stat.st_ino != self._inode or stat.st_size < self._offset:
+                self._entries, self._offset, self._inode = [], 0, stat.st_ino
+            file.seek(self._offset)
+            content = file.read()
+        end = content.rfind(b"\n") + 1
+        self._offset += end
+        lines = content[:end].decode("utf-8", errors="replace").split("\n")
+        self._entries += map(_parse, lines[:-1])
+        return content[end:].decode("utf-8", errors="replace")
 
 
 NEEDED: dict[str, dict[str, type | tuple[type, ...]]] = {

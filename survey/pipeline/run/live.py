@@ -9,12 +9,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from catalogs.durable import write_text
+from catalogs.durable import hash_bytes, write_text
+from catalogs.printable import printable
 from survey.engine.cluster import Cluster, started
 from survey.engine.monitor import Snapshot, snapshot_of
+from survey.engine.observe.metrics import publish_metrics
 from survey.engine.periodic import every
 from survey.engine.stage_events import stages_heard
 from survey.pipeline.run.live_file import LIVE, InFlight, LiveState, WorkerState
+from survey.pipeline.run.records.totals import Totals
 
 WRITE_S = 2.0
 
@@ -23,42 +26,51 @@ WRITE_S = 2.0
 class _Stages:
     """The latest stage of every galaxy under way."""
 
-    latest: dict[str, str] = field(default_factory=dict)
+    latest: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     def hear(self, galaxy: str, stage: str) -> None:
-        self.latest[galaxy] = stage
+        self.latest[galaxy] = stage, time.monotonic()
 
     def forget(self, galaxy: str) -> None:
         self.latest.pop(galaxy, None)
 
 
 @contextmanager
-def live_state(root: Path, cluster: Cluster) -> Iterator[Callable[[str], None]]:
+def live_state(root: Path, cluster: Cluster, totals: Totals) -> Iterator[Callable[[str], None]]:
     """Keep the file up to date while the block runs; gives a function to call when a galaxy ends.
 
-    Writing it is a courtesy: errors are logged and stop nothing.
+    The totals go to the metrics of the scheduler. Both are a courtesy: errors are logged and stop
+    nothing.
     """
     client, stages = started(cluster), _Stages()
+    # Metrics are open to everybody on the machine: the name of the folder alone is told.
+    run = f"{printable(root.name)}-{hash_bytes(str(root).encode())[:6]}"
 
     def write() -> None:
-        state = _state(snapshot_of(client), stages.latest)
+        state = _state(snapshot_of(client), dict(stages.latest))
         write_text(root / LIVE, json.dumps({"time": time.time(), **asdict(state)}))
+        publish_metrics(client, run, totals.metrics(state.in_flight))
 
     with stages_heard(client, stages.hear), every(WRITE_S, write):
         try:
             yield stages.forget
         finally:
+            with suppress(Exception):
+                if client.status == "running":
+                    publish_metrics(client, run, totals.metrics())
             with suppress(OSError):
                 (root / LIVE).unlink(missing_ok=True)
 
 
-def _state(snapshot: Snapshot, stages: dict[str, str]) -> LiveState:
+def _state(snapshot: Snapshot, stages: dict[str, tuple[str, float]]) -> LiveState:
+    now = time.monotonic()
     return LiveState(
         tuple(
-            InFlight(galaxy, stages.get(galaxy, ""), worker.name, round(seconds, 1))
+            InFlight(galaxy, stage, worker.name, round(seconds, 1), round(now - since, 1))
             for worker in snapshot.workers
             for galaxy, seconds in worker.executing.items()
-            if galaxy in stages
+            for stage, since in [stages.get(galaxy, ("", now))]
+            if stage
         ),
         tuple(
             WorkerState(

@@ -18,12 +18,16 @@ STALE_S = 60.0
 
 @dataclass(frozen=True)
 class InFlight:
-    """A galaxy under way: its stage, where it is, and for how many seconds."""
+    """A galaxy under way: its stage, where it is, and for how many seconds.
+
+    `stage_seconds` is how long it has been at this stage.
+    """
 
     galaxy: str
     stage: str
     worker: str
     seconds: float
+    stage_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

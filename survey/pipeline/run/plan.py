@@ -120,7 +120,19 @@ def _refuse_absent(inputs: Sequence[Path], *, alone: bool) -> None:
     """Refuse names that nothing has, and folders alone; among cubes, they cost a galaxy each."""
     for file in inputs:
         if not os.path.lexists(file):
-            raise ConfigError("no such file", file=file, expected="FITS cubes or a settings file")
+            from survey.config.near_misses import advice_for_missing
+
+            raise ConfigError(
+                "no such file", file=file, expected="FITS cubes or a settings file",
+                advice=advice_for_missing(file),
+            )  # fmt: skip
+    for folder in inputs if alone else ():
+        if (folder / SETTINGS_FILE).is_file():
+            kind = "run" if (folder / "parts").is_dir() else "folder with settings"
+            raise ConfigError(
+                f"is a {kind}, not a cube", file=folder,
+                advice=f"Did you mean {folder / SETTINGS_FILE}?",
+            )  # fmt: skip
     if alone and not any(map(is_regular, inputs)):
         raise ConfigError(
             "no cube among the inputs",

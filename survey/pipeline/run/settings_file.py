@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import get_args
 
 import tomlkit
-from astropy.table import MaskedColumn
-from astropy.table import Table as AstropyTable
 from pydantic import BaseModel
 from tomlkit import TOMLDocument
 from tomlkit.items import Table
@@ -79,6 +77,9 @@ def write_template(folder: Path) -> list[Path]:
 
 def write_label_template(path: Path) -> None:
     """Write labels of the nuclei and discs of the paper's sample, with room for regions."""
+    from astropy.table import MaskedColumn  # slow to load
+    from astropy.table import Table as AstropyTable
+
     sample = load_gatos_sample()
     table = AstropyTable({"galaxy": [galaxy.galaxy for galaxy in sample]})
     table["type"] = [galaxy.type for galaxy in sample]

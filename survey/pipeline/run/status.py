@@ -14,19 +14,19 @@ from survey.errors import ConfigError
 from survey.pipeline.run.ledger import INTERRUPTED, LEDGER, RUNNING, UNKNOWN, read_entries
 from survey.pipeline.run.live_file import InFlight, LiveState, WorkerState, read_live
 from survey.pipeline.run.lock import Driver, driver_of
-
-RATE_S = 300.0
-"""The rate is that of the last minutes."""
+from survey.pipeline.run.records.pace import Pace
 
 NO_LEDGER = (
     f"{LEDGER} has no record of a run: galaxies were counted by their parts, also by those of "
     "earlier settings; quarantine is that of the catalog"
 )
 
+START = "Start one with `survey run ... --out DIR`."
+
 
 @dataclass(frozen=True)
 class Ended:
-    """How a galaxy ended in this run; stages have their seconds."""
+    """How a galaxy ended in this run, and on which worker; stages have their seconds."""
 
     galaxy: str
     outcome: str
@@ -34,6 +34,7 @@ class Ended:
     message: str
     stages: dict[str, float]
     time: float
+    worker: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ def status_of(root: Path, entries: Sequence[dict[str, Any]], notes: tuple[str, .
         return _without_ledger(root, driver, works, notes)
     run, ended = runs[-1], ended_in(runs[-1])
     state, elapsed_s = _state_and_time(run, works)
+    pace, now = pace_of(run), run[0]["time"] + elapsed_s
     live = read_live(root) if state.startswith(RUNNING) else LiveState()
     earlier = {each.galaxy for before in runs[:-1] for each in ended_in(before) if not each.message}
     return Status(
@@ -124,8 +126,8 @@ def status_of(root: Path, entries: Sequence[dict[str, Any]], notes: tuple[str, .
         elapsed_s=elapsed_s,
         failures={each.galaxy: each.message for each in ended if each.outcome == "quarantined"},
         hosts={entry["galaxy"]: entry["host"] for entry in run if entry.get("host") is not None},
-        rate_per_min=_rate_per_min(ended, elapsed_s),
-        remaining_s=_remaining_s(run, ended, elapsed_s),
+        rate_per_min=pace.rate_per_min(now),
+        remaining_s=pace.remaining_s(now),
         in_flight=live.in_flight,
         workers=live.workers,
         notes=(*notes, *(entry["message"] for entry in run if entry["event"] == "note")),
@@ -150,35 +152,22 @@ def ended_in(run: Sequence[dict[str, Any]]) -> list[Ended]:
             entry["message"],
             dict(entry.get("stage_seconds") or {}),
             entry["time"],
+            str(entry.get("worker") or ""),
         )
         for entry in run
         if entry["event"] == "galaxy"
     ]
 
 
-def _rate_per_min(ended: Sequence[Ended], elapsed_s: float) -> float | None:
-    computed = [each.time for each in ended if each.outcome != "reused"]
-    if not computed:
-        return None
-    recent = sum(computed[-1] - moment < RATE_S for moment in computed)
-    return 60.0 * recent / max(1.0, min(RATE_S, elapsed_s))
-
-
-def _remaining_s(
-    run: Sequence[dict[str, Any]], ended: Sequence[Ended], elapsed_s: float
-) -> float | None:
-    """Time for what is left: by projected cost where it is known, else by number."""
-    left = run[0]["galaxies"] - len(ended)
-    if not ended or left <= 0:
-        return 0.0 if left <= 0 else None
-    plan = next((entry for entry in run if entry["event"] == "plan"), None)
-    cost = plan["projected_s"] if plan else {}
-    computed = [each for each in ended if each.outcome == "computed"]
-    done_s = sum(cost.get(each.galaxy, 0.0) for each in computed)
-    if plan is None or done_s <= 0:
-        return elapsed_s / len(ended) * left
-    left_s = sum(cost.values()) - sum(cost.get(each.galaxy, 0.0) for each in ended)
-    return max(0.0, (elapsed_s - (plan["time"] - run[0]["time"])) / done_s * left_s)
+def pace_of(run: Sequence[dict[str, Any]]) -> Pace:
+    """The pace of the run of these entries."""
+    pace = Pace(run[0]["galaxies"], run[0]["time"])
+    for entry in run:
+        if entry["event"] == "plan" and not pace.projected_s:
+            pace.plan(entry["projected_s"], entry["time"])
+        elif entry["event"] == "galaxy":
+            pace.ended(entry["galaxy"], entry["outcome"], entry["time"])
+    return pace
 
 
 def _without_ledger(
@@ -187,11 +176,15 @@ def _without_ledger(
     from survey.pipeline.run.finished import count_parts  # loads libraries of tables
 
     found = count_parts(root)
-    if not found.n_galaxies and driver is None:
+    has_run = driver is not None or (root / "parts").is_dir()
+    if not has_run or not (found.n_galaxies or driver):
+        near = _run_inside(root)
         raise ConfigError(
             "no survey has run in this directory",
             file=root,
-            advice="Start one with `survey run ... --out DIR`.",
+            advice=f"Did you mean {near}?"
+            if near
+            else "Start one with `survey run ... --out DIR`.",
         )
     counts = {"finished": found.n_finished, "quarantined": len(found.failures)}
     return Status(
@@ -204,6 +197,12 @@ def _without_ledger(
         notes=(*notes, NO_LEDGER),
         driver=str(driver or ""),
     )
+
+
+def _run_inside(root: Path) -> Path | None:
+    """The run in a folder, if there is just one."""
+    found = [ledger.parents[1] for ledger in root.glob(f"*/{LEDGER}")]
+    return found[0] if len(found) == 1 else None
 
 
 def _state_and_time(run: Sequence[dict[str, Any]], works: bool | None) -> tuple[str, float]:

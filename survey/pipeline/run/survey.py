@@ -13,18 +13,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from catalogs import SCHEMA_VERSION
 from catalogs.places.addresses import local_path
 from survey import __version__
 from survey.config import Settings, fingerprint
 from survey.cubes.scratch import sweep_scratch
-from survey.engine.cluster import Cluster, started, warnings_of
+from survey.engine.cluster import Cluster, started, warnings_heard, warnings_of
 from survey.engine.drain import Drain
-from survey.engine.preflight.admission import admission
-from survey.engine.submit import Task, run_tasks
-from survey.engine.window import Window
 from survey.errors import ConfigError
 from survey.machine_faults import machine_error, patiently
 from survey.pipeline.galaxy.failures import failure_row
@@ -41,12 +38,16 @@ from survey.pipeline.reference import (
 from survey.pipeline.run.earlier_results import record_versions
 from survey.pipeline.run.finished import FinishedGalaxies
 from survey.pipeline.run.ledger import COMPLETE, INTERRUPTED, Ledger
-from survey.pipeline.run.live import live_state
 from survey.pipeline.run.lock import exclusive
 from survey.pipeline.run.publisher import PeriodicPublisher, repaired
-from survey.pipeline.run.schedule import Demand, projected_demand
+from survey.pipeline.run.records.run_log import RunLog, sweep_logs
+from survey.pipeline.run.records.totals import Totals
 from survey.pipeline.run.settings_file import write_settings
 from survey.pipeline.run.targets import TARGETS_FILE, write_targets
+
+if TYPE_CHECKING:
+    from survey.engine.submit import Task
+    from survey.pipeline.run.schedule import Demand
 
 HEADERS_AT_A_TIME = 16
 logger = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ def run_survey(
     *,
     draw: Callable[[Path, str, str], None] | None = None,
     on_report: Callable[[GalaxyReport], None] = lambda report: None,
+    on_plan: Callable[[Mapping[str, float]], None] = lambda projected_s: None,
     drain: Drain | None = None,
     verify_inputs: bool = False,
 ) -> Results:
@@ -101,6 +103,8 @@ def run_survey(
         Draws the figures of one galaxy, on the worker.
     on_report : callable
         Called with the report of every galaxy that ends.
+    on_plan : callable
+        Called with the projected seconds of the galaxies that are to be computed, before these.
     drain : Drain, optional
         A request to stop: galaxies under way get ``engine.drain_s`` seconds.
     verify_inputs : bool
@@ -133,6 +137,10 @@ def run_survey(
         write(record_versions, root)
         ledger, results = write(Ledger, root), Results()
         write(ledger.begin, len(targets))
+        sweep_logs(root)
+        log, totals = stack.enter_context(RunLog(root).open()), Totals()
+        stack.enter_context(warnings_heard(cluster, log.warning))
+        log.begin(len(targets), _fingerprint(settings))
         if (repair := write(repaired, root)) is not None:
             write(ledger.note, str(repair))
         finished = FinishedGalaxies(root, trusted=not verify_inputs)
@@ -149,11 +157,18 @@ def run_survey(
             run_vocabulary(reference, settings),
             damaged=repair is not None and not repair.published,
         )
+
+        def planned(projected_s: Mapping[str, float]) -> None:
+            write(ledger.plan, dict(projected_s))
+            on_plan(projected_s)
+
         try:
-            for report in _reports(tasks, cluster, finished, drain, warn, ledger):
+            for report in _reports(tasks, cluster, finished, drain, warn, planned, totals):
                 ownership.check()
                 results.reports[report.galaxy] = report
                 write(ledger.galaxy, report)
+                log.galaxy(report)
+                totals.add(report)
                 write(finished.record, report)
                 on_report(report)
                 if catalog.is_due:
@@ -162,7 +177,9 @@ def run_survey(
             ownership.check()
             write(lambda: catalog.finish(results.parts, results.failures, complete=True))
             write(ledger.end, COMPLETE)
-        except BaseException:
+            log.end(COMPLETE)
+        except BaseException as error:
+            log.end(INTERRUPTED, error)
             ownership.check()  # Whoever has taken over publishes.
             # The disk may be full, or the user in a hurry: one attempt.
             with _next_time_again(warn):
@@ -195,7 +212,8 @@ def _reports(
     finished: FinishedGalaxies,
     drain: Drain | None,
     warn: Callable[[str], None],
-    ledger: Ledger,
+    planned: Callable[[Mapping[str, float]], None],
+    totals: Totals,
 ) -> Iterator[GalaxyReport]:
     """Reports of all galaxies: of those that are finished, and of others as they end."""
     unfinished = []
@@ -205,12 +223,17 @@ def _reports(
         else:
             yield report
     if not unfinished:
-        return  # A lazy cluster is not even started.
+        return  # A lazy cluster is not even started, nor is Dask loaded.
+    from survey.engine.preflight.admission import admission
+    from survey.engine.submit import run_tasks
+    from survey.engine.window import Window
+    from survey.pipeline.run.live import live_state
+
     engine = tasks[0].settings.engine
     client = patiently(started, cluster, patience_s=engine.patience_s, warn=warn)
     demands = _demands(unfinished)
     plan = {name: demand.seconds for name, demand in demands.items()}
-    patiently(ledger.plan, plan, patience_s=engine.patience_s, warn=warn)
+    planned(plan)
     # Workers are asked for files; what is fetched from elsewhere has errors of its own.
     paths = [
         path for task in unfinished for one in task.target.files if (path := one.local) is not None
@@ -221,7 +244,7 @@ def _reports(
         admission(
             client, root, paths, warn, scratch=engine.scratch, longest_s=longest_s
         ) as admitted,
-        live_state(root, cluster) as has_ended,
+        live_state(root, cluster, totals) as has_ended,
     ):
         outcomes = run_tasks(
             client,
@@ -233,6 +256,7 @@ def _reports(
             drain_s=engine.drain_s,
             admitted=admitted,
             warn=warn,
+            span=root.name,
         )
         for ended in outcomes:
             name = ended.task.name
@@ -240,6 +264,7 @@ def _reports(
             report = ended.result or GalaxyReport(
                 name, 0.0, failure=failure_row(name, "engine", _error(ended.error))
             )
+            report = replace(report, worker=ended.worker, host=ended.host)
             if report.failure is not None:
                 place = {"attempts": ended.attempts, "worker": ended.worker, "host": ended.host}
                 report = replace(report, failure=report.failure | place)
@@ -248,6 +273,8 @@ def _reports(
 
 def _demands(tasks: Sequence[GalaxyTask]) -> dict[str, Demand]:
     """Projected demand of every galaxy; headers may be on other machines, which take their time."""
+    from survey.pipeline.run.schedule import projected_demand
+
     with ThreadPoolExecutor(HEADERS_AT_A_TIME) as pool:
         demands = pool.map(lambda task: projected_demand(task.target, task.settings), tasks)
         return {task.target.galaxy: demand for task, demand in zip(tasks, demands, strict=True)}
@@ -255,6 +282,8 @@ def _demands(tasks: Sequence[GalaxyTask]) -> dict[str, Demand]:
 
 def _largest_first(tasks: Sequence[GalaxyTask], demands: Mapping[str, Demand]) -> list[Task]:
     """Tasks in the order in which they start."""
+    from survey.engine.submit import Task
+
     ordered = sorted(tasks, key=lambda task: demands[task.target.galaxy].seconds, reverse=True)
     return [
         Task(task.target.galaxy, task, demand.memory_bytes, demand.seconds)

@@ -13,16 +13,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from astropy import units as u
-from astropy.table import Table
-
-from survey.cubes.wcs import angle_deg
+from catalogs.reference.plain_ecsv import PlainTable, read_plain
 from survey.errors import ConfigError
 from survey.spectra.constants import LIGHT_KM_S
 from survey.spectra.redshift import REDSHIFT_RANGE, suspected_meaning
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 REQUIRED_COLUMNS = ("galaxy", "files")
 OPTIONAL_COLUMNS = ("redshift", "ra", "dec", "distance")
@@ -44,7 +43,7 @@ class TargetRow:
     cells : mapping
         Values by the names of their columns.
     units : mapping
-        Units of the columns that have one.
+        Units of the columns that have one, as text.
     where : str
         As "line 3", for messages.
     file : Path
@@ -53,15 +52,15 @@ class TargetRow:
     """
 
     cells: Mapping[str, Any]
-    units: Mapping[str, u.UnitBase]
+    units: Mapping[str, str]
     where: str
     file: Path
     decimal_comma: bool = False
 
     def text(self, column: str) -> str:
-        """A cell as text, "" if it is blank or masked."""
+        """A cell as text, "" if it is blank or masked (then it is None)."""
         value = self.cells.get(column)
-        if value is None or value is np.ma.masked:
+        if value is None:
             return ""
         return (value.decode() if isinstance(value, bytes) else str(value)).strip()
 
@@ -75,13 +74,13 @@ class TargetRow:
         """
         text = self._known("redshift")
         value = math.nan if text is None else self._number("redshift", text)
-        unit = self.units.get("redshift", u.dimensionless_unscaled)
-        if unit.is_equivalent(u.km / u.s):
-            value *= unit.to(u.km / u.s) / LIGHT_KM_S
-        elif unit.is_equivalent(u.dimensionless_unscaled):
-            value *= unit.to(u.dimensionless_unscaled)
-        else:
-            raise self._error("the column redshift has a wrong unit", "none, or km/s", str(unit))
+        if (unit := self.units.get("redshift")) is not None:
+            if (speed := _factor(unit, "km/s")) is not None:
+                value *= speed / LIGHT_KM_S
+            elif (pure := _factor(unit, "")) is not None:
+                value *= pure
+            else:
+                raise self._error("the column redshift has a wrong unit", "none, or km/s", unit)
         meaning = suspected_meaning(value)
         if meaning is not None:
             raise self._error(
@@ -101,12 +100,14 @@ class TargetRow:
         text = self._known(column)
         if text is None:
             return math.nan
-        unit = self.units.get(column, u.deg)
-        if not unit.is_equivalent(u.deg):
-            raise self._error(f"the column {column} has a wrong unit", "an angle", str(unit))
+        unit = self.units.get(column, "deg")
+        if (factor := _factor(unit, "deg")) is None:
+            raise self._error(f"the column {column} has a wrong unit", "an angle", unit)
         try:
-            return float(self._number(column, text) * unit.to(u.deg))
+            return self._number(column, text) * factor
         except ConfigError:
+            from survey.cubes.wcs import angle_deg  # slow to load
+
             degrees = angle_deg(text, is_ra=column == "ra")
             if math.isnan(degrees):
                 raise
@@ -123,10 +124,10 @@ class TargetRow:
         text = self._known("distance")
         if text is None:
             return math.nan
-        unit = self.units.get("distance", u.Mpc)
-        if not unit.is_equivalent(u.Mpc):
-            raise self._error("the column distance has a wrong unit", "Mpc", str(unit))
-        value = float(self._number("distance", text) * unit.to(u.Mpc))
+        unit = self.units.get("distance", "Mpc")
+        if (factor := _factor(unit, "Mpc")) is None:
+            raise self._error("the column distance has a wrong unit", "Mpc", unit)
+        value = self._number("distance", text) * factor
         if not 0 < value < math.inf:
             raise self._error(
                 f"distance of galaxy {self.text('galaxy')} cannot be", "Mpc, above 0", text
@@ -159,6 +160,16 @@ class TargetRow:
         )
 
 
+def _factor(unit: str, wanted: str) -> float | None:
+    """By what a value in a unit is multiplied to be in another; None if that makes no sense."""
+    if unit == wanted:
+        return 1.0
+    from astropy import units as u  # slow to load
+
+    given, other = u.Unit(unit), u.Unit(wanted)
+    return float(given.to(other)) if given.is_equivalent(other) else None
+
+
 def read_rows(path: Path) -> list[TargetRow]:
     """The rows of a targets table: text, or anything else astropy recognises by its name.
 
@@ -173,6 +184,10 @@ def read_rows(path: Path) -> list[TargetRow]:
             text = path.read_text(encoding="utf-8-sig")
             if not text.startswith("# %ECSV"):
                 return _of_text(text, path)
+        if path.suffix.lower() == ".ecsv" and (plain := read_plain(path)) is not None:
+            return _of_columns(plain, path)
+        from astropy.table import Table  # slow to load
+
         return _of_table(Table.read(path), path)
     except ConfigError:
         raise
@@ -181,14 +196,26 @@ def read_rows(path: Path) -> list[TargetRow]:
 
 
 def _of_table(table: Table, path: Path) -> list[TargetRow]:
-    names = _checked_names(table.colnames, path)
-    columns = dict(zip(names, table.itercols(), strict=True))
-    units = {name: u.Unit(column.unit) for name, column in columns.items() if column.unit}
+    import numpy as np
+
+    units = {name: str(column.unit) for name, column in table.columns.items() if column.unit}
+    rows = tuple(
+        {name: None if (cell := row[name]) is np.ma.masked else cell for name in table.colnames}
+        for row in table
+    )
+    return _of_columns(PlainTable(tuple(table.colnames), rows, units), path)
+
+
+def _of_columns(table: PlainTable, path: Path) -> list[TargetRow]:
+    names = _checked_names(table.names, path)
+    units = {
+        name: unit
+        for given, name in zip(table.names, names, strict=True)
+        if (unit := table.units.get(given)) is not None
+    }
     return [
-        TargetRow(
-            {name: column[i] for name, column in columns.items()}, units, f"row {i + 1}", path
-        )
-        for i in range(len(table))
+        TargetRow(dict(zip(names, row.values(), strict=True)), units, f"row {i}", path)
+        for i, row in enumerate(table.rows, 1)
     ]
 
 

@@ -6,10 +6,9 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
-from astropy.table import Table
-
 from catalogs.durable import replacing
 from catalogs.printable import printable
+from catalogs.reference.plain_ecsv import plain_lines
 from survey.cubes.files.cube_file import CubeFile
 from survey.errors import ConfigError, DataError
 from survey.pipeline.galaxy.target import Target
@@ -19,6 +18,8 @@ from survey.spectra.redshift import REDSHIFT_RANGE, suspected_meaning
 FILE_SEPARATOR = ";"
 TARGETS_FILE = "targets.ecsv"
 """The table that a run keeps of its targets."""
+
+NUMBERS = dict.fromkeys(("redshift", "ra", "dec", "distance"), "float64")
 
 
 def read_targets(path: str | Path) -> list[Target]:
@@ -43,18 +44,16 @@ def read_targets(path: str | Path) -> list[Target]:
 def write_targets(targets: Iterable[Target], path: str | Path) -> None:
     """Write targets as ECSV, with absolute paths, so that `read_targets` gives them back."""
     rows = [
-        {
-            "galaxy": target.galaxy,
-            "files": FILE_SEPARATOR.join(file.recorded for file in target.files),
-            "redshift": target.redshift,
-            "ra": target.ra_deg,
-            "dec": target.dec_deg,
-            "distance": target.distance_mpc,
-        }
+        (
+            target.galaxy,
+            FILE_SEPARATOR.join(file.recorded for file in target.files),
+            *map(float, (target.redshift, target.ra_deg, target.dec_deg, target.distance_mpc)),
+        )
         for target in sorted(targets, key=lambda target: target.galaxy)
     ]
+    lines = plain_lines({"galaxy": "string", "files": "string", **NUMBERS}, rows)
     with replacing(Path(path)) as unfinished:
-        Table(rows).write(unfinished, format="ascii.ecsv")
+        unfinished.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def targets_from_cubes(

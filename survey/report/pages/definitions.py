@@ -22,7 +22,7 @@ from survey.report.page import write_template
 
 PAGE = "definitions.html"
 TABLES = ("galaxies", "clusters", "spaxels", "measurements", "splits", "parts", "scores",
-          "importances", "quarantine")  # fmt: skip
+          "importances", "validation", "quarantine")  # fmt: skip
 """Whose numbers the pages show."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -55,3 +56,12 @@ def is_page_of(root: Path, galaxy: str, key: str) -> bool:
     """Whether the page of a galaxy, and its small map, are those of the part `key`."""
     is_current = written_for(page_path(root, galaxy)) == stamp(key)
     return is_current and thumbnail_path(root, galaxy).exists()
+
+
+@cache
+def bokeh_scripts() -> tuple[Path, ...]:
+    """The scripts of BokehJS that the pages use."""
+    import bokeh
+
+    folder = Path(bokeh.__file__).parent / "server" / "static" / "js"
+    return folder / "bokeh.min.js", folder / "bokeh-api.min.js"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,14 @@ from survey.report.pages.cells import Cells, cell_spectra
 from survey.report.pages.definitions import short_definitions, write_definitions
 from survey.report.pages.galaxy_data import galaxy_data
 from survey.report.pages.numbers import script_json
-from survey.report.pages.paths import FOLDER, is_page_of, page_path, stamp, thumbnail_path
+from survey.report.pages.paths import (
+    FOLDER,
+    bokeh_scripts,
+    is_page_of,
+    page_path,
+    stamp,
+    thumbnail_path,
+)
 from survey.report.pages.thumbnail import write_thumbnail
 from survey.report.pages.tree_data import tree_data
 from survey.spectra.grid import rest_wavelength
@@ -112,12 +118,3 @@ def copy_static(root: Path) -> None:
         if not copy.exists() or copy.stat().st_size != source.stat().st_size:
             with replacing(copy) as unfinished:
                 shutil.copyfile(source, unfinished)
-
-
-@cache
-def bokeh_scripts() -> tuple[Path, ...]:
-    """The scripts of BokehJS that the pages use."""
-    import bokeh
-
-    folder = Path(bokeh.__file__).parent / "server" / "static" / "js"
-    return folder / "bokeh.min.js", folder / "bokeh-api.min.js"

@@ -182,7 +182,8 @@ function fillAnswers() {
   const columns = ["question", "cluster", "value", "null_median", "threshold", "verdict", "meaning"]
   const rows = SURVEY_ANSWERS.rows.map((row) => rowOf(columns.map((name) =>
     name === "cluster" ? (row[at(name)] === 0 ? "" : String(row[at(name)])) : shownAs(row[at(name)]))))
-  fillTable(place("answers"), ["question", "cluster", "value", "if the clusters are real", "threshold", "verdict", "what it means"], rows)
+  const titles = ["question", "cluster", "value", "simulated galaxies", "threshold", "verdict", "what it means"]
+  fillTable(place("answers"), titles.map((title, index) => headWithHelp(title, `validation.${columns[index]}`)), rows)
 }
 
 function fillLines() {

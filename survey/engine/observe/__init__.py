@@ -1,0 +1,1 @@
+"""What Dask's own pages and metrics show of a survey."""

@@ -1,0 +1,1 @@
+"""What a run writes and counts of itself: its log, its totals, its metrics."""
