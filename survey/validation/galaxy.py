@@ -36,8 +36,6 @@ class PartitionedGalaxy:
     y, x : (n,) arrays of int
     centre : (y, x)
         Photometric centre.
-    nuclear : int
-        Cluster of the nucleus, 0 if there is none.
     spaxel_arcsec : float
     noise : NoiseModel
     fwhm_arcsec : (L,) array, optional
@@ -56,7 +54,6 @@ class PartitionedGalaxy:
     y: NDArray[np.integer]
     x: NDArray[np.integer]
     centre: tuple[float, float]
-    nuclear: int
     spaxel_arcsec: float
     noise: NoiseModel
     fwhm_arcsec: NDArray[np.float64] | None = None

@@ -18,7 +18,6 @@ from catalogs.validation.thresholds import Question, Thresholds
 from survey.validation.answers import Answer
 
 POINT_SOURCE, RINGS = "point source", "rings"
-NOISE_ALONE = "noise alone"
 CLUSTERS = "clusters"
 
 
