@@ -8,13 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from catalogs.validation.columns import POINT_SOURCE_QUESTION, SHARE_VARIANT, WHOLE_GALAXY
 from survey.clustering.criteria import Labels
-from survey.validation.agreement import (
-    LEFT_OUT,
-    agreement,
-    best_jaccard,
-    concentricity,
-)
+from survey.validation.agreement import LEFT_OUT, agreement, best_jaccard, concentricity
 from survey.validation.galaxy import PartitionedGalaxy
 from survey.validation.point_source import (
     clusters_of_one_spectrum,
@@ -24,9 +20,6 @@ from survey.validation.point_source import (
     source_on_a_host,
 )
 from survey.validation.variants import COUNTED, QUESTIONS, QUICK, Variant, variants
-
-WHOLE = 0
-"""In the place of a cluster: the answer is for the galaxy."""
 
 NULL_DRAWS = 2
 """Simulated galaxies with the adopted clusters and the noise; all but the first are asked less."""
@@ -43,7 +36,7 @@ class Answer:
     ----------
     question, variant : str
     cluster : int
-        `WHOLE`, or a cluster.
+        `WHOLE_GALAXY`, or a cluster.
     measure : str
         What the value is.
     value : float
@@ -59,8 +52,18 @@ class Answer:
     measure: str
     value: float
     null: tuple[float, ...] = ()
-    cluster: int = WHOLE
+    cluster: int = WHOLE_GALAXY
     error: float = np.nan
+
+    @property
+    def known_null(self) -> list[float]:
+        """The values of simulated galaxies that could be measured."""
+        return [value for value in self.null if np.isfinite(value)]
+
+    @property
+    def null_median(self) -> float:
+        """Their median; NaN without any."""
+        return float(np.median(self.known_null)) if self.known_null else np.nan
 
 
 def measure_answers(
@@ -173,7 +176,7 @@ def _of_the_noise(galaxy: PartitionedGalaxy, rng: np.random.Generator) -> list[A
 def _of_the_point_source(galaxy: PartitionedGalaxy, rng: np.random.Generator) -> list[Answer]:
     source = fit_point_source(galaxy)
     if source is None:
-        return [Answer("point source", "alone", "clusters", np.nan)]
+        return [Answer(POINT_SOURCE_QUESTION, "alone", "clusters", np.nan)]
     host = source_on_a_host(galaxy, source, rng) if galaxy.k > 1 else None
     radius = radius_spaxels(galaxy)
     ringed = concentricity(galaxy.labels, radius)
@@ -183,12 +186,12 @@ def _of_the_point_source(galaxy: PartitionedGalaxy, rng: np.random.Generator) ->
     shares = source.of_clusters(galaxy)
     number = clusters_of_point_source(galaxy, source, rng)
     return [
-        Answer("point source", "alone", "clusters", _float(number)),
+        Answer(POINT_SOURCE_QUESTION, "alone", "clusters", _float(number)),
         Answer("rings", "clusters of a point source on a host", "clusters", n_made),
         Answer("rings", "same clusters", "adjusted Rand index", made),
         Answer("rings", "concentric", "adjusted mutual information", ringed, (by_source,)),
         *(
-            Answer("point source", "share of the light", "fraction", float(share), (), number + 1)
+            Answer(POINT_SOURCE_QUESTION, SHARE_VARIANT, "fraction", float(share), (), number + 1)
             for number, share in enumerate(shares)
         ),
     ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from catalogs.validation.columns import (
     NOT_TESTABLE,
+    POINT_SOURCE_QUESTION,
     ROBUST,
     SENSITIVE,
     SHARE_VARIANT,
@@ -17,8 +18,7 @@ from catalogs.validation.columns import (
 from catalogs.validation.thresholds import Question, Thresholds
 from survey.validation.answers import Answer
 
-POINT_SOURCE, RINGS = "point source", "rings"
-CLUSTERS = "clusters"
+RINGS, CLUSTERS = "rings", "clusters"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def judge(answers: Sequence[Answer], thresholds: Thresholds) -> list[Judged]:
 
 def _judged(answer: Answer, thresholds: Thresholds) -> Judged:
     rule = rule_of(answer, thresholds.questions[answer.question])
-    null = _median(answer.null)
+    null = answer.null_median
     if not np.isfinite(answer.value):
         return Judged(answer, np.nan, NOT_TESTABLE, _why_not(answer))
     if rule.above_null:
@@ -100,7 +100,7 @@ def rule_of(answer: Answer, question: Question) -> Question:
 
 
 def _why_not(answer: Answer) -> str:
-    if answer.question == POINT_SOURCE:
+    if answer.question == POINT_SOURCE_QUESTION:
         return (
             f"{answer.variant}: not measured: the point-spread function of the instrument is not "
             "known, or there is one cluster, or too few spaxels"
@@ -114,15 +114,8 @@ def _why_not(answer: Answer) -> str:
 
 def _of_cluster(answer: Answer, shares: dict[int, float], thresholds: Thresholds) -> Judged:
     """The verdict on a cluster by how much of it other ways of clustering find again."""
-    null = _median(answer.null)
-    as_verdict = Answer(
-        VERDICT_QUESTION,
-        "cluster",
-        answer.measure,
-        answer.value,
-        answer.null,
-        answer.cluster,
-    )
+    null = answer.null_median
+    as_verdict = replace(answer, question=VERDICT_QUESTION, variant="cluster")
     if not np.isfinite(answer.value):
         return Judged(as_verdict, np.nan, NOT_TESTABLE, "no other way of clustering was possible")
     if not null >= thresholds.least_power:
@@ -185,18 +178,13 @@ def stability(judged: Sequence[Judged], thresholds: Thresholds) -> float:
         answer, rule = one.answer, _rule(one, thresholds)
         if not rule.counts or one.verdict == NOT_TESTABLE:
             continue
-        null = _median(answer.null) if rule.least_of_null is not None else 1.0
+        null = answer.null_median if rule.least_of_null is not None else 1.0
         found.setdefault(answer.question, []).append(float(np.clip(answer.value / null, 0.0, 1.0)))
     return float(np.mean([np.mean(values) for values in found.values()])) if found else np.nan
 
 
 def _rule(one: Judged, thresholds: Thresholds) -> Question:
     return rule_of(one.answer, thresholds.questions[one.answer.question])
-
-
-def _median(values: Sequence[float]) -> float:
-    known = [value for value in values if np.isfinite(value)]
-    return float(np.median(known)) if known else np.nan
 
 
 def _shown(value: float) -> str:
