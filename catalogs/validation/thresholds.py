@@ -61,7 +61,7 @@ class Thresholds:
     galaxy_least, cluster_least : float
         Least stability of a robust galaxy and of a robust cluster.
     least_power : float
-        A question says nothing if simulated galaxies that have the clusters give less than this.
+        A question is not judged if simulated galaxies that have the clusters give less than this.
     digest : str
         Hash of the file.
     """
