@@ -35,10 +35,9 @@ from survey.errors import ConfigError
 from survey.machine_faults import patiently
 from survey.pipeline.classification.sample import parts_of
 from survey.pipeline.galaxy.tables import write_table
-from survey.pipeline.reference import SETTINGS_FILE
 from survey.pipeline.run.finished import FinishedGalaxies
 from survey.pipeline.run.lock import exclusive
-from survey.pipeline.run.plan import with_absolute_paths
+from survey.pipeline.run.plan import recorded_settings, with_absolute_paths
 from survey.pipeline.run.publisher import repaired
 from survey.pipeline.run.schedule import Demand, largest_first
 from survey.pipeline.run.targets import TARGETS_FILE, read_targets
@@ -82,16 +81,7 @@ def plan_validation(root: Path, overrides: dict[str, Any] | None = None) -> Sett
         If no survey has run in `root`, or `overrides` has other settings.
     """
     overrides = overrides or {}
-    if foreign := sorted(set(overrides) - {"engine"}):
-        raise ConfigError(
-            "only settings of the engine can be changed here",
-            expected="engine",
-            found=", ".join(foreign),
-            advice="Change them with `survey run`.",
-        )
-    record = root / SETTINGS_FILE
-    if not record.exists():
-        raise ConfigError("no survey has run in this directory", file=root)
+    record = recorded_settings(root, overrides, "engine", "engine")
     return with_absolute_paths(load_settings(record, overrides), root)
 
 
