@@ -84,9 +84,9 @@ def measure_answers(
     observed = list(variants(galaxy, galaxy.data, rng, questions))
     nulls = []
     for draw in range(1 if set(questions) <= set(QUICK) else NULL_DRAWS):
-        noisy = (galaxy.noiseless + galaxy.noise.draw(rng)).astype(np.float32)
+        data = galaxy.noisy(galaxy.noiseless, rng)
         asked = questions if draw == 0 else COUNTED
-        nulls.append(list(variants(galaxy, galaxy.with_flux(noisy), rng, asked, simulated=True)))
+        nulls.append(list(variants(galaxy, data, rng, asked, simulated=True)))
     found = [*_stability(galaxy, observed, nulls), *_of_clusters(galaxy, observed, nulls)]
     return [*found, *_of_the_noise(galaxy, rng), *_of_the_point_source(galaxy, rng)]
 

@@ -72,9 +72,9 @@ class PartitionedGalaxy:
         )
         return model
 
-    def with_flux(self, flux: NDArray[np.floating]) -> Data:
-        """Its spaxels with other spectra."""
-        return replace(self.data, flux=flux)
+    def noisy(self, flux: NDArray[np.floating], rng: np.random.Generator) -> Data:
+        """Its spaxels with other spectra (n, L), to which a draw of its noise is added."""
+        return replace(self.data, flux=(flux + self.noise.draw(rng)).astype(np.float32))
 
 
 def representative_rows(

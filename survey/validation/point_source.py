@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from survey.clustering.criteria import Labels
 from survey.spectra.psf import moffat_share
 from survey.validation.galaxy import PartitionedGalaxy
-from survey.validation.recluster import FEWEST_SPAXELS, Data, recluster
+from survey.validation.recluster import FEWEST_SPAXELS, recluster
 
 SNR_MIN = 2.0
 """Continuum S/N of a spaxel that a survey clusters."""
@@ -85,7 +85,7 @@ def clusters_of_point_source(
 
     None if too few spaxels would have been clustered.
     """
-    data = _noisy(galaxy, source.flux, rng)
+    data = galaxy.noisy(source.flux, rng)
     bright = data.snr >= SNR_MIN
     if np.count_nonzero(bright) < FEWEST_SPAXELS:
         return None
@@ -98,7 +98,7 @@ def clusters_of_one_spectrum(galaxy: PartitionedGalaxy, rng: np.random.Generator
     weight = 1.0 / np.maximum(galaxy.data.flux.sum(axis=1, dtype=np.float64), 1e-30)
     mean = weight @ galaxy.data.flux
     flux = galaxy.data.flux.sum(axis=1, dtype=np.float64)[:, None] * (mean / mean.sum())
-    found = recluster(_noisy(galaxy, flux, rng), galaxy.recipe)
+    found = recluster(galaxy.noisy(flux, rng), galaxy.recipe)
     return None if found is None else int(found.max())
 
 
@@ -117,14 +117,9 @@ def source_on_a_host(
     point *= np.minimum(1.0, np.maximum(total, 0.0) / np.maximum(explained, 1e-30))[:, None]
     rest = np.maximum(total - point.sum(axis=1), 0.0)
     flux = point + rest[:, None] * (host / host.sum())
-    return recluster(_noisy(galaxy, flux, rng), galaxy.recipe)
+    return recluster(galaxy.noisy(flux, rng), galaxy.recipe)
 
 
 def radius_spaxels(galaxy: PartitionedGalaxy) -> NDArray[np.float64]:
     """(n,) distance from the photometric centre."""
     return np.hypot(galaxy.y - galaxy.centre[0], galaxy.x - galaxy.centre[1])
-
-
-def _noisy(galaxy: PartitionedGalaxy, flux: NDArray[np.floating], rng: np.random.Generator) -> Data:
-    noisy = (flux + galaxy.noise.draw(rng)).astype(np.float32)
-    return replace(galaxy.data, flux=noisy)
