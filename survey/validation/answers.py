@@ -16,6 +16,7 @@ from survey.validation.point_source import (
     clusters_of_one_spectrum,
     clusters_of_point_source,
     fit_point_source,
+    number_of_clusters,
     radius_spaxels,
     source_on_a_host,
 )
@@ -170,7 +171,7 @@ def _median_jaccard(adopted: Labels, others: Iterable[Variant]) -> NDArray[np.fl
 
 def _of_the_noise(galaxy: PartitionedGalaxy, rng: np.random.Generator) -> list[Answer]:
     number = clusters_of_one_spectrum(galaxy, rng)
-    return [Answer("noise alone", "mean spectrum", "clusters", _float(number))]
+    return [Answer("noise alone", "mean spectrum", "clusters", number)]
 
 
 def _of_the_point_source(galaxy: PartitionedGalaxy, rng: np.random.Generator) -> list[Answer]:
@@ -180,14 +181,16 @@ def _of_the_point_source(galaxy: PartitionedGalaxy, rng: np.random.Generator) ->
     host = source_on_a_host(galaxy, source, rng) if galaxy.k > 1 else None
     radius = radius_spaxels(galaxy)
     ringed = concentricity(galaxy.labels, radius)
-    by_source = np.nan if host is None else concentricity(host, radius)
-    made = np.nan if host is None else agreement(galaxy.labels, host)
-    n_made = np.nan if host is None else float(host.max())
+    by_source, made = np.nan, np.nan
+    if host is not None:
+        by_source, made = concentricity(host, radius), agreement(galaxy.labels, host)
     shares = source.of_clusters(galaxy)
     number = clusters_of_point_source(galaxy, source, rng)
     return [
-        Answer(POINT_SOURCE_QUESTION, "alone", "clusters", _float(number)),
-        Answer("rings", "clusters of a point source on a host", "clusters", n_made),
+        Answer(POINT_SOURCE_QUESTION, "alone", "clusters", number),
+        Answer(
+            "rings", "clusters of a point source on a host", "clusters", number_of_clusters(host)
+        ),
         Answer("rings", "same clusters", "adjusted Rand index", made),
         Answer("rings", "concentric", "adjusted mutual information", ringed, (by_source,)),
         *(
@@ -195,7 +198,3 @@ def _of_the_point_source(galaxy: PartitionedGalaxy, rng: np.random.Generator) ->
             for number, share in enumerate(shares)
         ),
     ]
-
-
-def _float(number: int | None) -> float:
-    return np.nan if number is None else float(number)

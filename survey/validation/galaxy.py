@@ -65,6 +65,11 @@ class PartitionedGalaxy:
         return len(self.medians)
 
     @cached_property
+    def total(self) -> NDArray[np.float64]:
+        """(n,) summed flux of every spaxel."""
+        return np.asarray(self.data.flux.sum(axis=1, dtype=np.float64))
+
+    @cached_property
     def noiseless(self) -> NDArray[np.floating]:
         """(n, L) the spectrum of its cluster in every spaxel, at its flux and its shift."""
         model, _ = reconstruct(
