@@ -31,7 +31,7 @@ class Question:
     most : float, optional
         Largest good value.
     above_null : bool
-        Whether it is good above all simulations, which are of chance.
+        Whether a good value exceeds all simulations, which are of chance.
     counts : bool
         Whether it counts in the stability of the galaxy.
     decides : bool

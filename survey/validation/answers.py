@@ -23,7 +23,8 @@ from survey.validation.point_source import (
 from survey.validation.variants import COUNTED, QUESTIONS, QUICK, Variant, variants
 
 NULL_DRAWS = 2
-"""Simulated galaxies with the adopted clusters and the noise; all but the first are asked less."""
+"""Simulated galaxies with the adopted clusters and the noise: the first is asked all questions that
+have been chosen, the others those of `COUNTED`."""
 
 NOT_FOR_CLUSTERS = ("cut",)
 """Questions that do not count in how stable a cluster is: k-1 and k+1 destroy some on purpose."""
@@ -76,8 +77,8 @@ def measure_answers(
     ----------
     galaxy : PartitionedGalaxy
     questions : collection of str
-        Those of `survey.validation.variants` that are asked; the others are cheap. More than one
-        simulated galaxy is asked only with `QUESTIONS` that `QUICK` does not have.
+        Those of `survey.validation.variants` that are asked; all others are cheap and always asked.
+        If all are in `QUICK`, there is one simulated galaxy, else `NULL_DRAWS`.
     seed : int
         Of all draws, so that answers repeat.
     """
