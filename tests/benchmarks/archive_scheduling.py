@@ -25,6 +25,7 @@ from survey.engine.backends.base import SMALL_HISTORY
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.galaxy.task import GalaxyReport, GalaxyTask, process_galaxy
 from survey.pipeline.run import publisher as growing
+from survey.pipeline.run import schedule
 from survey.pipeline.run import survey as archive
 from survey.pipeline.run.schedule import Demand, projected_demand
 from survey.pipeline.run.survey import run_survey
@@ -60,7 +61,7 @@ def measure(folder: Path, scale: float) -> Iterator[Line]:
         Client(cluster, timeout="120s") as client,
     ):
         archive.process_galaxy = stalled_worker
-        archive.projected_demand = lambda target, settings: Demand(
+        schedule.projected_demand = lambda target, settings: Demand(
             _seconds(target) * 10 ** guess[numbers[target.galaxy]]
         )
         growing.publish = publishing
@@ -69,7 +70,7 @@ def measure(folder: Path, scale: float) -> Iterator[Line]:
             settings = build_settings({"report": {"figures": False}})
             run_survey(root, targets, settings, client, on_report=reports.append)
         finally:
-            archive.process_galaxy, archive.projected_demand = process_galaxy, projected_demand
+            archive.process_galaxy, schedule.projected_demand = process_galaxy, projected_demand
             growing.publish = publishing.function
         cpu = time.process_time() - cpu
     yield from _lines(reports, sleep_s, cpu, publishing)

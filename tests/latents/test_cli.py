@@ -195,7 +195,7 @@ def test_a_run_has_a_model_neighbours_and_oddities(survey, run):
     ("line", "words"),
     [
         ("latent fit {folder} --method pca", "--out"),
-        ("latent fit {folder} --out {tmp}/m --method magic", "hardness, pca"),
+        ("latent fit {folder} --out {tmp}/m --method magic", "hardness, physical, pca"),
         ("latent fit {run} {folder} --out {tmp}/m", "one run"),
         ("latent fit {tmp} --out {tmp}/m", "no spectra"),
         ("latent encode {tmp} {folder}", "not a model"),

@@ -32,9 +32,11 @@ from catalogs.schema import declared_tables
 from catalogs.survey_parts import current_survey_parts
 from catalogs.verify import verify
 from survey.config import build_settings
+from survey.engine import submit
+from survey.engine.preflight import admission
 from survey.pipeline.galaxy.task import process_galaxy
 from survey.pipeline.leftovers import unfinished_work
-from survey.pipeline.run import survey
+from survey.pipeline.run import live, survey
 from survey.pipeline.run.ledger import Ledger
 from survey.pipeline.run.lock import exclusive
 from survey.pipeline.run.publisher import repaired
@@ -118,12 +120,14 @@ def whole_survey(root: Path) -> None:
 
     def one_by_one(client: Any, function: Any, tasks: Any, **options: Any) -> Any:
         for task in tasks:
-            yield SimpleNamespace(task=task, result=process_galaxy(task.argument), error=None)
+            result = process_galaxy(task.argument)
+            yield SimpleNamespace(task=task, result=result, error=None, worker="", host="")
 
-    survey.run_tasks = one_by_one
+    # They are loaded when something is to be computed.
+    submit.run_tasks = one_by_one
     survey.started = lambda cluster: cluster
-    survey.live_state = lambda root, cluster: nullcontext(lambda name: None)
-    survey.admission = lambda *workers, **needs: nullcontext(None)
+    live.live_state = lambda *run: nullcontext(lambda name: None)
+    admission.admission = lambda *workers, **needs: nullcontext(None)
     results = survey.run_survey(root, targets, settings, None)
     assert results.count("quarantined") == 0, results.failures
 

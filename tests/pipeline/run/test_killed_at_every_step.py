@@ -43,7 +43,7 @@ def test_commit_and_publication_survive_a_kill_at_every_third_step(
     staged.mkdir()
     for name, rows in part_tables("NGC 4", 4.0).items():
         write_part_table(staged, name, to_arrow(name, rows))
-    assert kills("commit", tmp_path / "kills", every=3) > 20
+    assert kills("commit", tmp_path / "kills", every=3) >= 20
 
 
 def test_a_whole_survey_survives_kills_at_steps_of_all_stages(tmp_path, archive):

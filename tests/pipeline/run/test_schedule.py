@@ -7,8 +7,8 @@ import pytest
 from astropy.io import fits
 
 from survey.config import Settings
+from survey.engine import submit
 from survey.pipeline.galaxy.target import Target
-from survey.pipeline.run import survey as archive
 from survey.pipeline.run.schedule import projected_demand
 from survey.pipeline.run.survey import run_survey
 
@@ -63,6 +63,6 @@ def test_a_survey_starts_with_the_dearest_galaxy(cube, tmp_path, cluster, monkey
         started.extend(task.name for task in tasks)
         return iter(())
 
-    monkeypatch.setattr(archive, "run_tasks", look)
+    monkeypatch.setattr(submit, "run_tasks", look)
     run_survey(tmp_path / "run", targets, Settings(), cluster)
     assert started == ["40.fits", "30.fits", "20.fits", "10.fits"]

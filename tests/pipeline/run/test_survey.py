@@ -13,11 +13,11 @@ import pytest
 from catalogs import open_catalog
 from catalogs.verify import verify
 from survey.config import Settings, build_settings
+from survey.engine import submit
 from survey.engine.cluster import Cluster
 from survey.errors import ConfigError, InfrastructureError
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.run import publisher as growing
-from survey.pipeline.run import survey as archive
 from survey.pipeline.run.status import read_status
 from survey.pipeline.run.survey import Results, run_survey
 from survey.pipeline.run.targets import read_targets
@@ -140,13 +140,13 @@ def test_stores_may_be_dropped_and_are_not_missed(tmp_path, targets, cluster, se
 
 
 def test_a_lost_cluster_keeps_what_is_done(tmp_path, targets, settings, cluster, monkeypatch):
-    real = archive.run_tasks
+    real = submit.run_tasks
 
     def dying(*args, **kwargs):
         yield next(real(*args, **kwargs))
         raise InfrastructureError("the Dask cluster was lost")
 
-    monkeypatch.setattr(archive, "run_tasks", dying)
+    monkeypatch.setattr(submit, "run_tasks", dying)
     with pytest.raises(InfrastructureError):
         run_survey(tmp_path, targets, settings, cluster)
     assert len(open_catalog(tmp_path).galaxies) == 1
