@@ -77,8 +77,8 @@ COMPRESSIONS = ("gzip", "zstd")
 
 Who reads by the link opens a file twice: for its footer, then for its data. If the link is swapped
 in between, the footer of one version is applied to the data of the next. Then a page may be found
-where another column begins: of 1,768 columns read alone, one came out wrong without an error. Data
-compressed in another way than the footer says are an error in every reader.
+where another column begins: once, a column that was read alone came out wrong without an error.
+Data compressed in another way than the footer says are an error in every reader.
 """
 
 LOCK_TIMEOUT_S = 600.0

@@ -78,6 +78,7 @@ class Suspects:
         self._on_trial: Attempts | None = None
         self._last_success = time.monotonic()
         self._most_workers = 0
+        self._limit_bytes = 0
 
     def next(self) -> Attempts | None:
         """The next task to try alone, if one is due and all workers are back."""
@@ -87,6 +88,7 @@ class Suspects:
             attempts = self.waiting.popleft()
             if attempts.not_before <= time.monotonic():
                 self._on_trial = attempts
+                self._limit_bytes = self._largest_limit_bytes()
                 return attempts
             self.waiting.append(attempts)
         return None
@@ -127,7 +129,7 @@ class Suspects:
         self._on_trial = None
         over_memory = self.deaths.over_memory_bytes(now - seconds)
         if over_memory is not None:
-            return _over_memory(over_memory, attempts.task.memory_bytes)
+            return self._over_memory(over_memory)
         if self.deaths.was_stalled(now - seconds, address):
             return ResourceError(
                 "its worker made no progress and was restarted, with nothing else running",
@@ -153,6 +155,20 @@ class Suspects:
                 advice="Give the workers more memory (engine.memory_limit).",
             )
         return self._unclear(attempts)
+
+    def _over_memory(self, found_bytes: int) -> ResourceError:
+        at_most = f", at most {format_bytes(self._limit_bytes)}" if self._limit_bytes else ""
+        return ResourceError(
+            "its worker process was ended for its memory, with nothing else running",
+            expected=f"a galaxy that fits the memory limit of a worker{at_most}",
+            found=format_bytes(found_bytes),
+            advice="Give the workers more memory (engine.memory_limit).",
+        )
+
+    def _largest_limit_bytes(self) -> int:
+        """The limit of the largest worker; 0 if none has any."""
+        workers = self.client.scheduler_info(n_workers=-1).get("workers", {}).values()
+        return max((worker["memory_limit"] or 0 for worker in workers), default=0)
 
     def _unclear(self, attempts: Attempts) -> Verdict:
         attempts.trial_deaths = 0
@@ -193,13 +209,3 @@ class Suspects:
             return not self.interrupted()
         finally:
             self.client.cancel(futures)
-
-
-def _over_memory(found_bytes: int, memory_bytes: float) -> ResourceError:
-    limit = f"at most {format_bytes(int(memory_bytes))}" if memory_bytes else "less"
-    return ResourceError(
-        "its worker process was ended for its memory, with nothing else running",
-        expected=f"a galaxy that needs {limit}, the limit of the largest worker",
-        found=format_bytes(found_bytes),
-        advice="Give the workers more memory (engine.memory_limit).",
-    )

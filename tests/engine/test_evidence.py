@@ -253,4 +253,5 @@ def test_a_task_that_is_over_memory_by_the_workers_own_measure_is_blamed(monkeyp
     assert [o.task.argument for o in failed] == [3]
     assert isinstance(failed[0].error, ResourceError)
     assert "ended for its memory" in str(failed[0].error)
+    assert "the memory limit of a worker, at most 500.00 MiB" in str(failed[0].error)
     assert failed[0].attempts < suspects.TRIALS + suspects.LONE_DEATHS
