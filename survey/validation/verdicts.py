@@ -111,7 +111,7 @@ def _why_not(answer: Answer) -> str:
         return f"{answer.variant}: no line was measured in enough clusters"
     if answer.question == "circularity":
         return "the run has no classes made from labels of several galaxies"
-    return f"{answer.variant}: not measured: the run itself does so, or too little is left"
+    return f"{answer.variant}: not measured: this is how the run was made, or too little is left"
 
 
 def _of_cluster(answer: Answer, shares: dict[int, float], thresholds: Thresholds) -> Judged:
