@@ -53,7 +53,8 @@ def detection_rows(
 
 
 def source_rows(
-    sums: SpectrumSet, members: list[Rows], facts: Sequence[SpectrumFacts], files: SourceFiles,
+    sums: SpectrumSet, background: Floats, members: list[Rows], facts: Sequence[SpectrumFacts],
+    files: SourceFiles,
 ) -> list[Row]:  # fmt: skip
     """What a row of `sources` says of the source and its detections."""
     assert sums.exposure_s is not None
@@ -70,6 +71,7 @@ def source_rows(
                 "dec": dec,
                 "n_detection": len(of_source),
                 "counts": float(sums.totals[k]),
+                "background_counts": float(np.where(sums.mask[k], background[k], 0.0).sum()),
                 "exposure": float(sums.exposure_s[k]),
                 "background": "all" if all(used) else "some" if any(used) else "none",
                 "background_reason": _reasons(one.background_reason for one in of_source),
@@ -91,8 +93,7 @@ def add_latents(
     neighbours: int,
 ) -> None:  # fmt: skip
     """Latents, how unusual each source is, and the sources most like it."""
-    odd = find_anomalies(model, sums)
-    background = model.background_.expected(sums)
+    odd = find_anomalies(model, sums, latents)
     scaled = standardised(latents)
     number = min(neighbours, len(sums) - 1)
     for k, row in enumerate(rows):
@@ -100,7 +101,6 @@ def add_latents(
         distance[k] = np.inf
         nearest = np.argsort(distance, kind="stable")[:number]
         row |= {
-            "background_counts": float(np.where(sums.mask[k], background[k], 0.0).sum()),
             "latent": latents[k],
             "err_latent": errors[k],
             "isolation": float(odd.isolation[k]),

@@ -151,15 +151,15 @@ def run_sources(
     sums, members = added_by_source(loaded.spectra)
     on_step("model", None)
     model = _model(work, sums)
-    rows = source_rows.source_rows(sums, members, loaded.facts, files)
+    background_counts = model.background_.expected(sums)
+    rows = source_rows.source_rows(sums, background_counts, members, loaded.facts, files)
     latents = model.transform(sums)
     errors = latent_uncertainty(model, sums, seed=seed)
     source_rows.add_latents(rows, model, sums, latents, errors, work.settings.model.neighbours)
-    expected = model.background_.expected(sums)
-    source_rows.add_hardness(rows, sums, expected, seed)
+    source_rows.add_hardness(rows, sums, background_counts, seed)
     if sums.folding is not None:
         on_step("physical fits", None)
-        fits = {name: fit_physical(sums, expected, name) for name in MODELS}
+        fits = {name: fit_physical(sums, background_counts, name) for name in MODELS}
         source_rows.add_fits(rows, fits)
     classes: tuple[str, ...] = ()
     if table is not None:
