@@ -15,7 +15,7 @@ from survey.latents.run.inputs import read_table
 from survey.latents.spectra import Names, SpectrumSet
 from survey.latents.xray.catalog_tables import COMPACT, CSC_BANDS_KEV, hardness_ratios
 from survey.latents.xray.fold import Response
-from survey.latents.xray.ogip import beside, read_pha
+from survey.latents.xray.ogip import read_pha, responses_beside
 from survey.latents.xray.responses import read_response
 from survey.latents.xray.simulate import SimulatedXray
 from survey.latents.xray.spectra import find_spectra
@@ -62,8 +62,7 @@ def observed_responses(folder: Path) -> list[Response]:
     found = []
     for path in find_spectra(folder):
         for pha in read_pha(path):
-            rmf = beside(pha.file, pha.response_file) if pha.response_file else None
-            arf = beside(pha.file, pha.ancillary_file) if pha.ancillary_file else None
+            rmf, arf = responses_beside(pha)
             if rmf is not None:
                 found.append(read_response(rmf, arf))
     if not found:
