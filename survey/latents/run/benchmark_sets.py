@@ -13,7 +13,7 @@ from survey.latents.evaluation.labelled import LabelledSpectra, Target
 from survey.latents.grid import Floats
 from survey.latents.run.inputs import read_table
 from survey.latents.spectra import Names, SpectrumSet
-from survey.latents.xray.catalog_tables import COMPACT, CSC_BANDS_KEV, hardness_ratios
+from survey.latents.xray.catalog_tables import COMPACT, csc_bands, hardness_ratios
 from survey.latents.xray.fold import Response
 from survey.latents.xray.ogip import read_pha, responses_beside
 from survey.latents.xray.responses import read_response
@@ -75,10 +75,7 @@ def observed_responses(folder: Path) -> list[Response]:
 
 def hardness_of(spectra: SpectrumSet, counts: Floats) -> Floats:
     """Ratios (n,) of counts (n, p) in the hard and soft bands of the Chandra Source Catalog."""
-    centres = spectra.grid.centres
-    soft, medium, hard = (
-        counts[:, (centres >= low) & (centres < high)].sum(axis=1) for low, high in CSC_BANDS_KEV
-    )
+    soft, medium, hard = (counts[:, band].sum(axis=1) for band in csc_bands(spectra.grid))
     return np.asarray(hardness_ratios(soft, medium, hard)[:, 1])
 
 

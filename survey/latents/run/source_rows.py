@@ -16,7 +16,7 @@ from survey.latents.models.base import Representation
 from survey.latents.run.labels import Label
 from survey.latents.run.source_files import SourceFiles
 from survey.latents.spectra import SpectrumSet
-from survey.latents.xray.catalog_tables import CSC_BANDS_KEV, hardness_ratios
+from survey.latents.xray.catalog_tables import csc_bands, hardness_ratios
 from survey.latents.xray.physical_fit import MODELS, PhysicalFits
 from survey.latents.xray.spectra import SpectrumFacts
 
@@ -128,8 +128,7 @@ def add_hardness(rows: list[Row], sums: SpectrumSet, background: Floats, seed: i
 
 
 def _in_bands(sums: SpectrumSet, counts: Floats) -> Floats:
-    centres = sums.grid.centres
-    bands = [(centres >= low) & (centres < high) for low, high in CSC_BANDS_KEV]
+    bands = csc_bands(sums.grid)
     return np.stack([np.where(sums.mask & band, counts, 0.0).sum(axis=1) for band in bands], axis=1)
 
 

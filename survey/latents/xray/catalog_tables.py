@@ -18,8 +18,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from survey.errors import DataError
+from survey.latents.grid import Grid
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 Names = npt.NDArray[np.str_]
 
 CSC_BANDS_KEV = ((0.5, 1.2), (1.2, 2.0), (2.0, 7.0))
@@ -118,6 +120,11 @@ def _ratio(above: Floats, below: Floats) -> Floats:
     return np.divide(
         above - below, total, out=np.where(np.isnan(total), np.nan, 0.0), where=total > 0
     )
+
+
+def csc_bands(grid: Grid) -> Bools:
+    """Which bins (3, p) of a grid in keV are in the soft, medium and hard band."""
+    return np.stack([(grid.centres >= low) & (grid.centres < high) for low, high in CSC_BANDS_KEV])
 
 
 def known_form(columns: Iterable[str]) -> dict[str, Any] | None:
