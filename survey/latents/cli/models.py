@@ -44,7 +44,7 @@ def fit(
         Path | None, typer.Option(help="Folder for the model (default: RUN/latent/model).")
     ] = None,
     method: Annotated[
-        str, typer.Option(help="autoencoder, nmf, pca, or, of counts, hardness or physical.")
+        str, typer.Option(help="autoencoder, nmf, pca, or hardness (counts only).")
     ] = "autoencoder",
     latents: Annotated[int, typer.Option(min=1, help="Numbers per spectrum.")] = 8,
     epochs: Annotated[
