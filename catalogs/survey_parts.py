@@ -212,15 +212,7 @@ def _join_galaxy_verdict(part: SurveyPart, galaxies: pa.Table, galaxy: Receipt) 
     for row in _verdicts(part, galaxy, VERDICT_QUESTION):
         if row["cluster"] == WHOLE_GALAXY:
             names = {"verdict": "verdict", "verdict_reason": "meaning", "stability": "value"}
-            return _with_columns(
-                galaxies,
-                {
-                    name: pa.chunked_array(
-                        [pa.array([row[source]], galaxies.schema.field(name).type)]
-                    )
-                    for name, source in names.items()
-                },
-            )
+            return _with_values(galaxies, {name: [row[key]] for name, key in names.items()})
     return galaxies
 
 
@@ -235,18 +227,12 @@ def _join_cluster_verdicts(part: SurveyPart, clusters: pa.Table, galaxy: Receipt
         if row["variant"] == SHARE_VARIANT
     }
     numbers = clusters["cluster"].to_pylist()
-    columns = {
+    values = {
         "verdict": [by_cluster.get(number, {}).get("verdict") for number in numbers],
         "stability": [by_cluster.get(number, {}).get("value") for number in numbers],
         "point_source_share": [shares.get(number) for number in numbers],
     }
-    return _with_columns(
-        clusters,
-        {
-            name: pa.chunked_array([pa.array(values, clusters.schema.field(name).type)])
-            for name, values in columns.items()
-        },
-    )
+    return _with_values(clusters, values)
 
 
 def _floats(column: pa.Array | pa.ChunkedArray) -> NDArray[np.float64]:
@@ -336,3 +322,12 @@ def _with_columns(table: pa.Table, columns: Mapping[str, pa.ChunkedArray]) -> pa
     # Looked up by name only once: Arrow makes a list of all its names for every look-up.
     known = dict(zip(table.column_names, table.columns, strict=True)) | dict(columns)
     return pa.table(known)
+
+
+def _with_values(table: pa.Table, values: Mapping[str, list[Any]]) -> pa.Table:
+    """The table with other values in some of its columns."""
+    columns = {
+        name: pa.chunked_array([pa.array(column, table.schema.field(name).type)])
+        for name, column in values.items()
+    }
+    return _with_columns(table, columns)

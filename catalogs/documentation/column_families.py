@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from catalogs import class_columns, feature_columns
 from catalogs import columns as declared
 from catalogs.columns import Column
-from catalogs.schema import declared_table, declared_tables
+from catalogs.schema import declared_table
 from catalogs.vocabulary import Vocabulary, packaged_vocabulary
 
 FEATURES = (
@@ -30,18 +30,21 @@ WORDS = {"feature": "FEATURE", "label": "the line or band", "ucd": "em.line (em.
 
 @dataclass(frozen=True)
 class Families:
-    """The families of a table.
+    """The columns of a table, with those of families apart.
 
     Attributes
     ----------
+    own : tuple of Column
+        Those that belong to no family.
     templates : tuple of Column
         One of each family, such as `flux_FEATURE`.
-    expanded : frozenset of str
-        Names of the columns that belong to a family.
+    expanded : tuple of Column
+        Those that belong to a family.
     """
 
+    own: tuple[Column, ...]
     templates: tuple[Column, ...]
-    expanded: frozenset[str]
+    expanded: tuple[Column, ...]
 
 
 def column_families(table: str, vocabulary: Vocabulary | None = None) -> Families:
@@ -56,16 +59,18 @@ def column_families(table: str, vocabulary: Vocabulary | None = None) -> Familie
     """
     vocabulary = vocabulary or packaged_vocabulary()
     names = frozenset(_expanded(table, vocabulary))
-    known = {column.name for column in declared_table(table, vocabulary).columns}
-    templates = (_written(column) for column in FAMILIES.get(table, ()))
-    return Families(tuple(templates), names & known)
+    columns = declared_table(table, vocabulary).columns
+    return Families(
+        own=tuple(column for column in columns if column.name not in names),
+        templates=tuple(_written(column) for column in FAMILIES.get(table, ())),
+        expanded=tuple(column for column in columns if column.name in names),
+    )
 
 
 def family_of(table: str, column: str) -> str:
     """The name under which a column is documented: its own, or that of its family."""
     families = column_families(table)
-    own = {each.name for each in declared_tables()[table].columns} - families.expanded
-    if column in own:
+    if column in {each.name for each in families.own}:
         return column
     matching = [
         each.name

@@ -31,8 +31,8 @@ VALIDATION = (
     Column("error", DOUBLE, "", "stat.error", "Its standard error, where it has one"),
     Column(
         "null_median", DOUBLE, "", "stat.value;stat.median",
-        "Median of the same over simulated galaxies in which the answer is known: of stability, a "
-        "galaxy that has the adopted clusters and this noise",
+        "Median of the same over simulations in which the answer is known: for most questions, "
+        "galaxies that have the adopted clusters and this noise",
     ),
     Column("null_low", DOUBLE, "", "stat.value;stat.min", "Least of these"),
     Column("null_high", DOUBLE, "", "stat.value;stat.max", "Largest of these"),
@@ -50,8 +50,8 @@ GALAXY_VERDICT = (
     Column("verdict_reason", STRING, "", "meta.note", "The verdict in words"),
     Column(
         "stability", DOUBLE, "", "stat.value",
-        "How much of its partition other ways of clustering find again, relative to a galaxy that "
-        "has these clusters and this noise",
+        "How well other linkages, other cuts and halves of its spaxels agree with its clusters, "
+        "over the same for simulated galaxies that have these clusters and this noise; at most 1",
     ),
 )  # fmt: skip
 

@@ -31,7 +31,7 @@ class Question:
     most : float, optional
         Largest good value.
     above_null : bool
-        Whether it is good above all simulations, which are of chance.
+        Whether a good value exceeds all simulations, which are of chance.
     counts : bool
         Whether it counts in the stability of the galaxy.
     decides : bool
@@ -61,7 +61,7 @@ class Thresholds:
     galaxy_least, cluster_least : float
         Least stability of a robust galaxy and of a robust cluster.
     least_power : float
-        A question says nothing if simulated galaxies that have the clusters give less than this.
+        A question is not judged if simulated galaxies that have the clusters give less than this.
     digest : str
         Hash of the file.
     """

@@ -251,13 +251,12 @@ class Tables(Reference):
         made = []
         for name, declared in declared_tables().items():
             families = column_families(name)
-            own = [column for column in declared.columns if column.name not in families.expanded]
             key = ", ".join(f"`{column}`" for column in declared.key)
             about = self.text(
                 f"{declared.description}. A row is identified by {key}."
                 + (" Published as a folder of files." if declared.large else "")
             )
-            parts: list[nodes.Node] = [*about, _columns(own, name)]
+            parts: list[nodes.Node] = [*about, _columns(families.own, name)]
             if families.templates:
                 parts += self.text(FAMILIES_TEXT)
                 parts.append(_columns(families.templates, name))
@@ -270,10 +269,7 @@ class Columns(Reference):
 
     def run(self) -> list[nodes.Node]:
         """One table."""
-        clusters = declared_tables()["clusters"]
-        expanded = column_families("clusters").expanded
-        found = [column for column in clusters.columns if column.name in expanded]
-        return [_columns(found, "clusters")]
+        return [_columns(column_families("clusters").expanded, "clusters")]
 
 
 class Flags(Reference):

@@ -36,11 +36,7 @@ def best_jaccard(first: Labels, second: Labels) -> NDArray[np.float64]:
     """
     table = contingency(first, second)
     union = table.sum(axis=1)[:, None] + table.sum(axis=0)[None, :] - table
-    with np.errstate(invalid="ignore"):
-        found = (table / np.where(union > 0, union, np.nan))[:, :]
-    if not table.size:
-        return np.full(table.shape[0], np.nan)
-    best = np.nan_to_num(found, nan=-1.0).max(axis=1)
+    best = (table / np.maximum(union, 1)).max(axis=1, initial=0.0)
     return np.where(table.sum(axis=1) > 0, best, np.nan)
 
 

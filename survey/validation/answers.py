@@ -8,28 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from catalogs.validation.columns import POINT_SOURCE_QUESTION, SHARE_VARIANT, WHOLE_GALAXY
 from survey.clustering.criteria import Labels
-from survey.validation.agreement import (
-    LEFT_OUT,
-    agreement,
-    best_jaccard,
-    concentricity,
-)
+from survey.validation.agreement import LEFT_OUT, agreement, best_jaccard, concentricity
 from survey.validation.galaxy import PartitionedGalaxy
 from survey.validation.point_source import (
     clusters_of_one_spectrum,
     clusters_of_point_source,
     fit_point_source,
+    number_of_clusters,
     radius_spaxels,
     source_on_a_host,
 )
 from survey.validation.variants import COUNTED, QUESTIONS, QUICK, Variant, variants
 
-WHOLE = 0
-"""In the place of a cluster: the answer is for the galaxy."""
-
 NULL_DRAWS = 2
-"""Simulated galaxies with the adopted clusters and the noise; all but the first are asked less."""
+"""Simulated galaxies with the adopted clusters and the noise: the first is asked all questions that
+have been chosen, the others those of `COUNTED`."""
 
 NOT_FOR_CLUSTERS = ("cut",)
 """Questions that do not count in how stable a cluster is: k-1 and k+1 destroy some on purpose."""
@@ -43,7 +38,7 @@ class Answer:
     ----------
     question, variant : str
     cluster : int
-        `WHOLE`, or a cluster.
+        `WHOLE_GALAXY`, or a cluster.
     measure : str
         What the value is.
     value : float
@@ -59,8 +54,18 @@ class Answer:
     measure: str
     value: float
     null: tuple[float, ...] = ()
-    cluster: int = WHOLE
+    cluster: int = WHOLE_GALAXY
     error: float = np.nan
+
+    @property
+    def known_null(self) -> list[float]:
+        """The values of simulated galaxies that could be measured."""
+        return [value for value in self.null if np.isfinite(value)]
+
+    @property
+    def null_median(self) -> float:
+        """Their median; NaN without any."""
+        return float(np.median(self.known_null)) if self.known_null else np.nan
 
 
 def measure_answers(
@@ -72,8 +77,8 @@ def measure_answers(
     ----------
     galaxy : PartitionedGalaxy
     questions : collection of str
-        Those of `survey.validation.variants` that are asked; the others are cheap. More than one
-        simulated galaxy is asked only with `QUESTIONS` that `QUICK` does not have.
+        Those of `survey.validation.variants` that are asked; all others are cheap and always asked.
+        If all are in `QUICK`, there is one simulated galaxy, else `NULL_DRAWS`.
     seed : int
         Of all draws, so that answers repeat.
     """
@@ -81,9 +86,9 @@ def measure_answers(
     observed = list(variants(galaxy, galaxy.data, rng, questions))
     nulls = []
     for draw in range(1 if set(questions) <= set(QUICK) else NULL_DRAWS):
-        noisy = (galaxy.noiseless + galaxy.noise.draw(rng)).astype(np.float32)
+        data = galaxy.noisy(galaxy.noiseless, rng)
         asked = questions if draw == 0 else COUNTED
-        nulls.append(list(variants(galaxy, galaxy.with_flux(noisy), rng, asked, simulated=True)))
+        nulls.append(list(variants(galaxy, data, rng, asked, simulated=True)))
     found = [*_stability(galaxy, observed, nulls), *_of_clusters(galaxy, observed, nulls)]
     return [*found, *_of_the_noise(galaxy, rng), *_of_the_point_source(galaxy, rng)]
 
@@ -167,32 +172,30 @@ def _median_jaccard(adopted: Labels, others: Iterable[Variant]) -> NDArray[np.fl
 
 def _of_the_noise(galaxy: PartitionedGalaxy, rng: np.random.Generator) -> list[Answer]:
     number = clusters_of_one_spectrum(galaxy, rng)
-    return [Answer("noise alone", "mean spectrum", "clusters", _float(number))]
+    return [Answer("noise alone", "mean spectrum", "clusters", number)]
 
 
 def _of_the_point_source(galaxy: PartitionedGalaxy, rng: np.random.Generator) -> list[Answer]:
     source = fit_point_source(galaxy)
     if source is None:
-        return [Answer("point source", "alone", "clusters", np.nan)]
+        return [Answer(POINT_SOURCE_QUESTION, "alone", "clusters", np.nan)]
     host = source_on_a_host(galaxy, source, rng) if galaxy.k > 1 else None
     radius = radius_spaxels(galaxy)
     ringed = concentricity(galaxy.labels, radius)
-    by_source = np.nan if host is None else concentricity(host, radius)
-    made = np.nan if host is None else agreement(galaxy.labels, host)
-    n_made = np.nan if host is None else float(host.max())
+    by_source, made = np.nan, np.nan
+    if host is not None:
+        by_source, made = concentricity(host, radius), agreement(galaxy.labels, host)
     shares = source.of_clusters(galaxy)
     number = clusters_of_point_source(galaxy, source, rng)
     return [
-        Answer("point source", "alone", "clusters", _float(number)),
-        Answer("rings", "clusters of a point source on a host", "clusters", n_made),
+        Answer(POINT_SOURCE_QUESTION, "alone", "clusters", number),
+        Answer(
+            "rings", "clusters of a point source on a host", "clusters", number_of_clusters(host)
+        ),
         Answer("rings", "same clusters", "adjusted Rand index", made),
         Answer("rings", "concentric", "adjusted mutual information", ringed, (by_source,)),
         *(
-            Answer("point source", "share of the light", "fraction", float(share), (), number + 1)
+            Answer(POINT_SOURCE_QUESTION, SHARE_VARIANT, "fraction", float(share), (), number + 1)
             for number, share in enumerate(shares)
         ),
     ]
-
-
-def _float(number: int | None) -> float:
-    return np.nan if number is None else float(number)

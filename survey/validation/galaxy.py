@@ -36,8 +36,6 @@ class PartitionedGalaxy:
     y, x : (n,) arrays of int
     centre : (y, x)
         Photometric centre.
-    nuclear : int
-        Cluster of the nucleus, 0 if there is none.
     spaxel_arcsec : float
     noise : NoiseModel
     fwhm_arcsec : (L,) array, optional
@@ -56,7 +54,6 @@ class PartitionedGalaxy:
     y: NDArray[np.integer]
     x: NDArray[np.integer]
     centre: tuple[float, float]
-    nuclear: int
     spaxel_arcsec: float
     noise: NoiseModel
     fwhm_arcsec: NDArray[np.float64] | None = None
@@ -68,6 +65,11 @@ class PartitionedGalaxy:
         return len(self.medians)
 
     @cached_property
+    def total(self) -> NDArray[np.float64]:
+        """(n,) summed flux of every spaxel."""
+        return np.asarray(self.data.flux.sum(axis=1, dtype=np.float64))
+
+    @cached_property
     def noiseless(self) -> NDArray[np.floating]:
         """(n, L) the spectrum of its cluster in every spaxel, at its flux and its shift."""
         model, _ = reconstruct(
@@ -75,9 +77,9 @@ class PartitionedGalaxy:
         )
         return model
 
-    def with_flux(self, flux: NDArray[np.floating]) -> Data:
-        """Its spaxels with other spectra."""
-        return replace(self.data, flux=flux)
+    def noisy(self, flux: NDArray[np.floating], rng: np.random.Generator) -> Data:
+        """Its spaxels with other spectra (n, L), to which a draw of its noise is added."""
+        return replace(self.data, flux=(flux + self.noise.draw(rng)).astype(np.float32))
 
 
 def representative_rows(

@@ -14,13 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
-from survey.spectra.noise import LAG, local_noise
+from survey.spectra.noise import CLIP_SIGMA, high_pass, local_noise
 
 MOST_CORRELATION = 0.65
 """Two neighbours; (b, 1, b) reaches 0.707."""
 
 _JUDGES = 400
-_CLIP_SIGMA = 3.0
 
 
 @dataclass(frozen=True)
@@ -104,9 +103,8 @@ class NoiseModel:
 
 def _residuals(flux: NDArray[np.floating], sigma: NDArray[np.float64]) -> NDArray[np.float32]:
     """Second differences without structure, in sigma; those of lines are set to zero."""
-    rest = flux[:, LAG:-LAG] - 0.5 * (flux[:, : -2 * LAG] + flux[:, 2 * LAG :])
-    rest = rest / np.maximum(sigma, 1e-30)[:, None] / np.sqrt(1.5)
-    rest[np.abs(rest) > _CLIP_SIGMA] = 0.0
+    rest = high_pass(flux) / np.maximum(sigma, 1e-30)[:, None]
+    rest[np.abs(rest) > CLIP_SIGMA] = 0.0
     return np.asarray(rest, np.float32)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from survey.clustering.criteria import Labels
 from survey.spectra.psf import moffat_share
 from survey.validation.galaxy import PartitionedGalaxy
-from survey.validation.recluster import FEWEST_SPAXELS, Data, recluster
+from survey.validation.recluster import FEWEST_SPAXELS, recluster
 
 SNR_MIN = 2.0
 """Continuum S/N of a spaxel that a survey clusters."""
@@ -41,14 +41,13 @@ class PointSource:
 
     def of_spaxels(self, galaxy: PartitionedGalaxy) -> NDArray[np.float64]:
         """(n,) the share of the flux of every spaxel that it can explain, from 0 to 1."""
-        total = np.maximum(galaxy.data.flux.sum(axis=1, dtype=np.float64), 1e-30)
-        return np.asarray(np.clip(self.flux.sum(axis=1) / total, 0.0, 1.0))
+        share = self.flux.sum(axis=1) / np.maximum(galaxy.total, 1e-30)
+        return np.asarray(np.clip(share, 0.0, 1.0))
 
     def of_clusters(self, galaxy: PartitionedGalaxy) -> NDArray[np.float64]:
         """(k,) the share of the flux of every cluster that it can explain."""
-        total = galaxy.data.flux.sum(axis=1, dtype=np.float64)
-        explained = self.of_spaxels(galaxy) * total
-        light = np.bincount(galaxy.labels, total, minlength=galaxy.k + 1)[1:]
+        explained = self.of_spaxels(galaxy) * galaxy.total
+        light = np.bincount(galaxy.labels, galaxy.total, minlength=galaxy.k + 1)[1:]
         found = np.bincount(galaxy.labels, explained, minlength=galaxy.k + 1)[1:]
         return np.asarray(found / np.maximum(light, 1e-30))
 
@@ -65,7 +64,7 @@ def fit_point_source(galaxy: PartitionedGalaxy) -> PointSource | None:
     fwhm = galaxy.fwhm_arcsec / galaxy.spaxel_arcsec
     dy, dx = galaxy.y - galaxy.centre[0], galaxy.x - galaxy.centre[1]
     share = moffat_share(dy, dx, fwhm)
-    core = np.hypot(dy, dx) <= max(1.0, _CORE_FWHM * float(np.median(fwhm)))
+    core = radius_spaxels(galaxy) <= max(1.0, _CORE_FWHM * float(np.median(fwhm)))
     if not core.any():
         return None
     shape = galaxy.data.flux[core].sum(axis=0, dtype=np.float64)
@@ -80,26 +79,23 @@ def fit_point_source(galaxy: PartitionedGalaxy) -> PointSource | None:
 
 def clusters_of_point_source(
     galaxy: PartitionedGalaxy, source: PointSource, rng: np.random.Generator
-) -> int | None:
+) -> float:
     """The number of clusters of a field with nothing but the point source and the noise.
 
-    None if too few spaxels would have been clustered.
+    NaN if too few spaxels would have been clustered.
     """
-    data = _noisy(galaxy, source.flux, rng)
+    data = galaxy.noisy(source.flux, rng)
     bright = data.snr >= SNR_MIN
     if np.count_nonzero(bright) < FEWEST_SPAXELS:
-        return None
-    found = recluster(data.rows(bright), galaxy.recipe)
-    return None if found is None else int(found.max())
+        return np.nan
+    return number_of_clusters(recluster(data.rows(bright), galaxy.recipe))
 
 
-def clusters_of_one_spectrum(galaxy: PartitionedGalaxy, rng: np.random.Generator) -> int | None:
+def clusters_of_one_spectrum(galaxy: PartitionedGalaxy, rng: np.random.Generator) -> float:
     """The number of clusters of the galaxy if every spaxel had its mean spectrum and its noise."""
-    weight = 1.0 / np.maximum(galaxy.data.flux.sum(axis=1, dtype=np.float64), 1e-30)
-    mean = weight @ galaxy.data.flux
-    flux = galaxy.data.flux.sum(axis=1, dtype=np.float64)[:, None] * (mean / mean.sum())
-    found = recluster(_noisy(galaxy, flux, rng), galaxy.recipe)
-    return None if found is None else int(found.max())
+    mean = (1.0 / np.maximum(galaxy.total, 1e-30)) @ galaxy.data.flux
+    flux = galaxy.total[:, None] * (mean / mean.sum())
+    return number_of_clusters(recluster(galaxy.noisy(flux, rng), galaxy.recipe))
 
 
 def source_on_a_host(
@@ -111,20 +107,19 @@ def source_on_a_host(
     point source, the rest that of the cluster which the point source explains least.
     """
     host = galaxy.medians[int(np.argmin(source.of_clusters(galaxy)))].astype(np.float64)
-    total = galaxy.data.flux.sum(axis=1, dtype=np.float64)
     point = source.flux
     explained = point.sum(axis=1)
-    point *= np.minimum(1.0, np.maximum(total, 0.0) / np.maximum(explained, 1e-30))[:, None]
-    rest = np.maximum(total - point.sum(axis=1), 0.0)
+    point *= np.minimum(1.0, np.maximum(galaxy.total, 0.0) / np.maximum(explained, 1e-30))[:, None]
+    rest = np.maximum(galaxy.total - point.sum(axis=1), 0.0)
     flux = point + rest[:, None] * (host / host.sum())
-    return recluster(_noisy(galaxy, flux, rng), galaxy.recipe)
+    return recluster(galaxy.noisy(flux, rng), galaxy.recipe)
+
+
+def number_of_clusters(labels: Labels | None) -> float:
+    """The number of clusters of a partition; NaN without one."""
+    return np.nan if labels is None else float(labels.max())
 
 
 def radius_spaxels(galaxy: PartitionedGalaxy) -> NDArray[np.float64]:
     """(n,) distance from the photometric centre."""
     return np.hypot(galaxy.y - galaxy.centre[0], galaxy.x - galaxy.centre[1])
-
-
-def _noisy(galaxy: PartitionedGalaxy, flux: NDArray[np.floating], rng: np.random.Generator) -> Data:
-    noisy = (flux + galaxy.noise.draw(rng)).astype(np.float32)
-    return replace(galaxy.data, flux=noisy)

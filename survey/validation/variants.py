@@ -31,7 +31,7 @@ QUICK = ("linkage", "cut", "noise", "continuum")
 """Those of a quick validation: the first two need no new distances."""
 
 COUNTED = ("linkage", "spaxels")
-"""Those that more than one simulated galaxy is asked."""
+"""Those that all simulated galaxies are asked, not only the first."""
 
 STRICTER, LAXER = 1.5, 1 / 1.5
 """Factors of the thresholds of the walk."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from catalogs.validation.columns import (
     NOT_TESTABLE,
+    POINT_SOURCE_QUESTION,
     ROBUST,
     SENSITIVE,
     SHARE_VARIANT,
@@ -17,9 +18,7 @@ from catalogs.validation.columns import (
 from catalogs.validation.thresholds import Question, Thresholds
 from survey.validation.answers import Answer
 
-POINT_SOURCE, RINGS = "point source", "rings"
-NOISE_ALONE = "noise alone"
-CLUSTERS = "clusters"
+RINGS, CLUSTERS = "rings", "clusters"
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def judge(answers: Sequence[Answer], thresholds: Thresholds) -> list[Judged]:
 
 def _judged(answer: Answer, thresholds: Thresholds) -> Judged:
     rule = rule_of(answer, thresholds.questions[answer.question])
-    null = _median(answer.null)
+    null = answer.null_median
     if not np.isfinite(answer.value):
         return Judged(answer, np.nan, NOT_TESTABLE, _why_not(answer))
     if rule.above_null:
@@ -70,13 +69,13 @@ def _judged(answer: Answer, thresholds: Thresholds) -> Judged:
     elif rule.least_of_null is not None:
         if not null >= thresholds.least_power:
             meaning = (
-                f"{answer.variant}: says nothing: galaxies that have these clusters and this noise "
-                f"give {_shown(null)}"
+                f"{answer.variant}: cannot be judged: even in simulated galaxies that have these "
+                f"clusters and this noise, the {answer.measure} is {_shown(null)}"
             )
             return Judged(answer, np.nan, NOT_TESTABLE, meaning)
         threshold = rule.least_of_null * null
         good = answer.value >= threshold
-        compared = f"{_shown(null)} for galaxies that have these clusters and this noise"
+        compared = f"{_shown(null)} in simulated galaxies that have these clusters and this noise"
     elif rule.least is not None:
         threshold, good = rule.least, answer.value >= rule.least
         compared = f"at least {_shown(threshold)} is asked for"
@@ -91,7 +90,7 @@ def _judged(answer: Answer, thresholds: Thresholds) -> Judged:
 
 def _of_two(answer: Answer) -> Judged:
     """Two clusters may well be a nucleus and its host, and are then no artefact."""
-    meaning = f"{answer.variant}: says nothing: two clusters may be a nucleus and its host"
+    meaning = f"{answer.variant}: not judged: two clusters may well be a nucleus and its host"
     return Judged(answer, np.nan, NOT_TESTABLE, meaning)
 
 
@@ -101,40 +100,37 @@ def rule_of(answer: Answer, question: Question) -> Question:
 
 
 def _why_not(answer: Answer) -> str:
-    if answer.question == POINT_SOURCE:
+    if answer.question == POINT_SOURCE_QUESTION:
         return (
             f"{answer.variant}: not measured: the point-spread function of the instrument is not "
-            "known, or there is one cluster, or too few spaxels"
+            "known, or too few spaxels are bright enough"
         )
+    if answer.question == RINGS:
+        return f"{answer.variant}: not measured: there is one cluster, or too few spaxels"
     if answer.question == "redshift":
         return f"{answer.variant}: no line was measured in enough clusters"
     if answer.question == "circularity":
         return "the run has no classes made from labels of several galaxies"
-    return f"{answer.variant}: not measured: it is the setting of the run, or too little is left"
+    return f"{answer.variant}: not measured: this is how the run was made, or too little is left"
 
 
 def _of_cluster(answer: Answer, shares: dict[int, float], thresholds: Thresholds) -> Judged:
     """The verdict on a cluster by how much of it other ways of clustering find again."""
-    null = _median(answer.null)
-    as_verdict = Answer(
-        VERDICT_QUESTION,
-        "cluster",
-        answer.measure,
-        answer.value,
-        answer.null,
-        answer.cluster,
-    )
+    null = answer.null_median
+    as_verdict = replace(answer, question=VERDICT_QUESTION, variant="cluster")
     if not np.isfinite(answer.value):
         return Judged(as_verdict, np.nan, NOT_TESTABLE, "no other way of clustering was possible")
     if not null >= thresholds.least_power:
         meaning = (
-            f"too faint or too small to say: even if real, {_shown(null)} of it is found again"
+            "too faint or too small to judge: even in simulated galaxies that have it, the "
+            f"{answer.measure} is {_shown(null)}"
         )
         return Judged(as_verdict, np.nan, NOT_TESTABLE, meaning)
     threshold = thresholds.cluster_least
     verdict = ROBUST if answer.value >= threshold else SENSITIVE
     meaning = (
-        f"other ways of clustering find {_shown(answer.value)} of it again, if real {_shown(null)}"
+        f"other ways of clustering find {_shown(answer.value)} of it again; "
+        f"{_shown(null)} in simulated galaxies that have it"
     )
     share = shares.get(answer.cluster, np.nan)
     if np.isfinite(share):
@@ -153,25 +149,28 @@ def of_galaxy(
     value = stability(judged, thresholds)
     answer = Answer(VERDICT_QUESTION, "galaxy", "stability", value)
     made = [one for one in judged if one.verdict == SENSITIVE and _rule(one, thresholds).decides]
-    failed = [one for one in judged if one.verdict == SENSITIVE and _rule(one, thresholds).counts]
     if made:
         meaning = "; ".join(f"{one.answer.question}, {one.meaning}" for one in made)
         return Judged(answer, thresholds.galaxy_least, SENSITIVE, meaning)
     if n_cluster == 1:
-        meaning = f"one cluster: no difference is claimed; other ways keep {_shown(value)} together"
+        meaning = "one cluster, so that no difference is claimed"
+        if np.isfinite(value):
+            meaning += f"; other ways of clustering keep {_shown(value)} of it together"
         return Judged(answer, np.nan, NOT_TESTABLE, meaning)
-    if not np.isfinite(value):
-        meaning = "no question that counts says anything at this S/N"
+    counted = _that_count(judged, thresholds)
+    if not counted:
+        meaning = "no question that counts can be judged at this S/N"
         return Judged(answer, np.nan, NOT_TESTABLE, meaning)
     least = thresholds.galaxy_least
     verdict = ROBUST if value >= least else SENSITIVE
+    questions = ", ".join(dict.fromkeys(one.answer.question for one in counted))
     meaning = (
-        f"the agreement of other linkages, cuts and halves of the spaxels is {_shown(value)} of "
-        f"that of galaxies that have these clusters and this noise; {_shown(least)} is asked for"
+        f"other ways of clustering ({questions}) agree with these clusters {_shown(value)} times "
+        f"as well as in simulated galaxies that have them; robust from {_shown(least)} on"
     )
+    failed = dict.fromkeys(one.answer.variant for one in counted if one.verdict == SENSITIVE)
     if failed:
-        names = ", ".join(dict.fromkeys(one.answer.variant for one in failed))
-        meaning += f" (least alike: {names})"
+        meaning += f"; below their own thresholds: {', '.join(failed)}"
     return Judged(answer, least, verdict, meaning)
 
 
@@ -179,28 +178,26 @@ def stability(judged: Sequence[Judged], thresholds: Thresholds) -> float:
     """Mean over the questions that count of the answers over those of simulated galaxies.
 
     Of several variants of a question the mean; answers above those of the simulation count as equal
-    to them, answers of variants that say nothing are left out. NaN if no question says anything.
+    to them, answers that cannot be judged are left out. NaN if none is left.
     """
     found: dict[str, list[float]] = {}
-    for one in judged:
+    for one in _that_count(judged, thresholds):
         answer, rule = one.answer, _rule(one, thresholds)
-        if not rule.counts or one.verdict == NOT_TESTABLE:
-            continue
-        null = _median(answer.null) if rule.least_of_null is not None else 1.0
+        null = answer.null_median if rule.least_of_null is not None else 1.0
         found.setdefault(answer.question, []).append(float(np.clip(answer.value / null, 0.0, 1.0)))
     return float(np.mean([np.mean(values) for values in found.values()])) if found else np.nan
+
+
+def _that_count(judged: Sequence[Judged], thresholds: Thresholds) -> list[Judged]:
+    """The answers that count in the stability of the galaxy."""
+    return [one for one in judged if one.verdict != NOT_TESTABLE and _rule(one, thresholds).counts]
 
 
 def _rule(one: Judged, thresholds: Thresholds) -> Question:
     return rule_of(one.answer, thresholds.questions[one.answer.question])
 
 
-def _median(values: Sequence[float]) -> float:
-    known = [value for value in values if np.isfinite(value)]
-    return float(np.median(known)) if known else np.nan
-
-
 def _shown(value: float) -> str:
     if not np.isfinite(value):
-        return "nothing"
+        return "unknown"
     return f"{value:.0f}" if value == round(value) else f"{value:.2f}"

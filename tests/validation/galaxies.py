@@ -53,7 +53,6 @@ def galaxy_of(
         y=y,
         x=x,
         centre=(SIDE / 2, SIDE / 2),
-        nuclear=1,
         spaxel_arcsec=0.2,
         noise=NoiseModel.measured(flux, sigma, y, x),
         fwhm_arcsec=None if fwhm_arcsec is None else np.full(PLANES, fwhm_arcsec),

@@ -1,5 +1,6 @@
 """Verdicts follow from answers and thresholds, and say their numbers."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -74,6 +75,20 @@ def test_a_point_source_of_unknown_shape_leaves_the_verdict_to_the_rest():
     judged = judge([*stable(1.0), unknown], packaged_thresholds())
     assert judged[-1].verdict == ROBUST
     assert next(one for one in judged if one.answer is unknown).verdict == NOT_TESTABLE
+
+
+def test_an_answer_that_says_nothing_says_why():
+    missing = {
+        "one cluster": Answer("rings", "same clusters", INDEX, np.nan),
+        "point-spread function": Answer("point source", "alone", "clusters", np.nan),
+        f"even in simulated galaxies .* the {INDEX} is 0.20": Answer(
+            "lines", "lines only", INDEX, 0.0, (0.2, 0.2)
+        ),
+    }
+    for why, answer in missing.items():
+        judged = judge([answer], packaged_thresholds())[0]
+        assert judged.verdict == NOT_TESTABLE
+        assert re.search(why, judged.meaning)
 
 
 def test_every_cluster_has_its_own_verdict():

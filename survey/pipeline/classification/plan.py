@@ -7,8 +7,8 @@ from typing import Any
 
 from survey.config import Settings, load_settings
 from survey.errors import ConfigError
-from survey.pipeline.reference import SETTINGS_FILE, reference_of
-from survey.pipeline.run.plan import RunPlan, with_absolute_paths
+from survey.pipeline.reference import reference_of
+from survey.pipeline.run.plan import RunPlan, recorded_settings, with_absolute_paths
 
 
 def check_labels_of(plan: RunPlan) -> None:
@@ -43,16 +43,7 @@ def plan_classification(
     overrides = overrides or {}
     if labels is not None and model is not None:
         raise ConfigError("--labels and --model are both given: give one of them")
-    if foreign := sorted(set(overrides) - {"classes", "engine"}):
-        raise ConfigError(
-            "only settings of the classification can be changed here",
-            expected="classes or engine",
-            found=", ".join(foreign),
-            advice="Change them with `survey run`.",
-        )
-    record = root / SETTINGS_FILE
-    if not record.exists():
-        raise ConfigError("no survey has run in this directory", file=root)
+    record = recorded_settings(root, overrides, "classification", "classes", "engine")
     if labels is not None:
         overrides = {
             **overrides,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 from survey.cubes.files.cube_file import CubeFile
 
@@ -26,3 +27,8 @@ class Target:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "files", tuple(map(CubeFile.of, self.files)))
+
+    @property
+    def local_files(self) -> list[Path]:
+        """Those of its files that are on disks."""
+        return [path for file in self.files if (path := file.local) is not None]

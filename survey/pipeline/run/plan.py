@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -140,6 +140,38 @@ def _refuse_absent(inputs: Sequence[Path], *, alone: bool) -> None:
             expected="FITS cubes or a settings file",
             found="folders or devices",
         )
+
+
+def recorded_settings(root: Path, overrides: Mapping[str, Any], what: str, *tables: str) -> Path:
+    """The settings file of a run, of which only some tables can be overridden.
+
+    Parameters
+    ----------
+    root : Path
+        The run directory.
+    overrides : mapping
+        By table.
+    what : str
+        What the tables are of, in words.
+    tables : str
+        Those that can be overridden.
+
+    Raises
+    ------
+    ConfigError
+        If no survey has run in `root`, or `overrides` has other tables.
+    """
+    if foreign := sorted(set(overrides) - set(tables)):
+        raise ConfigError(
+            f"only settings of the {what} can be changed here",
+            expected=" or ".join(tables),
+            found=", ".join(foreign),
+            advice="Change them with `survey run`.",
+        )
+    record = root / SETTINGS_FILE
+    if not record.exists():
+        raise ConfigError("no survey has run in this directory", file=root)
+    return record
 
 
 def with_absolute_paths(settings: Settings, folder: Path) -> Settings:

@@ -7,11 +7,24 @@ real needs later.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from survey.config import Settings
 from survey.errors import SurveyError
 from survey.pipeline.galaxy.target import Target
+
+if TYPE_CHECKING:
+    from survey.engine.submit import Task
+
+
+class OfGalaxy(Protocol):
+    """What a worker is given to do with one galaxy."""
+
+    @property
+    def target(self) -> Target:
+        """The galaxy."""
 
 
 @dataclass(frozen=True)
@@ -42,3 +55,15 @@ def projected_demand(target: Target, settings: Settings) -> Demand:
         return Demand(float(projection.seconds), float(projection.peak_bytes))
     except (ArithmeticError, ValueError, SurveyError):
         return Demand()
+
+
+def largest_first(work: Sequence[OfGalaxy], demands: Mapping[str, Demand]) -> list[Task]:
+    """Tasks in the order in which they start, by the demands of their galaxies."""
+    from survey.engine.submit import Task  # slow to load
+
+    ordered = sorted(work, key=lambda one: demands[one.target.galaxy].seconds, reverse=True)
+    return [
+        Task(one.target.galaxy, one, demand.memory_bytes, demand.seconds)
+        for one in ordered
+        for demand in [demands[one.target.galaxy]]
+    ]

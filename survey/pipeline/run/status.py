@@ -182,9 +182,7 @@ def _without_ledger(
         raise ConfigError(
             "no survey has run in this directory",
             file=root,
-            advice=f"Did you mean {near}?"
-            if near
-            else "Start one with `survey run ... --out DIR`.",
+            advice=f"Did you mean {near}?" if near else START,
         )
     counts = {"finished": found.n_finished, "quarantined": len(found.failures)}
     return Status(

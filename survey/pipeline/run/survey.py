@@ -46,7 +46,6 @@ from survey.pipeline.run.settings_file import write_settings
 from survey.pipeline.run.targets import TARGETS_FILE, write_targets
 
 if TYPE_CHECKING:
-    from survey.engine.submit import Task
     from survey.pipeline.run.schedule import Demand
 
 HEADERS_AT_A_TIME = 16
@@ -228,6 +227,7 @@ def _reports(
     from survey.engine.submit import run_tasks
     from survey.engine.window import Window
     from survey.pipeline.run.live import live_state
+    from survey.pipeline.run.schedule import largest_first
 
     engine = tasks[0].settings.engine
     client = patiently(started, cluster, patience_s=engine.patience_s, warn=warn)
@@ -235,9 +235,7 @@ def _reports(
     plan = {name: demand.seconds for name, demand in demands.items()}
     planned(plan)
     # Workers are asked for files; what is fetched from elsewhere has errors of its own.
-    paths = [
-        path for task in unfinished for one in task.target.files if (path := one.local) is not None
-    ]
+    paths = [path for task in unfinished for path in task.target.local_files]
     root = tasks[0].root
     longest_s = max(plan.values())
     with (
@@ -249,7 +247,7 @@ def _reports(
         outcomes = run_tasks(
             client,
             process_galaxy,
-            _largest_first(unfinished, demands),
+            largest_first(unfinished, demands),
             window=Window(engine.in_flight_per_worker),
             patience_s=engine.patience_s,
             drain=drain,
@@ -278,18 +276,6 @@ def _demands(tasks: Sequence[GalaxyTask]) -> dict[str, Demand]:
     with ThreadPoolExecutor(HEADERS_AT_A_TIME) as pool:
         demands = pool.map(lambda task: projected_demand(task.target, task.settings), tasks)
         return {task.target.galaxy: demand for task, demand in zip(tasks, demands, strict=True)}
-
-
-def _largest_first(tasks: Sequence[GalaxyTask], demands: Mapping[str, Demand]) -> list[Task]:
-    """Tasks in the order in which they start."""
-    from survey.engine.submit import Task
-
-    ordered = sorted(tasks, key=lambda task: demands[task.target.galaxy].seconds, reverse=True)
-    return [
-        Task(task.target.galaxy, task, demand.memory_bytes, demand.seconds)
-        for task in ordered
-        for demand in [demands[task.target.galaxy]]
-    ]
 
 
 def _fingerprint(settings: Settings) -> str:

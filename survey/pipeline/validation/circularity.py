@@ -18,7 +18,6 @@ from survey.validation.answers import Answer
 
 QUESTION = "circularity"
 MEASURE = "balanced accuracy"
-NO_CLASSES = "the run has no classes that were made from labels"
 
 
 def current_classes(root: Path) -> SurveyPart | None:

@@ -65,10 +65,6 @@ def partitioned(galaxy: GalaxyRunner, part: Receipt) -> PartitionedGalaxy:
     flux, sigma = prepared.flux[chosen], prepared.noise[chosen]
     fwhm = reference.psf_fwhm_arcsec(instrument, prepared.wavelength_um * (1.0 + redshift))
     data = Data(flux, sigma, prepared.wavelength_um, prepared.is_compared, at_edge[chosen])
-    clusters = read_part_table(part, "clusters", run_vocabulary(reference, settings)).select(
-        ["cluster", "nuclear"]
-    )
-    nuclear = [one["cluster"] for one in clusters.to_pylist() if one["nuclear"]]
     return PartitionedGalaxy(
         data=data,
         recipe=_recipe(galaxy, settings, prepared, instrument, redshift),
@@ -79,7 +75,6 @@ def partitioned(galaxy: GalaxyRunner, part: Receipt) -> PartitionedGalaxy:
         y=y,
         x=x,
         centre=(float(row["centre_y"]), float(row["centre_x"])),
-        nuclear=nuclear[0] if nuclear else 0,
         spaxel_arcsec=float(np.sqrt(row["spaxel_area_arcsec2"])),
         noise=noise.of_spaxels(flux, sigma, y, x),
         fwhm_arcsec=None if fwhm is None else np.asarray(fwhm, np.float64),

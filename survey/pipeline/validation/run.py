@@ -7,7 +7,7 @@ cost nothing. Only the driver publishes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,17 +29,17 @@ from survey.config import Settings, fingerprint, load_settings
 from survey.engine.cluster import Cluster, started, warnings_of
 from survey.engine.drain import Drain
 from survey.engine.preflight.admission import admission
-from survey.engine.submit import Task, run_tasks
+from survey.engine.submit import run_tasks
 from survey.engine.window import Window
 from survey.errors import ConfigError
 from survey.machine_faults import patiently
 from survey.pipeline.classification.sample import parts_of
 from survey.pipeline.galaxy.tables import write_table
-from survey.pipeline.reference import SETTINGS_FILE
 from survey.pipeline.run.finished import FinishedGalaxies
 from survey.pipeline.run.lock import exclusive
-from survey.pipeline.run.plan import with_absolute_paths
+from survey.pipeline.run.plan import recorded_settings, with_absolute_paths
 from survey.pipeline.run.publisher import repaired
+from survey.pipeline.run.schedule import Demand, largest_first
 from survey.pipeline.run.targets import TARGETS_FILE, read_targets
 from survey.pipeline.validation.circularity import circularity_answers, current_classes
 from survey.pipeline.validation.tables import validation_rows
@@ -81,16 +81,7 @@ def plan_validation(root: Path, overrides: dict[str, Any] | None = None) -> Sett
         If no survey has run in `root`, or `overrides` has other settings.
     """
     overrides = overrides or {}
-    if foreign := sorted(set(overrides) - {"engine"}):
-        raise ConfigError(
-            "only settings of the engine can be changed here",
-            expected="engine",
-            found=", ".join(foreign),
-            advice="Change them with `survey run`.",
-        )
-    record = root / SETTINGS_FILE
-    if not record.exists():
-        raise ConfigError("no survey has run in this directory", file=root)
+    record = recorded_settings(root, overrides, "engine", "engine")
     return with_absolute_paths(load_settings(record, overrides), root)
 
 
@@ -150,7 +141,10 @@ def validate_run(
             raise
         ownership.check()
         part = patiently(
-            lambda: _publish(root, parts, reports),
+            _publish,
+            root,
+            parts,
+            reports,
             patience_s=settings.engine.patience_s,
             warn=warnings_of(cluster),
             place=root,
@@ -185,11 +179,13 @@ def _reports(
     if not tasks:
         return
     client, warn, engine = started(cluster), warnings_of(cluster), settings.engine
-    with admission(client, root, _local_files(tasks), warn, scratch=engine.scratch) as admitted:
+    paths = [path for task in tasks for path in task.target.local_files]
+    demands = {task.target.galaxy: _demand(parts[task.target.galaxy]) for task in tasks}
+    with admission(client, root, paths, warn, scratch=engine.scratch) as admitted:
         outcomes = run_tasks(
             client,
             validate_galaxy,
-            _largest_first(tasks, parts),
+            largest_first(tasks, demands),
             window=Window(engine.in_flight_per_worker),
             patience_s=engine.patience_s,
             drain=drain,
@@ -204,28 +200,10 @@ def _reports(
                 yield ValidationReport(ended.task.name, 0.0, failure=str(ended.error))
 
 
-def _local_files(tasks: Sequence[ValidationTask]) -> list[Path]:
-    return [path for task in tasks for one in task.target.files if (path := one.local) is not None]
-
-
-def _largest_first(tasks: Sequence[ValidationTask], parts: dict[str, Receipt]) -> list[Task]:
-    """Tasks in the order in which they start, by what the galaxies themselves needed."""
-
-    def needed(task: ValidationTask) -> tuple[float, float]:
-        seconds = sum(parts[task.target.galaxy].summary["seconds"].values())
-        return float(seconds), float(_memory_bytes(parts[task.target.galaxy]))
-
-    ordered = sorted(tasks, key=needed, reverse=True)
-    return [
-        Task(task.target.galaxy, task, memory_bytes, seconds)
-        for task in ordered
-        for seconds, memory_bytes in [needed(task)]
-    ]
-
-
-def _memory_bytes(part: Receipt) -> float:
+def _demand(part: Receipt) -> Demand:
+    """What the galaxy itself needed when it was computed."""
     peak = read_part_table(part, "galaxies")["peak_memory_bytes"][0].as_py()
-    return float(peak or 0.0)
+    return Demand(float(sum(part.summary["seconds"].values())), float(peak or 0.0))
 
 
 def _publish(

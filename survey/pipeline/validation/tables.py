@@ -61,7 +61,7 @@ def validation_rows(
 
 def _row(galaxy: str, one: Judged) -> dict[str, Any]:
     answer = one.answer
-    known = [value for value in answer.null if np.isfinite(value)]
+    known = answer.known_null
     return {
         "galaxy": galaxy,
         "question": answer.question,
@@ -70,7 +70,7 @@ def _row(galaxy: str, one: Judged) -> dict[str, Any]:
         "measure": answer.measure,
         "value": answer.value,
         "error": answer.error,
-        "null_median": float(np.median(known)) if known else np.nan,
+        "null_median": answer.null_median,
         "null_low": min(known, default=np.nan),
         "null_high": max(known, default=np.nan),
         "n_null": len(known),

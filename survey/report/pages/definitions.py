@@ -6,12 +6,10 @@ It is written beside the pages, so that a `?` leads to it without a network. Anc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from catalogs.columns import Column
 from catalogs.documentation.column_families import column_families
 from catalogs.flags import FEATURES, FLAGS
 from catalogs.reference import Reference
@@ -77,14 +75,9 @@ def write_definitions(folder: Path, reference: Reference, vocabulary: Vocabulary
 def column_definitions(table: str, vocabulary: Vocabulary) -> list[Definition]:
     """The columns of a table; families of columns by their pattern."""
     families = column_families(table, vocabulary)
-    own: Iterable[Column] = (
-        column
-        for column in declared_tables(vocabulary)[table].columns
-        if column.name not in families.expanded
-    )
     return [
         Definition(f"{table}.{column.name}", column.name, column.unit, column.description)
-        for column in (*own, *families.templates)
+        for column in (*families.own, *families.templates)
     ]
 
 

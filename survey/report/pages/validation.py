@@ -14,8 +14,9 @@ from catalogs.validation.columns import VERDICT_QUESTION, VERDICTS, WHOLE_GALAXY
 from survey.report.pages.numbers import rounded, script_json
 from survey.report.pages.paths import FOLDER, address
 
-COLUMNS = ("question", "variant", "cluster", "value", "null_median", "threshold", "verdict")
-"""Of the table `validation` on the page of a galaxy, besides the meaning."""
+COLUMNS = ("question", "variant", "cluster", "value", "null_median", "threshold", "verdict",
+           "meaning")  # fmt: skip
+"""Of the table `validation` on the page of a galaxy."""
 
 
 def write_validation_data(root: Path, catalog: Catalog) -> None:
@@ -64,12 +65,9 @@ def _answers(rows: pd.DataFrame) -> dict[str, Any]:
     """The answers as a table."""
     shown = rows[rows["question"] != VERDICT_QUESTION]
     return {
-        "columns": [*COLUMNS, "meaning"],
+        "columns": COLUMNS,
         "rows": [
-            [
-                rounded(row[name]) if isinstance(row[name], float) else row[name]
-                for name in (*COLUMNS, "meaning")
-            ]
+            [rounded(row[name]) if isinstance(row[name], float) else row[name] for name in COLUMNS]
             for row in shown.to_dict("records")
         ],
     }
