@@ -155,7 +155,9 @@ PROVENANCE = (
 LABEL_SCORES = (
     _required("method", STRING, "", "meta.id", "Method that makes the latents"),
     _required("n_latent", INT, "", "meta.number", "How many"),
-    _required("labels", STRING, "", "meta.note", "Which labels: all, or without X-ray-selected"),
+    _required("labels", STRING, "", "meta.note",
+        "Which labels: all, without X-ray-selected, or AGN or compact",
+    ),
     _required("classifier", STRING, "", "meta.id", "logistic, forest, or mixture votes"),
     _required(
         "balanced_accuracy", DOUBLE, "", "stat.value",

@@ -48,17 +48,32 @@ class Anomaly:
     score: Floats
 
 
-def find_anomalies(model: Representation, spectra: SpectrumSet) -> Anomaly:
-    """Compare spectra with each other, and with their descriptions by a model.
+def find_anomalies(
+    model: Representation, spectra: SpectrumSet, latents: Floats | None = None
+) -> Anomaly:
+    """Compare spectra with each other by their latents, and with their descriptions by a model.
 
-    Of fluxes, misfits are beyond the typical error of the model too: see `model_error`.
+    Parameters
+    ----------
+    model : Representation
+    spectra : SpectrumSet
+    latents : array (n, k), optional
+        Those of the spectra, where they are known already.
     """
-    latents = standardised(model.transform(spectra))
-    isolation = _isolation(latents)
-    mean = model.expected(spectra)
-    found = misfit(spectra, mean, model_error(spectra, mean) if spectra.kind == "flux" else None)
+    latents = model.transform(spectra) if latents is None else latents
+    isolation = _isolation(standardised(latents))
+    found = misfit_of_model(model, spectra, latents)
     score = np.maximum(_rank(isolation), _rank(found))
     return Anomaly(isolation, found, score)
+
+
+def misfit_of_model(model: Representation, spectra: SpectrumSet, latents: Floats) -> Floats:
+    """Misfits (n,) of what a model expects for the latents of spectra.
+
+    Those of fluxes are beyond the typical error of the model too: see `model_error`.
+    """
+    mean = model.expected(spectra, latents)
+    return misfit(spectra, mean, model_error(spectra, mean) if spectra.kind == "flux" else None)
 
 
 def nearest(latents: Floats, row: int, number: int) -> tuple[NDArray[np.intp], Floats]:

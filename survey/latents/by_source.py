@@ -18,7 +18,7 @@ from survey.latents.grid import Floats
 from survey.latents.spectra import SpectrumSet
 
 LEAST_SHARED = 0.5
-"""Share of the usable bins of a source that another detection may not take away."""
+"""Share of the bins usable so far that must stay usable when another detection is added."""
 
 Rows = npt.NDArray[np.intp]
 
@@ -26,8 +26,8 @@ Rows = npt.NDArray[np.intp]
 def added_by_source(spectra: SpectrumSet) -> tuple[SpectrumSet, list[Rows]]:
     """One spectrum for each source, and the rows that it was made of.
 
-    A bin is usable where it is in all detections. Detections that would leave less than half of
-    the bins, those of most counts first, are left out.
+    A bin is usable where it is in all detections. They are added in order of their counts, the
+    brightest first; one that would leave fewer than half of the bins usable so far is left out.
 
     Parameters
     ----------

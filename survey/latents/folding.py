@@ -80,14 +80,6 @@ class Folding:
         )
         return sparse.csr_array(into @ self.matrices)
 
-    def dense(self, which: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Matrices (m, e, p) of some responses, in single precision."""
-        numbers = np.asarray(which, dtype=np.int64)
-        out = np.empty((len(numbers), len(self.energies), self.n_bins), np.float32)
-        for place, number in enumerate(numbers.tolist()):
-            out[place] = self.matrix(number).toarray()
-        return out
-
     def fold(self, photons: Floats, which: Integers) -> Floats:
         """Expected counts (n, p) per second of photons.
 

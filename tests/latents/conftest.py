@@ -91,7 +91,7 @@ class Archive:
 
 
 @pytest.fixture
-def archive(monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
+def chandra(monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
     """A server on the loopback interface."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     state = Archive()

@@ -44,7 +44,7 @@ def fit(
         Path | None, typer.Option(help="Folder for the model (default: RUN/latent/model).")
     ] = None,
     method: Annotated[
-        str, typer.Option(help="autoencoder, nmf, pca, or, of counts, hardness or physical.")
+        str, typer.Option(help="autoencoder, nmf, pca, or hardness (counts only).")
     ] = "autoencoder",
     latents: Annotated[int, typer.Option(min=1, help="Numbers per spectrum.")] = 8,
     epochs: Annotated[
@@ -127,7 +127,7 @@ def encode(
     """Write the latents of spectra, their uncertainties, and their goodness of fit."""
     from astropy.table import Table
 
-    from survey.latents.anomaly import misfit, model_error
+    from survey.latents.anomaly import misfit_of_model
     from survey.latents.models.model_io import load_model
     from survey.latents.run.inputs import write_table
     from survey.latents.uncertainty import latent_uncertainty
@@ -146,9 +146,7 @@ def encode(
         for k, column in enumerate(latent_uncertainty(fitted, spectra, seed=seed).T, start=1):
             table[f"err_z{k}"] = column
     table["log_likelihood"] = fitted.score_samples(spectra)
-    mean = fitted.expected(spectra)
-    beyond = model_error(spectra, mean) if spectra.kind == "flux" else None
-    table["misfit_sigma"] = misfit(spectra, mean, beyond)
+    table["misfit_sigma"] = misfit_of_model(fitted, spectra, latents)
     write_table(table, out)
     if not quiet:
         out_console.print(f"{len(table)} spectra in {shown(str(out))}", highlight=False)

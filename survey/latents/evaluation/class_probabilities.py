@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from survey.latents.evaluation.labelled import UNKNOWN
 from survey.latents.grid import Floats
-from survey.latents.spectra import Bools, Names
+from survey.latents.spectra import Names
 
 TREES = 300
 SMALLEST_LEAF = 3
@@ -25,14 +25,12 @@ DRAWS = 8
 class ClassProbabilities:
     """Probabilities (n, c) of c classes for n sources.
 
-    `held_out` (n,) is True where the classifier has not seen the label of the source: by
-    cross-validation for labelled sources, and always for the others. Classes of fewer than
-    `FEWEST_OF_CLASS` sources are left out.
+    No classifier has seen the label of the source that it judges: those of labelled sources are
+    by cross-validation. Classes of fewer than `FEWEST_OF_CLASS` sources are left out.
     """
 
     classes: tuple[str, ...]
     values: Floats
-    held_out: Bools
 
 
 def class_probabilities(
@@ -74,7 +72,7 @@ def class_probabilities(
         values[here] = _predicted(
             latents[known[learned]], labels[known[learned]], drawn, here, classes, seed
         )
-    return ClassProbabilities(classes, values, np.ones(len(latents), dtype=bool))
+    return ClassProbabilities(classes, values)
 
 
 def _predicted(

@@ -11,6 +11,7 @@ This module needs torch, and is imported only when a network is used.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -43,23 +44,21 @@ def split_batch(
     if kind == "counts":
         kept = torch.binomial(batch.values, share.expand_as(batch.values), generator=generator)
         return (
-            Batch(kept, batch.second * share, batch.mask, batch.relative),
-            Batch(batch.values - kept, batch.second * rest, batch.mask, batch.relative),
+            replace(batch, values=kept, second=batch.second * share),
+            replace(batch, values=batch.values - kept, second=batch.second * rest),
         )
     normal = torch.randn(batch.values.shape, generator=generator, device=share.device)
     noise = batch.mask * normal * batch.second.clamp_min(FLOOR * FLOOR).rsqrt()
     return (
-        Batch(
-            batch.values + torch.sqrt(rest / share) * noise,
-            batch.second * share,
-            batch.mask,
-            batch.relative,
+        replace(
+            batch,
+            values=batch.values + torch.sqrt(rest / share) * noise,
+            second=batch.second * share,
         ),
-        Batch(
-            batch.values - torch.sqrt(share / rest) * noise,
-            batch.second * rest,
-            batch.mask,
-            batch.relative,
+        replace(
+            batch,
+            values=batch.values - torch.sqrt(share / rest) * noise,
+            second=batch.second * rest,
         ),
     )
 
@@ -71,4 +70,6 @@ def hide_patches(batch: Batch, patch: int, fraction: float, generator: torch.Gen
     hidden = torch.rand((n, -(-p // patch)), generator=generator, device=device) < fraction
     chosen = torch.rand((n, 1), generator=generator, device=device) < HIDDEN_IN_HALF
     seen = (~(hidden & chosen)).repeat_interleave(patch, dim=1)[:, :p].to(batch.mask.dtype)
-    return Batch(batch.values * seen, batch.second * seen, batch.mask * seen, batch.relative)
+    return replace(
+        batch, values=batch.values * seen, second=batch.second * seen, mask=batch.mask * seen
+    )

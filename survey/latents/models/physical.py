@@ -60,14 +60,8 @@ class PhysicalFit(Representation):
             for name, place in zip(MODELS, (0, 2), strict=True)
         ]
         photons = np.where(latents[:, 4:] >= 0, *both)
-        shape = photons @ self.matrix_
+        shape = photons @ self.response_.matrix
         return np.asarray(shape / np.maximum(shape.sum(axis=1, keepdims=True), 1e-300))
-
-    @property
-    def matrix_(self) -> Floats:
-        """The mean response (e, p)."""
-        assert self.response_ is not None
-        return self.response_.matrix
 
     def arrays(self) -> Arrays:
         """Nothing beyond what every representation has."""

@@ -13,9 +13,9 @@ from survey.latents.evaluation.labelled import LabelledSpectra, Target
 from survey.latents.grid import Floats
 from survey.latents.run.inputs import read_table
 from survey.latents.spectra import Names, SpectrumSet
-from survey.latents.xray.catalog_tables import COMPACT, CSC_BANDS_KEV, hardness_ratios
+from survey.latents.xray.catalog_tables import COMPACT, csc_bands, hardness_ratios
 from survey.latents.xray.fold import Response
-from survey.latents.xray.ogip import beside, read_pha
+from survey.latents.xray.ogip import read_pha, responses_beside
 from survey.latents.xray.responses import read_response
 from survey.latents.xray.simulate import SimulatedXray
 from survey.latents.xray.spectra import find_spectra
@@ -62,8 +62,7 @@ def observed_responses(folder: Path) -> list[Response]:
     found = []
     for path in find_spectra(folder):
         for pha in read_pha(path):
-            rmf = beside(pha.file, pha.response_file) if pha.response_file else None
-            arf = beside(pha.file, pha.ancillary_file) if pha.ancillary_file else None
+            rmf, arf = responses_beside(pha)
             if rmf is not None:
                 found.append(read_response(rmf, arf))
     if not found:
@@ -76,10 +75,7 @@ def observed_responses(folder: Path) -> list[Response]:
 
 def hardness_of(spectra: SpectrumSet, counts: Floats) -> Floats:
     """Ratios (n,) of counts (n, p) in the hard and soft bands of the Chandra Source Catalog."""
-    centres = spectra.grid.centres
-    soft, medium, hard = (
-        counts[:, (centres >= low) & (centres < high)].sum(axis=1) for low, high in CSC_BANDS_KEV
-    )
+    soft, medium, hard = (counts[:, band].sum(axis=1) for band in csc_bands(spectra.grid))
     return np.asarray(hardness_ratios(soft, medium, hard)[:, 1])
 
 

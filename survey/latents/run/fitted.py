@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from catalogs.durable import hash_bytes, write_text
 from survey.config import fingerprint
@@ -15,17 +14,13 @@ from survey.latents.models.methods import make_representation
 from survey.latents.models.model_io import load_model, save_model
 from survey.latents.spectra import SpectrumSet
 
-if TYPE_CHECKING:
-    from survey.latents.models.training import Epoch
-
 CODE_VERSION = 1
 """Raised when code changes results, as `code` of a `Stage` is."""
 
 
 def fitted_model(
-    spectra: SpectrumSet, parameters: dict[str, Any], method: str, folder: Path,
-    progress: Callable[[Epoch], None] = lambda epoch: None,
-) -> Representation:  # fmt: skip
+    spectra: SpectrumSet, parameters: dict[str, Any], method: str, folder: Path
+) -> Representation:
     """The representation of a folder if it is of these spectra and settings, else a new one.
 
     An interrupted training of a network goes on.
@@ -42,11 +37,8 @@ def fitted_model(
         except SurveyError:
             pass  # damaged: it is fitted again
     model = make_representation(method, **parameters)
-    options: dict[str, Any] = {}
     training = folder.with_name(f".{folder.name}.training-{key}")
-    if method == "autoencoder":
-        options = {"checkpoint": training, "progress": progress}
-    model.fit(spectra, **options)
+    model.fit(spectra, **({"checkpoint": training} if method == "autoencoder" else {}))
     save_model(model, folder)
     write_text(marker, key)
     shutil.rmtree(training, ignore_errors=True)

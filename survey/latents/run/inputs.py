@@ -33,7 +33,7 @@ def load_inputs(
 ) -> LoadedSpectra:
     """Spectra of one run, or of pulse-height files and folders of such.
 
-    Which source a fetched spectrum is of, the receipts in its folder say.
+    Receipts in a folder say which source a fetched spectrum is of. Responses are not read.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from astropy.coordinates import SkyCoord
 from survey.errors import ConfigError, SurveyWarning
 from survey.latents.run.provenance import Reference, as_use, judged, known_references
 from survey.latents.run.settings import LabelColumns
-from survey.latents.run.text_table import TextTable, read_text_table
+from survey.latents.run.text_table import USUAL_POSITIONS, TextTable, read_text_table
 from survey.latents.xray.catalog_tables import known_form
 
 Floats = npt.NDArray[np.float64]
@@ -25,8 +25,7 @@ USUAL = {
     "id": ("id", "source", "name", "2cxo", "cscv2_name", "source_name"),
     "class": ("class", "true_class", "label", "source_class", "type"),
     "reference": ("reference", "ref", "class_ref", "bibcode"),
-    "ra": ("ra", "ra_deg", "raj2000", "_raj2000", "raicrs", "ra_icrs"),
-    "dec": ("dec", "dec_deg", "dej2000", "_dej2000", "deicrs", "de_icrs"),
+    **USUAL_POSITIONS,
 }
 
 

@@ -58,7 +58,7 @@ def known_references(own: Path | None = None) -> dict[str, Reference]:
 
 
 def as_use(word: str, *, file: Path | None = None) -> str:
-    """One of `USES`, from what people write for it.
+    """The one of `USES` that a word of a table means; "unknown" for an empty one.
 
     Raises
     ------

@@ -103,13 +103,14 @@ def latent_rows(model: Representation, spectra: SpectrumSet) -> pd.DataFrame:
             expected=f"spectra with errors between {low:.5g} and {high:.5g} {model.grid_.unit}",
             found="none",
         )
-    odd = find_anomalies(model, spectra)
+    latents = model.transform(spectra)
+    odd = find_anomalies(model, spectra, latents)
     galaxy, cluster = np.array([name.rsplit("/", 1) for name in spectra.ids.tolist()]).T
     return pd.DataFrame(
         {
             "galaxy": galaxy,
             "cluster": cluster.astype(int),
-            "latent": list(model.transform(spectra)),
+            "latent": list(latents),
             "err_latent": list(latent_uncertainty(model, spectra)),
             "anomaly": odd.score,
             "isolation": odd.isolation,

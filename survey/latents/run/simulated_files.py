@@ -43,9 +43,10 @@ def simulate_files(folder: Path, n_detections: int, *, seed: int) -> int:
     assert spectra.background_counts is not None
     assert spectra.background_scale is not None
     assert spectra.exposure_s is not None
-    for row, name in enumerate(spectra.ids.tolist()):
+    names = [f"{name.replace('.', '_')}.pha" for name in spectra.ids.tolist()]
+    for row, name in enumerate(names):
         write_spectrum(
-            folder / f"{name.replace('.', '_')}.pha", spectra.values[row],
+            folder / name, spectra.values[row],
             spectra.background_counts[row], exposure_s=float(spectra.exposure_s[row]),
             background_area=float(1 / spectra.background_scale[row, 0]), rmf=RMF, arf=ARF,
             name=str(spectra.sources[row]),
@@ -53,7 +54,7 @@ def simulate_files(folder: Path, n_detections: int, *, seed: int) -> int:
     table = pd.DataFrame(
         {
             "source": spectra.sources,
-            "file": [f"{name.replace('.', '_')}.pha" for name in spectra.ids.tolist()],
+            "file": names,
             "class": truth.classes,
             "log_n_h": np.log10(truth.n_h_1e22) + 22,
         }

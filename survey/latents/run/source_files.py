@@ -16,7 +16,7 @@ from survey.latents.run.settings import FetchSettings
 from survey.latents.run.source_list import WantedSource
 from survey.latents.xray.csc_fetch import fetch_spectra, open_session, spectra_of
 from survey.latents.xray.csc_list import listed_detections
-from survey.latents.xray.csc_query import Detection, Selection, detections_of
+from survey.latents.xray.csc_query import Selection, detections_of
 
 SPECTRA = "spectra"
 """Folder of fetched spectra in that of the run."""
@@ -117,19 +117,37 @@ def _fetch(
     table = listed_detections(selection, folder, session=session, again=again)
     listed, bad = detections_of(table)
     found.failures += bad
+    _name_sources(remote, table, settings, radius_arcsec, found)
+    detections = [one for one in listed if one.source in found.listed_as]
+    on_detections(len(detections))
+    report = fetch_spectra(
+        detections, folder, session=session, on_detection=lambda done: on_detection()
+    )
+    found.fetched, found.present = report.fetched, report.present
+    found.failures += report.failures
+    for detection in detections:
+        paths = spectra_of(folder, detection)
+        found.source_of |= {str(path): detection.source for path in paths}
+
+
+def _name_sources(
+    remote: list[WantedSource], table: Table, settings: FetchSettings, radius_arcsec: float,
+    found: SourceFiles,
+) -> None:  # fmt: skip
+    """Note which source of the catalog each of the list is, and which have none or one twice."""
     positions = _positions(table)
     names = _names_of(remote, positions, radius_arcsec)
-    for one in remote:
-        if one.name not in names:
-            found.failures.append(
-                DataError(
-                    "the catalog has no detection of the source that is bright enough",
-                    file=one.name,
-                    expected=f"{settings.min_counts:g} counts or more, significance "
-                    f"{settings.min_significance:g}, within {settings.max_off_axis_arcmin:g} arcmin"
-                    " of the axis",
-                )
-            )
+    found.failures += [
+        DataError(
+            "the catalog has no detection of the source that is bright enough",
+            file=one.name,
+            expected=f"{settings.min_counts:g} counts or more, significance "
+            f"{settings.min_significance:g}, within {settings.max_off_axis_arcmin:g} arcmin"
+            " of the axis",
+        )
+        for one in remote
+        if one.name not in names
+    ]
     for row, name in names.items():
         if name in found.listed_as:
             found.failures.append(
@@ -140,18 +158,6 @@ def _fetch(
             )
         found.listed_as.setdefault(name, row)
         found.position[name] = positions[name]
-    detections = [one for one in listed if one.source in found.listed_as]
-    on_detections(len(detections))
-
-    def done(detection: Detection) -> None:
-        on_detection()
-
-    report = fetch_spectra(detections, folder, session=session, on_detection=done)
-    found.fetched, found.present = report.fetched, report.present
-    found.failures += report.failures
-    for detection in detections:
-        paths = spectra_of(folder, detection)
-        found.source_of |= {str(path): detection.source for path in paths}
 
 
 def _positions(table: Table) -> dict[str, tuple[float, float]]:

@@ -12,14 +12,13 @@ import numpy as np
 
 from survey.errors import ConfigError, DataError
 from survey.latents.run.settings import SourceColumns
-from survey.latents.run.text_table import TextTable, read_text_table
+from survey.latents.run.text_table import USUAL_POSITIONS, TextTable, read_text_table
 from survey.latents.xray.csc_query import SOURCE_NAME
 
 USUAL = {
     "id": ("id", "source", "name", "2cxo", "cscv2_name", "source_name", "object"),
-    "ra": ("ra", "ra_deg", "raj2000", "_raj2000", "raicrs", "ra_icrs"),
-    "dec": ("dec", "dec_deg", "dej2000", "_dej2000", "deicrs", "de_icrs"),
     "files": ("files", "file", "spectra"),
+    **USUAL_POSITIONS,
 }
 
 
@@ -111,21 +110,20 @@ def _rows(table: TextTable, found: dict[str, str | None]) -> SourceList:
 
 
 def _source(name: str, ra: float, dec: float, files: str, file: Path) -> WantedSource:
-    if np.isfinite(ra + dec) and not (0 <= ra <= 360 and -90 <= dec <= 90):
+    paths = tuple(file.parent / part.strip() for part in files.split(";") if part.strip())
+    one = WantedSource(name or f"{ra:.5f}{dec:+.5f}", ra, dec, paths, _csc_name(name))
+    if one.has_position and not (0 <= ra <= 360 and -90 <= dec <= 90):
         raise DataError(
             "the position is none on the sky", expected="0 to 360 and -90 to 90 degrees",
             found=f"{ra:g}, {dec:g}",
         )  # fmt: skip
-    paths = tuple(file.parent / part.strip() for part in files.split(";") if part.strip())
-    known = _csc_name(name)
-    placed = np.isfinite(ra + dec)
-    if not (paths or known or placed):
+    if not (one.files or one.csc_name or one.has_position):
         raise DataError(
             "the row has neither a name of the catalog, nor a position, nor files",
             expected="for example 2CXO J004231.1+411621, or ra and dec in degrees",
             found=repr(name),
         )
-    return WantedSource(name or f"{ra:.5f}{dec:+.5f}", ra, dec, paths, known)
+    return one
 
 
 def _csc_name(name: str) -> str:

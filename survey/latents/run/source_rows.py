@@ -16,7 +16,7 @@ from survey.latents.models.base import Representation
 from survey.latents.run.labels import Label
 from survey.latents.run.source_files import SourceFiles
 from survey.latents.spectra import SpectrumSet
-from survey.latents.xray.catalog_tables import CSC_BANDS_KEV, hardness_ratios
+from survey.latents.xray.catalog_tables import csc_bands, hardness_ratios
 from survey.latents.xray.physical_fit import MODELS, PhysicalFits
 from survey.latents.xray.spectra import SpectrumFacts
 
@@ -53,7 +53,8 @@ def detection_rows(
 
 
 def source_rows(
-    sums: SpectrumSet, members: list[Rows], facts: Sequence[SpectrumFacts], files: SourceFiles,
+    sums: SpectrumSet, background: Floats, members: list[Rows], facts: Sequence[SpectrumFacts],
+    files: SourceFiles,
 ) -> list[Row]:  # fmt: skip
     """What a row of `sources` says of the source and its detections."""
     assert sums.exposure_s is not None
@@ -70,6 +71,7 @@ def source_rows(
                 "dec": dec,
                 "n_detection": len(of_source),
                 "counts": float(sums.totals[k]),
+                "background_counts": float(np.where(sums.mask[k], background[k], 0.0).sum()),
                 "exposure": float(sums.exposure_s[k]),
                 "background": "all" if all(used) else "some" if any(used) else "none",
                 "background_reason": _reasons(one.background_reason for one in of_source),
@@ -91,8 +93,7 @@ def add_latents(
     neighbours: int,
 ) -> None:  # fmt: skip
     """Latents, how unusual each source is, and the sources most like it."""
-    odd = find_anomalies(model, sums)
-    background = model.background_.expected(sums)
+    odd = find_anomalies(model, sums, latents)
     scaled = standardised(latents)
     number = min(neighbours, len(sums) - 1)
     for k, row in enumerate(rows):
@@ -100,7 +101,6 @@ def add_latents(
         distance[k] = np.inf
         nearest = np.argsort(distance, kind="stable")[:number]
         row |= {
-            "background_counts": float(np.where(sums.mask[k], background[k], 0.0).sum()),
             "latent": latents[k],
             "err_latent": errors[k],
             "isolation": float(odd.isolation[k]),
@@ -128,8 +128,7 @@ def add_hardness(rows: list[Row], sums: SpectrumSet, background: Floats, seed: i
 
 
 def _in_bands(sums: SpectrumSet, counts: Floats) -> Floats:
-    centres = sums.grid.centres
-    bands = [(centres >= low) & (centres < high) for low, high in CSC_BANDS_KEV]
+    bands = csc_bands(sums.grid)
     return np.stack([np.where(sums.mask & band, counts, 0.0).sum(axis=1) for band in bands], axis=1)
 
 
@@ -164,13 +163,13 @@ def add_labels(rows: list[Row], labels: Sequence[Label | None]) -> None:
 
 
 def add_classes(rows: list[Row], found: ClassProbabilities) -> None:
-    """The most probable class of each source, and all probabilities."""
+    """The most probable class of each source, and all probabilities; all are held out."""
     order = np.sort(found.values, axis=1)
     for k, row in enumerate(rows):
         row |= {f"p_{name}": found.values[k, i] for i, name in enumerate(found.classes)}
         row["class"] = found.classes[int(found.values[k].argmax())]
         row["margin"] = float(order[k, -1] - order[k, -2])
-        row["class_held_out"] = bool(found.held_out[k])
+        row["class_held_out"] = True
 
 
 def score_rows(

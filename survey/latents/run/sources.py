@@ -20,13 +20,14 @@ import pyarrow.parquet as pq
 
 from catalogs.durable import replacing, write_json
 from catalogs.schema import arrow_schema, to_arrow
-from catalogs.vocabulary import Vocabulary, packaged_vocabulary
+from catalogs.vocabulary import packaged_vocabulary
 from survey.errors import DataError
 from survey.latents.by_source import added_by_source
-from survey.latents.evaluation.benchmark import BenchmarkPlan, Job, summarise
+from survey.latents.evaluation.benchmark import WITHOUT_CHOICE, BenchmarkPlan, Job, summarise
 from survey.latents.evaluation.benchmark import evaluate as evaluate_plan
 from survey.latents.evaluation.class_probabilities import class_probabilities
 from survey.latents.evaluation.labelled import LabelledSpectra, Target
+from survey.latents.grid import Floats
 from survey.latents.models.base import Representation
 from survey.latents.run import source_rows
 from survey.latents.run.benchmark_sets import AGN_OR_COMPACT
@@ -36,6 +37,7 @@ from survey.latents.run.provenance import provenance_rows
 from survey.latents.run.settings import ModelSettings, SourceRunSettings
 from survey.latents.run.source_files import SourceFiles, bring_together
 from survey.latents.run.source_list import read_source_list
+from survey.latents.run.source_rows import Row
 from survey.latents.spectra import Names, SpectrumSet
 from survey.latents.uncertainty import latent_uncertainty
 from survey.latents.xray.physical_fit import MODELS, fit_physical
@@ -50,7 +52,6 @@ SOURCES_PER_LATENT = 3
 
 INDEPENDENT = "without X-ray-selected"
 
-Row = dict[str, Any]
 Step = Callable[[str, int | None], None]
 
 
@@ -151,15 +152,15 @@ def run_sources(
     sums, members = added_by_source(loaded.spectra)
     on_step("model", None)
     model = _model(work, sums)
-    rows = source_rows.source_rows(sums, members, loaded.facts, files)
+    background_counts = model.background_.expected(sums)
+    rows = source_rows.source_rows(sums, background_counts, members, loaded.facts, files)
     latents = model.transform(sums)
     errors = latent_uncertainty(model, sums, seed=seed)
     source_rows.add_latents(rows, model, sums, latents, errors, work.settings.model.neighbours)
-    expected = model.background_.expected(sums)
-    source_rows.add_hardness(rows, sums, expected, seed)
+    source_rows.add_hardness(rows, sums, background_counts, seed)
     if sums.folding is not None:
         on_step("physical fits", None)
-        fits = {name: fit_physical(sums, expected, name) for name in MODELS}
+        fits = {name: fit_physical(sums, background_counts, name) for name in MODELS}
         source_rows.add_fits(rows, fits)
     classes: tuple[str, ...] = ()
     if table is not None:
@@ -205,15 +206,15 @@ def _model(work: _Work, sums: SpectrumSet) -> Representation:
 
 
 def _parameters(settings: ModelSettings, seed: int) -> dict[str, Any]:
-    if settings.method in ("hardness", "physical"):
+    if settings.method in WITHOUT_CHOICE:
         return {}
     chosen: dict[str, Any] = {"n_latents": settings.latents, "seed": seed}
     return chosen | ({"epochs": settings.epochs} if settings.method == "autoencoder" else {})
 
 
 def _labelled(
-    work: _Work, rows: list[Row], sums: SpectrumSet, latents: Any, errors: Any, table: LabelTable,
-    on_step: Step, on_item: Callable[[], None],
+    work: _Work, rows: list[Row], sums: SpectrumSet, latents: Floats, errors: Floats,
+    table: LabelTable, on_step: Step, on_item: Callable[[], None],
 ) -> tuple[str, ...]:  # fmt: skip
     """Labels, classes, provenance and scores; returns the classes that have probabilities."""
     ra, dec = (np.array([row[name] for row in rows], dtype=np.float64) for name in ("ra", "dec"))
@@ -259,11 +260,10 @@ def _evaluate(
         label_sets={INDEPENDENT: independent},
         targets={"log counts": Target(np.log10(sums.totals + 1))},
     )
-    known = sorted({name for name in names.tolist() if name})
-    titles = {f"{len(known)} classes": ALL_LABELS} | {
-        name: name for name in data.labels() if name in (INDEPENDENT, "AGN or compact")
-    }
-    if INDEPENDENT not in data.labels():
+    labelled = data.labels()
+    apart = {*data.groupings, *data.label_sets}
+    titles = {name: name if name in apart else ALL_LABELS for name in labelled}
+    if INDEPENDENT not in labelled:
         work.notes.append(
             "fewer than two classes have labels that are known to be without X-ray data: no "
             "scores of those alone"
@@ -285,7 +285,7 @@ def _evaluate(
     except (DataError, ValueError) as error:
         work.notes.append(f"the sources are too few to be evaluated: {error}")
         return
-    numbers = {name: int(np.sum(values != "")) for name, values in data.labels().items()}
+    numbers = {name: int(np.sum(values != "")) for name, values in labelled.items()}
     rows = source_rows.score_rows(summarise(records), numbers, titles)
     if rows:
         _write(work, "label_scores", rows)
@@ -312,7 +312,7 @@ def _summarise(work: _Work, loaded: LoadedSpectra, sums: SpectrumSet, rows: list
 
 
 def _write(work: _Work, name: str, rows: list[Row], classes: tuple[str, ...] = ()) -> None:
-    vocabulary: Vocabulary = packaged_vocabulary().with_classes(classes)
+    vocabulary = packaged_vocabulary().with_classes(classes)
     table = to_arrow(name, rows, vocabulary)
     table = table.cast(arrow_schema(name, vocabulary=vocabulary))
     with replacing(work.out / f"{name}.parquet") as unfinished:

@@ -23,6 +23,12 @@ from survey.errors import ConfigError
 Floats = npt.NDArray[np.float64]
 
 BLANK = {"", "-", "--", "---", "n/a", "na", "nan", "none", "null", "..."}
+USUAL_POSITIONS = {
+    "ra": ("ra", "ra_deg", "raj2000", "_raj2000", "raicrs", "ra_icrs"),
+    "dec": ("dec", "dec_deg", "dej2000", "_dej2000", "deicrs", "de_icrs"),
+}
+"""Names that columns of positions usually have, in lower case."""
+
 _TEXT = (".csv", ".tsv", ".txt", ".dat")
 
 

@@ -6,7 +6,7 @@ They have no spectra, but fluxes in bands (so hardness ratios) and classes.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -18,8 +18,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from survey.errors import DataError
+from survey.latents.grid import Grid
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 Names = npt.NDArray[np.str_]
 
 CSC_BANDS_KEV = ((0.5, 1.2), (1.2, 2.0), (2.0, 7.0))
@@ -44,8 +46,6 @@ class CatalogSources:
         Where the classes come from.
     title : str
         What table it is.
-    references : array (n,) of str
-        Where each class is from, "" where it is not said.
     n_h_1e22 : array (n,), optional
         Column density fitted to the spectrum, NaN where none was.
     variability : array (n, 2), optional
@@ -57,7 +57,6 @@ class CatalogSources:
     hardness: Floats
     labels: Literal["literature", "predicted"]
     title: str
-    references: Names
     n_h_1e22: Floats | None = None
     variability: Floats | None = None
 
@@ -65,15 +64,8 @@ class CatalogSources:
         return len(self.names)
 
 
-def read_catalog_table(path: str | Path, form: Mapping[str, Any] | None = None) -> CatalogSources:
-    """Read a table of classified sources (CSV, plain or compressed).
-
-    Parameters
-    ----------
-    path : path
-    form : mapping, optional
-        What its columns are: entries as in `catalog_tables.toml`, of which `name`, `class` and
-        either `fluxes` or `hardness` are needed. Default: the tables declared there are recognised.
+def read_catalog_table(path: str | Path) -> CatalogSources:
+    """Read one of the tables declared in `catalog_tables.toml` (CSV, plain or compressed).
 
     Raises
     ------
@@ -87,14 +79,13 @@ def read_catalog_table(path: str | Path, form: Mapping[str, Any] | None = None) 
         raise DataError("the table does not exist", file=path) from None
     except (ValueError, EOFError, OSError) as error:  # parser and codec errors are ValueErrors
         raise DataError(f"not a readable CSV table ({error})", file=path) from None
-    form = _form_of(table, path) if form is None else _own_form(form, table, path)
+    form = _form_of(table, path)
     names = table[form["class"]].astype("string")
     classes = names.replace(form.get("rename", {}))
     table, classes = (part[(classes != "") & classes.notna()] for part in (table, classes))
     n_h = _numbers(table, [form["n_h_1e20"]], path)[:, 0] / 100 if "n_h_1e20" in form else None
     return CatalogSources(
         names=np.asarray(table[form["name"]].astype(str), dtype=np.str_),
-        references=_references(table, form),
         classes=np.asarray(classes, dtype=np.str_),
         hardness=_hardness(table, form, path),
         labels=cast(Literal["literature", "predicted"], form["labels"]),
@@ -131,6 +122,11 @@ def _ratio(above: Floats, below: Floats) -> Floats:
     )
 
 
+def csc_bands(grid: Grid) -> Bools:
+    """Which bins (3, p) of a grid in keV are in the soft, medium and hard band."""
+    return np.stack([(grid.centres >= low) & (grid.centres < high) for low, high in CSC_BANDS_KEV])
+
+
 def known_form(columns: Iterable[str]) -> dict[str, Any] | None:
     """What is declared of a published table with these columns; None if it is none of them."""
     there = set(columns)
@@ -149,34 +145,11 @@ def _form_of(table: pd.DataFrame, path: Path) -> dict[str, Any]:
         file=path,
         expected="; ".join(form["title"] for form in _forms()),
         found=f"columns {', '.join(map(str, table.columns[:8]))} ...",
-        advice="Say what its columns are: read_catalog_table(path, form)",
+        advice="Declare it in catalog_tables.toml",
     )
 
 
-def _own_form(form: Mapping[str, Any], table: pd.DataFrame, path: Path) -> Mapping[str, Any]:
-    whole = {"title": path.name, "labels": "literature"} | dict(form)
-    named = [whole.get("name"), whole.get("class"), whole.get("reference")]
-    named += [*whole.get("fluxes", ()), *whole.get("hardness", ())]
-    missing = [one for one in named if one is not None and one not in table.columns]
-    if missing or not (whole.get("name") and whole.get("class")):
-        raise DataError(
-            "the table is not as declared",
-            file=path,
-            expected=", ".join(missing) or "name and class",
-            found=f"columns {', '.join(map(str, table.columns[:8]))} ...",
-        )
-    if not ("fluxes" in whole or "hardness" in whole):
-        raise DataError("fluxes or hardness of the table are not declared", file=path)
-    return whole
-
-
-def _references(table: pd.DataFrame, form: Mapping[str, Any]) -> Names:
-    if form.get("reference") not in table.columns:
-        return np.full(len(table), "", dtype=np.str_)
-    return np.asarray(table[form["reference"]].fillna("").astype(str), dtype=np.str_)
-
-
-def _hardness(table: pd.DataFrame, form: Mapping[str, Any], path: Path) -> Floats:
+def _hardness(table: pd.DataFrame, form: dict[str, Any], path: Path) -> Floats:
     if "hardness" in form:
         return _numbers(table, form["hardness"], path)
     return hardness_ratios(*_numbers(table, form["fluxes"], path).T)

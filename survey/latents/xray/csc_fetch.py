@@ -94,8 +94,7 @@ def sources_of(folder: str | Path) -> dict[str, str]:
     for path in sorted((Path(folder) / RECEIPTS).glob("*.json")):
         if (receipt := _read_receipt(path)) is not None:
             source, records = receipt
-            spectra = [one.path for one in records if "_pha3." in one.path]
-            sources |= {stem_of(Path(name)): source for name in spectra}
+            sources |= {stem_of(Path(name)): source for name in _spectrum_names(records)}
     return sources
 
 
@@ -103,7 +102,7 @@ def spectra_of(folder: Path, detection: Detection) -> list[Path]:
     """The files with the spectra of a detection, one for each cycle; none if it is not there."""
     receipt = _read_receipt(_receipt_path(folder, detection))
     records = [] if receipt is None else receipt[1]
-    return [folder / one.path for one in records if "_pha3." in one.path]
+    return [folder / name for name in _spectrum_names(records)]
 
 
 def open_session() -> requests.Session:
@@ -282,6 +281,10 @@ def _tar_errors(detection: Detection) -> Iterator[None]:
 
 def _receipt_path(folder: Path, detection: Detection) -> Path:
     return folder / RECEIPTS / f"{detection.key}.json"
+
+
+def _spectrum_names(records: list[FileRecord]) -> list[str]:
+    return [one.path for one in records if "_pha3." in one.path]
 
 
 def _read_receipt(path: Path) -> tuple[str, list[FileRecord]] | None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,13 +96,7 @@ class Selection:
 
     def facts(self) -> dict[str, Any]:
         """The selection and the release, as plain numbers and text: equal if the reply is to be."""
-        release = {"release": csc_facts()["release"]}
-        return release | {
-            name: [list(v) if isinstance(v, tuple) else v for v in value]
-            if isinstance(value, tuple)
-            else value
-            for name, value in asdict(self).items()
-        }
+        return {"release": csc_facts()["release"]} | asdict(self)
 
 
 @dataclass(frozen=True, order=True)
@@ -151,14 +146,9 @@ def find_detections(
     """
     url = url or csc_facts()["query_url"]
     pages: list[Table] = []
-    found = 0
-    for batch in selection.batches():
-        for page in _pages(batch, url, session):
-            pages.append(page)
-            found += len(page)
-            if selection.limit is not None and found >= selection.limit:
-                break
-        if selection.limit is not None and found >= selection.limit:
+    for page in chain.from_iterable(_pages(one, url, session) for one in selection.batches()):
+        pages.append(page)
+        if selection.limit is not None and sum(map(len, pages)) >= selection.limit:
             break
     table = vstack(pages, metadata_conflicts="silent") if len(pages) > 1 else pages[0]
     return _once(table)[: selection.limit]
@@ -192,14 +182,14 @@ def _pages(batch: Selection, url: str, session: requests.Session | None) -> Iter
         after = names[int(np.flatnonzero(whole)[-1])]
 
 
+_KEY = ("name", "obsid", "obi", "region_id")
+
+
 def _once(table: Table) -> Table:
     """Rows without those that came twice, as of a source that is near two positions."""
     keys = [tuple(str(row[name]) for name in _KEY) for row in table]
     first = sorted({key: place for place, key in reversed(list(enumerate(keys)))}.values())
     return table[first]
-
-
-_KEY = ("name", "obsid", "obi", "region_id")
 
 
 def _require_columns(table: Table, url: str) -> None:

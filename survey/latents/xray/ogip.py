@@ -194,6 +194,13 @@ def beside(file: Path, name: str) -> Path | None:
     return None
 
 
+def responses_beside(pha: Pha) -> tuple[Path | None, Path | None]:
+    """The RMF and the ARF that a spectrum names; None where it names none, or it is missing."""
+    names = (pha.response_file, pha.ancillary_file)
+    rmf, arf = (beside(pha.file, name) if name else None for name in names)
+    return rmf, arf
+
+
 def _read(path: Path, *, background: bool | None, extension: str | None = None) -> tuple[Pha, ...]:
     """Spectra of a file: its sources or its backgrounds, or with None those of a background file.
 

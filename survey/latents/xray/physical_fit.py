@@ -28,6 +28,10 @@ from survey.latents.xray.simulate.plasma import plasma
 LOG_N_H = (-2.5, 2.0)
 """log10 of the column in 1e22 per cm2: from 3e19 to 1e24."""
 
+INDEX = (-1.0, 6.0)
+LOG_KT = (-1.1, 1.4)
+"""log10 of the temperature in keV: from 0.08 to 25."""
+
 STEPS = 25
 LONGEST_STEP = 0.5
 ABUNDANCE = 0.5
@@ -50,22 +54,19 @@ class PhysicalFits:
         Standard errors; NaN where a value is at the end of its range.
     deviance : array (n,)
         C-statistic.
-    expected : array (n, p)
-        Counts, background included.
     """
 
     values: Floats
     errors: Floats
     deviance: Floats
-    expected: Floats
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Model:
-    """A family of spectra of two parameters: its ranges, and its photons (m, e)."""
+    """A family of spectra of two parameters (2,): their ranges, and its photons (m, e)."""
 
-    low: tuple[float, float]
-    high: tuple[float, float]
+    low: Floats
+    high: Floats
     nodes: tuple[int, int]
     law: Law
 
@@ -108,17 +109,18 @@ def fit_physical(spectra: SpectrumSet, background: Floats, model: str) -> Physic
         )
     chosen = _models()[model]
     n = len(spectra)
-    fits = PhysicalFits(
-        np.zeros((n, 2)), np.zeros((n, 2)), np.zeros(n), np.zeros(spectra.values.shape)
-    )
-    start = chosen.start()
-    templates = chosen.photons(start, spectra.folding.energies)
+    values, errors, deviance = np.zeros((n, 2)), np.zeros((n, 2)), np.zeros(n)
+    start, energies = chosen.start(), spectra.folding.energies
+    templates = chosen.photons(start, energies)
     for number in np.unique(spectra.response).tolist():
         matrix = spectra.folding.matrix(number).toarray()
         folded = templates @ matrix
         for row in np.flatnonzero(spectra.response == number):
-            _fit_one(fits, spectra, background, int(row), chosen, start, folded, matrix)
-    return fits
+            one = _Spectrum(
+                spectra.values[row], background[row], spectra.mask[row], matrix, energies, chosen
+            )
+            values[row], errors[row], deviance[row] = _fit_one(one, start, folded)
+    return PhysicalFits(values, errors, deviance)
 
 
 def photons_of(model: str, values: Floats, energies: Grid) -> Floats:
@@ -126,41 +128,50 @@ def photons_of(model: str, values: Floats, energies: Grid) -> Floats:
     return _models()[model].photons(values, energies)
 
 
-def _fit_one(
-    fits: PhysicalFits, spectra: SpectrumSet, background: Floats, row: int, model: _Model,
-    start: Floats, folded: Floats, matrix: Floats,
-) -> None:  # fmt: skip
-    assert spectra.folding is not None
-    mask, counts, behind = spectra.mask[row], spectra.values[row], background[row]
-    energies = spectra.folding.energies
+@dataclass(frozen=True, eq=False)
+class _Spectrum:
+    """Counts (p,) of one spectrum, and what a model expects there."""
 
-    def expected(values: Floats, shapes: Floats | None = None) -> Floats:
+    counts: Floats
+    background: Floats
+    mask: npt.NDArray[np.bool_]
+    matrix: Floats
+    energies: Grid
+    model: _Model
+
+    def expected(self, values: Floats) -> Floats:
         """Counts (m, p) for parameters (m, 2), each with its best amplitude."""
-        if shapes is None:
-            shapes = model.photons(values, energies) @ matrix
-        shapes = shapes / np.maximum((shapes * mask).sum(axis=1, keepdims=True), 1e-300)
-        m = len(shapes)
-        several = [np.broadcast_to(one, (m, len(one))) for one in (counts, behind, mask)]
-        scale = counts_amplitude(several[0], shapes, several[1], several[2])
-        return np.asarray(scale[:, None] * shapes + several[1])
+        return self.scaled(self.model.photons(values, self.energies) @ self.matrix)
 
-    def deviances(mean: Floats) -> Floats:
-        m = len(mean)
-        return poisson_deviance(
-            np.broadcast_to(counts, (m, len(counts))), mean, np.broadcast_to(mask, (m, len(mask)))
-        )
+    def scaled(self, shapes: Floats) -> Floats:
+        """Counts (m, p) of folded shapes (m, p), each with its best amplitude."""
+        shapes = shapes / np.maximum((shapes * self.mask).sum(axis=1, keepdims=True), 1e-300)
+        counts, mask = self._repeated(len(shapes))
+        background = np.broadcast_to(self.background, shapes.shape)
+        scale = counts_amplitude(counts, shapes, background, mask)
+        return np.asarray(scale[:, None] * shapes + background)
 
-    all_of_grid = deviances(expected(start, folded))
-    best = int(all_of_grid.argmin())
-    values, deviance = start[best].copy(), float(all_of_grid[best])
-    low, high = np.array(model.low), np.array(model.high)
-    damping, information = 1e-3, np.eye(2)
+    def deviances(self, mean: Floats) -> Floats:
+        """C-statistics (m,) of expected counts (m, p)."""
+        counts, mask = self._repeated(len(mean))
+        return poisson_deviance(counts, mean, mask)
+
+    def _repeated(self, m: int) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        shape = (m, len(self.counts))
+        return np.broadcast_to(self.counts, shape), np.broadcast_to(self.mask, shape)
+
+
+def _fit_one(one: _Spectrum, start: Floats, folded: Floats) -> tuple[Floats, Floats, float]:
+    """Best parameters (2,), their errors (2,) and the C-statistic, from a folded grid (m, p)."""
+    of_grid = one.deviances(one.scaled(folded))
+    best = int(of_grid.argmin())
+    values, deviance, damping = start[best].copy(), float(of_grid[best]), 1e-3
     for _ in range(STEPS):
-        score, information = _derivatives(values, expected, counts, mask, low, high)
+        score, information = _derivatives(one, values)
         step = np.linalg.solve(information + damping * np.diag(np.diag(information) + TINY), score)
         step *= min(1.0, LONGEST_STEP / max(float(np.abs(step).max()), 1e-300))
-        tried = np.clip(values + step, low, high)
-        found = float(deviances(expected(tried[None]))[0])
+        tried = np.clip(values + step, one.model.low, one.model.high)
+        found = float(one.deviances(one.expected(tried[None]))[0])
         if found < deviance:
             gain, deviance, values = deviance - found, found, tried
             damping = max(damping / 10, 1e-6)
@@ -170,32 +181,28 @@ def _fit_one(
             damping *= 10
             if damping > 1e4:
                 break
-    _, information = _derivatives(values, expected, counts, mask, low, high)
-    fits.values[row], fits.deviance[row] = values, deviance
-    fits.errors[row] = _errors(information, values, low, high)
-    fits.expected[row] = expected(values[None])[0]
+    _, information = _derivatives(one, values)
+    return values, _errors(information, values, one.model), deviance
 
 
-def _derivatives(
-    values: Floats, expected: Callable[[Floats], Floats], counts: Floats,
-    mask: npt.NDArray[np.bool_], low: Floats, high: Floats,
-) -> tuple[Floats, Floats]:  # fmt: skip
+def _derivatives(one: _Spectrum, values: Floats) -> tuple[Floats, Floats]:
     """Score (2,) and Fisher information (2, 2) of the likelihood, its amplitude profiled."""
+    low, high, mask = one.model.low, one.model.high, one.mask
     width = 1e-3 * (high - low)
     up, down = np.minimum(values + width, high), np.maximum(values - width, low)
     points = np.array([[up[0], values[1]], [down[0], values[1]],
                        [values[0], up[1]], [values[0], down[1]], values])  # fmt: skip
-    means = expected(points)
+    means = one.expected(points)
     slopes = np.stack([(means[0] - means[1]) / (up[0] - down[0]),
                        (means[2] - means[3]) / (up[1] - down[1])])[:, mask]  # fmt: skip
     mean = np.maximum(means[4][mask], TINY)
-    score = slopes @ (counts[mask] / mean - 1)
+    score = slopes @ (one.counts[mask] / mean - 1)
     return np.asarray(score), np.asarray((slopes / mean) @ slopes.T)
 
 
-def _errors(information: Floats, values: Floats, low: Floats, high: Floats) -> Floats:
+def _errors(information: Floats, values: Floats, model: _Model) -> Floats:
     """Standard errors (2,); a parameter at its end is held there."""
-    free = (values > low + 1e-6) & (values < high - 1e-6)
+    free = (values > model.low + 1e-6) & (values < model.high - 1e-6)
     errors = np.full(2, np.nan)
     if free.any():
         part = information[np.ix_(free, free)]
@@ -219,7 +226,7 @@ def _thermal(log_kt: Floats, energies: Grid) -> Floats:
 
 @cache
 def _plasma_table(energies: Grid) -> tuple[Floats, Floats]:
-    nodes = np.linspace(-1.1, 1.4, 101)
+    nodes = np.linspace(*LOG_KT, 101)
     photons = [plasma(energies, kt_kev=10**one, abundance=ABUNDANCE) for one in nodes]
     return nodes, np.log(np.maximum(np.stack(photons) * energies.widths, 1e-300))
 
@@ -227,6 +234,11 @@ def _plasma_table(energies: Grid) -> tuple[Floats, Floats]:
 @cache
 def _models() -> dict[str, _Model]:
     return {
-        "power law": _Model((-1.0, LOG_N_H[0]), (6.0, LOG_N_H[1]), (15, 13), _power_law),
-        "thermal": _Model((-1.1, LOG_N_H[0]), (1.4, LOG_N_H[1]), (13, 13), _thermal),
+        "power law": _absorbed(INDEX, (15, 13), _power_law),
+        "thermal": _absorbed(LOG_KT, (13, 13), _thermal),
     }
+
+
+def _absorbed(own: tuple[float, float], nodes: tuple[int, int], law: Law) -> _Model:
+    low, high = np.array([own, LOG_N_H]).T
+    return _Model(low, high, nodes, law)

@@ -31,6 +31,7 @@ from survey.latents.xray.ogip import (
     beside,
     read_background,
     read_pha,
+    responses_beside,
     stem_of,
 )
 from survey.latents.xray.responses import read_channels, read_response
@@ -213,25 +214,17 @@ def _one_spectrum(
     pha: Pha, policy: BackgroundPolicy, source: str, response: Path | None, *, folded: bool
 ) -> tuple[SpectrumSet, SpectrumFacts]:
     """One spectrum on the channels of its detector, and how it was read."""
-    facts = SpectrumFacts(pha.name, str(pha.file), pha.observation)
     grid, place = _channels(pha, response)
     usable = np.zeros(len(grid), np.bool_)
     usable[place] = pha.usable
-    background, state, reason = _background(pha, policy)
-    facts = replace(facts, background=state, background_reason=reason)
+    background, state, background_reason = _background(pha, policy)
     table = None
     if background is not None:
         # A channel without background is one of which the background is unknown.
         scale = background_scale(pha, background)
         usable[place] &= background.usable & (scale > 0)
         table = _placed(background.counts, place, len(grid)), _placed(scale, place, len(grid))
-    folding, number = None, None
-    if folded:
-        folding, reason = _folding(pha, response, grid)
-        facts = replace(
-            facts, response="" if folding is None else folding.names[0], response_reason=reason
-        )
-        number = None if folding is None else np.array([0])
+    folding, response_reason = _folding(pha, response, grid) if folded else (None, "")
     spectrum = SpectrumSet(
         _placed(pha.counts, place, len(grid)),
         grid,
@@ -243,7 +236,16 @@ def _one_spectrum(
         background_counts=None if table is None else table[0],
         background_scale=None if table is None else table[1],
         folding=folding,
-        response=number,
+        response=None if folding is None else np.array([0]),
+    )
+    facts = SpectrumFacts(
+        pha.name,
+        str(pha.file),
+        pha.observation,
+        background=state,
+        background_reason=background_reason,
+        response="" if folding is None else folding.names[0],
+        response_reason=response_reason,
     )
     return spectrum, facts
 
@@ -275,11 +277,8 @@ def _background(pha: Pha, policy: BackgroundPolicy) -> tuple[Pha | None, str, st
 
 def _folding(pha: Pha, response: Path | None, channels: Grid) -> tuple[Folding | None, str]:
     """The response of a spectrum on the grid of its channels, or why there is none."""
-    rmf, arf = response, None
-    if rmf is None and pha.response_file:
-        rmf = beside(pha.file, pha.response_file)
-    if pha.ancillary_file:
-        arf = beside(pha.file, pha.ancillary_file)
+    own, arf = responses_beside(pha)
+    rmf = own if response is None else response
     try:
         if rmf is None:
             raise DataError(
@@ -313,9 +312,7 @@ def _channels(pha: Pha, response: Path | None) -> tuple[Grid, Numbers]:
 
     Without a response matrix beside it, a spectrum of ACIS has the channels of ACIS.
     """
-    path = response
-    if path is None and pha.response_file:
-        path = beside(pha.file, pha.response_file)
+    path = responses_beside(pha)[0] if response is None else response
     if path is not None:
         grid, numbers = read_channels(path)
     elif pha.instrument.upper() == "ACIS":

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from tests.latents.conftest import Archive, tar_of
+from tests.latents.conftest import REPLY, Archive, tar_of
 
 KINDS = {
     "quasar": ("9774",),
@@ -73,8 +73,6 @@ class FortySources:
         archive.retrieve = self.retrieve
 
     def query(self, adql: str) -> tuple[int, bytes]:
-        from tests.latents.conftest import REPLY
-
         head = REPLY.decode().partition("<DATA>")[0]
         chosen = self.sources
         if named := re.search(r"m\.name IN \(([^)]*)\)", adql):

@@ -17,11 +17,11 @@ from tests.latents.run.forty_sources import FortySources
 
 
 @pytest.fixture
-def forty(archive: Archive, shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> FortySources:
-    monkeypatch.setitem(csc_facts(), "query_url", archive.query_url)
-    monkeypatch.setitem(csc_facts(), "retrieve_url", archive.retrieve_url)
+def forty(chandra: Archive, shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> FortySources:
+    monkeypatch.setitem(csc_facts(), "query_url", chandra.query_url)
+    monkeypatch.setitem(csc_facts(), "retrieve_url", chandra.retrieve_url)
     made = FortySources(shared_data / "xray")
-    made.serve(archive)
+    made.serve(chandra)
     return made
 
 
@@ -73,13 +73,13 @@ def run(*options: object, expect: int = 0) -> tuple[dict, str]:
 
 @pytest.mark.real_data
 def test_forty_sources_go_from_a_list_to_classes_and_scores(
-    forty: FortySources, archive: Archive, tmp_path: Path
+    forty: FortySources, chandra: Archive, tmp_path: Path
 ) -> None:
     listed = write_list(forty, tmp_path / "list.csv")
     labels = write_labels(forty, tmp_path / "labels.csv")
     (tmp_path / "latent.toml").write_text(SETTINGS)
-    broken, whole = forty.sources[10], archive.retrieve
-    archive.retrieve = lambda *n: (200, b"none") if n in broken.detections else whole(*n)
+    broken, whole = forty.sources[10], chandra.retrieve
+    chandra.retrieve = lambda *n: (200, b"none") if n in broken.detections else whole(*n)
     out = tmp_path / "out"
     command = (listed, "--out", out, "--labels", labels, "--settings", tmp_path / "latent.toml")
     facts, complaint = run(*command, expect=64)
@@ -118,11 +118,11 @@ def test_forty_sources_go_from_a_list_to_classes_and_scores(
     counted = scores.set_index("labels")["n_source"].to_dict()
     assert counted["without X-ray-selected"] < counted["all"] == 39
 
-    asked = len(archive.requests)
-    archive.retrieve = whole
+    asked = len(chandra.requests)
+    chandra.retrieve = whole
     again, _ = run(*command, expect=64)
     assert (again["fetched"], again["present"], again["sources"]) == (1, 44, 40)
-    assert len(archive.requests) == asked + 1, "only what was missing is asked for"
+    assert len(chandra.requests) == asked + 1, "only what was missing is asked for"
 
 
 def local_list(shared_data: Path, path: Path) -> Path:

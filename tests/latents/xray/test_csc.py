@@ -41,8 +41,8 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def everything(archive: Archive) -> list[Detection]:
-    found, bad = detections_of(find_detections(Selection(), url=archive.query_url))
+def everything(chandra: Archive) -> list[Detection]:
+    found, bad = detections_of(find_detections(Selection(), url=chandra.query_url))
     assert not bad
     return found
 
@@ -81,25 +81,25 @@ def test_only_names_of_the_catalog_get_into_a_query(name: str) -> None:
         Selection(sources=(name,))
 
 
-def test_a_reply_becomes_a_table_of_detections(archive: Archive) -> None:
-    table = find_detections(Selection(), url=archive.query_url)
+def test_a_reply_becomes_a_table_of_detections(chandra: Archive) -> None:
+    table = find_detections(Selection(), url=chandra.query_url)
     assert len(table) == 3
-    assert archive.queries == [query_of(Selection(), rows=csc_facts()["limits"]["rows"])]
+    assert chandra.queries == [query_of(Selection(), rows=csc_facts()["limits"]["rows"])]
     first, second, third = detections_of(table)[0]
     assert first == Detection("2CXO J140312.5+542056", 2779, 1, 4)
     assert (second.key, second.identifier) == ("acisf04736_000_r0079", "4736.0.79")
     assert third == ONE
 
 
-def test_what_the_service_refuses_is_said_in_its_words(archive: Archive) -> None:
-    archive.query = lambda adql: (
+def test_what_the_service_refuses_is_said_in_its_words(chandra: Archive) -> None:
+    chandra.query = lambda adql: (
         200,
         b'<VOTABLE version="1.3" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">'
         b'<RESOURCE type="results"><INFO name="QUERY_STATUS" value="ERROR">'
         b"unknown column o.thta</INFO></RESOURCE></VOTABLE>",
     )
     with pytest.raises(DataError, match=r"unknown column o\.thta"):
-        find_detections(Selection(), url=archive.query_url)
+        find_detections(Selection(), url=chandra.query_url)
 
 
 def many_sources(numbers: list[int]) -> list[str]:
@@ -114,7 +114,7 @@ def many_sources(numbers: list[int]) -> list[str]:
     ]
 
 
-def serve_in_pages(archive: Archive, all_rows: list[str], most: int) -> None:
+def serve_in_pages(chandra: Archive, all_rows: list[str], most: int) -> None:
     """Answer as a service does that sends `most` rows at a time, and says so."""
     head = (Path(__file__).parent / "csc_reply.vot").read_text().partition("<DATA>")[0]
 
@@ -132,37 +132,37 @@ def serve_in_pages(archive: Archive, all_rows: list[str], most: int) -> None:
         end = "</TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
         return 200, f"{begin}<DATA><TABLEDATA>{cells}{end}".encode()
 
-    archive.query = query
+    chandra.query = query
 
 
 @pytest.mark.parametrize("most", [7, 10, 23, 100])
 def test_a_catalog_that_sends_few_rows_at_a_time_is_read_to_its_end(
-    archive: Archive, most: int
+    chandra: Archive, most: int
 ) -> None:
     numbers = [3, 1, 6, 2, 5, 1, 4, 1]
-    serve_in_pages(archive, many_sources(numbers), most)
-    found, bad = detections_of(find_detections(Selection(), url=archive.query_url))
+    serve_in_pages(chandra, many_sources(numbers), most)
+    found, bad = detections_of(find_detections(Selection(), url=chandra.query_url))
     assert len(found) == len(set(found)) == sum(numbers)
     assert not bad
-    assert len(archive.queries) > 1 or most >= sum(numbers)
+    assert len(chandra.queries) > 1 or most >= sum(numbers)
 
 
-def test_a_source_whose_detections_are_cut_off_is_not_taken_for_whole(archive: Archive) -> None:
-    serve_in_pages(archive, many_sources([3, 9, 2]), 6)
+def test_a_source_whose_detections_are_cut_off_is_not_taken_for_whole(chandra: Archive) -> None:
+    serve_in_pages(chandra, many_sources([3, 9, 2]), 6)
     with pytest.raises(DataError, match="only part of the detections"):
-        find_detections(Selection(), url=archive.query_url)
+        find_detections(Selection(), url=chandra.query_url)
 
 
 def test_names_are_asked_for_in_batches_and_found_once(
-    archive: Archive, monkeypatch: pytest.MonkeyPatch
+    chandra: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(csc_facts()["limits"], "names", 3)
-    serve_in_pages(archive, many_sources([2] * 8), 100)
+    serve_in_pages(chandra, many_sources([2] * 8), 100)
     names = tuple(f"2CXO J14{k:04d}.5+542056" for k in range(8))
-    found, _ = detections_of(find_detections(Selection(sources=names), url=archive.query_url))
+    found, _ = detections_of(find_detections(Selection(sources=names), url=chandra.query_url))
     assert sorted({one.source for one in found}) == sorted(names)
     assert len(found) == 16
-    assert len(archive.queries) == 3
+    assert len(chandra.queries) == 3
 
 
 def test_a_bad_row_is_told_and_the_others_are_kept() -> None:
@@ -179,33 +179,33 @@ def test_a_bad_row_is_told_and_the_others_are_kept() -> None:
     assert [str(error).split(",")[0].split(" is")[0] for error in bad] == ["row 2", "row 3"]
 
 
-def test_a_reply_without_the_columns_is_refused(archive: Archive) -> None:
+def test_a_reply_without_the_columns_is_refused(chandra: Archive) -> None:
     whole = (Path(__file__).parent / "csc_reply.vot").read_bytes()
-    archive.query = lambda adql: (200, whole.replace(b'name="theta"', b'name="phi"'))
+    chandra.query = lambda adql: (200, whole.replace(b'name="theta"', b'name="phi"'))
     with pytest.raises(DataError, match="lacks columns; expected theta"):
-        find_detections(Selection(), url=archive.query_url)
+        find_detections(Selection(), url=chandra.query_url)
 
 
-def test_a_service_that_is_down_is_no_fault_of_the_query(archive: Archive) -> None:
-    archive.query = lambda adql: (503, b"")
-    for url in (archive.query_url, "http://127.0.0.1:9/csc21tap"):
+def test_a_service_that_is_down_is_no_fault_of_the_query(chandra: Archive) -> None:
+    chandra.query = lambda adql: (503, b"")
+    for url in (chandra.query_url, "http://127.0.0.1:9/csc21tap"):
         with pytest.raises(InfrastructureError, match="cannot be reached"):
             find_detections(Selection(), url=url)
 
 
-def test_a_page_in_place_of_a_table_is_no_reply(archive: Archive) -> None:
-    archive.query = lambda adql: (200, b"<html>maintenance</html>")
+def test_a_page_in_place_of_a_table_is_no_reply(chandra: Archive) -> None:
+    chandra.query = lambda adql: (200, b"<html>maintenance</html>")
     with pytest.raises(DataError, match="gives no table"):
-        find_detections(Selection(), url=archive.query_url)
+        find_detections(Selection(), url=chandra.query_url)
 
 
 def test_fetched_spectra_can_be_read_with_their_sources(
-    archive: Archive, everything: list[Detection], tmp_path: Path
+    chandra: Archive, everything: list[Detection], tmp_path: Path
 ) -> None:
-    report = fetch_spectra(everything, tmp_path, url=archive.retrieve_url)
+    report = fetch_spectra(everything, tmp_path, url=chandra.retrieve_url)
     assert (report.fetched, report.present, report.failures) == (3, 0, ())
-    assert archive.requests[0].startswith("2779.1.4/spectrum/b,2779.1.4/rmf/b,2779.1.4/arf/b,4736")
-    assert len(archive.requests) == 1, "three detections in one request"
+    assert chandra.requests[0].startswith("2779.1.4/spectrum/b,2779.1.4/rmf/b,2779.1.4/arf/b,4736")
+    assert len(chandra.requests) == 1, "three detections in one request"
     files = find_spectra(tmp_path)
     loaded = load_spectra(
         files, grid=Grid([1.0, 3.0, 5.0, 9.0], "keV"), sources=sources_of(tmp_path)
@@ -221,18 +221,18 @@ def test_fetched_spectra_can_be_read_with_their_sources(
 
 
 def test_what_is_there_is_not_fetched_again_and_what_is_damaged_is(
-    archive: Archive, everything: list[Detection], tmp_path: Path
+    chandra: Archive, everything: list[Detection], tmp_path: Path
 ) -> None:
-    fetch_spectra(everything, tmp_path, url=archive.retrieve_url)
-    again = fetch_spectra(everything, tmp_path, url=archive.retrieve_url)
+    fetch_spectra(everything, tmp_path, url=chandra.retrieve_url)
+    again = fetch_spectra(everything, tmp_path, url=chandra.retrieve_url)
     assert (again.fetched, again.present) == (0, 3)
-    assert len(archive.requests) == 1
+    assert len(chandra.requests) == 1
     files = sorted(tmp_path.glob("acisf01575*"))
     assert len(files) == 3
     files[0].write_bytes(files[0].read_bytes()[:-2880])  # shorter
     files = sorted(tmp_path.glob("acisf02779*"))
     (tmp_path / ".receipts" / f"{everything[0].key}.json").write_text("{")
-    again = fetch_spectra(everything, tmp_path, url=archive.retrieve_url)
+    again = fetch_spectra(everything, tmp_path, url=chandra.retrieve_url)
     assert (again.fetched, again.present) == (2, 1)
     whole = bytearray(files[1].read_bytes())
     whole[-1] ^= 1
@@ -242,31 +242,31 @@ def test_what_is_there_is_not_fetched_again_and_what_is_damaged_is(
 
 
 def test_a_fetch_that_was_interrupted_leaves_whole_detections_only(
-    archive: Archive, everything: list[Detection], tmp_path: Path
+    chandra: Archive, everything: list[Detection], tmp_path: Path
 ) -> None:
     def stop(done: Detection) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fetch_spectra(everything, tmp_path, url=archive.retrieve_url, on_detection=stop)
+        fetch_spectra(everything, tmp_path, url=chandra.retrieve_url, on_detection=stop)
     assert len(sources_of(tmp_path)) == 1
-    report = fetch_spectra(everything, tmp_path, url=archive.retrieve_url)
+    report = fetch_spectra(everything, tmp_path, url=chandra.retrieve_url)
     assert (report.fetched, report.present) == (2, 1)
 
 
-def test_a_hiccup_of_the_archive_passes(archive: Archive, tmp_path: Path) -> None:
-    answers = [(503, b""), (503, b""), archive.retrieve(1575, 1, 85)]
-    archive.retrieve = lambda *numbers: answers.pop(0)
-    assert fetch_spectra([ONE], tmp_path, url=archive.retrieve_url).fetched == 1
+def test_a_hiccup_of_the_archive_passes(chandra: Archive, tmp_path: Path) -> None:
+    answers = [(503, b""), (503, b""), chandra.retrieve(1575, 1, 85)]
+    chandra.retrieve = lambda *numbers: answers.pop(0)
+    assert fetch_spectra([ONE], tmp_path, url=chandra.retrieve_url).fetched == 1
     assert not answers
 
 
-def test_an_archive_that_is_down_stops_the_fetch(archive: Archive, tmp_path: Path) -> None:
-    archive.retrieve = lambda *numbers: (503, b"")
+def test_an_archive_that_is_down_stops_the_fetch(chandra: Archive, tmp_path: Path) -> None:
+    chandra.retrieve = lambda *numbers: (503, b"")
     many = [Detection(ONE.source, 1575, 1, region) for region in range(60)]
     with pytest.raises(InfrastructureError, match="busy"):
-        fetch_spectra(many, tmp_path, url=archive.retrieve_url)
-    assert len(archive.requests) == csc_fetch.ATTEMPTS * fetch_each.GIVE_UP_AFTER
+        fetch_spectra(many, tmp_path, url=chandra.retrieve_url)
+    assert len(chandra.requests) == csc_fetch.ATTEMPTS * fetch_each.GIVE_UP_AFTER
 
 
 def with_link(name: str, target: str) -> bytes:
@@ -313,10 +313,10 @@ PHA = "acisf01575_001N021_r0085_pha3.fits"
     ],
 )
 def test_what_is_wrong_with_a_reply_is_said_and_leaves_nothing(
-    archive: Archive, tmp_path: Path, answer: tuple[int, bytes], message: str
+    chandra: Archive, tmp_path: Path, answer: tuple[int, bytes], message: str
 ) -> None:
-    archive.retrieve = lambda *numbers: answer
-    report = fetch_spectra([ONE], tmp_path, url=archive.retrieve_url)
+    chandra.retrieve = lambda *numbers: answer
+    report = fetch_spectra([ONE], tmp_path, url=chandra.retrieve_url)
     assert (report.fetched, len(report.failures)) == (0, 1)
     with pytest.raises(DataError, match=message):
         raise report.failures[0]
@@ -324,12 +324,12 @@ def test_what_is_wrong_with_a_reply_is_said_and_leaves_nothing(
     assert sources_of(tmp_path) == {}
 
 
-def test_names_from_the_network_never_leave_the_folder(archive: Archive, tmp_path: Path) -> None:
+def test_names_from_the_network_never_leave_the_folder(chandra: Archive, tmp_path: Path) -> None:
     folder = tmp_path / "inner"
     evil = {"../evil.fits": b"x", "/tmp/evil.fits": b"x"}
     up = {f"../../{name}": content for name, content in FILES.items()}
-    archive.retrieve = lambda *numbers: (200, tar_of(evil | up))
-    assert fetch_spectra([ONE], folder, url=archive.retrieve_url).fetched == 1
+    chandra.retrieve = lambda *numbers: (200, tar_of(evil | up))
+    assert fetch_spectra([ONE], folder, url=chandra.retrieve_url).fetched == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["inner"]
     assert sorted(path.name for path in folder.glob("acisf*")) == sorted(FILES)
 
@@ -344,10 +344,10 @@ def interleaved(*cycles: str) -> bytes:
 
 
 def test_the_cycles_of_an_interleaved_observation_are_two_spectra(
-    archive: Archive, tmp_path: Path
+    chandra: Archive, tmp_path: Path
 ) -> None:
-    archive.retrieve = lambda *numbers: (200, interleaved("e1", "e2"))
-    assert fetch_spectra([ONE], tmp_path, url=archive.retrieve_url).fetched == 1
+    chandra.retrieve = lambda *numbers: (200, interleaved("e1", "e2"))
+    assert fetch_spectra([ONE], tmp_path, url=chandra.retrieve_url).fetched == 1
     assert len(list(tmp_path.glob("acisf*"))) == 6
     assert sources_of(tmp_path) == {
         f"acisf01575_001_{cycle}_N021_r0085_pha3": ONE.source for cycle in ("e1", "e2")
@@ -356,7 +356,7 @@ def test_the_cycles_of_an_interleaved_observation_are_two_spectra(
 
 
 def test_the_responses_of_one_cycle_do_not_stand_in_for_those_of_the_other(
-    archive: Archive, tmp_path: Path
+    chandra: Archive, tmp_path: Path
 ) -> None:
     whole = interleaved("e1", "e2")
     files = {}
@@ -364,45 +364,45 @@ def test_the_responses_of_one_cycle_do_not_stand_in_for_those_of_the_other(
         for member in opened:
             if "e2" not in member.name or "rmf3" not in member.name:
                 files[member.name] = opened.extractfile(member).read()
-    archive.retrieve = lambda *numbers: (200, tar_of(files))
-    report = fetch_spectra([ONE], tmp_path, url=archive.retrieve_url)
+    chandra.retrieve = lambda *numbers: (200, tar_of(files))
+    report = fetch_spectra([ONE], tmp_path, url=chandra.retrieve_url)
     assert "e2_rmf3" in str(report.failures[0])
 
 
 def test_what_a_request_for_several_does_not_bring_is_asked_for_alone(
-    archive: Archive, everything: list[Detection], tmp_path: Path
+    chandra: Archive, everything: list[Detection], tmp_path: Path
 ) -> None:
-    whole = archive.retrieve
-    archive.retrieve = lambda *n: (200, b"no tar") if n[0] == 4736 else whole(*n)
-    report = fetch_spectra(everything, tmp_path, url=archive.retrieve_url)
+    whole = chandra.retrieve
+    chandra.retrieve = lambda *n: (200, b"no tar") if n[0] == 4736 else whole(*n)
+    report = fetch_spectra(everything, tmp_path, url=chandra.retrieve_url)
     assert (report.fetched, len(report.failures)) == (2, 1)
     assert "4736.0.79" in str(report.failures[0])
-    assert len(archive.requests) == 3, "all three, 4736 alone, and the one that was left"
+    assert len(chandra.requests) == 3, "all three, 4736 alone, and the one that was left"
 
 
 @pytest.mark.parametrize("limit", ["file_bytes", "reply_bytes"])
 def test_a_reply_of_any_size_is_not_accepted(
-    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+    chandra: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
     monkeypatch.setitem(csc_facts()["limits"], limit, 5000)
-    report = fetch_spectra([ONE], tmp_path, url=archive.retrieve_url)
+    report = fetch_spectra([ONE], tmp_path, url=chandra.retrieve_url)
     assert "too large" in str(report.failures[0])
 
 
 def test_one_detection_at_fault_does_not_stop_the_others(
-    archive: Archive, everything: list[Detection], tmp_path: Path
+    chandra: Archive, everything: list[Detection], tmp_path: Path
 ) -> None:
-    whole = archive.retrieve
-    archive.retrieve = lambda *n: (404, b"") if n[0] == 2779 else whole(*n)
-    report = fetch_spectra(everything, tmp_path, url=archive.retrieve_url)
+    whole = chandra.retrieve
+    chandra.retrieve = lambda *n: (404, b"") if n[0] == 2779 else whole(*n)
+    report = fetch_spectra(everything, tmp_path, url=chandra.retrieve_url)
     assert (report.fetched, len(report.failures)) == (2, 1)
 
 
 @pytest.fixture
-def command(archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def command(chandra: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """`survey latent fetch` with the stand-in; returns what it printed as JSON, and its errors."""
-    monkeypatch.setitem(csc_facts(), "query_url", archive.query_url)
-    monkeypatch.setitem(csc_facts(), "retrieve_url", archive.retrieve_url)
+    monkeypatch.setitem(csc_facts(), "query_url", chandra.query_url)
+    monkeypatch.setitem(csc_facts(), "retrieve_url", chandra.retrieve_url)
 
     def run(*options: str, expect: int = 0) -> tuple[dict, str]:
         line = ["latent", "fetch", str(tmp_path / "csc"), "--json", *options]
@@ -413,21 +413,21 @@ def command(archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return run
 
 
-def test_the_command_fetches_what_its_table_says(command, archive: Archive, tmp_path) -> None:
+def test_the_command_fetches_what_its_table_says(command, chandra: Archive, tmp_path) -> None:
     first, _ = command("--min-counts", "100")
     out = tmp_path / "csc"
     assert first == {"fetched": 3, "present": 0, "failed": 0, "folder": str(out)}
-    assert "o.src_cnts_aper_b >= 100" in archive.queries[0]
+    assert "o.src_cnts_aper_b >= 100" in chandra.queries[0]
     assert command("--min-counts", "100")[0]["present"] == 3
-    assert len(archive.queries) == 1
-    archive.retrieve = lambda *numbers: (404, b"")
+    assert len(chandra.queries) == 1
+    chandra.retrieve = lambda *numbers: (404, b"")
     next(out.glob("acisf01575*")).unlink()
     command("--min-counts", "100", "--again", expect=64)
-    assert len(archive.queries) == 2
+    assert len(chandra.queries) == 2
 
 
 @pytest.mark.parametrize("how", ["another selection", "damaged", "of an earlier version"])
-def test_a_list_that_is_stale_is_queried_again(command, archive, tmp_path, how: str) -> None:
+def test_a_list_that_is_stale_is_queried_again(command, chandra, tmp_path, how: str) -> None:
     command()
     file = tmp_path / "csc" / "detections.ecsv"
     if how == "damaged":
@@ -436,15 +436,15 @@ def test_a_list_that_is_stale_is_queried_again(command, archive, tmp_path, how: 
         file.write_text(re.sub(r"# meta:.*?(?=# schema)", "", file.read_text(), flags=re.S))
     options = ("--min-counts", "77") if how == "another selection" else ()
     assert command(*options)[0]["present"] == 3
-    assert len(archive.queries) == 2
+    assert len(chandra.queries) == 2
     command(*options)
-    assert len(archive.queries) == 2, "the new list is kept"
+    assert len(chandra.queries) == 2, "the new list is kept"
 
 
-def test_one_bad_row_of_the_catalog_ends_nothing(command, archive: Archive) -> None:
+def test_one_bad_row_of_the_catalog_ends_nothing(command, chandra: Archive) -> None:
     whole = (Path(__file__).parent / "csc_reply.vot").read_bytes()
     bad = whole.replace(b"2CXO J004231.1+411621", b"2CXO J004231.1")
-    archive.query = lambda adql: (200, bad)
+    chandra.query = lambda adql: (200, bad)
     numbers, complaint = command(expect=64)
     assert (numbers["fetched"], numbers["failed"]) == (2, 1)
     assert "row 3 is not a detection" in complaint

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from survey.latents.grid import Grid
 from survey.latents.xray.acis import acis_like_response
-from survey.latents.xray.catalog_tables import CSC_BANDS_KEV, hardness_ratios
+from survey.latents.xray.catalog_tables import CSC_BANDS_KEV, csc_bands, hardness_ratios
 from survey.latents.xray.simulate.sources import class_names, draw_source
 
 Floats = npt.NDArray[np.float64]
@@ -55,7 +55,7 @@ def simulate_band_fluxes(
     rng = np.random.default_rng(seed)
     low, high = CSC_BANDS_KEV[0][0], CSC_BANDS_KEV[-1][1]
     grid = Grid(np.geomspace(low, high, 181), "keV")
-    bands = np.stack([(grid.centres >= a) & (grid.centres < b) for a, b in CSC_BANDS_KEV], axis=1)
+    bands = csc_bands(grid).T
     response = acis_like_response()
     area = np.asarray(response.matrix.sum(axis=1)).ravel()
     area_cm2 = np.interp(grid.centres, response.energies.centres, area)
