@@ -1,4 +1,4 @@
-"""Which galaxies start first, and what memory their worker needs.
+"""Gives galaxies to the workers: which start first, and what memory their worker needs.
 
 Cost and memory are projected from the headers of the cubes, as if all spaxels had data. That is an
 upper limit, good enough to order galaxies and to choose workers. The task of a galaxy projects its
@@ -7,16 +7,20 @@ real needs later.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
-from survey.config import Settings
+from survey.config import EngineSettings, Settings
 from survey.errors import SurveyError
+from survey.machine_faults import patiently
 from survey.pipeline.galaxy.target import Target
 
 if TYPE_CHECKING:
-    from survey.engine.submit import Task
+    from survey.engine.cluster import Cluster
+    from survey.engine.drain import Drain
+    from survey.engine.submit import Outcome, Task
 
 
 class OfGalaxy(Protocol):
@@ -67,3 +71,47 @@ def largest_first(work: Sequence[OfGalaxy], demands: Mapping[str, Demand]) -> li
         for one in ordered
         for demand in [demands[one.target.galaxy]]
     ]
+
+
+def run_on_workers(
+    cluster: Cluster,
+    function: Callable[[Any], Any],
+    work: Sequence[OfGalaxy],
+    demands: Mapping[str, Demand],
+    root: Path,
+    engine: EngineSettings,
+    *,
+    warn: Callable[[str], None],
+    drain: Drain | None = None,
+    span: str = "",
+) -> Iterator[Outcome]:
+    """Run a function on the work of every galaxy, and yield how each ends.
+
+    The cluster is started if it does not run yet. Only workers take part that see the run
+    directory `root` and the files of the galaxies. For the other parameters and for the errors see
+    `survey.engine.submit.run_tasks`.
+    """
+    from survey.engine.cluster import started  # slow to load, as are the three below
+    from survey.engine.preflight.admission import admission
+    from survey.engine.submit import run_tasks
+    from survey.engine.window import Window
+
+    client = patiently(started, cluster, patience_s=engine.patience_s, warn=warn)
+    # Workers are asked for files; what is fetched from elsewhere has errors of its own.
+    paths = [path for one in work for path in one.target.local_files]
+    longest_s = max(demand.seconds for demand in demands.values())
+    with admission(
+        client, root, paths, warn, scratch=engine.scratch, longest_s=longest_s
+    ) as admitted:
+        yield from run_tasks(
+            client,
+            function,
+            largest_first(work, demands),
+            window=Window(engine.in_flight_per_worker),
+            patience_s=engine.patience_s,
+            drain=drain,
+            drain_s=engine.drain_s,
+            admitted=admitted,
+            warn=warn,
+            span=span,
+        )

@@ -223,37 +223,24 @@ def _reports(
             yield report
     if not unfinished:
         return  # A lazy cluster is not even started, nor is Dask loaded.
-    from survey.engine.preflight.admission import admission
-    from survey.engine.submit import run_tasks
-    from survey.engine.window import Window
     from survey.pipeline.run.live import live_state
-    from survey.pipeline.run.schedule import largest_first
+    from survey.pipeline.run.schedule import run_on_workers
 
     engine = tasks[0].settings.engine
-    client = patiently(started, cluster, patience_s=engine.patience_s, warn=warn)
+    patiently(started, cluster, patience_s=engine.patience_s, warn=warn)
     demands = _demands(unfinished)
-    plan = {name: demand.seconds for name, demand in demands.items()}
-    planned(plan)
-    # Workers are asked for files; what is fetched from elsewhere has errors of its own.
-    paths = [path for task in unfinished for path in task.target.local_files]
+    planned({name: demand.seconds for name, demand in demands.items()})
     root = tasks[0].root
-    longest_s = max(plan.values())
-    with (
-        admission(
-            client, root, paths, warn, scratch=engine.scratch, longest_s=longest_s
-        ) as admitted,
-        live_state(root, cluster, totals) as has_ended,
-    ):
-        outcomes = run_tasks(
-            client,
+    with live_state(root, cluster, totals) as has_ended:
+        outcomes = run_on_workers(
+            cluster,
             process_galaxy,
-            largest_first(unfinished, demands),
-            window=Window(engine.in_flight_per_worker),
-            patience_s=engine.patience_s,
-            drain=drain,
-            drain_s=engine.drain_s,
-            admitted=admitted,
+            unfinished,
+            demands,
+            root,
+            engine,
             warn=warn,
+            drain=drain,
             span=root.name,
         )
         for ended in outcomes:

@@ -26,11 +26,8 @@ from catalogs.survey_parts import (
 from catalogs.validation.columns import VERDICT_QUESTION, VERDICTS, WHOLE_GALAXY
 from catalogs.validation.thresholds import Thresholds, packaged_thresholds
 from survey.config import Settings, fingerprint, load_settings
-from survey.engine.cluster import Cluster, started, warnings_of
+from survey.engine.cluster import Cluster, warnings_of
 from survey.engine.drain import Drain
-from survey.engine.preflight.admission import admission
-from survey.engine.submit import run_tasks
-from survey.engine.window import Window
 from survey.errors import ConfigError
 from survey.machine_faults import patiently
 from survey.pipeline.classification.sample import parts_of
@@ -39,7 +36,7 @@ from survey.pipeline.run.finished import FinishedGalaxies
 from survey.pipeline.run.lock import exclusive
 from survey.pipeline.run.plan import recorded_settings, with_absolute_paths
 from survey.pipeline.run.publisher import repaired
-from survey.pipeline.run.schedule import Demand, largest_first
+from survey.pipeline.run.schedule import Demand, run_on_workers
 from survey.pipeline.run.targets import TARGETS_FILE, read_targets
 from survey.pipeline.validation.circularity import circularity_answers, current_classes
 from survey.pipeline.validation.tables import validation_rows
@@ -178,26 +175,22 @@ def _reports(
             )
     if not tasks:
         return
-    client, warn, engine = started(cluster), warnings_of(cluster), settings.engine
-    paths = [path for task in tasks for path in task.target.local_files]
     demands = {task.target.galaxy: _demand(parts[task.target.galaxy]) for task in tasks}
-    with admission(client, root, paths, warn, scratch=engine.scratch) as admitted:
-        outcomes = run_tasks(
-            client,
-            validate_galaxy,
-            largest_first(tasks, demands),
-            window=Window(engine.in_flight_per_worker),
-            patience_s=engine.patience_s,
-            drain=drain,
-            drain_s=engine.drain_s,
-            admitted=admitted,
-            warn=warn,
-        )
-        for ended in outcomes:
-            if ended.result is not None:
-                yield ended.result
-            else:
-                yield ValidationReport(ended.task.name, 0.0, failure=str(ended.error))
+    outcomes = run_on_workers(
+        cluster,
+        validate_galaxy,
+        tasks,
+        demands,
+        root,
+        settings.engine,
+        warn=warnings_of(cluster),
+        drain=drain,
+    )
+    for ended in outcomes:
+        if ended.result is not None:
+            yield ended.result
+        else:
+            yield ValidationReport(ended.task.name, 0.0, failure=str(ended.error))
 
 
 def _demand(part: Receipt) -> Demand:
