@@ -259,7 +259,7 @@ def _piled(pha: Pha, spectrum: SpectrumSet) -> float:
 
 
 def _background(pha: Pha, policy: BackgroundPolicy) -> tuple[Pha | None, str, str]:
-    """The background, what became of it, and why there is none."""
+    """The background or None, whether it is used, and if not, why."""
     if policy == "none":
         return None, "not read", "--background none"
     try:
