@@ -44,7 +44,7 @@ class PrepareSettings(SettingsTable):
     psf_profile: Literal["moffat", "gaussian"] = "moffat"
     psf_fwhm_arcsec: float | None = Field(default=None, gt=0)
     psf_star: tuple[str, ...] = ()
-    psf_max_share: float = Field(default=0.9, gt=0, le=1)
+    psf_max_share: float = Field(default=0.7, gt=0, le=1)
 
     @model_validator(mode="after")
     def _window_is_given(self) -> PrepareSettings:

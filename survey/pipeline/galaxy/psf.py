@@ -48,6 +48,19 @@ def known_psf(
     return RoundProfile(np.asarray(fwhm, np.float64) / spaxel_arcsec, settings.psf_profile)
 
 
+def psf_of_spectra(
+    cube: xr.Dataset,
+    wavelength_um: NDArray[np.float64],
+    settings: PrepareSettings,
+    reference: Reference,
+) -> PointSpread | None:
+    """That of prepared spectra: after matching it is the widest in all planes."""
+    found = known_psf(cube, wavelength_um, settings, reference)
+    if found is None or settings.psf != "match":
+        return found
+    return found.of_planes(np.full(len(wavelength_um), np.argmax(found.fwhm)))
+
+
 def needed_psf(
     cube: xr.Dataset,
     settings: PrepareSettings,

@@ -38,7 +38,7 @@ from survey.pipeline.galaxy.costs import Work
 from survey.pipeline.galaxy.peak_memory import peak_memory_bytes
 from survey.pipeline.galaxy.physical import PhysicalScale, with_physical
 from survey.pipeline.galaxy.products import write_cut, write_reconstruction
-from survey.pipeline.galaxy.psf import known_psf, needed_psf
+from survey.pipeline.galaxy.psf import needed_psf, psf_of_spectra
 from survey.pipeline.galaxy.stage import GalaxyContext, Part
 from survey.pipeline.galaxy.tables import (
     MeasuredRows,
@@ -176,7 +176,7 @@ def profiles(
     settings, target = galaxy.settings, galaxy.target
     tree = TreeResult.load(tree_part)
     observed_um = prepared.wavelength_um * (1.0 + _redshift(galaxy, cube))
-    psf = known_psf(cube, observed_um, settings.prepare, galaxy.reference)
+    psf = psf_of_spectra(cube, observed_um, settings.prepare, galaxy.reference)
     clusters = describe_clusters(cube, prepared, tree, found, settings, psf)
     given = bool(cube.attrs["has_errors"])
     doubt = doubt_about_errors(

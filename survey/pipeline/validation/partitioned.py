@@ -15,7 +15,7 @@ from survey.clustering.geometry import edge_of_field
 from survey.clustering.walk.split_tests import Rules
 from survey.clustering.walk.walk import EDGE_SPAXELS
 from survey.config import Settings
-from survey.pipeline.galaxy.psf import known_psf
+from survey.pipeline.galaxy.psf import psf_of_spectra
 from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.galaxy.stages import line_mask_um
 from survey.pipeline.galaxy.tree import SEED
@@ -67,7 +67,7 @@ def partitioned(galaxy: GalaxyRunner, part: Receipt) -> PartitionedGalaxy:
     psf = None
     if prepared.point_source is None:  # else there is none left to ask about
         observed_um = prepared.wavelength_um * (1.0 + redshift)
-        psf = known_psf(cube, observed_um, settings.prepare, reference)
+        psf = psf_of_spectra(cube, observed_um, settings.prepare, reference)
     data = Data(flux, sigma, prepared.wavelength_um, prepared.is_compared, at_edge[chosen])
     return PartitionedGalaxy(
         data=data,

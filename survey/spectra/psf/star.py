@@ -23,12 +23,16 @@ BINS = 8
 """Bins of wavelength of a cube."""
 
 FEWEST_SPAXELS = 50
-REACH_FWHM = 5.0
-"""Radius within which a star is measured, in its own widths."""
+REACH_FWHM = 3.5
+"""Radius within which a star is measured, in its own widths; the sky is farther out."""
+
+LEAST_SNR = 100.0
+"""Of the brightest spaxel over the scatter of the sky in a bin; of fainter stars the wings are
+lost in it."""
 
 _FIRST_FWHM = 2.5
-_LEAST_CONTRAST = 5.0
 _SKY_BEYOND = 0.8
+_FADES = 0.3
 
 Floats = NDArray[np.float64]
 Offsets = NDArray[np.floating]
@@ -129,7 +133,7 @@ class ObservedStar:
         for piece in np.array_split(np.arange(len(wavelength_um)), min(BINS, len(wavelength_um))):
             image = _mean_image(flux[piece], bad[piece])
             fit = _fit_moffat(image)
-            if fit is None:  # no data, as at the ends of a band
+            if fit is None:  # no data, as at the ends of a band, or too faint
                 continue
             y, x, fwhm, light, rest = fit
             steps = np.arange(-half, half + 1)
@@ -217,13 +221,14 @@ def _fit_moffat(image: Floats) -> tuple[float, float, float, float, Floats] | No
         return None
     values = image[y, x]
     start = photometric_centre(values, y, x)
-    scatter = 1.4826 * float(np.median(np.abs(values - np.median(values))))
-    if not values.max() - np.median(values) > _LEAST_CONTRAST * scatter:
-        return None
     distance = np.hypot(y - start[0], x - start[1])
-    values = values - np.median(values[distance >= np.quantile(distance, _SKY_BEYOND)])
+    sky = distance >= min(REACH_FWHM * _FIRST_FWHM, np.quantile(distance, _SKY_BEYOND))
+    values = values - np.median(values[sky])
+    noise = 1.4826 * float(np.median(np.abs(values[sky])))
     near = distance <= REACH_FWHM * _FIRST_FWHM
     y, x, values = y[near], x[near], values[near]
+    if not values.max() > LEAST_SNR * noise:
+        return None
 
     def solved(given: Floats) -> tuple[float, Floats]:
         profile = moffat_share(y - given[0], x - given[1], np.exp(given[2:3]))[:, 0]
@@ -241,7 +246,7 @@ def _fit_moffat(image: Floats) -> tuple[float, float, float, float, Floats] | No
     fwhm = float(np.exp(fit.x[2]))
     image = np.zeros_like(image)
     # Far out what is left is noise, and its sum would count as light.
-    within = np.hypot(y - fit.x[0], x - fit.x[1]) <= REACH_FWHM * fwhm
-    image[y[within], x[within]] = rest[within]
+    outer = np.hypot(y - fit.x[0], x - fit.x[1]) / (REACH_FWHM * fwhm)
+    image[y, x] = rest * np.clip((1 - outer) / _FADES, 0.0, 1.0)
     light = amplitude + image.sum()
     return float(fit.x[0]), float(fit.x[1]), fwhm, amplitude / light, image / light

@@ -110,6 +110,17 @@ def test_what_was_subtracted_is_not_asked_about(targets, root, subtracted):
     assert found.unmixed.mean() > 0.5
 
 
+def test_matched_planes_have_one_point_spread_function(targets, root, usual):
+    galaxy = run(targets[0], root, psf="match")
+    matched = tables_of(galaxy.result())
+    found = partitioned(galaxy, galaxy.result())
+    assert np.ptp(found.psf.fwhm) == 0
+    both = usual["spaxels"].merge(matched["spaxels"], on=["y", "x"], suffixes=("", "_matched"))
+    assert both["snr_matched"].median() > 1.05 * both["snr"].median()
+    core = both["psf_share"] > 0.5
+    assert both["psf_share_matched"][core].median() > 0.5
+
+
 def test_a_galaxy_that_was_not_subtracted_is_asked_with_its_own_limit(targets, root, usual):
     galaxy = run(targets[0], root, snr_min=3.0)
     found = partitioned(galaxy, galaxy.result())

@@ -79,7 +79,7 @@ def test_spaxels_that_the_point_source_leaves_nothing_are_its_own(subtracted):
     true = PSF.share(Y - CENTRE[0], X - CENTRE[1]) @ NUCLEUS
     true_share = true / (true + HOST.sum())
     assert source.point_share == pytest.approx(true_share, abs=0.02)
-    expected = np.flatnonzero(true_share > 0.9)
+    expected = np.flatnonzero(true_share > 0.7)
     assert set(source.spaxels) == set(expected)
     assert (subtracted.outcome[source.spaxels] == reason_code("point source")).all()
     assert len(subtracted.spaxels) + len(source.spaxels) == SIDE**2
@@ -93,8 +93,8 @@ def test_errors_grow_by_that_of_the_point_source():
     ratio = (before.error_ratio[row] / before.noise[row]) / (after.error_ratio / after.noise)
     share = PSF.share(Y[after.spaxels] - CENTRE[0], X[after.spaxels] - CENTRE[1])
     of_source = np.median(share * after.point_source.error, axis=1) / NOISE
-    assert of_source.max() > 0.4
-    assert ratio == pytest.approx(np.sqrt(1 + np.square(of_source)), rel=0.02)
+    assert of_source.max() > 0.1
+    assert ratio == pytest.approx(np.sqrt(1 + np.square(of_source)), rel=2e-3)
 
 
 def test_a_galaxy_without_a_point_source_stays_as_it_is():
