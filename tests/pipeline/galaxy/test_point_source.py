@@ -11,6 +11,7 @@ from catalogs.flags import has_flag
 from catalogs.parts import Receipt
 from survey.config import build_settings
 from survey.errors import ConfigError, DataError
+from survey.pipeline.classification.sample import light_of
 from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.galaxy.stage_list import STAGES
 from survey.pipeline.run.plan import with_absolute_paths
@@ -90,6 +91,16 @@ def test_no_light_is_lost(usual, subtracted):
     light = np.stack(subtracted["spectra"]["sum"]).mean(axis=1).sum()
     before = np.stack(usual["spectra"]["sum"]).mean(axis=1).sum()
     assert light == pytest.approx(before, rel=0.1)
+
+
+def test_classes_share_all_light_of_the_galaxy(subtracted):
+    spaxels, number = subtracted["spaxels"], len(subtracted["clusters"])
+    light = np.stack(light_of(spaxels, number))
+    assert light.shape == (number, number)
+    assert light.sum() == pytest.approx(spaxels["scale"].sum(), rel=1e-5)
+    of_point = light[:, -1]
+    assert (of_point > 0).all(), "also clusters around it have light of the point source"
+    assert light[-1, :-1].sum() == 0
 
 
 def test_the_dominance_map_needs_no_subtraction(usual, subtracted):
