@@ -117,7 +117,12 @@ class Representation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def relative(self, spectra: SpectrumSet) -> Floats:
         """What the response of each spectrum makes of the shapes of the model (n, p).
 
-        Ones if the model, or the spectrum, knows no responses.
+        Ones if the model knows no responses, and for a spectrum whose response is unknown.
+
+        Raises
+        ------
+        DataError
+            If the model knows responses, and the spectra have none at all.
         """
         if self.response_ is None or spectra.kind == "flux":
             return np.ones(spectra.values.shape)
@@ -194,16 +199,11 @@ class Representation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if spectra.grid != self.grid_:
             raise DataError(
                 "spectra on another grid than the model's",
-                expected=_describe(self.grid_),
-                found=_describe(spectra.grid),
+                expected=self.grid_.describe(),
+                found=spectra.grid.describe(),
                 advice="Rebin them to the grid of the model.",
             )
 
 
 def _informative(spectra: SpectrumSet) -> NDArray[np.bool_]:
     return np.asarray(spectra.mask.any(axis=1) & spectra.values.any(axis=1))
-
-
-def _describe(grid: Grid) -> str:
-    low, high = grid.edges[[0, -1]]
-    return f"{len(grid)} bins, {low:.5g} to {high:.5g} {grid.unit}"

@@ -6,6 +6,7 @@ N_H of the plasma, and which of the two fits better.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -45,6 +46,9 @@ class PhysicalFit(Representation):
             )
 
     def _encode(self, spectra: SpectrumSet) -> Floats:
+        assert self.response_ is not None
+        folding, numbers = self.response_.folding_of(spectra)
+        spectra = replace(spectra, folding=folding, response=numbers)
         background = self.background_.expected(spectra)
         law, plasma = (fit_physical(spectra, background, name) for name in MODELS)
         better = (plasma.deviance - law.deviance) / np.sqrt(spectra.totals + 1)

@@ -32,6 +32,7 @@ from survey.latents.models.base import Representation
 from survey.latents.run import source_rows
 from survey.latents.run.benchmark_sets import AGN_OR_COMPACT
 from survey.latents.run.fitted import fitted_model
+from survey.latents.run.inputs import SOURCE_RUN_MODEL
 from survey.latents.run.labels import Label, LabelTable, match_labels, read_labels
 from survey.latents.run.provenance import provenance_rows
 from survey.latents.run.settings import ModelSettings, SourceRunSettings
@@ -43,7 +44,6 @@ from survey.latents.uncertainty import latent_uncertainty
 from survey.latents.xray.physical_fit import MODELS, fit_physical
 from survey.latents.xray.spectra import BackgroundPolicy, LoadedSpectra, load_spectra
 
-MODEL = "model"
 EVALUATION = "evaluation"
 SUMMARY_FILE = "summary.json"
 ALL_LABELS = "all"
@@ -201,8 +201,8 @@ def _model(work: _Work, sums: SpectrumSet) -> Representation:
             f"{len(sums)} sources are too few for {settings.latents} latents of "
             f"{settings.method}: the latents are hardness ratios"
         )
-        return fitted_model(sums, {}, "hardness", work.out / MODEL)
-    return fitted_model(sums, parameters, settings.method, work.out / MODEL)
+        return fitted_model(sums, {}, "hardness", work.out / SOURCE_RUN_MODEL)
+    return fitted_model(sums, parameters, settings.method, work.out / SOURCE_RUN_MODEL)
 
 
 def _parameters(settings: ModelSettings, seed: int) -> dict[str, Any]:
