@@ -63,6 +63,7 @@ def fit(
     quiet: Quiet = False,
 ) -> None:
     """Fit a representation of spectra; continues an interrupted training."""
+    from survey.latents.calibration import calibrate
     from survey.latents.evaluation.benchmark import WITHOUT_CHOICE
     from survey.latents.models.methods import make_representation
     from survey.latents.models.model_io import save_model
@@ -92,6 +93,7 @@ def fit(
                 "progress": lambda epoch: progress.update(bar, completed=epoch.number),
             }
         model.fit(spectra, **options)
+    calibrate(model, spectra, seed=seed)
     save_model(model, out)
     _forget(options.get("checkpoint"))
     if not quiet:

@@ -36,7 +36,7 @@ def read_sources(folder: Path) -> pd.DataFrame:
         raise ConfigError(
             "the table of sources cannot be read", file=file, found=str(error)
         ) from None
-    wanted = {"source", "listed_as", "latent", "isolation", "misfit_sigma", "anomaly"}
+    wanted = {"source", "listed_as", "latent_equal", "isolation", "misfit_sigma", "anomaly"}
     if not wanted <= set(table.columns):
         raise ConfigError(
             "not a table of sources", file=file, expected=", ".join(sorted(wanted)),
@@ -67,7 +67,7 @@ def nearest_sources(folder: Path, name: str, number: int) -> list[Row]:
             f"the table has no source {name!r}", file=folder / SOURCES_FILE,
             expected=f"one of {len(table)}, as {table['source'].iloc[0]}", found=name,
         )  # fmt: skip
-    rows, distance = nearest(np.stack(list(table["latent"])), int(places[0]), number)
+    rows, distance = nearest(np.stack(list(table["latent_equal"])), int(places[0]), number)
     return [
         _described(table.iloc[row]) | {"distance": round(float(far), 4)}
         for row, far in zip(rows.tolist(), distance, strict=True)
