@@ -145,7 +145,7 @@ def test_backgrounds_are_required_where_named_on_every_command(survey, folder, t
     _, complaint = survey(f"{line} --background optional")
     assert "lost is read without its background" in " ".join(complaint.split())
     _, complaint = survey(f"{line} --background none")
-    assert "lost.pha" not in complaint
+    assert "gone.pha" not in complaint
     assert "required, optional, none" in survey(f"{line} --background some", expect=2)[1]
 
 
