@@ -309,14 +309,10 @@ def _meaning(traced: Traced, found: Chance, outcome: str) -> str:
         )
     if traced.line is not None:
         text += (
-            f"; slope {_with_error(traced.line.slope, traced.line.slope_err, 2)}, "
+            f"; slope {traced.line.slope:.2f} ± {traced.line.slope_err:.2f}, "
             f"scatter {traced.line.scatter:.0f} km/s"
         )
     return text
-
-
-def _with_error(value: float, error: float, digits: int) -> str:
-    return f"{value:.{digits}f} ± {error:.{digits}f}"
 
 
 def profile_of(
@@ -348,15 +344,14 @@ def profile_of(
             continue
         if classes is None:
             low, median, high = (float(value) for value in np.percentile(own, (16, 50, 84)))
+            spread = {"median": median, "low": low, "high": high}
             rows.append(
-                {"cluster": label, "class": "", "n_spaxel": len(own), "share": 1.0}
-                | {"median": median, "low": low, "high": high}
+                {"cluster": label, "class": "", "n_spaxel": len(own), "share": 1.0, **spread}
             )
             continue
         for code, name in enumerate(classes, 1):
             count = int(np.sum(own == code))
             if count:
-                share = count / len(own)
-                row: dict[str, float | int | str] = {"cluster": label, "class": name}
-                rows.append(row | {"n_spaxel": count, "share": share})
+                whose: dict[str, float | int | str] = {"cluster": label, "class": name}
+                rows.append(whose | {"n_spaxel": count, "share": count / len(own)})
     return rows
