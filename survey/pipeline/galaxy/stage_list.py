@@ -41,7 +41,7 @@ STAGES = (
             "tables of lines": _line_list(galaxy),
             "point-spread function": _point_spread(galaxy),
         },
-        code=5,
+        code=4,
         libraries=("numpy", "scipy"),
     ),
     Stage(
@@ -80,7 +80,7 @@ STAGES = (
             "dec": repr(galaxy.target.dec_deg),
             "laws of the point-spread function": _laws(galaxy),
         },
-        code=5,
+        code=4,
         libraries=("numpy", "scipy"),
     ),
     Stage(
