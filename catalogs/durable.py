@@ -130,8 +130,13 @@ class Packed:
                         return f"{record.path} is missing"
                     if entry.file_size != record.size:
                         return f"{record.path} has {entry.file_size} bytes instead of {record.size}"
-                    if full and hash_bytes(_content(packed, entry)) != record.blake2b:
-                        return f"the content of {record.path} has changed"
+                    if full:
+                        try:
+                            content = _content(packed, entry)
+                        except ValueError as error:
+                            return f"{record.path}: {error}"
+                        if hash_bytes(content) != record.blake2b:
+                            return f"the content of {record.path} has changed"
         except ValueError as error:
             return str(error)
         return None
@@ -151,11 +156,10 @@ class Packed:
 
     @contextmanager
     def _opened(self) -> Iterator[ZipFile]:
-        try:
-            with ZipFile(self.file) as packed:
-                yield packed
-        except (BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-            raise ValueError(f"it cannot be unpacked: {error}") from error
+        with _damage_as_value_error():
+            packed = ZipFile(self.file)
+        with packed:
+            yield packed
 
     def _entry(self, packed: ZipFile, name: str) -> ZipInfo:
         for path in (self.prefix + name, name):
@@ -167,7 +171,16 @@ class Packed:
 def _content(packed: ZipFile, entry: ZipInfo) -> bytes:
     if entry.compress_type != ZIP_STORED:
         raise ValueError(f"{entry.filename} is compressed")  # by whom? It may become any size.
-    return packed.read(entry)
+    with _damage_as_value_error():
+        return packed.read(entry)
+
+
+@contextmanager
+def _damage_as_value_error() -> Iterator[None]:
+    try:
+        yield
+    except (BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ValueError(f"it cannot be unpacked: {error}") from error
 
 
 def read_entry(place: Path, name: str) -> bytes:
