@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import IO, Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
+from catalogs.errors import CatalogError
 from catalogs.owners import owned_name
 
 LONGEST_STEM = 120
@@ -305,3 +306,27 @@ def _syncfs() -> Callable[[int], int] | None:
     except (OSError, AttributeError):
         return None
     return function
+
+
+def refuse_unreadable(folder: Path) -> None:
+    """Refuse tables without a footer below a folder: their writer was not closed.
+
+    Raises
+    ------
+    CatalogError
+        At the first one.
+    """
+    import pyarrow as pa  # slow to load, as is the rest
+
+    for file in folder.rglob("*"):
+        try:
+            if file.suffix == ".arrow":
+                pa.ipc.open_file(file.read_bytes())
+            elif file.suffix == ".parquet":
+                import pyarrow.parquet as pq
+
+                pq.read_metadata(file)
+        except (OSError, pa.ArrowException) as error:
+            raise CatalogError(
+                f"a file just written cannot be read back ({error})", file=file
+            ) from None

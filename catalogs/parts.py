@@ -33,11 +33,11 @@ from catalogs.durable import (
     pack,
     read_entry,
     record_files,
+    refuse_unreadable,
     write_json,
 )
 from catalogs.errors import CatalogError
 from catalogs.owners import owned_name
-from catalogs.readable import refuse_unreadable
 
 RECEIPT = "receipt.json"
 LONGEST_NAME = 120

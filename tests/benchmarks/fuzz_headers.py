@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 
 from survey.config import GenericReaderSettings, ReadSettings
-from survey.cubes.cube_shape import cube_shape
+from survey.cubes.axes.cube_shape import cube_shape
 from survey.cubes.registry import read_cube, target_name
 from survey.errors import DataError, SurveyError
 from survey.pipeline.galaxy.target import Target

@@ -3,7 +3,7 @@
 import pytest
 
 from survey.config import ReadSettings
-from survey.cubes.cube_shape import cube_shape
+from survey.cubes.axes.cube_shape import cube_shape
 from survey.cubes.registry import read_cube
 
 

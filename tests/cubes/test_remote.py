@@ -9,7 +9,7 @@ import pytest
 from astropy.io import fits
 
 from survey.config import GenericReaderSettings, ReadSettings
-from survey.cubes.cube_shape import cube_shape
+from survey.cubes.axes.cube_shape import cube_shape
 from survey.cubes.files import remote, unpack
 from survey.cubes.files.cube_file import CubeFile
 from survey.cubes.readers.places import companion_files
