@@ -27,6 +27,8 @@ function drawMaps() {
   maps.drawValues(place("map-snr"), SMALL, "snr")
   maps.drawValues(place("map-shift"), SMALL, "shift", { palette: "RdBu11", symmetric: true })
   maps.drawValues(place("map-white"), SMALL, "white")
+  if (maps.values.psf.some(Number.isFinite)) maps.drawValues(place("map-psf"), SMALL, "psf", { limits: [0, 1] })
+  else place("psf").remove()
   drawClasses()
   drawChosen()
   drawFractions()
