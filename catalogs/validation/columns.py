@@ -17,6 +17,9 @@ VERDICT_QUESTION = "verdict"
 WHOLE_GALAXY = 0
 """In the column `cluster`: the row is about the galaxy."""
 
+CIRCULARITY_QUESTION, HALF_VARIANT = "circularity", "clusters of the"
+"""The question, and how the variants begin that need no classes."""
+
 POINT_SOURCE_QUESTION, SHARE_VARIANT = "point source", "share of the light"
 
 VALIDATION = (

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from catalogs.validation.columns import POINT_SOURCE_QUESTION, SHARE_VARIANT, WHOLE_GALAXY
+from catalogs.validation.columns import (
+    CIRCULARITY_QUESTION,
+    HALF_VARIANT,
+    POINT_SOURCE_QUESTION,
+    SHARE_VARIANT,
+    WHOLE_GALAXY,
+)
 from survey.clustering.criteria import Labels
 from survey.validation.agreement import LEFT_OUT, agreement, best_jaccard, concentricity
 from survey.validation.galaxy import PartitionedGalaxy
+from survey.validation.other_planes import told_apart
 from survey.validation.point_source import (
     clusters_of_one_spectrum,
     clusters_of_point_source,
@@ -20,7 +27,15 @@ from survey.validation.point_source import (
     radius_spaxels,
     source_on_a_host,
 )
-from survey.validation.variants import COUNTED, QUESTIONS, QUICK, Variant, variants
+from survey.validation.variants import (
+    COUNTED,
+    HALVES,
+    QUESTIONS,
+    QUICK,
+    Variant,
+    halves_of_planes,
+    variants,
+)
 
 NULL_DRAWS = 2
 """Simulated galaxies with the adopted clusters and the noise: the first is asked all questions that
@@ -90,6 +105,7 @@ def measure_answers(
         asked = questions if draw == 0 else COUNTED
         nulls.append(list(variants(galaxy, data, rng, asked, simulated=True)))
     found = [*_stability(galaxy, observed, nulls), *_of_clusters(galaxy, observed, nulls)]
+    found += _of_other_planes(galaxy, observed, rng)
     return [*found, *_of_the_noise(galaxy, rng), *_of_the_point_source(galaxy, rng)]
 
 
@@ -168,6 +184,35 @@ def _median_jaccard(adopted: Labels, others: Iterable[Variant]) -> NDArray[np.fl
     medians = np.full(adopted.max(), np.nan)
     medians[known] = np.nanmedian(stacked[:, known], axis=0)
     return medians
+
+
+def _of_other_planes(
+    galaxy: PartitionedGalaxy, observed: Iterable[Variant], rng: np.random.Generator
+) -> list[Answer]:
+    """Whether clusters made of one half of the spectrum are told apart by the other half."""
+    made = {v.name: v.labels for v in observed if v.question == "planes"}
+    halves = dict(zip(HALVES, halves_of_planes(galaxy.data), strict=True))
+    found = []
+    for name, labels in made.items():
+        (other,) = set(HALVES) - {name}
+        data = replace(galaxy.data, compared=halves[other])
+        told = None if labels is None else told_apart(data, galaxy.recipe, labels, rng)
+        variant = f"{HALF_VARIANT} {name} by spectra of the {other}"
+        if told is None:
+            found.append(Answer(CIRCULARITY_QUESTION, variant, "balanced accuracy", np.nan))
+            continue
+        error = float(np.sqrt(told.accuracy * (1 - told.accuracy) / told.n))
+        found.append(
+            Answer(
+                CIRCULARITY_QUESTION,
+                f"{variant}, {told.n} spaxels",
+                "balanced accuracy",
+                told.accuracy,
+                told.shuffled,
+                error=error,
+            )
+        )
+    return found
 
 
 def _of_the_noise(galaxy: PartitionedGalaxy, rng: np.random.Generator) -> list[Answer]:

@@ -33,6 +33,9 @@ QUICK = ("linkage", "cut", "noise", "continuum")
 COUNTED = ("linkage", "spaxels")
 """Those that all simulated galaxies are asked, not only the first."""
 
+HALVES = ("short half", "long half")
+"""Of the spectrum."""
+
 STRICTER, LAXER = 1.5, 1 / 1.5
 """Factors of the thresholds of the walk."""
 
@@ -99,9 +102,8 @@ def variants(
         if not simulated:
             yield Variant("spaxels", "other half", _of_rows(data, recipe, ~half))
     if "planes" in questions:
-        short, long = halves_of_planes(data)
-        yield Variant("planes", "short half", recluster(replace(data, compared=short), recipe))
-        yield Variant("planes", "long half", recluster(replace(data, compared=long), recipe))
+        for name, half in zip(HALVES, halves_of_planes(data), strict=True):
+            yield Variant("planes", name, recluster(replace(data, compared=half), recipe))
     if "lines" in questions:
         yield Variant("lines", "lines masked", _with(data, recipe, "line-masked"))
         only = replace(recipe, normalise="continuum-removed")

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from catalogs.validation.columns import (
+    CIRCULARITY_QUESTION,
+    HALF_VARIANT,
     NOT_TESTABLE,
     POINT_SOURCE_QUESTION,
     ROBUST,
@@ -109,7 +111,9 @@ def _why_not(answer: Answer) -> str:
         return f"{answer.variant}: not measured: there is one cluster, or too few spaxels"
     if answer.question == "redshift":
         return f"{answer.variant}: no line was measured in enough clusters"
-    if answer.question == "circularity":
+    if answer.question == CIRCULARITY_QUESTION:
+        if answer.variant.startswith(HALF_VARIANT):
+            return f"{answer.variant}: not measured: fewer than two clusters with enough spaxels"
         return "the run has no classes made from labels of several galaxies"
     return f"{answer.variant}: not measured: this is how the run was made, or too little is left"
 

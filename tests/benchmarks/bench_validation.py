@@ -22,13 +22,11 @@ import tempfile
 import time
 import warnings
 from collections.abc import Collection, Iterator
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import truth_cubes
-from truth_cubes import TruthCase
+from truth_cubes import SMALL_SHAPE, TruthCase, make_cubes_of
 
 from catalogs.part_tables import read_part_table
 from catalogs.validation.columns import ROBUST, SENSITIVE
@@ -36,7 +34,6 @@ from catalogs.validation.thresholds import packaged_thresholds
 from survey.config import build_settings
 from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.validation.partitioned import partitioned
-from survey.simulate.observation import Observation
 from survey.validation.agreement import adjusted_rand
 from survey.validation.answers import Answer, measure_answers
 from survey.validation.variants import COUNTED, QUESTIONS
@@ -44,12 +41,6 @@ from survey.validation.verdicts import judge
 
 SHAPE = (28, 28)
 """Smaller than the cubes of other benchmarks: about the field of MIRI/MRS channel 3."""
-
-SMALL_SHAPE, SMALL_REST_UM = (24, 24), (14.2, 16.0)
-"""With `--small`: less sky, and a window around where scenes of observed spectra have their S/N."""
-
-SMALL_OBSERVED_UM = (11.7, 13.5)
-"""The window of simulated galaxies: channel 3 short."""
 
 WRONG_IF_ROBUST, WRONG_IF_SENSITIVE = 0.6, 0.8
 """True index below which `robust` is wrong, and above which `sensitive` is."""
@@ -174,11 +165,7 @@ def main() -> None:
     if given.judge:
         count_wrong(pd.read_csv(given.out))
         return
-    shape = SMALL_SHAPE if given.small else SHAPE
-    truth_cubes.SHAPE, truth_cubes.FIELD_ARCSEC = shape, 0.2 * shape[0]
-    if given.small:
-        truth_cubes.REST_UM = SMALL_REST_UM
-        truth_cubes.Observation = partial(Observation, window=SMALL_OBSERVED_UM)
+    make_cubes_of(SMALL_SHAPE if given.small else SHAPE, small=given.small)
     questions = (*COUNTED, "cut", "noise") if given.counted else QUESTIONS
     given.out.parent.mkdir(parents=True, exist_ok=True)
     done = set(pd.read_csv(given.out)["case"]) if given.out.exists() else set()

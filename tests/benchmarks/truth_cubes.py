@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
@@ -54,6 +55,12 @@ GALAXIES = 15
 REST_UM = (11.6, 17.45)
 """Where all the observed spectra have data."""
 
+SMALL_SHAPE, SMALL_REST_UM = (24, 24), (14.2, 16.0)
+"""Less sky, and a window around where scenes of observed spectra have their S/N."""
+
+SMALL_OBSERVED_UM = (11.7, 13.5)
+"""The window of small simulated galaxies: channel 3 short."""
+
 PSFS = (
     ((0.63, 0.37), (1.0, 2.6), 1.0, 0.0),
     ((0.8, 0.2), (1.0, 3.5), 1.0, 0.2),
@@ -62,6 +69,16 @@ PSFS = (
     ((0.95, 0.05), (1.0, 6.0), 1.0, 0.0),
 )
 """Light and width of two Gaussians; factor of the FWHM, and power of the wavelength in it."""
+
+
+def make_cubes_of(shape: tuple[int, int], *, small: bool = False) -> None:
+    """From now on cubes have this shape; `small` ones also a quarter of the spectrum."""
+    module = globals()
+    module.update(SHAPE=shape, FIELD_ARCSEC=0.2 * shape[0])
+    if small:
+        module.update(
+            REST_UM=SMALL_REST_UM, Observation=partial(Observation, window=SMALL_OBSERVED_UM)
+        )
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from catalogs.parts import Receipt
 from survey.clustering.geometry import edge_of_field
 from survey.clustering.walk.split_tests import Rules
 from survey.clustering.walk.walk import EDGE_SPAXELS
-from survey.config import Settings
 from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.galaxy.stages import line_mask_um
 from survey.pipeline.galaxy.tree import SEED
@@ -42,7 +41,6 @@ def partitioned(galaxy: GalaxyRunner, part: Receipt) -> PartitionedGalaxy:
     """The galaxy whose committed part is given; what is missing of its stages is computed."""
     cube: xr.Dataset = galaxy.get("read")
     prepared: Prepared = galaxy.get("prepare")
-    settings = galaxy.settings
     row = read_part_table(part, "galaxies").to_pylist()[0]
     spectra = read_part_table(part, "spectra").to_pandas().sort_values("cluster")
     spaxels = read_part_table(part, "spaxels").select(
@@ -54,9 +52,7 @@ def partitioned(galaxy: GalaxyRunner, part: Receipt) -> PartitionedGalaxy:
     instrument = str(cube.attrs["instrument"])
     reference = galaxy.context.reference
     redshift = float(row["redshift"])
-    field = np.zeros((cube.attrs["shape_y"], cube.attrs["shape_x"]), dtype=bool)
-    field[y, x] = True
-    at_edge = edge_of_field(field, EDGE_SPAXELS)[y, x]
+    at_edge = near_edge(cube, y, x)
     noise = _noise(prepared, y, x)
     chosen = representative_rows(
         labels, MOST_SPAXELS, 2 * Rules().min_spaxels, np.random.default_rng(SEED)
@@ -67,7 +63,7 @@ def partitioned(galaxy: GalaxyRunner, part: Receipt) -> PartitionedGalaxy:
     data = Data(flux, sigma, prepared.wavelength_um, prepared.is_compared, at_edge[chosen])
     return PartitionedGalaxy(
         data=data,
-        recipe=_recipe(galaxy, settings, prepared, instrument, redshift),
+        recipe=recipe_of(galaxy, prepared, instrument, redshift),
         labels=labels,
         medians=np.stack([np.asarray(one, np.float32) for one in spectra["median"]]),
         shifts=spaxels["shift_samples"].to_numpy()[rows],
@@ -107,9 +103,18 @@ def _noise(prepared: Prepared, y: NDArray[np.integer], x: NDArray[np.integer]) -
     return NoiseModel.measured(prepared.flux[band], prepared.noise[band], y[band], x[band])
 
 
-def _recipe(
-    galaxy: GalaxyRunner, settings: Settings, prepared: Prepared, instrument: str, redshift: float
-) -> Recipe:
+def near_edge(
+    cube: xr.Dataset, y: NDArray[np.integer], x: NDArray[np.integer]
+) -> NDArray[np.bool_]:
+    """(n,) which of the spaxels at (y, x) are near the edge of the field that they make."""
+    field = np.zeros((cube.attrs["shape_y"], cube.attrs["shape_x"]), dtype=bool)
+    field[y, x] = True
+    return np.asarray(edge_of_field(field, EDGE_SPAXELS)[y, x])
+
+
+def recipe_of(galaxy: GalaxyRunner, prepared: Prepared, instrument: str, redshift: float) -> Recipe:
+    """How the settings of a galaxy make clusters of its prepared spectra."""
+    settings = galaxy.settings
     return Recipe(
         normalise=settings.prepare.normalise,
         normalise_window_um=settings.prepare.normalise_window,
