@@ -186,7 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cubes", type=int, default=CUBES, help="of each kind of seeds")
     parser.add_argument("--changes", type=int, default=CHANGES, help="at once, of the defaults")
-    parser.add_argument("--small", action="store_true", help="cubes a fifth as large")
+    parser.add_argument("--small", action="store_true", help="less sky, less spectrum")
     parser.add_argument("--workers", type=int, default=WORKERS)
     parser.add_argument("--table", action="store_true", help="only of what is kept")
     given = parser.parse_args(arguments)

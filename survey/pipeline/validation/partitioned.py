@@ -24,11 +24,12 @@ from survey.validation.displacement import displacement_answers
 from survey.validation.galaxy import UNMIXED_ABOVE, PartitionedGalaxy, representative_rows
 from survey.validation.noise_model import NoiseModel
 from survey.validation.recluster import Data, Recipe
+from survey.validation.separation import steps_to_border
 
 LEAST_COVERED, MOST_COVERED = 0.8, 0.75
 """A named window is compared if the spectra cover so much of it, and it so much of them at most."""
 
-MOST_SPAXELS = 1000
+MOST_SPAXELS = 600
 """Spaxels of a galaxy that are clustered again and again; of a larger one so many are drawn."""
 
 NOISE_SPAXELS = 2000
@@ -54,6 +55,7 @@ def partitioned(galaxy: GalaxyRunner, part: Receipt) -> PartitionedGalaxy:
     redshift = float(row["redshift"])
     at_edge = near_edge(cube, y, x)
     noise = _noise(prepared, y, x)
+    to_border = steps_to_border(labels, y, x)  # Before spaxels are drawn: all are neighbours.
     chosen = representative_rows(
         labels, MOST_SPAXELS, 2 * Rules().min_spaxels, np.random.default_rng(SEED)
     )
@@ -68,6 +70,7 @@ def partitioned(galaxy: GalaxyRunner, part: Receipt) -> PartitionedGalaxy:
         medians=np.stack([np.asarray(one, np.float32) for one in spectra["median"]]),
         shifts=spaxels["shift_samples"].to_numpy()[rows],
         unmixed=_unmixed(spaxels["fractions"].take(rows).to_pylist(), labels),
+        to_border=to_border[chosen],
         y=y,
         x=x,
         centre=(float(row["centre_y"]), float(row["centre_x"])),
