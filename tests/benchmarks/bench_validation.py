@@ -2,7 +2,8 @@
 
 Cubes of known regions (`truth_cubes.py`) are run and validated as in a survey. The truth of a
 galaxy is the adjusted Rand index of its adopted partition with the true regions, of spaxels that
-are not mixed. Rows are added to a CSV as they are made; galaxies that it has are left out. From it
+are not mixed; that of a cluster its largest Jaccard index with one of them. Rows are added to a CSV
+as they are made; galaxies that it has are left out. From it
 
     python tests/benchmarks/bench_validation.py --judge
 
@@ -30,12 +31,12 @@ import pandas as pd
 from truth_cubes import SMALL_SHAPE, TruthCase, make_cubes_of
 
 from catalogs.part_tables import read_part_table
-from catalogs.validation.columns import ROBUST, SENSITIVE
+from catalogs.validation.columns import ROBUST, SENSITIVE, VERDICT_QUESTION
 from catalogs.validation.thresholds import packaged_thresholds
 from survey.config import build_settings
 from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.validation.partitioned import partitioned
-from survey.validation.agreement import adjusted_rand
+from survey.validation.agreement import adjusted_rand, best_jaccard
 from survey.validation.answers import Answer, measure_answers
 from survey.validation.variants import COUNTED, QUESTIONS
 from survey.validation.verdicts import judge
@@ -84,10 +85,13 @@ def validate_case(case: TruthCase, folder: Path, questions: Collection[str]) -> 
     labels = spaxels["cluster"].to_numpy()
     region = truth.region[y, x].astype(int) + 1
     clear = ~truth.mixed[y, x]
-    of_clear = np.where(clear, labels, 0)
+    of_clear, true_clear = np.where(clear, labels, 0), np.where(clear, region, 0)
+    jaccard = np.full(found.k + 1, np.nan)
+    of_clusters = best_jaccard(of_clear, true_clear)
+    jaccard[1 : len(of_clusters) + 1] = of_clusters
     common = {
         "case": f"{case.kind}-{case.seed}-{case.number}-{case.snr:g}",
-        "true_ari": adjusted_rand(of_clear, np.where(clear, region, 0)),
+        "true_ari": adjusted_rand(of_clear, true_clear),
         "true_ari_all": adjusted_rand(labels, region),
         "n_region": len(np.unique(region[clear])),
         "k": found.k,
@@ -104,15 +108,16 @@ def validate_case(case: TruthCase, folder: Path, questions: Collection[str]) -> 
             "cluster": one.cluster,
             "value": one.value,
             "null": " ".join(f"{value:.4f}" for value in one.null),
+            "true_jaccard": jaccard[one.cluster],
         }
         for one in answers
     ]
     return pd.DataFrame(rows)
 
 
-def judged(table: pd.DataFrame) -> pd.DataFrame:
-    """The verdict on every galaxy of a CSV by the packaged thresholds."""
-    rows = []
+def judged(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The verdicts on the galaxies of a CSV and on their clusters by the packaged thresholds."""
+    galaxies, clusters = [], []
     for name, of_case in table.groupby("case", sort=False):
         answers = [
             Answer(
@@ -125,35 +130,55 @@ def judged(table: pd.DataFrame) -> pd.DataFrame:
             )
             for row in of_case.to_dict("records")
         ]
-        verdict = judge(answers, packaged_thresholds())[-1]
-        facts = of_case.iloc[0]
-        rows.append(
+        found = judge(answers, packaged_thresholds())
+        left = {one.answer.question: one.answer.value for one in found if not one.answer.cluster}
+        facts, verdict = of_case.iloc[0], found[-1]
+        galaxies.append(
             {
                 "case": name,
                 "seeds": facts["seeds"],
                 "true index": facts["true_ari"],
                 "k": facts["k"],
                 "stability": verdict.answer.value,
+                "unexplained": left["separation"],
+                "mixtures": left["mixtures"],
                 "verdict": verdict.verdict,
                 "cost": facts["validation_s"] / facts["own_s"],
             }
         )
-    return pd.DataFrame(rows)
+        jaccard = of_case[of_case["question"] == "clusters"].set_index("cluster")["true_jaccard"]
+        clusters += [
+            {
+                "seeds": facts["seeds"],
+                "true index": jaccard[one.answer.cluster],
+                "verdict": one.verdict,
+            }
+            for one in found
+            if one.answer.question == VERDICT_QUESTION and one.answer.cluster and facts["k"] > 1
+        ]
+    return pd.DataFrame(galaxies), pd.DataFrame(clusters)
 
 
 def count_wrong(table: pd.DataFrame) -> None:
     """Print the verdicts, and how many are wrong."""
-    found = judged(table)
-    print(found.sort_values("true index").to_string(index=False, float_format="{:.2f}".format))
-    for seeds, rows in found.groupby("seeds"):
-        robust, sensitive = (rows[rows["verdict"] == verdict] for verdict in (ROBUST, SENSITIVE))
-        print(
-            f"{seeds}: {len(rows)} galaxies; robust {len(robust)}, of which "
-            f"{int((robust['true index'] < WRONG_IF_ROBUST).sum())} have a true index below "
-            f"{WRONG_IF_ROBUST}; sensitive {len(sensitive)}, of which "
-            f"{int((sensitive['true index'] > WRONG_IF_SENSITIVE).sum())} have one above "
-            f"{WRONG_IF_SENSITIVE}; median cost {rows['cost'].median():.1f} times its own"
-        )
+    galaxies, clusters = judged(table)
+    print(galaxies.sort_values("true index").to_string(index=False, float_format="{:.2f}".format))
+    for seeds in galaxies["seeds"].unique():
+        for what, rows in (("galaxies", galaxies), ("clusters", clusters)):
+            print(f"{seeds}: {_wrong(rows[rows['seeds'] == seeds], what)}")
+        cost = galaxies[galaxies["seeds"] == seeds]["cost"]
+        print(f"{seeds}: median cost {cost.median():.1f} times its own")
+
+
+def _wrong(rows: pd.DataFrame, what: str) -> str:
+    robust, sensitive = (rows[rows["verdict"] == verdict] for verdict in (ROBUST, SENSITIVE))
+    return (
+        f"{len(rows)} {what}; robust {len(robust)}, of which "
+        f"{int((robust['true index'] < WRONG_IF_ROBUST).sum())} have a true index below "
+        f"{WRONG_IF_ROBUST}; sensitive {len(sensitive)}, of which "
+        f"{int((sensitive['true index'] > WRONG_IF_SENSITIVE).sum())} have one above "
+        f"{WRONG_IF_SENSITIVE}; no verdict {len(rows) - len(robust) - len(sensitive)}"
+    )
 
 
 def main() -> None:
