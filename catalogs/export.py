@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 from astropy.io import fits
-from astropy.io.votable import from_table
+from astropy.io.votable import converters, from_table
 from astropy.io.votable.exceptions import W03
+from astropy.io.votable.tree import Field
 from astropy.table import Column, QTable, Table
 from pyarrow import csv
 
@@ -89,7 +90,17 @@ def _write_votable(table: QTable, path: Path) -> None:
     only.description = table.meta["description"]
     for field in only.fields:
         field.ucd = table[field.name].info.meta["ucd"] or None
+        _as_others_read_it(field)
     votable.to_xml(str(path), tabledata_format="binary2")
+
+
+def _as_others_read_it(field: Field) -> None:
+    """TOPCAT cannot read a column of bits, and the standard advises against texts of one letter."""
+    if field.datatype == "bit":
+        field.datatype = "boolean"
+    if field.datatype == "unicodeChar" and field.arraysize == "1":
+        field.arraysize = "1*"
+    field.converter = converters.get_converter(field)
 
 
 def write_ecsv(table: QTable, path: Path) -> None:

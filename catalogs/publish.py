@@ -150,9 +150,11 @@ def publish(
         current = versions.current_version(root)
         unchanged = current is not None and versions.is_made_from(current, manifest.inputs)
         if current is not None and unchanged and not anew:
-            return current
-        version = _build(root, receipts, failures, manifest, survey_parts)
-        versions.make_current(root, version)
+            version = current
+        else:
+            version = _build(root, receipts, failures, manifest, survey_parts)
+            versions.make_current(root, version)
+        # Also if nothing is new: a publisher that was killed may have removed a version by half.
         versions.remove_old_versions(root)
     _give_memory_back()
     return version

@@ -231,8 +231,9 @@ def remove_old_versions(root: Path) -> None:
     for version, successor in pairwise(versions):
         replaced_s = time.time() - successor.stat().st_mtime
         if version not in kept and replaced_s > READER_GRACE_S:
-            shutil.rmtree(version)
+            # The folder last: what is left of it shows that the removal was not finished.
             _copy_of_manifest(root, version.name).unlink(missing_ok=True)
+            shutil.rmtree(version)
 
 
 def _all_versions(root: Path) -> list[Path]:

@@ -23,6 +23,9 @@ from typing import Any
 
 from catalogs.errors import SurveyError
 
+RESUME = "Run the same command again: finished galaxies are not computed again."
+"""The advice of errors that are no galaxy's fault."""
+
 __all__ = [
     "ConfigError",
     "DataError",

@@ -4,9 +4,12 @@ import tests.one_thread  # noqa: F401
 
 # isort: split
 import signal
+import sys
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -48,6 +51,28 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no observed data beside this checkout (../shared/data)")
     return folder
+
+
+@pytest.fixture
+def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Set the wall clock of our modules, and of no other.
+
+    An event loop of Dask may live in this process. If its clock were set back by an hour, it would
+    send what it has to send an hour later.
+    """
+
+    def set_to(now_s: float) -> None:
+        clock = SimpleNamespace(**{**vars(time), "time": lambda: now_s})
+        ours = [
+            module
+            for name, module in sys.modules.items()
+            if name.partition(".")[0] in ("catalogs", "survey") and vars(module).get("time") is time
+        ]
+        assert ours
+        for module in ours:
+            monkeypatch.setattr(module, "time", clock)
+
+    return set_to
 
 
 @pytest.fixture

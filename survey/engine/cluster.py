@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from weakref import WeakKeyDictionary
 
 from survey.config import EngineSettings
+from survey.errors import RESUME, InfrastructureError
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -45,6 +47,8 @@ class LazyCluster:
     ------
     ConfigError
         If the settings make no sense.
+    InfrastructureError
+        At the end of the block, if the cluster was lost in it.
     """
 
     def __init__(
@@ -148,6 +152,17 @@ class LazyCluster:
     ) -> None:
         self._client = None
         self._stack.close()
+        if _is_lost_connection(error):
+            # An OSError of Dask, which else would look like that of a file.
+            raise InfrastructureError(
+                "the Dask cluster was lost", found=str(error), advice=RESUME
+            ) from error
+
+
+def _is_lost_connection(error: BaseException | None) -> bool:
+    # If Dask was not loaded, no connection of it is lost.
+    core = sys.modules.get("distributed.comm.core")
+    return core is not None and isinstance(error, core.CommClosedError)
 
 
 Cluster: TypeAlias = "Client | LazyCluster"

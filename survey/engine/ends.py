@@ -10,10 +10,8 @@ from dask.typing import Key
 from dask.utils import format_bytes
 
 from survey.engine.attempt import Attempts, Place, Task
-from survey.errors import InfrastructureError, MachineError, ResourceError
+from survey.errors import RESUME, InfrastructureError, MachineError, ResourceError
 from survey.machine_faults import FIRST_WAIT_S, LONGEST_WAIT_S
-
-RESUME = "Run the same command again: finished galaxies are not computed again."
 
 
 @dataclass

@@ -115,6 +115,8 @@ def check_environments(client: Client) -> None:
 def _fault(here: Environment, versions: object) -> str:
     if isinstance(versions, ImportError):
         return f"spaxel-survey cannot be imported ({versions})"
+    if isinstance(versions, OSError):
+        return ""  # The worker has just left. Those that come are checked when they join.
     if isinstance(versions, BaseException):
         raise versions
     assert isinstance(versions, dict)

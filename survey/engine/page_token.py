@@ -22,6 +22,7 @@ from tornado.routing import Router
 from tornado.web import Application, RequestHandler
 
 from survey.engine.observe.tab import TAB, has_tab
+from survey.engine.worker_preload import register
 
 PARAMETER = "token"
 OPEN_PATHS = frozenset({"/metrics", "/health"})
@@ -103,7 +104,7 @@ def protected_pages(client: Client) -> Iterator[None]:
     """Put a new token before all pages of a cluster that we have started ourselves."""
     token = secrets.token_urlsafe(24)
     client.run_on_scheduler(_protect_scheduler, token)
-    client.register_plugin(_ProtectWorker(token), name=f"spaxel-survey-pages-{client.id}")
+    register(client, _ProtectWorker(token), f"spaxel-survey-pages-{client.id}")
     _tokens[client] = token
     yield
 

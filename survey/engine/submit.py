@@ -40,7 +40,6 @@ from survey.engine.attempt import (
 from survey.engine.deaths import DeathWatch
 from survey.engine.drain import Drain
 from survey.engine.ends import (
-    RESUME,
     Fault,
     all_fail,
     cluster_lost,
@@ -55,6 +54,7 @@ from survey.engine.window import Window
 from survey.engine.worker_memory import WorkerMemory
 from survey.engine.worker_records import WorkerRecords
 from survey.errors import (
+    RESUME,
     InfrastructureError,
     MachineError,
     MemoryNeeded,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 
 import psutil
 from distributed import Client, Worker, WorkerPlugin
+from distributed.comm.core import CommClosedError
 
 from survey.engine.environment import Environment, differences, environment
 from survey.engine.spill_folder import refuse_foreign_folder
@@ -35,6 +37,9 @@ a SIGTERM.
 TOPIC = "survey-refused"
 NOTE = "SPAXEL_SURVEY_NOTE"
 """Environment variable of a worker with a line that the user of the survey is to see."""
+
+REGISTER_WAITS_S = (0.1, 0.5, 1.0, 2.0, 4.0)
+"""Seconds to wait before workers are given a plugin again, of which one died meanwhile."""
 
 
 def dask_setup(worker: Any) -> None:
@@ -87,6 +92,27 @@ class CheckWorkerOnJoin(WorkerPlugin):
             await worker.set_resources(**{MEMORY: memory_of(worker)})
 
 
+def register(client: Client, plugin: WorkerPlugin, name: str) -> None:
+    """Give a plugin to every worker, also to those that will join.
+
+    A worker that dies while it gets the plugin fails the whole call; it is then asked of the others
+    again.
+
+    Raises
+    ------
+    distributed.comm.CommClosedError
+        If the scheduler is gone, or workers keep dying.
+    """
+    for wait_s in (*REGISTER_WAITS_S, None):
+        try:
+            client.register_plugin(plugin, name=name)
+            return
+        except CommClosedError:
+            if wait_s is None or client.status != "running":
+                raise
+            time.sleep(wait_s)
+
+
 @contextmanager
 def checked_workers(client: Client, warn: Callable[[str], None]) -> Iterator[None]:
     """Check every worker of a cluster, those that have joined and those that will."""
@@ -99,7 +125,7 @@ def checked_workers(client: Client, warn: Callable[[str], None]) -> Iterator[Non
             warn(event[1])
 
     client.subscribe_topic(TOPIC, say)
-    client.register_plugin(CheckWorkerOnJoin(environment()), name=name)
+    register(client, CheckWorkerOnJoin(environment()), name)
     try:
         yield
     finally:

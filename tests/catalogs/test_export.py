@@ -44,6 +44,10 @@ def test_votables_are_valid_and_carry_ucds_and_descriptions(run, tmp_path, table
         assert field.ucd == column.ucd
         # Written with lines wrapped, also after hyphens.
         assert "".join(field.description.split()) == "".join(column.description.split())
+        assert field.datatype != "bit", "TOPCAT and STILTS cannot read it"
+        assert (field.datatype, field.arraysize) != ("unicodeChar", "1"), (
+            "deprecated by erratum 3 of VOTable 1.3"
+        )
 
 
 @pytest.mark.parametrize("suffix", [".vot", ".fits"])

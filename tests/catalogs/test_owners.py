@@ -76,9 +76,9 @@ def test_a_name_without_a_tag_is_of_no_known_process(name):
 
 
 @pytest.mark.parametrize("clock_s", [-HOUR_S, 0.0, HOUR_S])
-def test_only_abandoned_work_is_removed_whatever_the_clock(tmp_path, monkeypatch, ended, clock_s):
+def test_only_abandoned_work_is_removed_whatever_the_clock(tmp_path, set_clock, ended, clock_s):
     now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + clock_s)
+    set_clock(now + clock_s)
     ages_s = {
         Process.current().tag: 10 * ABANDONED_S,  # a worker that was stopped for days
         ended.tag: 0.0,

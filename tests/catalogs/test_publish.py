@@ -193,15 +193,28 @@ def test_old_versions_go_once_nobody_can_be_reading_them(tmp_path, make_part, mo
     assert all_versions(tmp_path) == ["v0004", "v0005", "v0006"]
 
 
+def test_a_version_that_was_removed_by_half_is_removed_though_nothing_is_new(
+    tmp_path, make_part, monkeypatch
+):
+    parts = [make_part(f"NGC {number}") for number in range(5)]
+    for number in range(1, 5):
+        publish(tmp_path, parts[:number])
+    (tmp_path / ".versions" / "v0001" / "_manifest.json").unlink()
+    monkeypatch.setattr(versions, "READER_GRACE_S", 0.0)
+    publish(tmp_path, parts[:4])
+    assert all_versions(tmp_path) == ["v0002", "v0003", "v0004"]
+    assert not (tmp_path / ".versions" / ".v0001.json").exists()
+
+
 @pytest.mark.parametrize("clock_s", [-3600.0, 3600.0])
 def test_a_clock_that_is_set_removes_no_version_that_is_kept(
-    tmp_path, make_part, monkeypatch, clock_s
+    tmp_path, make_part, set_clock, clock_s
 ):
     now = time.time()
     parts = [make_part(f"NGC {number}") for number in range(5)]
     for number in range(1, 4):
         publish(tmp_path, parts[:number])
-    monkeypatch.setattr(time, "time", lambda: now + clock_s)
+    set_clock(now + clock_s)
     publish(tmp_path, parts[:4])
     assert set(all_versions(tmp_path)) >= {"v0002", "v0003", "v0004"}
     assert len(open_catalog(tmp_path).galaxies) == 4

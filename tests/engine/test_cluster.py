@@ -3,13 +3,15 @@ from pathlib import Path
 
 import psutil
 import pytest
-from distributed import Client, Worker
+from distributed import Client, Worker, WorkerPlugin
+from distributed.comm.core import CommClosedError
 from threadpoolctl import threadpool_info
 
 from survey.config import EngineSettings
 from survey.engine.cluster import connect, slots
 from survey.engine.worker_memory import MEMORY
-from survey.errors import ConfigError
+from survey.engine.worker_preload import register
+from survey.errors import ConfigError, InfrastructureError
 from tests.engine.by_hand import memory_limits
 
 
@@ -102,3 +104,32 @@ def test_workers_keep_no_history_of_themselves(client: Client) -> None:
 
     assert all("heartbeat" in names for names in client.run(callbacks).values())
     assert not any("profile" in names for names in client.run(callbacks).values())
+
+
+class _DieOnce(WorkerPlugin):
+    """Kills the first worker that gets it."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def setup(self, worker: Worker) -> None:
+        try:
+            self.mark.touch(exist_ok=False)
+        except FileExistsError:
+            return
+        os._exit(1)
+
+
+def test_a_worker_that_dies_while_it_gets_a_plugin_fails_nothing(tmp_path: Path) -> None:
+    with connect(EngineSettings(workers=2, memory_limit="1GiB", dashboard=False)) as client:
+        register(client, _DieOnce(tmp_path / "first"), "die-once")
+        assert (tmp_path / "first").exists()
+        client.wait_for_workers(2)
+        assert client.submit(os.getpid).result() != os.getpid()
+
+
+def test_a_connection_that_breaks_is_a_lost_cluster_and_no_file() -> None:
+    broken = CommClosedError("in <TLS (closed)>: Stream is closed")
+    lost = pytest.raises(InfrastructureError, match=r"cluster was lost.*Run the same command again")
+    with lost, connect(EngineSettings(workers=0, dashboard=False)):
+        raise broken

@@ -27,6 +27,14 @@ def _ratios(inputs, tool):
     }
 
 
+def _assert_agree(rows, ratios):
+    """Each line to 10% and its noise, as windows and continua differ; all together to 5%."""
+    allowed = np.array([0.1 + 1 / row.snr for row in rows])
+    for ratio in ratios.values():
+        assert np.all(np.abs(ratio - 1) < allowed)
+        assert np.median(ratio) == pytest.approx(1, abs=0.05)
+
+
 @pytest.mark.real_data
 @pytest.mark.parametrize("tool", ["lime", "specutils"])
 def test_bright_lines_of_observed_spectra_agree(shared_data, tool):
@@ -34,17 +42,13 @@ def test_bright_lines_of_observed_spectra_agree(shared_data, tool):
     spectra = {row.spectrum[:7] for row in rows}
     assert spectra == {"VV114_M", "NGC7469"}
     assert len(rows) > 20
-    for ratio in ratios.values():
-        np.testing.assert_allclose(ratio, 1, atol=0.12)
-        assert np.median(ratio) == pytest.approx(1, abs=0.05)
+    _assert_agree(rows, ratios)
 
 
 @pytest.mark.parametrize("tool", ["lime", "specutils"])
 def test_bright_lines_of_simulated_spectra_agree_and_are_true(tool):
     rows, ratios = _ratios(simulated_inputs(), tool)
     assert len(rows) > 8
-    for ratio in ratios.values():
-        np.testing.assert_allclose(ratio, 1, atol=0.12)
-        assert np.median(ratio) == pytest.approx(1, abs=0.05)
+    _assert_agree(rows, ratios)
     for row in rows:
         assert row.ours == pytest.approx(row.truth, abs=3 * row.ours / row.snr)

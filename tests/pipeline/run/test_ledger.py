@@ -86,13 +86,13 @@ def test_the_run_after_a_half_written_line_is_seen(tmp_path):
 
 @pytest.mark.parametrize("clock_s", [-3600.0, 3600.0])
 def test_a_clock_that_is_set_during_a_run_does_not_change_how_long_it_took(
-    tmp_path, monkeypatch, clock_s
+    tmp_path, set_clock, clock_s
 ):
     now = time.time()
     with exclusive(tmp_path):
         ledger = Ledger(tmp_path)
         ledger.begin(2)
-        monkeypatch.setattr(time, "time", lambda: now + clock_s)
+        set_clock(now + clock_s)
         ledger.galaxy(GalaxyReport("NGC 1", 1.0))
         status = read_status(tmp_path)
         assert status.state == "running"

@@ -110,7 +110,7 @@ def test_one_process_does_not_work_twice_in_a_run(tmp_path):
 
 @pytest.mark.parametrize("clock_s", [-HOUR_S, 0.0, HOUR_S])
 def test_a_living_driver_of_another_machine_is_left_alone_whatever_the_clocks(
-    tmp_path, quick, monkeypatch, clock_s
+    tmp_path, quick, set_clock, clock_s
 ):
     now = time.time()
     with exclusive(tmp_path) as ownership:
@@ -118,7 +118,7 @@ def test_a_living_driver_of_another_machine_is_left_alone_whatever_the_clocks(
             ownership._driver, process=replace(Process.current(), **ELSEWHERE)
         )
         as_of(tmp_path, **ELSEWHERE)
-        monkeypatch.setattr(time, "time", lambda: now + clock_s)
+        set_clock(now + clock_s)
         assert driver_of(tmp_path)[1] is True
         warned = pytest.warns(SurveyWarning, match="watched")
         with warned, pytest.raises(ConfigError, match="on node17"), exclusive(tmp_path):
@@ -127,14 +127,14 @@ def test_a_living_driver_of_another_machine_is_left_alone_whatever_the_clocks(
 
 @pytest.mark.parametrize("clock_s", [-HOUR_S, 0.0, HOUR_S])
 def test_a_dead_driver_of_another_machine_is_succeeded_whatever_the_clocks(
-    tmp_path, quick, monkeypatch, clock_s
+    tmp_path, quick, set_clock, clock_s
 ):
     with exclusive(tmp_path):
         pass
     as_of(tmp_path, **ELSEWHERE)
     assert driver_of(tmp_path)[1] is None
     now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + clock_s)
+    set_clock(now + clock_s)
     warned = pytest.warns(SurveyWarning, match="on node17.* was killed")
     with warned, exclusive(tmp_path):
         assert driver_of(tmp_path)[1] is True
