@@ -10,7 +10,7 @@ A way is compared with the default on the same cubes: printed are the mean diffe
 standard error. Defaults follow from the seeds `chosen`: another way becomes one if it wins there
 by more than two standard errors, and again on the seeds `fresh`, on which nothing is chosen.
 
-    python tests/benchmarks/bench_study.py [--cubes 12] [--changes 2] [--small] [--table]
+    python tests/benchmarks/bench_study.py [--cubes 24] [--changes 2] [--small] [--table]
 
 A run that is interrupted goes on where it stopped.
 """
@@ -122,7 +122,7 @@ def stability(name: str) -> Scores:
 
 
 def _of_halves(spaxels: Spaxels, way: Way) -> float:
-    """Mean index of two halves, and the number of clusters behind the point: NaN for one."""
+    """Mean index of two halves with the whole; NaN if that is one cluster."""
     whole = spaxels.labels(way)
     if whole.max() < 2:
         return np.nan
@@ -188,6 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--changes", type=int, default=CHANGES, help="at once, of the defaults")
     parser.add_argument("--small", action="store_true", help="less sky, less spectrum")
     parser.add_argument("--workers", type=int, default=WORKERS)
+    parser.add_argument("--simulated-only", action="store_true", help="no observed cubes")
     parser.add_argument("--table", action="store_true", help="only of what is kept")
     given = parser.parse_args(arguments)
     os.environ["OMP_NUM_THREADS"] = "1"  # of the workers: one processor each
@@ -202,7 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         tables[seeds] = compared(scores) if scores else pd.DataFrame(columns=["n"])
         tables[seeds].to_csv(RESULTS / f"study_{seeds}.csv")
     real: dict[str, Any] = {}
-    if DATA.is_dir():
+    if DATA.is_dir() and not given.simulated_only:
         real = dict(Kept("study_observed", code).measured(OBSERVED, _file_name, stability, workers))
     print_study(tables["chosen"], tables["fresh"], real)
 
