@@ -62,7 +62,12 @@ def _spectrum(name: str, ucd: str, description: str, *, required: bool = False) 
 
 _GALAXY = _required("galaxy", STRING, "", "meta.id;meta.main", "Name of the galaxy")
 _CLUSTER = _required(
-    "cluster", INT, "", "meta.id", "Number of the cluster in its galaxy, from 1, brightest first"
+    "cluster",
+    INT,
+    "",
+    "meta.id",
+    "Number of the cluster in its galaxy, from 1, brightest first; a subtracted point source is "
+    "the last",
 )
 
 GALAXIES = (
@@ -284,7 +289,16 @@ SPAXELS = (
         "The same as a velocity, at the median width of a sample; positive for receding",
     ),
     Column("snr", FLOAT, "", "stat.snr;spect.continuum", "Continuum S/N per sample"),
-    Column("scale", FLOAT, "", "arith.factor", "Factor its spectrum was divided by"),
+    Column(
+        "scale", FLOAT, "", "arith.factor",
+        "Factor its spectrum was divided by; where a point source was subtracted from it, over the "
+        "share that was left",
+    ),
+    Column(
+        "psf_share", FLOAT, "", "stat.value;arith.ratio",
+        "Share of its light that is of a point source at the photometric centre, over the level "
+        "around it, 0 to 1; missing where not clustered or the point-spread function is not known",
+    ),
     Column(
         "fractions", FLOATS, "", "stat.value;arith.ratio",
         "Fractions of the clusters 1, 2, ... in its integrated flux, with a sum of 1; missing "

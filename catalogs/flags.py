@@ -66,6 +66,10 @@ class GalaxyFlag(QualityFlag):
         "the lines of every cluster are displaced to the same side by more than 400 km/s: the "
         "redshift or the wavelengths may be wrong",
     )
+    POINT_SOURCE_SUBTRACTED = (
+        11,
+        "the point source at its centre was subtracted from the spectra, and is its last cluster",
+    )
 
 
 class ClusterFlag(QualityFlag):
@@ -96,6 +100,11 @@ class ClusterFlag(QualityFlag):
     LABEL_OVERRULED = 10, "its class is not that of the region it was labelled by"
     LABEL_CONFLICT = 11, "regions of different classes claim it: it was not labelled"
     CLASS_OUTDATED = 12, "it was added or changed after the last classification: it has no class"
+    POINT_SOURCE = (
+        13,
+        "the point source that was subtracted from all other clusters; its spaxels are those in "
+        "which little else is seen",
+    )
 
 
 class FeatureFlag(QualityFlag):
@@ -126,6 +135,7 @@ class SpaxelFlag(QualityFlag):
     GAP_INTERPOLATED = 2, "a short gap was bridged along the spectral axis"
     SHIFT_AT_LIMIT = 3, "its shift against the cluster's medoid is the largest allowed"
     IMPOSSIBLE_VOXELS = 4, "at least one voxel of it cannot come from a source and was masked"
+    POINT_SOURCE = 5, "a subtracted point source leaves too little of its light to be clustered"
 
 
 FEATURES = "features"

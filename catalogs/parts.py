@@ -10,7 +10,6 @@ size and hash of every other file.
 from __future__ import annotations
 
 import json
-import shutil
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -34,7 +33,7 @@ from catalogs.durable import (
     write_json,
 )
 from catalogs.errors import CatalogError
-from catalogs.owners import owned_name
+from catalogs.owners import owned_name, remove
 
 RECEIPT = "receipt.json"
 LONGEST_NAME = 120
@@ -262,8 +261,8 @@ class PartStore:
                 self._move_into_place(made, target, lasting=lasting)
             return receipt
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            packed_file.unlink(missing_ok=True)
+            remove(folder)
+            remove(packed_file)
 
     def _inflight_path(self) -> Path:
         return self.root / ".inflight" / owned_name()
@@ -292,9 +291,7 @@ class PartStore:
             path.rename(moved)
         except FileNotFoundError:
             return
-        if moved.is_file():
-            moved.unlink(missing_ok=True)
-        shutil.rmtree(moved, ignore_errors=True)
+        remove(moved)
 
 
 def safe_name(name: str) -> str:

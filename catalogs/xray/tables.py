@@ -58,6 +58,18 @@ SOURCES = (
     _required(
         "err_latent", DOUBLES, "", "stat.stdev;stat.fit.param", "Their standard deviations by noise"
     ),
+    _required(
+        "cov_latent", DOUBLES, "", "stat.covariance;stat.fit.param",
+        "Covariance matrix of the latents by noise, row by row",
+    ),
+    _required(
+        "latent_equal", DOUBLES, "", "stat.fit.param",
+        "Latents as they would be if all sources had equally many counts: compare sources by these",
+    ),
+    _required(
+        "err_latent_equal", DOUBLES, "", "stat.stdev;stat.fit.param",
+        "Their standard deviations by noise",
+    ),
     *(
         column
         for name, pair in (
@@ -114,6 +126,11 @@ SOURCES = (
         "pile_up", DOUBLE, "", "instr.det.noise;arith.ratio",
         "Estimated fraction of its events that are piled up, in the worst of its detections",
     ),
+    _required(
+        "piled_up", BOOL, "", "meta.code.qual",
+        "Whether that is above 0.05: its spectrum, and hardness, fits and latents with it, are too "
+        "hard",
+    ),
 )  # fmt: skip
 """One row per source."""
 
@@ -135,6 +152,10 @@ DETECTIONS = (
     Column("background_reason", STRING, "", "meta.note", "Why it was not used"),
     Column("response", STRING, "", "meta.ref", "Its response (ARF+RMF); empty if none was used"),
     Column("response_reason", STRING, "", "meta.note", "Why none was used"),
+    _required(
+        "pile_up", DOUBLE, "", "instr.det.noise;arith.ratio",
+        "Estimated fraction of its events that are piled up; an upper limit off the axis",
+    ),
     _required("added", BOOL, "", "meta.code", "Whether it is in the spectrum of its source"),
 )  # fmt: skip
 """One row per spectrum that was read."""

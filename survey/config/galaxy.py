@@ -23,6 +23,12 @@ class PrepareSettings(SettingsTable):
     of the spectrum noisier than max_plane_noise times the whole are kept, but not compared. Spaxels
     with a continuum S/N below snr_min are left out. With mask_impossible, single voxels that
     neither a line nor a source can make are bad.
+
+    `psf`: "subtract" takes the point source at the photometric centre off, and makes it a cluster
+    of its own, of the spaxels of whose light it has more than psf_max_share; "match" brings all
+    planes to the resolution of the one where it is worst. The width of the point-spread function is
+    the law of the instrument or psf_fwhm_arcsec, its profile psf_profile, "moffat" or "gaussian";
+    or both are those of the star whose cubes psf_star names.
     """
 
     window: str | WavelengthRange = WHOLE_WINDOW
@@ -34,6 +40,11 @@ class PrepareSettings(SettingsTable):
     snr_min: float = Field(default=2.0, ge=0)
     normalise: Literal["integral", "window", "continuum-removed", "line-masked"] = "integral"
     normalise_window: WavelengthRange | None = None
+    psf: Literal["none", "subtract", "match"] = "none"
+    psf_profile: Literal["moffat", "gaussian"] = "moffat"
+    psf_fwhm_arcsec: float | None = Field(default=None, gt=0)
+    psf_star: tuple[str, ...] = ()
+    psf_max_share: float = Field(default=0.7, gt=0, le=1)
 
     @model_validator(mode="after")
     def _window_is_given(self) -> PrepareSettings:

@@ -14,7 +14,6 @@ every chunk and shard index.
 from __future__ import annotations
 
 import json
-import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +38,7 @@ from catalogs.durable import (
     record_files,
     write_json,
 )
-from catalogs.owners import owned_name
+from catalogs.owners import owned_name, remove
 from survey.cubes.store_layout import (
     CONVENTIONS,
     COORDINATES,
@@ -362,7 +361,7 @@ def _temporary_folder(path: Path) -> Iterator[Path]:
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
 
 
 def _promote(folder: Path, path: Path) -> None:
@@ -372,4 +371,4 @@ def _promote(folder: Path, path: Path) -> None:
         path.rename(replaced)
     folder.rename(path)
     flush(path.parent)
-    shutil.rmtree(replaced, ignore_errors=True)
+    remove(replaced)

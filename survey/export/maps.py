@@ -57,6 +57,7 @@ def _images(galaxy: GalaxyTables) -> Iterator[fits.ImageHDU]:
     yield grid.image("SPX_SNR", grid.spaxels("snr"), about="continuum S/N per sample")
     yield grid.image("BIN_SNR", grid.clusters(clusters["continuum_snr"]), about="of the cluster")
     yield grid.image("SHIFT", grid.spaxels("shift_km_s"), "km s-1", about="against the medoid")
+    yield grid.image("PSF_SHARE", grid.spaxels("psf_share"), about="of a point source's light")
     yield grid.image("FLAGS", grid.spaxels("flags"), about="quality bits of the spaxel")
     yield from _class_images(grid, clusters)
     yield from _velocity_images(grid, clusters)

@@ -49,8 +49,9 @@ class Anomaly:
 
 
 def find_anomalies(
-    model: Representation, spectra: SpectrumSet, latents: Floats | None = None
-) -> Anomaly:
+    model: Representation, spectra: SpectrumSet, latents: Floats | None = None,
+    compared: Floats | None = None,
+) -> Anomaly:  # fmt: skip
     """Compare spectra with each other by their latents, and with their descriptions by a model.
 
     Parameters
@@ -59,9 +60,11 @@ def find_anomalies(
     spectra : SpectrumSet
     latents : array (n, k), optional
         Those of the spectra, where they are known already.
+    compared : array (n, k), optional
+        By which spectra are compared with each other. Default: the latents.
     """
     latents = model.transform(spectra) if latents is None else latents
-    isolation = _isolation(standardised(latents))
+    isolation = _isolation(standardised(latents if compared is None else compared))
     found = misfit_of_model(model, spectra, latents)
     score = np.maximum(_rank(isolation), _rank(found))
     return Anomaly(isolation, found, score)

@@ -1,7 +1,7 @@
 """Adds the spectra of each source up: one spectrum of a source, whatever its detections.
 
 Counts of a source at several epochs add, as do their expected backgrounds. The response of the sum
-is the mean of the responses, weighted by exposure; that is exact for the mean spectrum of the
+is the mean of the known responses, weighted by exposure; that is exact for the mean spectrum of the
 source over its exposures.
 """
 
@@ -14,11 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from survey.errors import DataError
+from survey.latents.folding import UNKNOWN_RESPONSE
 from survey.latents.grid import Floats
 from survey.latents.spectra import SpectrumSet
 
 LEAST_SHARED = 0.5
 """Share of the bins usable so far that must stay usable when another detection is added."""
+
+NO_RESPONSES = {"folding": None, "response": None}
 
 Rows = npt.NDArray[np.intp]
 
@@ -69,10 +72,17 @@ def added_by_source(spectra: SpectrumSet) -> tuple[SpectrumSet, list[Rows]]:
         changes |= {"background_counts": counts, "background_scale": scale}
     if spectra.folding is not None and spectra.response is not None:
         exposure = np.nan_to_num(spectra.exposure_s, nan=1.0)
-        changes["folding"] = spectra.folding.averaged(
-            [spectra.response[rows] for rows in members], [exposure[rows] for rows in members]
-        )
-        changes["response"] = np.arange(len(members))
+        known = spectra.response != UNKNOWN_RESPONSE
+        seen = [rows[known[rows]] for rows in members]
+        some = [rows for rows in seen if len(rows)]
+        has_one = np.array([len(rows) > 0 for rows in seen])
+        number = np.where(has_one, np.cumsum(has_one) - 1, UNKNOWN_RESPONSE)
+        changes |= NO_RESPONSES
+        if some:
+            changes["response"] = number
+            changes["folding"] = spectra.folding.averaged(
+                [spectra.response[rows] for rows in some], [exposure[rows] for rows in some]
+            )
     return replace(spectra, **changes), members
 
 

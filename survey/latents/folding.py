@@ -111,6 +111,10 @@ class Folding:
         """The same for a contiguous run of bins."""
         return Folding(self.energies, sparse.csr_array(self.matrices[:, bins]), self.names)
 
+    def with_one_more(self, matrix: sparse.csr_array, name: str) -> Folding:
+        """The same responses, and after them another one (e, p)."""
+        return Folding(self.energies, _stacked([self.matrices, matrix]), (*self.names, name))
+
     def averaged(self, groups: Sequence[Integers], weights: Sequence[Floats]) -> Folding:
         """Responses of sums of spectra: a weighted mean of each group; a group of one is itself.
 

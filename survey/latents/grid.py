@@ -69,6 +69,10 @@ class Grid:
             return NotImplemented
         return self.unit == other.unit and np.array_equal(self.edges, other.edges)
 
+    def describe(self) -> str:
+        """Number and range of the bins, for messages."""
+        return f"{len(self)} bins, {self.edges[0]:.5g} to {self.edges[-1]:.5g} {self.unit}"
+
     def __hash__(self) -> int:
         return hash((self.unit, self.edges.tobytes()))
 

@@ -195,6 +195,24 @@ class SpectrumSet:
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of spectra and bins (n, p)."""
+        n, p = self.values.shape
+        return n, p
+
+    def __getitem__(self, which: Any) -> SpectrumSet:
+        """Some of the spectra: what `rows` takes, or a slice; for the folds of scikit-learn."""
+        if isinstance(which, tuple):
+            which, *others = which
+            if any(one is not Ellipsis and one != slice(None) for one in others):
+                raise TypeError("spectra are chosen by rows; `between` chooses bins")
+        if isinstance(which, slice):
+            which = np.arange(len(self))[which]
+        if np.ndim(which) == 0:
+            raise TypeError("spectra are chosen by a slice or several numbers of rows")
+        return self.rows(which)
+
     @cached_property
     def background(self) -> Floats:
         """Expected background counts (n, p) in the source region; zero where none is known."""

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from numpy.typing import NDArray
 
+from catalogs.flags import has_flag
 from catalogs.part_tables import read_part_table
 from catalogs.parts import PartStore, Receipt
 from survey.errors import IntegrityError
@@ -48,8 +49,10 @@ class GalaxyParts:
     @property
     def labels(self) -> NDArray[Any]:
         """The cluster of every leaf of the tree, from 1."""
-        clusters = self.tables["spaxels"]["cluster"].to_numpy()
-        return clusters[clusters > 0]
+        spaxels = self.tables["spaxels"]
+        clusters = spaxels["cluster"].to_numpy()
+        # Those of a point source that was subtracted are not in the tree.
+        return clusters[(clusters > 0) & ~has_flag("spaxels", spaxels["flags"], "point_source")]
 
 
 def read_galaxy_parts(root: Path, galaxy: str, key: str) -> GalaxyParts:

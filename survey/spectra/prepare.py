@@ -26,7 +26,17 @@ from survey.spectra.blocks import (
     read_blocks,
     with_columns,
 )
+from survey.spectra.centre import centre_of_field
 from survey.spectra.constants import LIGHT_KM_S
+from survey.spectra.fill import (
+    BLOCK_SAMPLES,
+    KEPT,
+    REASONS,
+    Filled,
+    SpaxelRecord,
+    filled_blocks,
+    reason_code,
+)
 from survey.spectra.grid import (
     check_finer,
     log_grid,
@@ -36,27 +46,16 @@ from survey.spectra.grid import (
     velocity_step_km_s,
     window_planes,
 )
-from survey.spectra.impossible import Neighbours, SpaxelGrid, impossible_voxels
-from survey.spectra.line_holes import heights_of_lines
-from survey.spectra.mask import bad_planes, fill_gaps, longest_gaps
+from survey.spectra.impossible import SpaxelGrid
+from survey.spectra.mask import bad_planes
 from survey.spectra.medians import masked_median
 from survey.spectra.noise import MIN_SAMPLES, local_noise, noise_at_precision
 from survey.spectra.normalise import Ranges, SpectralFrame, normalise
-
-REASONS = (
-    "no data",
-    "too many bad planes",
-    "gap too long",
-    "continuum S/N too low",
-    "no positive integral",
-)
-"""Reasons why a spaxel is left out, in the order in which they are checked."""
-
-KEPT = -1
-"""Outcome of a spaxel that is kept; for others it is the position of the reason in `REASONS`."""
+from survey.spectra.psf.correct import HeldSpaxels, fit_source, matched_blocks, subtracted_blocks
+from survey.spectra.psf.profiles import PointSpread
+from survey.spectra.psf.subtracted import SubtractedSource, subtracted_source
 
 _MEASURES = ("noise", "snr", "scale", "error_ratio", "filled")
-_BLOCK_SAMPLES = 2**19
 _MIN_COVERAGE = 0.5
 _MAX_JUDGES = 1000
 _MIN_SPAXELS = 2
@@ -102,6 +101,8 @@ class Prepared:
         For every row of the input `KEPT`, or why it was left out: a place in `REASONS`.
     n_impossible : (N,) array of int
         Impossible voxels of every row of the input that were masked.
+    point_source : SubtractedSource, optional
+        The point source that was subtracted; spaxels that it leaves no light are left out.
     """
 
     spectra: Rows
@@ -121,6 +122,7 @@ class Prepared:
     dropped_planes: NDArray[np.intp]
     outcome: NDArray[np.int8]
     n_impossible: NDArray[np.int64]
+    point_source: SubtractedSource | None = None
 
     @cached_property
     def brightness(self) -> NDArray[np.floating]:
@@ -141,6 +143,7 @@ def prepare(
     shift_km_s: float | None = None,
     line_mask_um: Ranges = (),
     positions: tuple[NDArray[np.integer], NDArray[np.integer]] | None = None,
+    psf: PointSpread | None = None,
     allocate: Allocate = in_memory,
 ) -> Prepared:
     """Prepare the spectra of one cube.
@@ -170,9 +173,11 @@ def prepare(
         Rest-frame ranges of known lines, for the normalisations that need them.
     positions : (y, x), optional
         Places (N,) of the spaxels on the image, in which neighbours are compared where voxels are
-        impossible (see `survey.spectra.impossible`).
+        impossible (see `survey.spectra.impossible`), and which a point-spread function needs.
+    psf : PointSpread, optional
+        That of all planes, which is needed if the settings do something about it.
     allocate : callable
-        Makes room for the tables "flux" and "spectra"; in memory by default.
+        Makes room for the tables "flux", "spectra" and "filled"; in memory by default.
 
     Raises
     ------
@@ -191,26 +196,30 @@ def prepare(
         window_planes(grid.wavelength_um, settings.normalise_window)  # or it raises
 
     n_spaxel, n_sample = flux.shape[0], len(grid.wavelength_um)
-    outcome = np.empty(n_spaxel, dtype=np.int8)
-    mean_flux = np.empty(n_spaxel)
+    record = SpaxelRecord(n_spaxel)
+    outcome = record.outcome
+    places = None if positions is None else SpaxelGrid(*positions)
+    blocks = filled_blocks(
+        flux, error, bad, grid.planes_um,
+        dropped=dropped, settings=settings, places=places, record=record,
+    )  # fmt: skip
+    source = None
+    if settings.psf != "none":
+        if psf is None or places is None:
+            raise ValueError("without a PSF and positions nothing can be done about the PSF")
+        psf = psf.of_planes(window).of_planes(grid.planes)
+        held = HeldSpaxels.of(blocks, places, error, grid.planes, allocate)
+        if settings.psf == "match":
+            blocks = matched_blocks(held, psf)
+        elif len(held.rows):
+            centre = centre_of_field(record.mean_flux, places.y, places.x)
+            source = fit_source(held.flux, held.y, held.x, psf, centre)
+            blocks = subtracted_blocks(held, source, settings.psf_max_share, record)
     clean = allocate("flux", (n_spaxel, n_sample), flux.dtype)
     measures, bridged, count = [], [], 0
-    n_impossible = np.zeros(n_spaxel, dtype=np.int64)
-    places = None if positions is None else SpaxelGrid(*positions)
-    beside: Neighbours | None = None
-    for rows, (block_flux, block_error, block_bad), read in read_blocks(
-        (flux, error, bad), _BLOCK_SAMPLES
-    ):
-        block_bad = block_bad | dropped
-        if places is not None and (beside is None or beside.first_row != read.first):
-            beside = Neighbours(places, flux, bad, read.first, read.tables[0], read.tables[2])
-        if settings.mask_impossible:
-            found = impossible_voxels(block_flux, block_bad, rows, beside)
-            block_bad[found] = True
-            n_impossible[rows] = np.bincount(found[0], minlength=len(block_bad))
-        block = _clean_block(block_flux, block_error, block_bad, grid, settings, rows, beside)
-        outcome[rows] = block.outcome
-        mean_flux[rows] = _mean_flux(block_flux[:, grid.planes], block_bad[:, grid.planes])
+    for filled in blocks:
+        block = _measured(filled, grid, settings)
+        outcome[filled.rows] = block.outcome
         clean[count : count + len(block.flux)] = block.flux
         measures.append(block.measures)
         bridged.append(block.bridged)
@@ -224,12 +233,15 @@ def prepare(
     frame = SpectralFrame(
         grid.wavelength_um, settings.normalise_window, line_mask_um, used=is_compared
     )
-    for rows, (block_flux,), _ in read_blocks((clean,), _BLOCK_SAMPLES, count):
+    for rows, (block_flux,), _ in read_blocks((clean,), BLOCK_SAMPLES, count):
         normalised, measured["scale"][rows], accepted[rows] = normalise(
             block_flux, measured["noise"][rows], frame, settings.normalise
         )
         spectra[rows] = normalised[:, is_compared]
-    outcome[np.flatnonzero(outcome == KEPT)[~accepted]] = _code("no positive integral")
+    outcome[np.flatnonzero(outcome == KEPT)[~accepted]] = reason_code("no positive integral")
+    subtracted = None
+    if source is not None:
+        subtracted = subtracted_source(source, held, record, grid.weights)
     _refuse_too_few(outcome)
     measured = measured[accepted]
     return Prepared(
@@ -242,17 +254,12 @@ def prepare(
         is_compared=is_compared,
         max_shift=grid.max_shift,
         velocity_step_km_s=_median_step_km_s(grid.wavelength_um),
-        mean_flux=mean_flux,
+        mean_flux=record.mean_flux,
         dropped_planes=window.start + np.flatnonzero(dropped),
         outcome=outcome,
-        n_impossible=n_impossible,
+        n_impossible=record.n_impossible,
+        point_source=subtracted,
     )
-
-
-def _mean_flux(flux: NDArray[np.floating], bad: NDArray[np.bool_]) -> NDArray[np.float64]:
-    good = ~bad
-    total = np.where(good, flux, 0.0).sum(axis=1, dtype=np.float64)
-    return _ratio(total, good.sum(axis=1).astype(np.float64))
 
 
 def _quiet_samples(flux: Rows, noise: NDArray[np.float64], max_noise: float) -> NDArray[np.bool_]:
@@ -311,7 +318,7 @@ def _choose_grid(
 
 @dataclass(frozen=True)
 class _Block:
-    """Outcomes of a block of spaxels: one for each, spectra of those kept."""
+    """Outcomes of some usable spaxels: one for each, spectra of those kept."""
 
     outcome: NDArray[np.int8]
     flux: NDArray[np.floating]
@@ -319,29 +326,9 @@ class _Block:
     measures: NDArray[np.void]
 
 
-def _clean_block(
-    flux: NDArray[np.floating],
-    error: NDArray[np.floating],
-    bad: NDArray[np.bool_],
-    grid: _Grid,
-    settings: PrepareSettings,
-    place: slice,
-    beside: Neighbours | None,
-) -> _Block:
-    outcome = _judge_gaps(bad[:, grid.planes], settings)
-    rows = np.flatnonzero(outcome == KEPT)
-    used = np.ix_(rows, grid.planes)
-    on_lines = None
-    if beside is not None:
-        holes = np.zeros_like(bad)
-        holes[used] = bad[used]
-        on_lines = heights_of_lines(flux, bad, place, holes, beside)
-    flux, error, bad = flux[used], error[used], bad[used]
-    measures = np.zeros(len(rows), dtype=[(name, np.float64) for name in _MEASURES])
-
-    fill_gaps(flux, bad, grid.planes_um)
-    if on_lines is not None:
-        flux += on_lines[used]
+def _measured(given: Filled, grid: _Grid, settings: PrepareSettings) -> _Block:
+    flux, error, bad = given.flux, given.error, given.bad
+    measures = np.zeros(len(flux), dtype=[(name, np.float64) for name in _MEASURES])
     noise = noise_at_precision(flux, ~bad)
     measures["filled"] = bad.mean(axis=1)
     measures["error_ratio"] = _ratio(noise, masked_median(error, ~bad & (error > 0)))
@@ -353,23 +340,12 @@ def _clean_block(
         noise = noise_at_precision(flux, ~bad)
     measures["noise"] = noise
 
-    kept = measures["snr"] >= settings.snr_min
-    outcome[rows[~kept]] = _code("continuum S/N too low")
+    outcome = np.full(len(flux), KEPT, np.int8)
+    outcome[~(measures["snr"] >= settings.snr_min)] = reason_code("continuum S/N too low")
+    if given.hidden is not None:
+        outcome[given.hidden] = reason_code("point source")
+    kept = outcome == KEPT
     return _Block(outcome, flux[kept], sparse.csr_array(bad[kept]), measures[kept])
-
-
-def _judge_gaps(bad: NDArray[np.bool_], settings: PrepareSettings) -> NDArray[np.int8]:
-    bad_fraction = bad.mean(axis=1)
-    outcome = np.full(len(bad), KEPT, dtype=np.int8)
-    # The last word is that of the first reason in `REASONS`.
-    outcome[longest_gaps(bad) > settings.max_gap_samples] = _code("gap too long")
-    outcome[bad_fraction > settings.max_bad_plane_fraction] = _code("too many bad planes")
-    outcome[bad_fraction == 1.0] = _code("no data")
-    return outcome
-
-
-def _code(reason: str) -> int:
-    return REASONS.index(reason)
 
 
 def _ratio(value: NDArray[np.floating], noise: NDArray[np.float64]) -> NDArray[np.float64]:

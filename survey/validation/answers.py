@@ -28,6 +28,7 @@ from survey.validation.point_source import (
     fit_point_source,
     number_of_clusters,
     radius_spaxels,
+    shares_of_clusters,
     source_on_a_host,
 )
 from survey.validation.recluster import Linked, link
@@ -266,7 +267,7 @@ def _of_the_point_source(galaxy: PartitionedGalaxy, rng: np.random.Generator) ->
     by_source, made = np.nan, np.nan
     if host is not None:
         by_source, made = concentricity(host, radius), agreement(galaxy.labels, host)
-    shares = source.of_clusters(galaxy)
+    shares = shares_of_clusters(galaxy, source)
     number = clusters_of_point_source(galaxy, source, rng)
     return [
         Answer(POINT_SOURCE_QUESTION, "alone", "clusters", number),

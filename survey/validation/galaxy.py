@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from survey.clustering.reconstruct import reconstruct
+from survey.spectra.psf.profiles import PointSpread
 from survey.validation.noise_model import NoiseModel
 from survey.validation.recluster import Data, Recipe
 
@@ -40,8 +41,10 @@ class PartitionedGalaxy:
         Photometric centre.
     spaxel_arcsec : float
     noise : NoiseModel
-    fwhm_arcsec : (L,) array, optional
-        Width of the point-spread function; None if it is not known.
+    psf : PointSpread, optional
+        The point-spread function; None if it is not known.
+    snr_min : float
+        Continuum S/N from which a spaxel was clustered.
     windows_um : mapping of (low, high)
         Named windows, other than that of the run, which the spectra cover, and which are part of
         what they cover.
@@ -59,7 +62,8 @@ class PartitionedGalaxy:
     centre: tuple[float, float]
     spaxel_arcsec: float
     noise: NoiseModel
-    fwhm_arcsec: NDArray[np.float64] | None = None
+    psf: PointSpread | None = None
+    snr_min: float = 2.0
     windows_um: tuple[tuple[str, tuple[float, float]], ...] = ()
 
     @property

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from survey.clustering.geometry import cluster_geometry, photometric_centre
+from survey.clustering.geometry import cluster_geometry
+from survey.spectra.centre import photometric_centre
 
 
 def moffat_image(side, centre, seed=0):

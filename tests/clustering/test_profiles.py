@@ -9,7 +9,7 @@ from scipy.spatial.distance import pdist, squareform
 
 from survey.clustering.covariance import SEPARATIONS, SharedNoise
 from survey.clustering.criteria import partition
-from survey.clustering.geometry import cluster_geometry, photometric_centre
+from survey.clustering.geometry import cluster_geometry
 from survey.clustering.profiles import (
     cluster_medoids,
     cluster_profiles,
@@ -20,6 +20,7 @@ from survey.clustering.reconstruct import reconstruct
 from survey.config import PrepareSettings, ProfileSettings
 from survey.distances.distances import shifted_distances
 from survey.linkage.fastcluster import linkage_tree
+from survey.spectra.centre import photometric_centre
 from survey.spectra.grid import cell_widths
 from survey.spectra.noise import high_pass, spectral_noise
 from survey.spectra.prepare import prepare

@@ -1,5 +1,7 @@
 """Spectra of one source add up: counts, backgrounds and responses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -47,6 +49,17 @@ def test_the_response_of_a_sum_expects_what_its_detections_do_together() -> None
     together = sums.folding.fold(photons, sums.response) * sums.exposure_s[:, None]
     np.testing.assert_allclose(together[1], each[[0, 2, 3]].sum(axis=0))
     np.testing.assert_allclose(together[0], each[1])
+
+
+def test_an_unknown_response_takes_no_part_in_that_of_a_sum() -> None:
+    spectra = replace(made(2, 4, ["b", "a", "b", "b"]), response=np.array([0, -1, -1, 3]))
+    sums, _ = added_by_source(spectra)
+    assert sums.response.tolist() == [-1, 0]
+    share = spectra.exposure_s[[0, 3]] / spectra.exposure_s[[0, 3]].sum()
+    wanted = spectra.folding.matrix(0) * share[0] + spectra.folding.matrix(3) * share[1]
+    np.testing.assert_allclose(sums.folding.matrix(0).toarray(), wanted.toarray())
+    blind, _ = added_by_source(replace(spectra, response=np.full(4, -1)))
+    assert blind.folding is None
 
 
 def test_a_detection_that_would_take_most_bins_away_is_left_out() -> None:

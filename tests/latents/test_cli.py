@@ -145,7 +145,7 @@ def test_backgrounds_are_required_where_named_on_every_command(survey, folder, t
     _, complaint = survey(f"{line} --background optional")
     assert "lost is read without its background" in " ".join(complaint.split())
     _, complaint = survey(f"{line} --background none")
-    assert "lost.pha" not in complaint
+    assert "gone.pha" not in complaint
     assert "required, optional, none" in survey(f"{line} --background some", expect=2)[1]
 
 
@@ -209,6 +209,47 @@ def test_wrong_usage_is_one_line_and_exit_code_2(line, words, survey, folder, ru
     _, complaint = survey(line.format(folder=folder, run=run, tmp=tmp_path), expect=2)
     assert words in complaint
     assert "Traceback" not in complaint
+
+
+@pytest.mark.real_data
+def test_a_model_of_a_list_of_sources_encodes_spectra_through_their_responses(
+    survey, shared_data, tmp_path
+):
+    files = sorted((shared_data / "xray").glob("*_pha3.fits.gz"))
+    files.append(shared_data / "xray" / "9774.pi")
+    rows = [f"{path.name.split('_')[0]},{path}" for path in files]
+    (tmp_path / "list.csv").write_text("\n".join(["name,files", *rows]) + "\n")
+    (tmp_path / "latent.toml").write_text('[model]\nmethod = "pca"\nlatents = 2\n')
+    out = tmp_path / "out"
+    survey(f"latent run {tmp_path}/list.csv --out {out} --settings {tmp_path}/latent.toml -q")
+    survey(f"latent encode {out} {' '.join(map(str, files))} --out {tmp_path}/z.ecsv --no-errors")
+    encoded = Table.read(tmp_path / "z.ecsv")
+    table = pd.read_parquet(out / "sources.parquet")
+    for row in encoded:
+        (known,) = [
+            one for _, one in table.iterrows() if row["id"].startswith(one["source"].split(".")[0])
+        ]
+        np.testing.assert_allclose([row["z1"], row["z2"]], known["latent"], rtol=1e-9)
+
+    near = json.loads(survey(f"latent neighbours {out} 9774.pi --number 2 --json")[0])
+    row = table.set_index("source").loc["9774.pi"]
+    assert [one["source"] for one in near] == list(row["neighbour"])[:2]
+    np.testing.assert_allclose(
+        [one["distance"] for one in near], row["neighbour_distance"][:2], atol=1e-4
+    )
+    odd = json.loads(survey(f"latent anomalies {out} --json")[0])
+    assert [one["source"] for one in odd] == list(
+        table.sort_values("anomaly", ascending=False, kind="stable")["source"]
+    )
+    assert "no source 'nobody'" in survey(f"latent neighbours {out} nobody", expect=2)[1]
+    complaint = survey(f"latent anomalies {out} --model {out}/model", expect=2)[1]
+    assert "those of its own model" in complaint
+
+    blind = tmp_path / "blind.pi"
+    blind.write_bytes(files[-1].read_bytes())
+    complaint = survey(f"latent encode {out} {blind} --background none", expect=2)[1]
+    assert "compares spectra through their responses" in complaint
+    assert "1 of 1 spectra have no response" in complaint
 
 
 @pytest.mark.real_data

@@ -9,12 +9,13 @@ from survey.clustering.profiles import cluster_profiles, shifts_to_medoids, stac
 from survey.config import PrepareSettings
 from survey.distances.noise import noise_energy
 from survey.spectra import blocks as rows_module
-from survey.spectra import prepare as prepare_module
 from survey.spectra.blocks import row_blocks
 from survey.spectra.mask import bad_planes
 from survey.spectra.prepare import prepare
+from survey.spectra.psf.profiles import RoundProfile
 
 WAVELENGTH_UM = 12.0 + 0.0025 * np.arange(300)
+WIDER = RoundProfile(np.linspace(2.0, 2.3, 300))
 
 
 class Pieces:
@@ -47,7 +48,8 @@ def allocate(name, shape, dtype):
 
 @pytest.fixture
 def small_pieces(monkeypatch):
-    monkeypatch.setattr(prepare_module, "_BLOCK_SAMPLES", 7 * 300)
+    for module in ("fill", "prepare", "psf.correct"):
+        monkeypatch.setattr(f"survey.spectra.{module}.BLOCK_SAMPLES", 7 * 300)
     monkeypatch.setattr(rows_module, "READ_SAMPLES", 20 * 300)
     monkeypatch.setattr("survey.distances.noise._BLOCK_SAMPLES", 20 * 300)
 
@@ -76,12 +78,15 @@ def voxels():
         {"settings": PrepareSettings(normalise="continuum-removed")},
         {"settings": PrepareSettings(normalise="line-masked"), "line_mask_um": ((12.39, 12.41),)},
         {"settings": PrepareSettings(snr_min=0.0)},
+        {"settings": PrepareSettings(psf="subtract"), "psf": WIDER},
+        {"settings": PrepareSettings(psf="match"), "psf": WIDER},
     ],
-    ids=str,
+    ids=lambda options: str(options)[:60],
 )
 @pytest.mark.usefixtures("small_pieces")
 def test_spectra_prepared_in_pieces_are_those_prepared_in_memory(voxels, options):
     options = {"settings": PrepareSettings(), **options}
+    options["positions"] = np.divmod(np.arange(len(voxels[0])), 6)
     whole = prepare(*voxels, WAVELENGTH_UM, redshift=0.0, **options)
     pieces = [Pieces(table) for table in voxels]
     made = prepare(*pieces, WAVELENGTH_UM, redshift=0.0, allocate=allocate, **options)

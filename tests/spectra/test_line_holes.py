@@ -76,7 +76,7 @@ def test_holes_in_blocks_of_rows_are_filled_as_in_one(cube, monkeypatch):
     bad |= np.random.default_rng(2).random(bad.shape) < 0.03
     flux[bad] = 0.0
     whole = prepared(flux, bad)
-    monkeypatch.setattr("survey.spectra.prepare._BLOCK_SAMPLES", 7 * PLANES)
+    monkeypatch.setattr("survey.spectra.fill.BLOCK_SAMPLES", 7 * PLANES)
     monkeypatch.setattr("survey.spectra.blocks.READ_SAMPLES", 20 * PLANES)
     blockwise = prepared(flux, bad)
     assert np.array_equal(whole.flux, blockwise.flux)

@@ -5,8 +5,9 @@ import pytest
 
 from survey.config import PrepareSettings
 from survey.errors import DataError
+from survey.spectra.fill import KEPT, REASONS
 from survey.spectra.grid import cell_widths, velocity_step_km_s
-from survey.spectra.prepare import KEPT, REASONS, prepare
+from survey.spectra.prepare import prepare
 
 NGC_7469_Z = 0.016317
 WAVELENGTH_UM = 12.0 + 0.0025 * np.arange(400)
@@ -58,6 +59,7 @@ def test_every_reason_is_counted_once():
         "gap too long": 1,
         "continuum S/N too low": 2,
         "no positive integral": 0,
+        "point source": 0,
     }
     assert result.spaxels.tolist() == list(range(5, 40))
 
@@ -132,7 +134,8 @@ def test_blocks_of_spaxels_join_without_a_seam(monkeypatch):
     flux, error, bad = bright_cube()
     bad[[3, 17], ::3] = True
     whole = prepared(flux, error, bad)
-    monkeypatch.setattr("survey.spectra.prepare._BLOCK_SAMPLES", 7 * len(WAVELENGTH_UM))
+    for module in ("fill", "prepare"):
+        monkeypatch.setattr(f"survey.spectra.{module}.BLOCK_SAMPLES", 7 * len(WAVELENGTH_UM))
     blockwise = prepared(flux, error, bad)
     for name in ("spectra", "flux", "noise", "snr", "scale", "error_ratio", "spaxels"):
         assert np.array_equal(getattr(whole, name), getattr(blockwise, name))

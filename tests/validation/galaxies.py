@@ -6,6 +6,7 @@ import numpy as np
 from scipy.ndimage import correlate1d
 
 from survey.clustering.geometry import edge_of_field
+from survey.spectra.psf.profiles import RoundProfile
 from survey.validation.galaxy import PartitionedGalaxy
 from survey.validation.noise_model import NoiseModel
 from survey.validation.recluster import Data, Recipe
@@ -57,7 +58,7 @@ def galaxy_of(
         centre=(SIDE / 2, SIDE / 2),
         spaxel_arcsec=0.2,
         noise=NoiseModel.measured(flux, sigma, y, x),
-        fwhm_arcsec=None if fwhm_arcsec is None else np.full(PLANES, fwhm_arcsec),
+        psf=None if fwhm_arcsec is None else RoundProfile(np.full(PLANES, fwhm_arcsec / 0.2)),
     )
 
 

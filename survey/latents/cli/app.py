@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from survey.errors import ConfigError
-from survey.terminal import print_error, progress_bar
+from survey.terminal import print_error, print_warning, progress_bar
 
 if TYPE_CHECKING:
     from survey.latents.grid import Grid
@@ -81,4 +81,9 @@ def load_spectra(
     for error in loaded.failures:
         print_error(error)
     assert loaded.spectra is not None
+    if without := sum(not one.response for one in loaded.facts):
+        print_warning(
+            f"{without} of {len(loaded.facts)} spectra have no response: their shapes are "
+            "compared as counted"
+        )
     return loaded.spectra, bool(loaded.failures)

@@ -64,7 +64,7 @@ def evaluate(
             "no spectra to evaluate, or two kinds",
             advice="Give either --simulate N or --spectra FILES.",
         )
-    plan = BenchmarkPlan(seeds=tuple(range(seeds)), controls=controls,
+    plan = BenchmarkPlan(seeds=tuple(range(seeds)), controls=controls, uncertainties=controls,
                 parameters={"autoencoder": {"epochs": epochs}})  # fmt: skip
     if method:
         plan = replace(plan, methods=tuple(method))

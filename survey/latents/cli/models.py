@@ -30,11 +30,17 @@ FEW_SPECTRA = 500
 Inputs = Annotated[
     list[Path], typer.Argument(help="Pulse-height files or folders of them, or one RUN.")
 ]
-Model = Annotated[Path, typer.Argument(help="A model made by `survey latent fit`.")]
+Model = Annotated[
+    Path,
+    typer.Argument(help="A model, or a run that has one (`survey latent fit`, `latent run`)."),
+]
 RunModel = Annotated[
     Path | None, typer.Option("--model", help="A model (default: that of the run).")
 ]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]
+EitherRun = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A run directory of a survey, or of `latent run`.")
+]
 
 
 @latent_app.command()
@@ -57,6 +63,7 @@ def fit(
     quiet: Quiet = False,
 ) -> None:
     """Fit a representation of spectra; continues an interrupted training."""
+    from survey.latents.calibration import calibrate
     from survey.latents.evaluation.benchmark import WITHOUT_CHOICE
     from survey.latents.models.methods import make_representation
     from survey.latents.models.model_io import save_model
@@ -86,6 +93,7 @@ def fit(
                 "progress": lambda epoch: progress.update(bar, completed=epoch.number),
             }
         model.fit(spectra, **options)
+    calibrate(model, spectra, seed=seed)
     save_model(model, out)
     _forget(options.get("checkpoint"))
     if not quiet:
@@ -129,10 +137,10 @@ def encode(
 
     from survey.latents.anomaly import misfit_of_model
     from survey.latents.models.model_io import load_model
-    from survey.latents.run.inputs import write_table
+    from survey.latents.run.inputs import model_folder, write_table
     from survey.latents.uncertainty import latent_uncertainty
 
-    fitted = load_model(model)
+    fitted = load_model(model_folder(model))
     spectra, failed = load_spectra(
         inputs, fitted.grid_, quiet=quiet, background=background, response=response
     )
@@ -172,9 +180,9 @@ def reconstruct(
 
     from survey.latents.models.model_io import load_model
     from survey.latents.report.figures import draw_reconstructions
-    from survey.latents.run.inputs import write_table
+    from survey.latents.run.inputs import model_folder, write_table
 
-    fitted = load_model(model)
+    fitted = load_model(model_folder(model))
     spectra, failed = load_spectra(
         inputs, fitted.grid_, quiet=quiet, background=background, response=response
     )
@@ -200,22 +208,28 @@ def reconstruct(
 
 @latent_app.command()
 def neighbours(
-    run: Run,
-    cluster: Annotated[str, typer.Argument(metavar="GALAXY/CLUSTER")],
+    run: EitherRun,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="GALAXY/CLUSTER, or a source.")],
     model: RunModel = None,
-    number: Annotated[int, typer.Option(min=1, help="Number of clusters to list.")] = 10,
+    number: Annotated[int, typer.Option(min=1, help="Number of clusters or sources.")] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """List the clusters with the spectra most similar to that of one cluster."""
+    """List the clusters, or X-ray sources, with the spectra most similar to that of one."""
     from survey.latents.anomaly import nearest
+    from survey.latents.run.source_table import is_source_run, nearest_sources
+
+    if is_source_run(run):
+        _require_no_model(model)
+        _print_rows(nearest_sources(run, name, number), as_json=as_json)
+        return
 
     fitted, spectra = _of_run(run, model)
     names = spectra.ids.tolist()
-    if cluster not in names:
+    if name not in names:
         raise ConfigError(
-            f"the run has no cluster {cluster!r}", expected="GALAXY/CLUSTER, as in " + names[0]
+            f"the run has no cluster {name!r}", expected="GALAXY/CLUSTER, as in " + names[0]
         )
-    rows, distance = nearest(fitted.transform(spectra), names.index(cluster), number)
+    rows, distance = nearest(fitted.transform(spectra), names.index(name), number)
     found = [
         {"cluster": names[row], "distance": round(float(d), 4)}
         for row, d in zip(rows, distance, strict=True)
@@ -225,15 +239,21 @@ def neighbours(
 
 @latent_app.command()
 def anomalies(
-    run: Run,
+    run: EitherRun,
     model: RunModel = None,
-    number: Annotated[int, typer.Option(min=1, help="Number of clusters to list.")] = 20,
+    number: Annotated[int, typer.Option(min=1, help="Number of clusters or sources.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List the clusters with the most unusual spectra, the most unusual first."""
+    """List the clusters, or X-ray sources, with the most unusual spectra, these first."""
     import numpy as np
 
     from survey.latents.anomaly import find_anomalies
+    from survey.latents.run.source_table import is_source_run, oddest_sources
+
+    if is_source_run(run):
+        _require_no_model(model)
+        _print_rows(oddest_sources(run, number), as_json=as_json)
+        return
 
     fitted, spectra = _of_run(run, model)
     found = find_anomalies(fitted, spectra)
@@ -264,6 +284,14 @@ def _require_run(run: Path) -> None:
 
     if not is_run(run):
         raise ConfigError("no survey has run in this directory", file=run, expected="a catalog")
+
+
+def _require_no_model(model: Path | None) -> None:
+    if model is not None:
+        raise ConfigError(
+            "the latents of a table of sources are those of its own model", found=str(model),
+            advice="Leave --model out, or run `survey latent run` with other settings.",
+        )  # fmt: skip
 
 
 def _publish(run: Path, model: Path, *, quiet: bool) -> None:

@@ -25,6 +25,7 @@ from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 from catalogs.durable import hash_bytes, write_json
 from survey.config import fingerprint
 from survey.errors import ConfigError, SurveyError
+from survey.latents.calibration import calibrate
 from survey.latents.evaluation.downstream_tasks import Finding
 from survey.latents.evaluation.labelled import LabelledSpectra
 from survey.latents.evaluation.scores import judge_chance, judge_confounders, judge_representation
@@ -35,7 +36,7 @@ from survey.latents.models.model_io import load_model, save_model
 if TYPE_CHECKING:
     from survey.latents.models.training import Epoch
 
-CODE_VERSION = 2
+CODE_VERSION = 3
 """Raised when a change here gives other results than before."""
 
 CHANCE = ("majority", "stratified")
@@ -61,7 +62,9 @@ class BenchmarkPlan:
     parameters : mapping of str to mapping
         Parameters of methods by their name.
     controls : bool
-        Whether to judge shuffled labels, noise alone, uncertainties and mutual information too.
+        Whether to judge shuffled labels, noise alone and mutual information too.
+    uncertainties : bool
+        Whether to judge the errors of latents too.
     """
 
     methods: Sequence[str] = (*CHANCE, CONFOUNDERS, *METHODS)
@@ -69,6 +72,7 @@ class BenchmarkPlan:
     seeds: Sequence[int] = (0, 1, 2)
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     controls: bool = True
+    uncertainties: bool = True
 
     def jobs(self) -> list[Job]:
         """All jobs, the quick ones first."""
@@ -148,7 +152,8 @@ def evaluate(
             on_job(job, True)
             continue
         place = folder / job.name
-        key = fingerprint(CODE_VERSION, digest, asdict(job), _parameters(plan, job), plan.controls)
+        how = plan.controls, plan.uncertainties
+        key = fingerprint(CODE_VERSION, digest, asdict(job), _parameters(plan, job), how)
         found = _read_records(place, key)
         cached = found is not None
         if found is None:
@@ -172,7 +177,12 @@ def _do(
         findings = list(judge_confounders(data, known, new, job.seed))
         return _records(data, job, len(data.confounders), findings)
     model = _fitted(data.rows(known), plan, job, place, key, progress)
-    findings = list(judge_representation(model, data, known, new, job.seed, controls=plan.controls))
+    findings = list(
+        judge_representation(
+            model, data, known, new, job.seed, controls=plan.controls,
+            uncertainties=plan.uncertainties,
+        )
+    )  # fmt: skip
     latents = model.transform(data.spectra)
     np.savez(place / "latents.npz", latents=latents, held_out=new, ids=data.spectra.ids)
     return _records(data, job, latents.shape[1], findings)
@@ -194,6 +204,7 @@ def _fitted(
     if job.method == "autoencoder":
         options = {"checkpoint": place / f"training-{fit_key}", "progress": progress}
     model.fit(known.spectra, **options)
+    calibrate(model, known.spectra, seed=job.seed)
     save_model(model, place / "model")
     marker.write_text(fit_key)
     for training in place.glob("training-*"):

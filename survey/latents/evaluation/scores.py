@@ -34,13 +34,16 @@ COUNT_RANGES = ((0, 100), (100, 1000), (1000, np.inf))
 """Total counts of the spectra for which divergences are given apart."""
 
 MOST_FOR_INFORMATION = 1000
-MOST_FOR_COVERAGE = 400
+MOST_FOR_COVERAGE = 800
+FEW_FOR_COVERAGE = 60
+"""Of methods that take long to encode a spectrum."""
+
 PERMUTATIONS = 60
 
 
 def judge_representation(
     model: Representation, data: LabelledSpectra, known: Bools, new: Bools, seed: int, *,
-    controls: bool = True,
+    controls: bool = True, uncertainties: bool = True,
 ) -> Iterator[Finding]:  # fmt: skip
     """Everything that can be said with the labels there are.
 
@@ -53,7 +56,9 @@ def judge_representation(
         What tasks learn from, and what judges them.
     seed : int
     controls : bool
-        Whether to judge shuffled labels, noise alone, uncertainties and mutual information too.
+        Whether to judge shuffled labels, noise alone and mutual information too.
+    uncertainties : bool
+        Whether to judge the errors of latents too.
     """
     latents = Halves(
         model.transform(data.spectra.rows(known)), model.transform(data.spectra.rows(new))
@@ -61,9 +66,11 @@ def judge_representation(
     judges = data.rows(new)
     yield from _reconstruction(model, judges, seed)
     yield from _downstream_scores(latents, data, known, new, seed)
+    yield from _at_equal_counts(model, latents, data, known, new, seed)
     if controls:
         yield from _information(latents.new, judges, seed)
         yield from _controls(model, latents, data, known, new, seed)
+    if uncertainties:
         yield from _coverage(model, judges, seed)
 
 
@@ -99,6 +106,25 @@ def _downstream_scores(
         yield from regression(latents, values[known], values[new], name, seed, "confounder")
 
 
+def _at_equal_counts(
+    model: Representation, latents: Halves, data: LabelledSpectra, known: Bools, new: Bools,
+    seed: int,
+) -> Iterator[Finding]:  # fmt: skip
+    """Classes and confounders by latents as they would be at equal counts."""
+    if model.calibration_ is None or model.calibration_.equal is None:
+        return
+    totals = data.spectra.totals
+    alike = Halves(
+        model.at_equal_counts(latents.known, totals[known]),
+        model.at_equal_counts(latents.new, totals[new]),
+    )
+    for name, labels in data.labels().items():
+        for one in supervised(alike, labels[known], labels[new], name, seed):
+            yield replace(one, task="equal counts")
+    for name, values in data.confounders.items():
+        yield from regression(alike, values[known], values[new], name, seed, "equal counts")
+
+
 def _reconstruction(model: Representation, judges: LabelledSpectra, seed: int) -> Iterator[Finding]:
     deviance = held_out_deviance(model, judges.spectra, seed)
     yield Finding("reconstruction", "other half", "deviance per bin", float(deviance.mean()))
@@ -118,8 +144,7 @@ def _reconstruction(model: Representation, judges: LabelledSpectra, seed: int) -
             name = f"truth, {low:g} to {high:g} counts"
             yield Finding("reconstruction", name, "KL", float(far[inside].mean()))
     if judges.expected_source is not None:
-        shape = model.inverse_transform(model.transform(judges.spectra))
-        shape = shape * model.relative(judges.spectra)
+        shape = model.seen_shapes(judges.spectra, model.transform(judges.spectra))
         far = divergence(judges.expected_source, shape)
         yield Finding("reconstruction", "truth without background", "KL", float(far.mean()))
 
@@ -174,9 +199,19 @@ def noise_alone(
 
 def _coverage(model: Representation, judges: LabelledSpectra, seed: int) -> Iterator[Finding]:
     chosen: NDArray[np.intp] = np.random.default_rng([seed, 4]).permutation(len(judges))
-    some = judges.rows(chosen[:MOST_FOR_COVERAGE])
+    some = judges.rows(chosen[: MOST_FOR_COVERAGE if model.calibrated else FEW_FOR_COVERAGE])
     found = coverage_of_halves(model, some.spectra, seed=seed)
     yield Finding("uncertainty", "halves", "share within 1 sigma", found)
     if some.expected is not None and some.spectra.kind == "counts":
-        found = coverage_of_repeats(model, some.spectra, some.expected, seed=seed)
-        yield Finding("uncertainty", "new observations", "share within 1 sigma", found)
+        share = coverage_of_repeats(model, some.spectra, some.expected, seed=seed)
+        yield Finding(
+            "uncertainty", "new observations", "share within 1 sigma", float(share.mean())
+        )
+        totals = some.spectra.totals
+        for low, high in COUNT_RANGES:
+            inside = (totals >= low) & (totals < high)
+            if inside.any():
+                name = f"new observations, {low:g} to {high:g} counts"
+                yield Finding(
+                    "uncertainty", name, "share within 1 sigma", float(share[inside].mean())
+                )

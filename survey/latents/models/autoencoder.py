@@ -28,6 +28,18 @@ if TYPE_CHECKING:
     from survey.latents.models.training import Epoch
 
 ENCODE_AT_ONCE = 2048
+LEAST_PHOTONS = 1e-2
+"""Of the mean of the mean source, added to it: nowhere are photons impossible."""
+
+FORMER_LAYERS = {
+    "before_attention.": "norm1.",
+    "query_key_value.": "self_attn.in_proj_",
+    "attended.": "self_attn.out_proj.",
+    "before_inner.": "norm2.",
+    "inner.0.": "linear1.",
+    "inner.2.": "linear2.",
+}
+"""Parts of the encoder layers of earlier versions, and what they are in those of torch."""
 
 
 class TransformerAutoencoder(Representation):
@@ -136,8 +148,9 @@ class TransformerAutoencoder(Representation):
             device = pick_device(self.device)
             torch.manual_seed(self.seed)
             network = self._build(scatter).to(device)
-            data = self._batch(spectra.rows(~judges)).to(device)
-            kept_out = self._batch(spectra.rows(judges)).to(device) if judges.any() else None
+            whole = self._batch(spectra, folded=True).to(device)
+            data = whole.rows(torch.from_numpy(~judges).to(device))
+            kept_out = whole.rows(torch.from_numpy(judges).to(device)) if judges.any() else None
             schedule = Schedule(
                 self.epochs, self.batch, self.learning_rate, self.weight_decay,
                 self.thin_to, self.hide, self.patience, self.seed,
@@ -160,7 +173,7 @@ class TransformerAutoencoder(Representation):
         self.network_.latent_mean.copy_(latents.mean(0))
         self.network_.latent_std.copy_(latents.std(0).clamp_min(1e-6))
 
-    def _architecture(self) -> Architecture:
+    def _architecture(self, *, photons: bool) -> Architecture:
         from survey.latents.models.network import Architecture
 
         n_bins = len(self.grid_)
@@ -168,16 +181,21 @@ class TransformerAutoencoder(Representation):
         return Architecture(
             self.kind_, n_bins, self.n_latents, patch, self.width, self.layers, self.heads,
             self.hidden, self.components,
+            n_energies=len(self.response_.energies) if self.response_ and photons else 0,
         )  # fmt: skip
 
-    def _build(self, scatter: Floats) -> SpectrumNetwork:
+    def _build(self, scatter: Floats, *, photons: bool = True) -> SpectrumNetwork:
         import torch
 
         from survey.latents.models.network import SpectrumNetwork
 
         arrays = (self.grid_.centres, self.mean_shape_, scatter)
-        tensors = (torch.tensor(array, dtype=torch.float32) for array in arrays)
-        return SpectrumNetwork(self._architecture(), *tensors)
+        centres, shape, scales = (torch.tensor(array, dtype=torch.float32) for array in arrays)
+        mean = None
+        if self.response_ is not None and photons:
+            smooth = self.response_.photons + LEAST_PHOTONS * self.response_.photons.mean()
+            mean = torch.tensor(smooth / smooth.sum(), dtype=torch.float32)
+        return SpectrumNetwork(self._architecture(photons=photons), centres, shape, scales, mean)
 
     def _scatter(self, spectra: SpectrumSet) -> Floats:
         """How much shapes of flux differ from the mean, beyond noise (p,); ones for counts."""
@@ -194,11 +212,15 @@ class TransformerAutoencoder(Representation):
         typical = max(float(np.median(variance)), 1e-6)
         return np.sqrt(np.clip(variance, 0.1 * typical, None))
 
-    def _batch(self, spectra: SpectrumSet) -> Batch:
-        """Spectra as tensors; flux in units of its amplitude, so that any unit will do."""
+    def _batch(self, spectra: SpectrumSet, *, folded: bool = False) -> Batch:
+        """Spectra as tensors; flux in units of its amplitude, so that any unit will do.
+
+        `folded`: with their responses, which the encoder does not need.
+        """
         import torch
 
         from survey.latents.models.network import Batch
+        from survey.latents.models.responses import Responses
 
         values: Floats = spectra.values
         if spectra.kind == "counts":
@@ -208,7 +230,15 @@ class TransformerAutoencoder(Representation):
             scale = flux_scale(spectra, self.mean_shape_)[:, np.newaxis]
             values, second = values / scale, spectra.ivar * scale**2
         parts = (values, second, spectra.mask, self.relative(spectra))
-        return Batch(*(torch.tensor(part, dtype=torch.float32) for part in parts))
+        first, other, mask, relative = (torch.tensor(part, dtype=torch.float32) for part in parts)
+        batch = Batch(first, other, mask, relative)
+        if not folded or self.response_ is None:
+            return batch
+        folding, numbers = self.response_.folding_of(spectra)
+        unit_cm2 = float(self.response_.photons @ self.response_.matrix.sum(axis=1))
+        batch.response = torch.from_numpy(numbers.copy())
+        batch.responses = Responses(folding, unit_cm2)
+        return batch
 
     def _encode(self, spectra: SpectrumSet) -> Floats:
         import torch
@@ -223,23 +253,46 @@ class TransformerAutoencoder(Representation):
         return np.concatenate(found)
 
     def _decode(self, latents: Floats) -> Floats:
+        """Shapes; of a decoder of photons, through the mean response."""
+        shape = self._decoded(latents)
+        if self.kind_ == "flux":
+            return shape
+        shape = np.exp(shape)
+        if self._decodes_photons:
+            assert self.response_ is not None
+            shape = shape @ self.response_.matrix
+        return np.asarray(shape / shape.sum(axis=1, keepdims=True))
+
+    def seen_shapes(self, spectra: SpectrumSet, latents: Floats) -> Floats:
+        """Expected shapes (n, p) of counts: photons of the latents, folded by each response."""
+        if not self._decodes_photons:
+            return super().seen_shapes(spectra, latents)
+        assert self.response_ is not None
+        folding, numbers = self.response_.folding_of(spectra)
+        shape = folding.fold(np.exp(self._decoded(latents)), numbers)
+        return np.asarray(shape / shape.sum(axis=1, keepdims=True))
+
+    @property
+    def _decodes_photons(self) -> bool:
+        return self.network_.architecture.n_energies > 0
+
+    def _decoded(self, latents: Floats) -> Floats:
+        """What the network itself makes of latents."""
         import torch
 
         from survey.latents.models.training import quiet_torch
 
         with quiet_torch(self.threads), torch.no_grad():
             found = self.network_.decode(torch.tensor(latents, dtype=torch.float32))
-        shape = found.numpy().astype(np.float64)
-        if self.kind_ == "flux":
-            return shape
-        shape = np.exp(shape)
-        return np.asarray(shape / shape.sum(axis=1, keepdims=True))
+        return np.asarray(found.numpy().astype(np.float64))
 
     def _fingerprint(self, spectra: SpectrumSet) -> str:
         from catalogs.durable import hash_bytes
 
-        relative = None if self.response_ is None else self.relative(spectra)
-        parts = (spectra.values, spectra.mask, spectra.background, spectra.ivar, relative)
+        parts: list[Any] = [spectra.values, spectra.mask, spectra.background, spectra.ivar]
+        if self.response_ is not None:
+            folding, numbers = self.response_.folding_of(spectra)
+            parts += [folding.matrices.data, folding.matrices.indices, numbers]
         content = [hash_bytes(part.tobytes()) for part in parts if part is not None]
         changes_nothing = {"threads", "device"}
         settings = {k: v for k, v in self.get_params().items() if k not in changes_nothing}
@@ -254,7 +307,10 @@ class TransformerAutoencoder(Representation):
         require_torch()
         import torch
 
-        self.network_ = self._build(np.ones(len(self.grid_))).eval()
+        arrays = _by_present_names(arrays)
+        # Models made before photons were decoded go on decoding counts.
+        ones, of_photons = np.ones(len(self.grid_)), "photons" in arrays
+        self.network_ = self._build(ones, photons=of_photons).eval()
         weights = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
         try:
             self.network_.load_state_dict(weights)
@@ -270,6 +326,17 @@ class TransformerAutoencoder(Representation):
     def remember(self, facts: dict[str, Any]) -> None:
         """Take it back."""
         self.history_ = list(facts["history"])
+
+
+def _by_present_names(arrays: Arrays) -> Arrays:
+    """Weights by the names they have now, of models with the encoder layers of earlier versions."""
+    renamed = {}
+    for name, value in arrays.items():
+        if name.startswith("blocks."):
+            for former, present in FORMER_LAYERS.items():
+                name = name.replace(f".{former}", f".{present}")
+        renamed[name] = value
+    return renamed
 
 
 def _some_sources(spectra: SpectrumSet, share: float, seed: int) -> np.ndarray:

@@ -8,6 +8,7 @@ likelihood, on top of its background.
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -18,6 +19,7 @@ from sklearn.exceptions import NotFittedError
 from survey.errors import DataError
 from survey.latents.grid import Floats, Grid
 from survey.latents.models.background import BackgroundModel
+from survey.latents.models.equal_counts import EqualCounts
 from survey.latents.models.likelihood import (
     counts_amplitude,
     flux_amplitude,
@@ -29,6 +31,30 @@ from survey.latents.models.response_shape import ResponseShape
 from survey.latents.spectra import Kind, SpectrumSet
 
 Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """What counts do to the latents of a model; see `survey.latents.calibration`.
+
+    Attributes
+    ----------
+    log_counts : array (m,)
+        log10 of counts, rising.
+    factors : array (m, k)
+        By which the scatter of new observations is multiplied there.
+    equal : EqualCounts or None
+        Makes latents as they would be at equal counts; None where it had too few spectra.
+    """
+
+    log_counts: Floats
+    factors: Floats
+    equal: EqualCounts | None
+
+    def factor(self, counts: Floats) -> Floats:
+        """Factors (n, k) for spectra of these counts (n,)."""
+        place = np.log10(counts + 1)
+        return np.stack([np.interp(place, self.log_counts, one) for one in self.factors.T], axis=1)
 
 
 class Representation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -51,6 +77,8 @@ class Representation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         shapes are. None otherwise: shapes are then as counted.
     n_spectra_ : int
         How many it was fitted on.
+    calibration_ : Calibration or None
+        Of latents of counts, where `survey.latents.calibration.calibrate` has made one.
     """
 
     name: ClassVar[str]
@@ -64,12 +92,19 @@ class Representation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     needs_responses: ClassVar[bool] = False
     """Whether spectra must have their responses."""
 
+    calibrated: ClassVar[bool] = True
+    """Whether its latents can be calibrated, which takes thousands of spectra to be encoded."""
+
+    n_latents: int
+    """How many numbers a spectrum becomes."""
+
     grid_: Grid
     kind_: Kind
     mean_shape_: Floats
     background_: BackgroundModel
     response_: ResponseShape | None
     n_spectra_: int
+    calibration_: Calibration | None
 
     def fit(self, spectra: SpectrumSet, y: Any = None, **options: Any) -> Self:
         """Learn from spectra; `y` is ignored, and `options` are those of the method.
@@ -93,7 +128,7 @@ class Representation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             )
         self.grid_, self.kind_, self.n_spectra_ = usable.grid, usable.kind, len(usable)
         self.background_ = BackgroundModel.of(usable)
-        self.response_ = None
+        self.response_ = self.calibration_ = None
         if usable.kind == "counts":
             self.response_ = ResponseShape.of(usable, self.background_.expected(usable))
         self.mean_shape_ = mean_shape(usable, self.relative(usable))
@@ -102,8 +137,34 @@ class Representation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def transform(self, spectra: SpectrumSet) -> Floats:
         """Latents (n, k) of spectra."""
+        return self._latents(spectra)
+
+    def _latents(self, spectra: SpectrumSet) -> Floats:
+        """As `transform`, and an array also where that is set to give a table."""
         self._check(spectra)
         return np.asarray(self._encode(spectra), dtype=np.float64)
+
+    def at_equal_counts(self, latents: Floats, counts: Floats) -> Floats:
+        """Latents (n, k) as they would be if all spectra had the same number of counts.
+
+        What they are where the model knows no better: the latents themselves. They are to be
+        compared with each other; only the latents themselves can be decoded.
+
+        Parameters
+        ----------
+        latents : array (n, k)
+        counts : array (n,)
+            Of the spectra, background included.
+        """
+        known = self.calibration_
+        if known is None or known.equal is None:
+            return latents
+        return known.equal.apply(latents, counts)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Names of the latents: z1, z2, ...; with them `set_output` makes tables."""
+        self.require_fitted()
+        return np.array([f"z{k}" for k in range(1, self.n_latents + 1)], dtype=object)
 
     def inverse_transform(self, latents: Floats) -> Floats:
         """Shapes (n, p) of latents (n, k).
@@ -117,7 +178,12 @@ class Representation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def relative(self, spectra: SpectrumSet) -> Floats:
         """What the response of each spectrum makes of the shapes of the model (n, p).
 
-        Ones if the model, or the spectrum, knows no responses.
+        Ones if the model knows no responses, and for a spectrum whose response is unknown.
+
+        Raises
+        ------
+        DataError
+            If the model knows responses, and the spectra have none at all.
         """
         if self.response_ is None or spectra.kind == "flux":
             return np.ones(spectra.values.shape)
@@ -130,15 +196,19 @@ class Representation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         taken from the spectra.
         """
         self._check(spectra)
-        shape = self.inverse_transform(self.transform(spectra) if latents is None else latents)
+        latents = self._latents(spectra) if latents is None else latents
+        shape = self.seen_shapes(spectra, latents)
         if spectra.kind == "flux":
             assert spectra.ivar is not None
             scale = flux_amplitude(spectra.values, spectra.ivar, shape)
             return np.asarray(scale[:, np.newaxis] * shape)
-        shape = shape * self.relative(spectra)
         background = self.background_.expected(spectra)
         scale = counts_amplitude(spectra.values, shape, background, spectra.mask)
         return np.asarray(scale[:, np.newaxis] * shape + background)
+
+    def seen_shapes(self, spectra: SpectrumSet, latents: Floats) -> Floats:
+        """Shapes (n, p) of latents (n, k) as each spectrum sees them, background aside."""
+        return np.asarray(self.inverse_transform(latents) * self.relative(spectra))
 
     def score_samples(self, spectra: SpectrumSet) -> Floats:
         """Log-likelihoods (n,) of spectra under what is expected of them."""
@@ -194,16 +264,11 @@ class Representation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if spectra.grid != self.grid_:
             raise DataError(
                 "spectra on another grid than the model's",
-                expected=_describe(self.grid_),
-                found=_describe(spectra.grid),
+                expected=self.grid_.describe(),
+                found=spectra.grid.describe(),
                 advice="Rebin them to the grid of the model.",
             )
 
 
 def _informative(spectra: SpectrumSet) -> NDArray[np.bool_]:
     return np.asarray(spectra.mask.any(axis=1) & spectra.values.any(axis=1))
-
-
-def _describe(grid: Grid) -> str:
-    low, high = grid.edges[[0, -1]]
-    return f"{len(grid)} bins, {low:.5g} to {high:.5g} {grid.unit}"

@@ -32,14 +32,10 @@ class HardnessRatios(Representation):
 
     name: ClassVar[str] = "hardness"
     kinds: ClassVar[tuple[Kind, ...]] = ("counts",)
+    n_latents = 3
 
     def __init__(self, edges_kev: tuple[float, float, float, float] = (0.5, 1.2, 2.0, 7.0)) -> None:
         self.edges_kev = edges_kev
-
-    @property
-    def n_latents(self) -> int:
-        """Three."""
-        return 3
 
     def _at_least(self) -> int:
         return 1

@@ -28,7 +28,7 @@ def loss_of(kind: str, decoded: Tensor, target: Batch) -> Tensor:
 def poisson_loss(log_shape: Tensor, target: Batch) -> Tensor:
     """Poisson likelihood of counts, short of a perfect fit (n,), over the root of the counts."""
     counts, background = target.values, target.second
-    shape = log_shape.exp() * target.relative * target.mask
+    shape = target.seen(log_shape) * target.mask
     with torch.no_grad():
         amplitude = profiled_amplitude(counts, shape, background)
     mean = amplitude[:, None] * shape + background + FLOOR

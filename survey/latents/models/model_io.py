@@ -12,6 +12,7 @@ import json
 import shutil
 import tempfile
 import zipfile
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from survey.config import fingerprint
 from survey.errors import ConfigError, DataError, IntegrityError
 from survey.latents.grid import Grid
 from survey.latents.models.background import BackgroundModel
-from survey.latents.models.base import Arrays, Representation
+from survey.latents.models.base import Arrays, Calibration, Representation
+from survey.latents.models.equal_counts import EqualCounts
 from survey.latents.models.methods import METHODS
 from survey.latents.models.response_shape import ResponseShape
 
@@ -69,6 +71,8 @@ def save_model(model: Representation, folder: str | Path) -> Path:
                 f"{COMMON}photon_edges_kev": response.energies.edges,
                 f"{COMMON}mean_response_cm2": response.matrix,
             }
+        if (calibration := model.calibration_) is not None:
+            common |= {f"{COMMON}{k}": v for k, v in _calibration_arrays(calibration).items()}
         _write_arrays(temporary / model.weights_file, model.arrays() | common)
         write_json(temporary / CARD_FILE, _card(model, temporary / model.weights_file))
         temporary.chmod(0o755)
@@ -170,12 +174,31 @@ def _model(model: Representation, card: dict[str, Any], arrays: Arrays) -> Repre
         if not fits or matrix.shape != (len(energies), len(model.grid_)):
             raise ValueError("the mean response does not fit its energies or the grid")
         model.response_ = ResponseShape(energies, common["photons"], matrix)
+    model.calibration_ = _calibration(common)
     for name in ("mean_shape", "background_shape"):
         if common[name].shape != (len(model.grid_),):
             raise ValueError(f"{name} does not fit the grid")
     model.restore(arrays)
     model.remember(card["facts"])
     return model
+
+
+def _calibration_arrays(calibration: Calibration) -> Arrays:
+    arrays = {"error_log_counts": calibration.log_counts, "error_factors": calibration.factors}
+    if calibration.equal is not None:
+        arrays |= {f"equal_{one.name}": getattr(calibration.equal, one.name)
+                   for one in fields(EqualCounts)}  # fmt: skip
+    return arrays
+
+
+def _calibration(common: Arrays) -> Calibration | None:
+    """The calibration of a saved model; models of earlier versions have none."""
+    if "error_factors" not in common:
+        return None
+    equal = None
+    if "equal_maps" in common:
+        equal = EqualCounts(*(common[f"equal_{one.name}"] for one in fields(EqualCounts)))
+    return Calibration(common["error_log_counts"], common["error_factors"], equal)
 
 
 def _write_arrays(file: Path, arrays: Arrays) -> None:

@@ -6,6 +6,9 @@ tokens; a linear projection of all tokens is added, which carries the fine detai
 (without it their divergence from the truth doubles). The decoder of counts is a mixture of positive
 components times a smooth correction; the decoder of flux is the mean spectrum plus a correction.
 
+Of counts with responses, what is decoded is a spectrum of photons, which is folded through the
+response of each spectrum.
+
 This module needs torch, and is imported only when a network is used.
 """
 
@@ -18,18 +21,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from survey.latents.models.responses import Responses
+
 OCTAVES = tuple(range(-2, 8))
 """Periods of the position code: 2^-octave in the natural logarithm of energy or wavelength."""
 
 MIXTURE_SPREAD = 0.3
 """Initial scatter of the logarithm of the components around the mean shape."""
 
+PHOTON_KNOTS = 48
+"""The same of components of photons is smooth: finer structure than this is not resolved."""
+
 FLOOR = 1e-9
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes of a network; `components` are those of the mixture that makes counts."""
+    """Sizes of a network.
+
+    `components` are those of the mixture that makes counts; `n_energies` the bins of the photons
+    that are decoded, zero where the bins of the spectrum are.
+    """
 
     kind: str
     n_bins: int
@@ -40,6 +52,12 @@ class Architecture:
     heads: int
     hidden: int
     components: int
+    n_energies: int = 0
+
+    @property
+    def n_decoded(self) -> int:
+        """Bins of what is decoded."""
+        return self.n_energies or self.n_bins
 
     @property
     def n_patches(self) -> int:
@@ -53,53 +71,45 @@ class Batch:
 
     `second` is the expected background of counts, or the inverse variance of flux; `mask` is
     one where a value is usable, and values and inverse variances are zero elsewhere. `relative` is
-    what the response of each spectrum makes of shapes, ones where it is unknown.
+    what the response of each spectrum makes of shapes, ones where it is unknown. Where photons
+    are decoded, `response` (n,) is the number of each spectrum's among `responses`.
     """
 
     values: Tensor
     second: Tensor
     mask: Tensor
     relative: Tensor
+    response: Tensor | None = None
+    responses: Responses | None = None
 
     def rows(self, which: Tensor) -> Batch:
         """Some of the spectra."""
-        return Batch(*(part[which] for part in self.parts))
+        response = None if self.response is None else self.response[which]
+        values, second, mask, relative = (part[which] for part in self.parts)
+        return Batch(values, second, mask, relative, response, self.responses)
 
     def to(self, device: torch.device) -> Batch:
         """The same elsewhere."""
-        return Batch(*(part.to(device) for part in self.parts))
+        values, second, mask, relative = (part.to(device) for part in self.parts)
+        return Batch(
+            values, second, mask, relative,
+            None if self.response is None else self.response.to(device),
+            None if self.responses is None else self.responses.to(device),
+        )  # fmt: skip
+
+    def seen(self, decoded: Tensor) -> Tensor:
+        """Shapes (n, p) of counts as each spectrum sees them, of the logarithm of decoded ones."""
+        if self.response is None or self.responses is None:
+            return decoded.exp() * self.relative
+        return self.responses.fold(decoded.exp(), self.response)
 
     @property
     def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """All of its tables."""
+        """Its tables of (n, p)."""
         return self.values, self.second, self.mask, self.relative
 
     def __len__(self) -> int:
         return len(self.values)
-
-
-class Block(nn.Module):
-    """One pre-norm encoder layer: attention, then a small network on each token."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.before_attention = nn.LayerNorm(width)
-        self.query_key_value = nn.Linear(width, 3 * width)
-        self.attended = nn.Linear(width, width)
-        self.before_inner = nn.LayerNorm(width)
-        self.inner = nn.Sequential(
-            nn.Linear(width, 2 * width), nn.GELU(approximate="tanh"), nn.Linear(2 * width, width)
-        )
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Tokens (n, t, d) that know of each other."""
-        n, t, d = tokens.shape
-        parts = self.query_key_value(self.before_attention(tokens))
-        query, key, value = parts.view(n, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
-        seen = F.scaled_dot_product_attention(query, key, value)
-        tokens = tokens + self.attended(seen.transpose(1, 2).reshape(n, t, d))
-        return tokens + self.inner(self.before_inner(tokens))
 
 
 class SpectrumNetwork(nn.Module):
@@ -114,6 +124,8 @@ class SpectrumNetwork(nn.Module):
         Mean shape: spectra are seen by how they differ from it.
     scatter : Tensor (p,)
         How much shapes differ from the mean, for flux.
+    photons : Tensor (e,), optional
+        Mean spectrum of photons, where photons are decoded.
     """
 
     mean: Tensor
@@ -123,31 +135,39 @@ class SpectrumNetwork(nn.Module):
     latent_std: Tensor
 
     def __init__(
-        self, architecture: Architecture, centres: Tensor, mean: Tensor, scatter: Tensor
-    ) -> None:
+        self, architecture: Architecture, centres: Tensor, mean: Tensor, scatter: Tensor,
+        photons: Tensor | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         a = self.architecture = architecture
         self.register_buffer("mean", mean)
         self.register_buffer("scatter", scatter)
+        if photons is not None:
+            self.register_buffer("photons", photons)
         self.register_buffer("positions", _position_code(centres, a.patch))
         self.register_buffer("latent_mean", torch.zeros(a.n_latents))
         self.register_buffer("latent_std", torch.ones(a.n_latents))
         self.embed = nn.Linear(4 * a.patch, a.width)
         self.embed_position = nn.Linear(self.positions.shape[1], a.width)
         self.embed_brightness = nn.Linear(1, a.width)
-        self.blocks = nn.ModuleList(Block(a.width, a.heads) for _ in range(a.layers))
+        self.blocks = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                a.width, a.heads, 2 * a.width, dropout=0.0, activation=_gelu, batch_first=True,
+                norm_first=True,
+            )
+            for _ in range(a.layers)
+        )  # fmt: skip
         self.after = nn.LayerNorm(a.width)
         self.from_class = nn.Linear(a.width, a.n_latents)
         self.from_all = nn.Linear(a.n_patches * a.width, a.n_latents, bias=False)
         self.decode_in = nn.Linear(a.n_latents, a.hidden)
         self.decode_deep = nn.Linear(a.hidden, a.hidden)
-        self.correction = nn.Linear(a.hidden, a.n_bins)
+        self.correction = nn.Linear(a.hidden, a.n_decoded)
         nn.init.zeros_(self.correction.weight)
         nn.init.zeros_(self.correction.bias)
         if a.kind == "counts":
             self.mixing = nn.Linear(a.hidden, a.components)
-            spread = MIXTURE_SPREAD * torch.randn(a.components, a.n_bins)
-            self.log_components = nn.Parameter(torch.log(mean) + spread)
+            self.log_components = nn.Parameter(_components(a, mean, photons))
         else:
             self.linear_part = nn.Linear(a.n_latents, a.n_bins)
 
@@ -168,10 +188,13 @@ class SpectrumNetwork(nn.Module):
         return (latents - self.latent_mean) / self.latent_std
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Logarithm of the shape of counts, which sums to one; or the shape of flux (n, p)."""
+        """Logarithm of the shape of counts, which sums to one; or the shape of flux (n, p).
+
+        Where photons are decoded, the logarithm of their spectrum (n, e), which sums to one.
+        """
         latents = latents * self.latent_std + self.latent_mean
-        hidden = F.gelu(self.decode_in(latents), approximate="tanh")
-        hidden = hidden + F.gelu(self.decode_deep(hidden), approximate="tanh")
+        hidden = _gelu(self.decode_in(latents))
+        hidden = hidden + _gelu(self.decode_deep(hidden))
         if self.architecture.kind == "flux":
             change = self.linear_part(latents) + self.correction(hidden)
             return self.mean + self.scatter * change
@@ -206,6 +229,19 @@ class SpectrumNetwork(nn.Module):
         relative = torch.log10(noise / self.scatter + 1e-3).clamp(-3, 3)
         bright = torch.log10(precision.clamp_min(FLOOR).sqrt() * amplitude[:, 0]) - 2.0
         return (torch.asinh(residual), ratio, relative), bright.clamp(-3, 5)
+
+
+def _components(a: Architecture, mean: Tensor, photons: Tensor | None) -> Tensor:
+    """Logarithms of the components to start from: of counts, or smooth ones of photons."""
+    if photons is None:
+        return torch.log(mean) + MIXTURE_SPREAD * torch.randn(a.components, a.n_bins)
+    knots = torch.randn(1, a.components, PHOTON_KNOTS)
+    smooth = F.interpolate(knots, a.n_energies, mode="linear", align_corners=True)[0]
+    return torch.log(photons) + MIXTURE_SPREAD * smooth
+
+
+def _gelu(values: Tensor) -> Tensor:
+    return F.gelu(values, approximate="tanh")
 
 
 def amplitude_of_flux(flux: Tensor, ivar: Tensor, shape: Tensor) -> tuple[Tensor, Tensor]:

@@ -75,8 +75,7 @@ class SpectralPCA(Representation):
         if spectra.kind == "flux":
             return super().expected(spectra, latents)
         self._check(spectra)
-        shape = self.inverse_transform(self.transform(spectra) if latents is None else latents)
-        shape = shape * self.relative(spectra)
+        shape = self.seen_shapes(spectra, self._latents(spectra) if latents is None else latents)
         usable = np.where(spectra.mask, shape, 0.0).sum(axis=1)
         return np.asarray(shape * (spectra.totals / np.maximum(usable, TINY))[:, np.newaxis])
 

@@ -6,6 +6,7 @@ N_H of the plasma, and which of the two fits better.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,11 +28,8 @@ class PhysicalFit(Representation):
     name: ClassVar[str] = "physical"
     kinds: ClassVar[tuple[Kind, ...]] = ("counts",)
     needs_responses: ClassVar[bool] = True
-
-    @property
-    def n_latents(self) -> int:
-        """Five."""
-        return 5
+    calibrated: ClassVar[bool] = False
+    n_latents = 5
 
     def _at_least(self) -> int:
         return 1
@@ -45,6 +43,9 @@ class PhysicalFit(Representation):
             )
 
     def _encode(self, spectra: SpectrumSet) -> Floats:
+        assert self.response_ is not None
+        folding, numbers = self.response_.folding_of(spectra)
+        spectra = replace(spectra, folding=folding, response=numbers)
         background = self.background_.expected(spectra)
         law, plasma = (fit_physical(spectra, background, name) for name in MODELS)
         better = (plasma.deviance - law.deviance) / np.sqrt(spectra.totals + 1)
@@ -52,6 +53,17 @@ class PhysicalFit(Representation):
 
     def _decode(self, latents: Floats) -> Floats:
         """Expected shapes of the better model through the mean response."""
+        assert self.response_ is not None
+        return _normalised(self._photons(latents) @ self.response_.matrix)
+
+    def seen_shapes(self, spectra: SpectrumSet, latents: Floats) -> Floats:
+        """Expected shapes (n, p): photons of the better model, folded by each response."""
+        assert self.response_ is not None
+        folding, numbers = self.response_.folding_of(spectra)
+        return _normalised(folding.fold(self._photons(latents), numbers))
+
+    def _photons(self, latents: Floats) -> Floats:
+        """Photons (n, e) of the better model."""
         if self.response_ is None:
             raise DataError("the model was fitted to spectra without responses")
         energies = self.response_.energies
@@ -59,9 +71,7 @@ class PhysicalFit(Representation):
             photons_of(name, latents[:, place : place + 2], energies)
             for name, place in zip(MODELS, (0, 2), strict=True)
         ]
-        photons = np.where(latents[:, 4:] >= 0, *both)
-        shape = photons @ self.response_.matrix
-        return np.asarray(shape / np.maximum(shape.sum(axis=1, keepdims=True), 1e-300))
+        return np.where(latents[:, 4:] >= 0, *both)
 
     def arrays(self) -> Arrays:
         """Nothing beyond what every representation has."""
@@ -69,3 +79,7 @@ class PhysicalFit(Representation):
 
     def restore(self, arrays: Arrays) -> None:
         """Nothing to restore."""
+
+
+def _normalised(shape: Floats) -> Floats:
+    return np.asarray(shape / np.maximum(shape.sum(axis=1, keepdims=True), 1e-300))

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from survey.latents.folding import Folding
+from survey.errors import DataError
+from survey.latents.folding import UNKNOWN_RESPONSE, Folding, Integers
 from survey.latents.grid import Floats, Grid
 from survey.latents.spectra import SpectrumSet
 
@@ -71,14 +72,46 @@ class ResponseShape:
         return cls(spectra.folding.energies, photons / photons.sum(), matrix)
 
     def relative(self, spectra: SpectrumSet) -> Floats:
-        """Shape (n, p) of the mean source through each response, over that of the mean one."""
-        if spectra.folding is None or spectra.response is None:
-            return np.ones(spectra.values.shape)
-        own = spectra.folding.fold(self.photons, spectra.response)
+        """Shape (n, p) of the mean source through each response, over that of the mean one.
+
+        Raises
+        ------
+        DataError
+            See `folding_of`.
+        """
+        folding, numbers = self.folding_of(spectra)
+        own = folding.fold(self.photons, numbers)
         own /= np.maximum(own.sum(axis=1, keepdims=True), 1e-300)
         usable = self.reference > LEAST_SHARE * self.reference.max()
         ratio = np.divide(own, self.reference, out=np.ones_like(own), where=usable)
         return np.asarray(np.clip(ratio, 1 / LARGEST_RATIO, LARGEST_RATIO))
+
+    def folding_of(self, spectra: SpectrumSet) -> tuple[Folding, Integers]:
+        """Responses of spectra and their numbers (n,); the mean one stands for an unknown one.
+
+        Raises
+        ------
+        DataError
+            If there are none at all, or they are for other energies than those of the model.
+        """
+        if spectra.folding is None or spectra.response is None:
+            raise DataError(
+                "the model compares spectra through their responses",
+                expected="spectra with their RMF and ARF",
+                found="none of them",
+                advice="Put the responses beside the spectra, or name one with --response.",
+            )
+        if spectra.folding.energies != self.energies:
+            raise DataError(
+                "responses on other photon energies than the model's",
+                expected=self.energies.describe(),
+                found=spectra.folding.energies.describe(),
+            )
+        unknown = spectra.response == UNKNOWN_RESPONSE
+        if not unknown.any():
+            return spectra.folding, spectra.response
+        folding = spectra.folding.with_one_more(sparse.csr_array(self.matrix), "mean")
+        return folding, np.where(unknown, len(spectra.folding), spectra.response)
 
 
 def _mean_matrix(

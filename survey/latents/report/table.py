@@ -17,6 +17,7 @@ from survey.latents.evaluation.benchmark import (
     write_table,
 )
 from survey.latents.evaluation.labelled import LabelledSpectra
+from survey.latents.evaluation.scores import COUNT_RANGES
 from survey.latents.models.base import Representation
 from survey.latents.models.model_io import load_model
 from survey.latents.report.figures import draw_ablation, draw_latent_space, draw_reconstructions
@@ -37,9 +38,23 @@ COLUMNS = (
     ("confounder", "log counts", "R2, forest", "R2 counts"),
     ("control: shuffled labels", None, "forest", "shuffled"),
     ("control: noise alone", None, "forest", "noise alone"),
+    ("equal counts", None, "forest", "forest="),
+    ("equal counts", "log counts", "R2, forest", "R2 counts="),
     ("uncertainty", "new observations", "share within 1 sigma", "coverage"),
+    *(
+        (
+            "uncertainty",
+            f"new observations, {low:g} to {high:g} counts",
+            "share within 1 sigma",
+            f"{low:g}-{high:g}",
+        )
+        for low, high in COUNT_RANGES
+    ),
 )
-"""Of the short table: task, target (None: all classes), metric, heading."""
+"""Of the short table: task, target (None: all classes), metric, heading.
+
+Headings with "=" are of latents as they would be at equal counts.
+"""
 
 
 def write_evaluation(

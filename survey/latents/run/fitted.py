@@ -9,12 +9,13 @@ from typing import Any
 from catalogs.durable import hash_bytes, write_text
 from survey.config import fingerprint
 from survey.errors import SurveyError
+from survey.latents.calibration import calibrate
 from survey.latents.models.base import Representation
 from survey.latents.models.methods import make_representation
 from survey.latents.models.model_io import load_model, save_model
 from survey.latents.spectra import SpectrumSet
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Raised when code changes results, as `code` of a `Stage` is."""
 
 
@@ -39,6 +40,7 @@ def fitted_model(
     model = make_representation(method, **parameters)
     training = folder.with_name(f".{folder.name}.training-{key}")
     model.fit(spectra, **({"checkpoint": training} if method == "autoencoder" else {}))
+    calibrate(model, spectra, seed=int(parameters.get("seed", 0)))
     save_model(model, folder)
     write_text(marker, key)
     shutil.rmtree(training, ignore_errors=True)

@@ -10,12 +10,16 @@ from astropy.table import Table
 from catalogs.durable import replacing
 from survey.errors import ConfigError, DataError, SurveyError
 from survey.latents.grid import Grid
+from survey.latents.models.model_io import CARD_FILE
 from survey.latents.run.spectra import cluster_spectra
 from survey.latents.xray.csc_fetch import sources_of
 from survey.latents.xray.spectra import BackgroundPolicy, LoadedSpectra, find_spectra, load_spectra
 
 RUN_MODEL = Path("latent") / "model"
 """Folder of the model of a run, in its directory."""
+
+SOURCE_RUN_MODEL = Path("model")
+"""The same of a run over a list of X-ray sources."""
 
 
 def is_run(path: Path) -> bool:
@@ -33,7 +37,8 @@ def load_inputs(
 ) -> LoadedSpectra:
     """Spectra of one run, or of pulse-height files and folders of such.
 
-    Receipts in a folder say which source a fetched spectrum is of. Responses are not read.
+    Receipts in a folder say which source a fetched spectrum is of. Responses are read too, so that
+    models compare sources and not the chips that saw them.
 
     Parameters
     ----------
@@ -62,8 +67,9 @@ def load_inputs(
     for path in inputs:
         sources |= sources_of(path) if path.is_dir() else {}
     loaded = load_spectra(
-        files, grid=grid, sources=sources, background=background, response=response, on_file=on_file
-    )
+        files, grid=grid, sources=sources, background=background, response=response,
+        folded=True, on_file=on_file,
+    )  # fmt: skip
     if loaded.spectra is None:
         first = loaded.failures[0] if loaded.failures else None
         raise first or DataError("no spectra", expected="pulse-height files, or a run")
@@ -82,6 +88,12 @@ def model_of(run_or_model: Path, model: Path | None) -> Path:
             advice=f"Make one with `survey latent fit {run_or_model}`, or give one with --model",
         )
     return own
+
+
+def model_folder(path: Path) -> Path:
+    """The folder of a model: this one, or that of the run in this directory."""
+    own = (path, path / SOURCE_RUN_MODEL, path / RUN_MODEL)
+    return next((one for one in own if (one / CARD_FILE).is_file()), path)
 
 
 def read_table(path: Path) -> Table:

@@ -49,7 +49,7 @@ def simulate_files(folder: Path, n_detections: int, *, seed: int) -> int:
             folder / name, spectra.values[row],
             spectra.background_counts[row], exposure_s=float(spectra.exposure_s[row]),
             background_area=float(1 / spectra.background_scale[row, 0]), rmf=RMF, arf=ARF,
-            name=str(spectra.sources[row]),
+            name=str(spectra.sources[row]), frame_s=float(truth.frame_s[row]),
         )  # fmt: skip
     table = pd.DataFrame(
         {

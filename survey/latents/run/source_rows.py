@@ -15,6 +15,7 @@ from survey.latents.grid import Floats
 from survey.latents.models.base import Representation
 from survey.latents.run.labels import Label
 from survey.latents.run.source_files import SourceFiles
+from survey.latents.run.source_latents import SourceLatents
 from survey.latents.spectra import SpectrumSet
 from survey.latents.xray.catalog_tables import csc_bands, hardness_ratios
 from survey.latents.xray.physical_fit import MODELS, PhysicalFits
@@ -26,6 +27,8 @@ LOG_CM2 = 22.0
 """Columns of the fits are in 1e22 per cm2."""
 
 HARDNESS_DRAWS = 200
+PILED_UP = 0.05
+"""Share of piled-up events above which a source is marked."""
 
 
 def detection_rows(
@@ -46,6 +49,7 @@ def detection_rows(
             "background_reason": one.background_reason,
             "response": one.response,
             "response_reason": one.response_reason,
+            "pile_up": one.pile_up,
             "added": row in added,
         }
         for row, one in enumerate(facts)
@@ -77,7 +81,8 @@ def source_rows(
                 "background_reason": _reasons(one.background_reason for one in of_source),
                 "responses": [one.response for one in of_source if one.response],
                 "response_reason": _reasons(one.response_reason for one in of_source),
-                "pile_up": max(one.pile_up for one in of_source),
+                "pile_up": (worst := max(one.pile_up for one in of_source)),
+                "piled_up": worst > PILED_UP,
                 "n_bin": int(sums.mask[k].sum()),
             }
         )
@@ -89,20 +94,26 @@ def _reasons(reasons: Any) -> str:
 
 
 def add_latents(
-    rows: list[Row], model: Representation, sums: SpectrumSet, latents: Floats, errors: Floats,
+    rows: list[Row], model: Representation, sums: SpectrumSet, latents: SourceLatents,
     neighbours: int,
 ) -> None:  # fmt: skip
-    """Latents, how unusual each source is, and the sources most like it."""
-    odd = find_anomalies(model, sums, latents)
-    scaled = standardised(latents)
+    """Latents, how unusual each source is, and the sources most like it.
+
+    Sources are compared by their latents at equal counts.
+    """
+    odd = find_anomalies(model, sums, latents.values, latents.alike)
+    scaled = standardised(latents.alike)
     number = min(neighbours, len(sums) - 1)
     for k, row in enumerate(rows):
         distance = np.sqrt(((scaled - scaled[k]) ** 2).sum(axis=1))
         distance[k] = np.inf
         nearest = np.argsort(distance, kind="stable")[:number]
         row |= {
-            "latent": latents[k],
-            "err_latent": errors[k],
+            "latent": latents.values[k],
+            "err_latent": latents.errors[k],
+            "cov_latent": latents.covariance[k].ravel(),
+            "latent_equal": latents.alike[k],
+            "err_latent_equal": latents.alike_errors[k],
             "isolation": float(odd.isolation[k]),
             "misfit_sigma": float(odd.misfit[k]),
             "anomaly": float(odd.score[k]),

@@ -27,23 +27,22 @@ from survey.latents.evaluation.benchmark import WITHOUT_CHOICE, BenchmarkPlan, J
 from survey.latents.evaluation.benchmark import evaluate as evaluate_plan
 from survey.latents.evaluation.class_probabilities import class_probabilities
 from survey.latents.evaluation.labelled import LabelledSpectra, Target
-from survey.latents.grid import Floats
 from survey.latents.models.base import Representation
 from survey.latents.run import source_rows
 from survey.latents.run.benchmark_sets import AGN_OR_COMPACT
 from survey.latents.run.fitted import fitted_model
+from survey.latents.run.inputs import SOURCE_RUN_MODEL
 from survey.latents.run.labels import Label, LabelTable, match_labels, read_labels
 from survey.latents.run.provenance import provenance_rows
 from survey.latents.run.settings import ModelSettings, SourceRunSettings
 from survey.latents.run.source_files import SourceFiles, bring_together
+from survey.latents.run.source_latents import SourceLatents, source_latents
 from survey.latents.run.source_list import read_source_list
 from survey.latents.run.source_rows import Row
 from survey.latents.spectra import Names, SpectrumSet
-from survey.latents.uncertainty import latent_uncertainty
 from survey.latents.xray.physical_fit import MODELS, fit_physical
 from survey.latents.xray.spectra import BackgroundPolicy, LoadedSpectra, load_spectra
 
-MODEL = "model"
 EVALUATION = "evaluation"
 SUMMARY_FILE = "summary.json"
 ALL_LABELS = "all"
@@ -155,16 +154,21 @@ def run_sources(
     background_counts = model.background_.expected(sums)
     rows = source_rows.source_rows(sums, background_counts, members, loaded.facts, files)
     latents = model.transform(sums)
-    errors = latent_uncertainty(model, sums, seed=seed)
-    source_rows.add_latents(rows, model, sums, latents, errors, work.settings.model.neighbours)
+    found = source_latents(model, sums, latents, seed)
+    source_rows.add_latents(rows, model, sums, found, work.settings.model.neighbours)
     source_rows.add_hardness(rows, sums, background_counts, seed)
     if sums.folding is not None:
         on_step("physical fits", None)
         fits = {name: fit_physical(sums, background_counts, name) for name in MODELS}
         source_rows.add_fits(rows, fits)
+    if piled := sum(row["piled_up"] for row in rows):
+        work.notes.append(
+            f"{piled} of {len(rows)} sources are piled up (column piled_up): their spectra, and "
+            "all that is made of them, are too hard"
+        )
     classes: tuple[str, ...] = ()
     if table is not None:
-        classes = _labelled(work, rows, sums, latents, errors, table, on_step, on_item)
+        classes = _labelled(work, rows, sums, found, table, on_step, on_item)
     detections = source_rows.detection_rows(loaded.spectra, loaded.facts, members)
     _write(work, "sources", rows, classes)
     _write(work, "detections", detections)
@@ -201,8 +205,8 @@ def _model(work: _Work, sums: SpectrumSet) -> Representation:
             f"{len(sums)} sources are too few for {settings.latents} latents of "
             f"{settings.method}: the latents are hardness ratios"
         )
-        return fitted_model(sums, {}, "hardness", work.out / MODEL)
-    return fitted_model(sums, parameters, settings.method, work.out / MODEL)
+        return fitted_model(sums, {}, "hardness", work.out / SOURCE_RUN_MODEL)
+    return fitted_model(sums, parameters, settings.method, work.out / SOURCE_RUN_MODEL)
 
 
 def _parameters(settings: ModelSettings, seed: int) -> dict[str, Any]:
@@ -213,7 +217,7 @@ def _parameters(settings: ModelSettings, seed: int) -> dict[str, Any]:
 
 
 def _labelled(
-    work: _Work, rows: list[Row], sums: SpectrumSet, latents: Floats, errors: Floats,
+    work: _Work, rows: list[Row], sums: SpectrumSet, latents: SourceLatents,
     table: LabelTable, on_step: Step, on_item: Callable[[], None],
 ) -> tuple[str, ...]:  # fmt: skip
     """Labels, classes, provenance and scores; returns the classes that have probabilities."""
@@ -235,7 +239,7 @@ def _labelled(
     )  # fmt: skip
     _write(work, "provenance", counted)
     names = np.array(["" if one is None else one.source_class for one in labels], dtype=np.str_)
-    found = class_probabilities(latents, errors, names, seed=work.seed)
+    found = class_probabilities(latents.alike, latents.alike_errors, names, seed=work.seed)
     if found is None:
         work.notes.append("the labels have no two classes of three sources: no probabilities")
     else:
@@ -271,7 +275,7 @@ def _evaluate(
     methods = dict.fromkeys((*settings.compared, settings.method))
     plan = BenchmarkPlan(
         methods=("majority", *methods), latents=(settings.latents,),
-        seeds=tuple(range(settings.seeds)), controls=False,
+        seeds=tuple(range(settings.seeds)), controls=False, uncertainties=False,
         parameters={"autoencoder": {"epochs": settings.epochs}},
     )  # fmt: skip
     jobs = plan.jobs()

@@ -102,8 +102,8 @@ def combine(
     ):
         raise DataError(
             "ARF and RMF are not for the same energies",
-            expected=_described(wanted),
-            found=_described(found),
+            expected=wanted.describe(),
+            found=found.describe(),
             advice="Use the ARF and RMF that were made together",
         )
     weighted = sparse.csr_array(sparse.diags_array(area.area_cm2) @ redistribution.matrix)
@@ -130,7 +130,3 @@ def fold(response: Response, photon_flux: Floats, exposure_s: npt.ArrayLike = 1.
     flat = photon_flux.reshape(-1, photon_flux.shape[-1])
     counts = (response.matrix.T @ flat.T).T.reshape(*photon_flux.shape[:-1], -1)
     return np.asarray(counts * np.asarray(exposure_s, dtype=np.float64)[..., None])
-
-
-def _described(grid: Grid) -> str:
-    return f"{len(grid)} bins, {grid.edges[0]:.4g} to {grid.edges[-1]:.4g} {grid.unit}"

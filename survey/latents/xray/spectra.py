@@ -120,7 +120,7 @@ def load_spectra(
         An RMF for all spectra, instead of those that they name.
     folded : bool
         Whether to read the responses too (RMF and ARF). A spectrum whose response is missing or
-        broken is read without it, with a warning.
+        broken is read without it, with a warning; one that names none, without a word.
     on_file : callable
         Called with every file that is done.
     """
@@ -279,13 +279,15 @@ def _folding(pha: Pha, response: Path | None, channels: Grid) -> tuple[Folding |
     """The response of a spectrum on the grid of its channels, or why there is none."""
     own, arf = responses_beside(pha)
     rmf = own if response is None else response
+    if rmf is None and not pha.response_file:
+        return None, "the file names no response"
     try:
         if rmf is None:
             raise DataError(
                 "the response is missing",
                 file=pha.file,
-                expected=f"{pha.response_file or 'RESPFILE'} in the same folder",
-                found="no such file" if pha.response_file else "no name of one",
+                expected=f"{pha.response_file} in the same folder",
+                found="no such file",
             )
         found = read_response(rmf, arf)
         if found.channels != channels:

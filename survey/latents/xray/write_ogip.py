@@ -20,7 +20,7 @@ FIRST_CHANNEL = 1
 
 def write_spectrum(
     path: Path, counts: Floats, background: Floats, *, exposure_s: float, background_area: float,
-    rmf: str, arf: str, name: str = "",
+    rmf: str, arf: str, name: str = "", frame_s: float | None = None,
 ) -> None:  # fmt: skip
     """Write counts (c,) of a source region, and those of a background region.
 
@@ -35,6 +35,8 @@ def write_spectrum(
         Names of the response files, in the same folder.
     name : str
         OBJECT.
+    frame_s : float, optional
+        TIMEDEL, the time of a frame of the camera.
     """
     hdus = [fits.PrimaryHDU()]
     for values, kind, size in ((counts, "TOTAL", 1.0), (background, "BKG", background_area)):
@@ -52,6 +54,8 @@ def write_spectrum(
                 "RESPFILE": rmf, "ANCRFILE": arf, "DETCHANS": len(values), "POISSERR": True,
             }
         )  # fmt: skip
+        if frame_s is not None:
+            hdu.header["TIMEDEL"] = frame_s
         hdus.append(hdu)
     _write(path, hdus)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,7 +14,6 @@ from survey.clustering.geometry import (
     ClusterGeometry,
     cluster_geometry,
     edge_of_field,
-    photometric_centre,
 )
 from survey.clustering.pair_sums import sampled_members
 from survey.clustering.parts import ClusterParts, cluster_parts
@@ -29,8 +28,12 @@ from survey.clustering.profiles import (
 from survey.clustering.walk.aligned import align_to_components
 from survey.clustering.walk.walk import EDGE_SPAXELS, WalkResult, walk
 from survey.config import Settings
+from survey.pipeline.galaxy.point_cluster import with_parts_of, with_profile_of
 from survey.pipeline.galaxy.tree import SEED, TreeResult
+from survey.spectra.centre import centre_of_field
 from survey.spectra.prepare import Prepared
+from survey.spectra.psf.correct import fit_source, shares_of_light
+from survey.spectra.psf.profiles import PointSpread
 
 MEDOID_CANDIDATES = 1000
 """Members of a cluster that are candidates for its medoid if the matrix is not kept."""
@@ -56,6 +59,12 @@ class Clusters:
     low_snr : (k,) array of bool
     parts : ClusterParts
         The connected parts of the clusters.
+    psf_share : (N,) array, optional
+        What a point source explains of the light of all spaxels of the cube, NaN where not known;
+        None if the point-spread function is not known.
+
+    If a point source was subtracted, it is the last cluster of `profiles`, `geometry`, `low_snr`
+    and `parts`, with spaxels of its own after those that were clustered.
     """
 
     cube: xr.Dataset
@@ -67,6 +76,12 @@ class Clusters:
     centre: tuple[float, float]
     low_snr: NDArray[np.bool_]
     parts: ClusterParts
+    psf_share: NDArray[np.float64] | None = None
+
+    @property
+    def k(self) -> int:
+        """Number of clusters, with that of a subtracted point source."""
+        return len(self.profiles.n_spaxel)
 
     @cached_property
     def shifts_km_s(self) -> NDArray[np.float64]:
@@ -109,7 +124,12 @@ def cut_tree(cube: xr.Dataset, prepared: Prepared, tree: TreeResult, settings: S
 
 
 def describe_clusters(
-    cube: xr.Dataset, prepared: Prepared, tree: TreeResult, cut: Cut, settings: Settings
+    cube: xr.Dataset,
+    prepared: Prepared,
+    tree: TreeResult,
+    cut: Cut,
+    settings: Settings,
+    psf: PointSpread | None = None,
 ) -> Clusters:
     """Describe every cluster of a partition.
 
@@ -122,6 +142,8 @@ def describe_clusters(
         The tree of its spaxels.
     cut : Cut
     settings : Settings
+    psf : PointSpread, optional
+        At the wavelengths of the spectra, if it is known.
     """
     y, x = (cube[axis].values[prepared.spaxels] for axis in "yx")
     brightness = prepared.brightness
@@ -139,9 +161,20 @@ def describe_clusters(
         x=x,
         bridged=prepared.bridged,
     )
-    centre, field = _centre(cube, prepared), _field(cube)
+    centre = centre_of_field(prepared.mean_flux, cube["y"].values, cube["x"].values)
+    field = _field(cube)
+    at_edge = edge_of_field(field)
+    parts = cluster_parts(prepared.flux, cut.labels, y, x, brightness, at_edge[y, x])
+    labels, source = cut.labels, prepared.point_source
+    if source is not None:
+        own_y, own_x = (cube[axis].values[source.spaxels] for axis in "yx")
+        profiles = with_profile_of(source, profiles)
+        parts = with_parts_of(source, parts, cut.k + 1, own_y, own_x, at_edge[own_y, own_x])
+        labels = np.append(labels, np.full(len(own_y), cut.k + 1, labels.dtype))
+        y, x = np.append(y, own_y), np.append(x, own_x)
+        brightness = np.append(brightness, prepared.mean_flux[source.spaxels])
     geometry = cluster_geometry(
-        cut.labels,
+        labels,
         y,
         x,
         brightness,
@@ -150,10 +183,31 @@ def describe_clusters(
         spaxel_area_arcsec2=cube.attrs["spaxel_area_arcsec2"],
         nuclear_radius_arcsec=settings.profiles.nuclear_radius_arcsec,
     )
+    if source is not None:
+        nuclear = np.arange(len(geometry.nuclear)) == cut.k
+        geometry = replace(geometry, nuclear=nuclear)
     low_snr = profiles.low_snr(settings.profiles)
-    at_edge = edge_of_field(field)[y, x]
-    parts = cluster_parts(prepared.flux, cut.labels, y, x, brightness, at_edge)
-    return Clusters(cube, prepared, cut, shifts, profiles, geometry, centre, low_snr, parts)
+    psf_share = _psf_share(cube, prepared, centre, psf)
+    return Clusters(
+        cube, prepared, cut, shifts, profiles, geometry, centre, low_snr, parts, psf_share
+    )
+
+
+def _psf_share(
+    cube: xr.Dataset, prepared: Prepared, centre: tuple[float, float], psf: PointSpread | None
+) -> NDArray[np.float64] | None:
+    """What a point source explains of the light of every spaxel of the cube."""
+    if prepared.point_source is not None:
+        return prepared.point_source.point_share
+    if psf is None:
+        return None
+    y, x = (cube[axis].values[prepared.spaxels] for axis in "yx")
+    source = fit_source(prepared.flux, y, x, psf, centre, least_share=0.0)
+    if source is None:
+        return None
+    shares = np.full(len(prepared.outcome), np.nan)
+    shares[prepared.spaxels] = shares_of_light(prepared.flux, y, x, source)
+    return shares
 
 
 def _medoids(
@@ -178,11 +232,3 @@ def _field(cube: xr.Dataset, spaxels: NDArray[np.intp] | slice = slice(None)) ->
     field = np.zeros((cube.attrs["shape_y"], cube.attrs["shape_x"]), dtype=bool)
     field[cube["y"].values[spaxels], cube["x"].values[spaxels]] = True
     return field
-
-
-def _centre(cube: xr.Dataset, prepared: Prepared) -> tuple[float, float]:
-    """Photometric centre of all spaxels with data: the nucleus may not be clustered."""
-    seen = np.isfinite(prepared.mean_flux)
-    return photometric_centre(
-        prepared.mean_flux[seen], cube["y"].values[seen], cube["x"].values[seen]
-    )

@@ -20,6 +20,7 @@ from survey.distances.strips import rectangle_bytes, strip_length
 BASE_BYTES = 330 << 20  # a worker process with the numerical libraries loaded and at work
 VOXEL_BYTES = 17  # flux, error and mask as read; flux and spectra as prepared
 KEPT_VOXEL_BYTES = 8  # flux and spectra
+FILLED_VOXEL_BYTES = 4  # spectra without gaps, held where the PSF is corrected
 BLOCK_BYTES = 220 << 20  # what every stage reads and processes at a time
 LEAST_BLOCK_BYTES = 60 << 20  # the same for a cube of no size,
 BLOCK_VOXEL_BYTES = 60  # and what every voxel adds to that
@@ -52,6 +53,8 @@ class Work:
         The linkage.
     read : (int, int), optional
         Spaxels and planes of the cube, where fewer of them are clustered.
+    holds_filled : bool
+        Whether something is done about the point-spread function, which needs the whole cube.
     """
 
     n_spaxel: int
@@ -61,6 +64,7 @@ class Work:
     micro_clusters: int = 3000
     method: str = "ward"
     read: tuple[int, int] | None = None
+    holds_filled: bool = False
 
     @classmethod
     def of(
@@ -89,6 +93,7 @@ class Work:
             linkage.micro_clusters,
             linkage.method,
             read,
+            settings.prepare.psf != "none",
         )
 
     @property
@@ -105,6 +110,11 @@ class Work:
     def n_voxel_read(self) -> int:
         """Samples of the cube."""
         return prod(self.read or (self.n_spaxel, self.n_plane))
+
+    @property
+    def filled_bytes(self) -> int:
+        """Bytes of the spectra without gaps that are held meanwhile."""
+        return FILLED_VOXEL_BYTES * self.n_voxel_read if self.holds_filled else 0
 
     @property
     def itemsize(self) -> int:
@@ -191,7 +201,8 @@ class Budget:
         work = self.work
         # While the matrix is computed and merged, no cube is read in blocks.
         at_work = self.held + self.block // 2
-        read = BASE_BYTES + self.block + (0 if self.streamed else VOXEL_BYTES * work.n_voxel_read)
+        in_memory = VOXEL_BYTES * work.n_voxel_read + work.filled_bytes
+        read = BASE_BYTES + self.block + (0 if self.streamed else in_memory)
         return (
             StageCost("read", BASE_BYTES + self.block, VOXEL_CONVERT_S * work.n_voxel_read),
             StageCost("prepare", read, VOXEL_PREPARE_S * work.n_voxel_read),
@@ -202,8 +213,8 @@ class Budget:
 
     def scratch_bytes(self, needs: Needs) -> int:
         """Temporary files on disk, including the spectra if they are streamed."""
-        spectra = KEPT_VOXEL_BYTES * self.work.n_voxel if self.streamed else 0
-        return needs.scratch_bytes + spectra
+        spectra = KEPT_VOXEL_BYTES * self.work.n_voxel + self.work.filled_bytes
+        return needs.scratch_bytes + (spectra if self.streamed else 0)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ out what is finished needs this list alone.
 
 from __future__ import annotations
 
+from typing import Any
+
 from catalogs import SCHEMA_VERSION
 from survey.pipeline.galaxy.stage import GalaxyContext, Kept, Stage
 
@@ -37,6 +39,7 @@ STAGES = (
             "redshift": repr(galaxy.target.redshift),
             "window_um": galaxy.window_um,
             "tables of lines": _line_list(galaxy),
+            "point-spread function": _point_spread(galaxy),
         },
         code=4,
         libraries=("numpy", "scipy"),
@@ -75,6 +78,7 @@ STAGES = (
             "schema": SCHEMA_VERSION,
             "ra": repr(galaxy.target.ra_deg),
             "dec": repr(galaxy.target.dec_deg),
+            "laws of the point-spread function": _laws(galaxy),
         },
         code=4,
         libraries=("numpy", "scipy"),
@@ -100,3 +104,26 @@ def _line_list(galaxy: GalaxyContext) -> str | None:
     """The digest of the tables, if the spectra depend on them."""
     is_masked = galaxy.settings.prepare.normalise == "line-masked"
     return galaxy.reference.digest if is_masked else None
+
+
+def _point_spread(galaxy: GalaxyContext) -> Any:
+    """What the spectra depend on where something is done about the point-spread function."""
+    settings = galaxy.settings.prepare
+    if settings.psf == "none":
+        return None
+    return _star(galaxy) or (None if settings.psf_fwhm_arcsec else _laws(galaxy))
+
+
+def _laws(galaxy: GalaxyContext) -> Any:
+    """What the widths are: the star, or the laws of the instruments in the tables of the run."""
+    laws = {name: one.psf_fwhm_arcsec for name, one in galaxy.reference.instruments.items()}
+    return _star(galaxy) or {name: law for name, law in laws.items() if law is not None}
+
+
+def _star(galaxy: GalaxyContext) -> list[str]:
+    """Hashes of the cubes of the star."""
+    if not galaxy.settings.prepare.psf_star:
+        return []
+    from survey.pipeline.galaxy.psf import star_hashes  # slow to load
+
+    return [digest for _, digest in star_hashes(galaxy.settings.prepare)]

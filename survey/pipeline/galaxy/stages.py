@@ -38,6 +38,7 @@ from survey.pipeline.galaxy.costs import Work
 from survey.pipeline.galaxy.peak_memory import peak_memory_bytes
 from survey.pipeline.galaxy.physical import PhysicalScale, with_physical
 from survey.pipeline.galaxy.products import write_cut, write_reconstruction
+from survey.pipeline.galaxy.psf import needed_psf, psf_of_spectra
 from survey.pipeline.galaxy.stage import GalaxyContext, Part
 from survey.pipeline.galaxy.tables import (
     MeasuredRows,
@@ -94,6 +95,10 @@ def prepare_spectra(galaxy: GalaxyContext, cube: xr.Dataset) -> Prepared:
     tables: tuple[Rows, ...] = stored_spectra(galaxy.store_path("read"))
     flux, error, bad = tables if _streamed(galaxy, cube) else (table[:] for table in tables)
     shift = settings.distance.shift
+    psf = None
+    if settings.prepare.psf != "none":
+        file = galaxy.target.files[0].address
+        psf = needed_psf(cube, settings.prepare, galaxy.reference, file)
     return prepare(
         flux,
         error,
@@ -106,6 +111,7 @@ def prepare_spectra(galaxy: GalaxyContext, cube: xr.Dataset) -> Prepared:
         shift_km_s=settings.distance.shift_km_s,
         line_mask_um=line_mask_um(galaxy.reference, cube.attrs["instrument"], redshift),
         positions=(cube["y"].values, cube["x"].values),
+        psf=psf,
         allocate=_allocate(galaxy, cube),
     )
 
@@ -169,7 +175,9 @@ def profiles(
     """The map of the clusters, their spectra and their geometry."""
     settings, target = galaxy.settings, galaxy.target
     tree = TreeResult.load(tree_part)
-    clusters = describe_clusters(cube, prepared, tree, found, settings)
+    observed_um = prepared.wavelength_um * (1.0 + _redshift(galaxy, cube))
+    psf = psf_of_spectra(cube, observed_um, settings.prepare, galaxy.reference)
+    clusters = describe_clusters(cube, prepared, tree, found, settings, psf)
     given = bool(cube.attrs["has_errors"])
     doubt = doubt_about_errors(
         prepared.error_ratio,

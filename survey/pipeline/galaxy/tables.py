@@ -31,8 +31,9 @@ from survey.features.feature_tables import feature_columns, measurement_rows, re
 from survey.features.measurements import measure_spectrum
 from survey.features.spectrum import line_flux_unit, observed_spectrum
 from survey.pipeline.galaxy.clusters import Clusters
+from survey.pipeline.galaxy.point_cluster import scale_of_source, whole_scale, with_fraction_of
 from survey.pipeline.galaxy.target import Target
-from survey.spectra.prepare import KEPT, REASONS
+from survey.spectra.fill import KEPT, REASONS
 
 REJECTION_FLAGS = {
     "no data": SpaxelFlag.BAD_PLANES,
@@ -40,6 +41,7 @@ REJECTION_FLAGS = {
     "gap too long": SpaxelFlag.BAD_PLANES,
     "continuum S/N too low": SpaxelFlag.LOW_SNR,
     "no positive integral": SpaxelFlag.LOW_SNR,
+    "point source": SpaxelFlag.POINT_SOURCE,
 }
 """The bit for every reason why `prepare` leaves a spaxel out."""
 
@@ -68,15 +70,24 @@ def spaxel_rows(galaxy: str, clusters: Clusters) -> pd.DataFrame:
     frame["cluster"] = 0
     frame["flags"] = [0 if code == KEPT else int(by_code[code]) for code in prepared.outcome]
     frame.loc[kept, "cluster"] = clusters.cut.labels
-    frame.loc[kept, "part"] = clusters.parts.of_spaxel
+    frame.loc[kept, "part"] = clusters.parts.of_spaxel[: len(kept)]
     frame.loc[kept, "shift_samples"] = clusters.shifts
     frame.loc[kept, "shift_km_s"] = clusters.shifts_km_s
     frame.loc[kept, "snr"] = prepared.snr
-    frame.loc[kept, "scale"] = prepared.scale
-    fractions = clusters.cut.fractions
+    frame.loc[kept, "scale"] = whole_scale(prepared)
+    if clusters.psf_share is not None:
+        frame["psf_share"] = clusters.psf_share
+    fractions, source = clusters.cut.fractions, prepared.point_source
+    rows = np.full(len(frame), None, dtype=object)
     if fractions is not None:
-        rows = np.full(len(frame), None, dtype=object)
-        rows[kept] = list(fractions)
+        rows[kept] = list(with_fraction_of(source, fractions, kept))
+    if source is not None:
+        frame.loc[source.spaxels, "cluster"] = clusters.k
+        frame.loc[source.spaxels, "part"] = clusters.parts.of_spaxel[len(kept) :]
+        frame.loc[source.spaxels, "scale"] = scale_of_source(prepared, source)
+        if fractions is not None:
+            rows[source.spaxels] = [np.eye(clusters.k, dtype=np.float32)[-1]] * len(source.spaxels)
+    if fractions is not None:
         frame["fractions"] = rows
     frame.loc[kept, "flags"] = _union(
         {
@@ -139,7 +150,7 @@ def spectrum_rows(galaxy: str, clusters: Clusters) -> list[dict[str, Any]]:
     }
     return [
         shared | {"cluster": c + 1} | {name: spectra[c] for name, spectra in columns.items()}
-        for c in range(clusters.cut.k)
+        for c in range(clusters.k)
     ]
 
 
@@ -169,9 +180,12 @@ def part_rows(galaxy: str, clusters: Clusters) -> pd.DataFrame:
 def geometry_rows(galaxy: str, clusters: Clusters) -> pd.DataFrame:
     """The clusters without their features."""
     geometry, profiles, labels = clusters.geometry, clusters.profiles, clusters.cut.labels
-    number = np.arange(1, clusters.cut.k + 1)
-    shift = np.array([np.median(clusters.shifts_km_s[labels == c]) for c in number])
-    at_limit = np.array([np.median(clusters.at_limit[labels == c]) > 0.5 for c in number])
+    number = np.arange(1, clusters.k + 1)
+    is_point = number > clusters.cut.k
+    shift, at_limit = np.zeros(clusters.k), np.zeros(clusters.k, dtype=bool)
+    for c in number[~is_point]:
+        shift[c - 1] = np.median(clusters.shifts_km_s[labels == c])
+        at_limit[c - 1] = np.median(clusters.at_limit[labels == c]) > 0.5
     ra, dec = sky_position(
         clusters.cube.attrs["celestial_header"], geometry.centroid_x, geometry.centroid_y
     )
@@ -182,6 +196,7 @@ def geometry_rows(galaxy: str, clusters: Clusters) -> pd.DataFrame:
             ClusterFlag.TOUCHES_EDGE: geometry.touches_edge,
             ClusterFlag.FEW_SPAXELS: geometry.n_spaxel < FEW_SPAXELS_BELOW,
             ClusterFlag.SHIFT_AT_LIMIT: at_limit,
+            ClusterFlag.POINT_SOURCE: is_point,
         }
     )
     return pd.DataFrame(
@@ -229,6 +244,7 @@ def galaxy_facts(
         GalaxyFlag.IMPOSSIBLE_VOXELS: n_impossible > 0,
         GalaxyFlag.POSITION_REPLACED: replaced,
         GalaxyFlag.STALE_CHECKSUM: bool(attrs.get("stale_checksum", False)),
+        GalaxyFlag.POINT_SOURCE_SUBTRACTED: prepared.point_source is not None,
     }
     return {
         "galaxy": target.galaxy,
@@ -238,8 +254,8 @@ def galaxy_facts(
         "instrument": attrs["instrument"],
         "band": attrs["band"],
         "files": ";".join(file.name for file in target.files),
-        "n_spaxel": len(prepared.spaxels),
-        "n_cluster": cut.k,
+        "n_spaxel": int(clusters.profiles.n_spaxel.sum()),
+        "n_cluster": clusters.k,
         "n_impossible": n_impossible,
         "criterion": cut.criterion,
         "k_runner_up": cut.runner_up,

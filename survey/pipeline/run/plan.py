@@ -175,7 +175,7 @@ def recorded_settings(root: Path, overrides: Mapping[str, Any], what: str, *tabl
 
 
 def with_absolute_paths(settings: Settings, folder: Path) -> Settings:
-    """The settings with absolute paths of labels, cluster file and your own tables.
+    """The settings with absolute paths of labels, cluster file, star and your own tables.
 
     Paths in `settings` are relative to `folder`.
     """
@@ -183,6 +183,9 @@ def with_absolute_paths(settings: Settings, folder: Path) -> Settings:
     if settings.classes.labels is not None:
         path = str((folder / settings.classes.labels).resolve())
         changed["classes"] = settings.classes.model_copy(update={"labels": path})
+    if settings.prepare.psf_star:
+        star = tuple(str((folder / file).resolve()) for file in settings.prepare.psf_star)
+        changed["prepare"] = settings.prepare.model_copy(update={"psf_star": star})
     if settings.engine.cluster is not None:
         path = str((folder / settings.engine.cluster).resolve())
         changed["engine"] = settings.engine.model_copy(update={"cluster": path})

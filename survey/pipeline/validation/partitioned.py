@@ -14,6 +14,7 @@ from catalogs.parts import Receipt
 from survey.clustering.geometry import edge_of_field
 from survey.clustering.walk.split_tests import Rules
 from survey.clustering.walk.walk import EDGE_SPAXELS
+from survey.pipeline.galaxy.psf import psf_of_spectra
 from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.galaxy.stages import line_mask_um
 from survey.pipeline.galaxy.tree import SEED
@@ -61,13 +62,19 @@ def partitioned(galaxy: GalaxyRunner, part: Receipt) -> PartitionedGalaxy:
     )
     rows, labels, y, x = rows[chosen], labels[chosen], y[chosen], x[chosen]
     flux, sigma = prepared.flux[chosen], prepared.noise[chosen]
-    fwhm = reference.psf_fwhm_arcsec(instrument, prepared.wavelength_um * (1.0 + redshift))
+    psf = None
+    if prepared.point_source is None:  # else there is none left to ask about
+        observed_um = prepared.wavelength_um * (1.0 + redshift)
+        psf = psf_of_spectra(cube, observed_um, galaxy.settings.prepare, reference)
     data = Data(flux, sigma, prepared.wavelength_um, prepared.is_compared, at_edge[chosen])
     return PartitionedGalaxy(
         data=data,
         recipe=recipe_of(galaxy, prepared, instrument, redshift),
         labels=labels,
-        medians=np.stack([np.asarray(one, np.float32) for one in spectra["median"]]),
+        # The point source that was subtracted is no cluster of the spectra.
+        medians=np.stack(
+            [np.asarray(one, np.float32) for one in spectra["median"][: labels.max()]]
+        ),
         shifts=spaxels["shift_samples"].to_numpy()[rows],
         unmixed=_unmixed(spaxels["fractions"].take(rows).to_pylist(), labels),
         to_border=to_border[chosen],
@@ -76,7 +83,8 @@ def partitioned(galaxy: GalaxyRunner, part: Receipt) -> PartitionedGalaxy:
         centre=(float(row["centre_y"]), float(row["centre_x"])),
         spaxel_arcsec=float(np.sqrt(row["spaxel_area_arcsec2"])),
         noise=noise.of_spaxels(flux, sigma, y, x),
-        fwhm_arcsec=None if fwhm is None else np.asarray(fwhm, np.float64),
+        psf=psf,
+        snr_min=galaxy.settings.prepare.snr_min,
         windows_um=_windows(reference.windows, prepared.wavelength_um),
     )
 
@@ -146,7 +154,9 @@ def _unmixed(fractions: list[list[float] | None], labels: NDArray[np.int32]) -> 
     """Spaxels whose own cluster gives most of their flux; all where fractions are not known."""
     if any(each is None for each in fractions):
         return np.ones(len(labels), dtype=bool)
-    shares = np.array(fractions, dtype=float)
+    # Of the light that a subtracted point source left.
+    shares = np.array(fractions, dtype=float)[:, : labels.max()]
+    shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-30)
     return np.asarray(shares[np.arange(len(labels)), labels - 1] >= UNMIXED_ABOVE)
 
 

@@ -114,6 +114,7 @@ def _cells(
         "snr": cells.mean(spaxels["snr"].to_numpy(float)),
         "shift": cells.mean(spaxels["shift_km_s"].to_numpy(float)),
         "white": white,
+        "psf": cells.mean(spaxels["psf_share"].to_numpy(float)),
     }
     return {
         "n": len(cells),

@@ -96,7 +96,8 @@ class Quantised:
         high = np.where(known, curved, -np.inf).max(axis=1, initial=-np.inf)
         low = np.where(np.isfinite(low), low, 0.0)
         high = np.where(np.isfinite(high), high, low)
-        step = np.where(high > low, (high - low) / (LEVELS - 1), 1.0)
+        step = (high - low) / (LEVELS - 1)
+        step = np.where(step > 0, step, 1.0)  # also where it is too small for a number
         with np.errstate(invalid="ignore"):
             levels = np.rint((curved - low[:, None]) / step[:, None])
         codes = np.where(known, np.nan_to_num(levels) + 1, 0).astype(np.uint8)

@@ -11,7 +11,7 @@ class Maps {
     this.colors = data.clusters.map((cluster) => cluster.color)
     this.cluster = Array.from(decoded(cells.cluster))
     this.values = {}
-    for (const name of ["snr", "shift", "white"]) this.values[name] = Array.from(decoded(cells[name]))
+    for (const name of ["snr", "shift", "white", "psf"]) this.values[name] = Array.from(decoded(cells[name]))
     this.fractions = cells.fractions === null ? null : decoded(cells.fractions)
     this.source = new Bokeh.ColumnDataSource({ data: {
       west: Array.from(decoded(cells.west)),

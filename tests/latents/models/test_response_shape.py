@@ -7,6 +7,8 @@ import pytest
 from scipy import sparse
 
 from survey.errors import DataError
+from survey.latents.folding import UNKNOWN_RESPONSE, Folding
+from survey.latents.grid import Grid
 from survey.latents.models.methods import make_representation
 from survey.latents.models.model_io import load_model, save_model
 from survey.latents.models.response_shape import ResponseShape
@@ -88,3 +90,36 @@ def test_physical_models_are_latents_too_and_need_responses(seen: list[SpectrumS
     assert np.corrcoef(expected.sum(axis=1), some.totals)[0, 1] > 0.99
     with pytest.raises(DataError, match="need the responses"):
         make_representation("physical").fit(replace(some, folding=None, response=None))
+
+
+@pytest.mark.parametrize("method", ["hardness", "pca", "nmf"])
+def test_a_model_that_knows_responses_refuses_spectra_without_any(
+    seen: list[SpectrumSet], method: str
+) -> None:
+    options = {} if method == "hardness" else {"n_latents": 3}
+    model = make_representation(method, **options).fit(concatenate(seen))
+    with pytest.raises(DataError, match="through their responses"):
+        model.transform(replace(seen[0], folding=None, response=None))
+    coarser = Folding(
+        Grid(seen[0].folding.energies.edges[::2], "keV"),
+        seen[0].folding.matrices[::2],
+        seen[0].folding.names,
+    )
+    with pytest.raises(DataError, match="other photon energies"):
+        model.transform(replace(seen[0], folding=coarser))
+
+
+def test_a_spectrum_of_unknown_response_is_seen_through_the_mean_one_whatever_is_beside_it(
+    seen: list[SpectrumSet],
+) -> None:
+    model = make_representation("pca", n_latents=3).fit(concatenate(seen))
+    unknown = np.where(np.arange(48) == 5, UNKNOWN_RESPONSE, seen[0].response)
+    beside = [
+        model.transform(replace(one, response=unknown, values=seen[0].values))[5]
+        for one in (seen[0], seen[2])
+    ]
+    np.testing.assert_array_equal(*beside)
+    blind = replace(seen[0], response=np.full(48, UNKNOWN_RESPONSE))
+    np.testing.assert_allclose(model.relative(blind), 1.0, rtol=1e-9)
+    physical = make_representation("physical").fit(seen[1].rows(np.arange(8)))
+    assert np.isfinite(physical.transform(blind.rows(np.arange(3)))).all()

@@ -100,7 +100,11 @@ def test_forty_sources_go_from_a_list_to_classes_and_scores(
         assert row["label"] == expected
         assert row["n_detection"] == len(truth[name].detections)
         assert name not in list(row["neighbour"])
-        assert len(row["latent"]) == 4
+        assert len(row["latent"]) == len(row["latent_equal"]) == 4
+        np.testing.assert_allclose(
+            np.sqrt(np.diag(np.reshape(row["cov_latent"], (4, 4)))), row["err_latent"]
+        )
+        assert row["piled_up"] == (row["pile_up"] > 0.05)
     assert (table["class"] == table["label"]).mean() > 0.6, "four classes: chance is a quarter"
     probabilities = table[[c for c in table.columns if c.startswith("p_")]]
     np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)

@@ -126,3 +126,17 @@ def test_every_stage_has_its_time_in_the_catalog():
     columns = {name for name in arrow_schema("galaxies").names if name.startswith("seconds_")}
     before_commit = {f"seconds_{stage.name}" for stage in STAGES[:-1]}
     assert columns == before_commit | {"seconds_total"}
+
+
+def test_correcting_the_point_spread_function_holds_the_spectra_once_more():
+    usual, subtracted = (
+        project_cost(
+            Work.of(4000, 2000, build_settings({"prepare": {"psf": psf}}), read=(5000, 2000))
+        )
+        for psf in ("none", "subtract")
+    )
+    more = {
+        first.name: second.bytes - first.bytes
+        for first, second in zip(usual.stages, subtracted.stages, strict=True)
+    }
+    assert more == {"read": 0, "prepare": 4 * 5000 * 2000, "distances": 0, "tree": 0, "profiles": 0}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from survey.latents.grid import Grid
 from survey.latents.spectra import SpectrumSet
 from survey.latents.xray.acis import acis_grid, acis_like_response, photon_energies
 from survey.latents.xray.fold import Response, fold
-from survey.latents.xray.simulate import observation
+from survey.latents.xray.simulate import observation, pile_up
 from survey.latents.xray.simulate.observation import SimulatedDetection
 from survey.latents.xray.simulate.sources import Source, at_epoch, class_names, draw_source
 
@@ -42,6 +42,10 @@ class XrayTruth:
         Fractional rms of the source.
     variability_index : array (n,)
         See `observation.variability_index`.
+    pile_up : array (n,)
+        Share of the events that are of several photons.
+    frame_s : array (n,)
+        Time of a frame of the camera in s.
     """
 
     classes: Names
@@ -53,6 +57,8 @@ class XrayTruth:
     off_axis_arcmin: Floats
     variability: Floats
     variability_index: Floats
+    pile_up: Floats
+    frame_s: Floats
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,11 @@ class SimulatedXray:
 
     spectra: SpectrumSet
     truth: XrayTruth
+
+    def rows(self, which: npt.NDArray[np.intp]) -> SimulatedXray:
+        """Some of the detections."""
+        truth = {one.name: getattr(self.truth, one.name)[which] for one in fields(XrayTruth)}
+        return SimulatedXray(self.spectra.rows(which), XrayTruth(**truth))
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,24 @@ class _Draw:
     index: float
     rng: np.random.Generator
 
+    @property
+    def frame_s(self) -> float:
+        """Time of a frame."""
+        return pile_up.frame_of(self.events_per_s, self.places)
+
+    @property
+    def photons_per_frame(self) -> float:
+        """Photons on one place of the chip in a frame."""
+        return pile_up.photons_per_frame(self.events_per_s * self.frame_s / self.places)
+
+    @property
+    def events_per_s(self) -> float:
+        return self.counts / self.detection.exposure_s
+
+    @property
+    def places(self) -> float:
+        return pile_up.places_of(self.detection.off_axis_arcmin)
+
 
 def simulate_xray(
     n_spectra: int,
@@ -83,12 +112,15 @@ def simulate_xray(
     grid: Grid | None = None,
     responses: Sequence[Response] | None = None,
     classes: Sequence[str] | None = None,
+    piled_up: bool = True,
+    only_first: bool = False,
     on_spectrum: Callable[[], None] = lambda: None,
 ) -> SimulatedXray:
     """Detections of X-ray sources, in turn of each class.
 
-    The n-th detection is the same whatever their number. Pile-up and scattering by electrons in
-    thick absorbers are left out.
+    The n-th detection is the same whatever their number. Scattering by electrons in thick absorbers
+    is left out. Spectra of bright sources are piled up, as those of a CCD are; their number of
+    counts is what was drawn, piled up or not.
 
     Parameters
     ----------
@@ -103,6 +135,10 @@ def simulate_xray(
         spectra keep the responses that are given.
     classes : sequence of str, optional
         Some of `class_names()`. Default: all.
+    piled_up : bool
+        Whether spectra are piled up.
+    only_first : bool
+        Of all detections, only the first of each source: fewer spectra, of as many sources.
     on_spectrum : callable
         Called with every spectrum that is folded.
 
@@ -115,17 +151,24 @@ def simulate_xray(
         raise ConfigError("nothing to simulate", expected="one spectrum or more")
     grid = acis_grid() if grid is None else grid
     ideal = responses is None
-    folded = [one.onto(grid) for one in ([acis_like_response()] if ideal else responses or [])]
+    whole = [acis_like_response()] if ideal else list(responses or [])
+    folded = [one.onto(grid) for one in whole]
     if not folded:
         raise ConfigError("no response to simulate with")
     draws = list(_draws(n_spectra, seed, tuple(classes or class_names())))
-    expected = np.empty((n_spectra, len(grid)))
-    numbers = np.empty(n_spectra, np.int64)
+    if only_first:
+        draws = [one for one in draws if one.epoch == 0]
+    expected = np.empty((len(draws), len(grid)))
+    numbers = np.empty(len(draws), np.int64)
     for row, one in enumerate(draws):
         numbers[row] = int(one.rng.integers(len(folded)))
-        expected[row] = _expected(one, folded[numbers[row]], vignetted=ideal)
+        which = numbers[row]
+        if piled_up and pile_up.piled_share(one.photons_per_frame) > pile_up.LEAST:
+            expected[row] = _piled(one, whole[which], grid, vignetted=ideal)
+        else:
+            expected[row] = _expected(one, folded[which], vignetted=ideal)
         on_spectrum()
-    simulated = _counted(draws, expected, grid)
+    simulated = _counted(draws, expected, grid, piled_up=piled_up)
     if ideal:  # vignetting makes it another response for every angle
         return simulated
     each = [single(one.matrix, one.energies, photon_energies(), one.name) for one in folded]
@@ -165,7 +208,15 @@ def _expected(one: _Draw, response: Response, *, vignetted: bool) -> Floats:
     return np.asarray(counts * (one.counts / counts.sum()))
 
 
-def _counted(draws: list[_Draw], expected: Floats, grid: Grid) -> SimulatedXray:
+def _piled(one: _Draw, response: Response, grid: Grid, *, vignetted: bool) -> Floats:
+    """The same of a spectrum that is piled up: in channels, then in the bins of the grid."""
+    alone = _expected(one, response, vignetted=vignetted)
+    shape = pile_up.piled(alone, one.photons_per_frame)
+    counts = pile_up.summed_into(shape, response.channels, grid)
+    return np.asarray(counts * (one.counts / counts.sum()))
+
+
+def _counted(draws: list[_Draw], expected: Floats, grid: Grid, *, piled_up: bool) -> SimulatedXray:
     angle = np.array([one.detection.off_axis_arcmin for one in draws])
     exposure_s = np.array([one.detection.exposure_s for one in draws])
     level = np.array([one.detection.background_level for one in draws])
@@ -195,5 +246,7 @@ def _counted(draws: list[_Draw], expected: Floats, grid: Grid) -> SimulatedXray:
         off_axis_arcmin=angle,
         variability=np.array([one.source.rms for one in draws]),
         variability_index=np.array([one.index for one in draws]),
+        pile_up=np.array([piled_up * pile_up.piled_share(one.photons_per_frame) for one in draws]),
+        frame_s=np.array([one.frame_s for one in draws]),
     )
     return SimulatedXray(spectra, truth)
