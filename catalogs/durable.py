@@ -4,7 +4,8 @@ A rename within one file system is atomic, but only data that was flushed before
 safe after a crash. Parts and versions of the catalog are both written this way.
 
 Archives of thousands of galaxies would have too many small files. So a folder can be packed into
-one file, a zip file without compression, which any program reads that reads zip files.
+one file, a zip file without compression, which any program reads that reads zip files. Its
+subfolders can be read like packed folders of their own, see `Packed`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import IO, Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
+from catalogs.errors import CatalogError
 from catalogs.owners import owned_name
 
 LONGEST_STEM = 120
@@ -59,14 +61,16 @@ def find_damage(folder: Path, records: Iterable[FileRecord], *, full: bool) -> s
     Parameters
     ----------
     folder : Path
-        The folder that the records describe, or the file that it was packed into.
+        The folder that the records describe, or the file that it was packed into, or a subfolder
+        of such a file.
     records : iterable of FileRecord
         The files that must exist.
     full : bool
         Whether to compare the hashes too, which reads every file. Sizes are always compared.
     """
-    if folder.is_file():
-        return _find_packed_damage(folder, records, full=full)
+    packed = Packed.of(folder)
+    if packed is not None:
+        return packed.find_damage(records, full=full)
     for record in records:
         path = folder / record.path
         if not path.is_file():
@@ -89,6 +93,97 @@ def pack(folder: Path, file: Path) -> None:
                 shutil.copyfileobj(source, target, 1 << 20)
 
 
+@dataclass(frozen=True)
+class Packed:
+    """A folder inside a packed file.
+
+    A subfolder of a packed folder need not have the files that the packed folder has itself: what
+    is missing in it is looked for there. Hashes tell whether it is the same.
+
+    Attributes
+    ----------
+    file : Path
+        The packed file.
+    prefix : str
+        The path of the folder in it with a slash at its end; empty for the packed folder itself.
+    """
+
+    file: Path
+    prefix: str = ""
+
+    @classmethod
+    def of(cls, place: Path) -> Packed | None:
+        """What `place` is if it is a packed folder or a subfolder of one, which may be missing."""
+        if place.is_file():
+            return cls(place)
+        if place.parent.is_file():
+            return cls(place.parent, f"{place.name}/")
+        return None
+
+    def find_damage(self, records: Iterable[FileRecord], *, full: bool) -> str | None:
+        """Describe what is wrong with its files; None if nothing is."""
+        try:
+            with self._opened() as packed:
+                for record in records:
+                    try:
+                        entry = self._entry(packed, record.path)
+                    except FileNotFoundError:
+                        return f"{record.path} is missing"
+                    if entry.file_size != record.size:
+                        return f"{record.path} has {entry.file_size} bytes instead of {record.size}"
+                    if full:
+                        try:
+                            content = _content(packed, entry)
+                        except ValueError as error:
+                            return f"{record.path}: {error}"
+                        if hash_bytes(content) != record.blake2b:
+                            return f"the content of {record.path} has changed"
+        except ValueError as error:
+            return str(error)
+        return None
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one of its files, or of that of the folder around it; see `read_entry`."""
+        with self._opened() as packed:
+            return _content(packed, self._entry(packed, name))
+
+    def has(self, name: str) -> bool:
+        """Whether the folder has a file of its own of this name."""
+        try:
+            with self._opened() as packed:
+                return self.prefix + name in packed.NameToInfo
+        except (ValueError, OSError):
+            return False
+
+    @contextmanager
+    def _opened(self) -> Iterator[ZipFile]:
+        with _damage_as_value_error():
+            packed = ZipFile(self.file)
+        with packed:
+            yield packed
+
+    def _entry(self, packed: ZipFile, name: str) -> ZipInfo:
+        for path in (self.prefix + name, name):
+            if path in packed.NameToInfo:
+                return packed.NameToInfo[path]
+        raise FileNotFoundError(f"{name} is not in {self.file}")
+
+
+def _content(packed: ZipFile, entry: ZipInfo) -> bytes:
+    if entry.compress_type != ZIP_STORED:
+        raise ValueError(f"{entry.filename} is compressed")  # by whom? It may become any size.
+    with _damage_as_value_error():
+        return packed.read(entry)
+
+
+@contextmanager
+def _damage_as_value_error() -> Iterator[None]:
+    try:
+        yield
+    except (BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ValueError(f"it cannot be unpacked: {error}") from error
+
+
 def read_entry(place: Path, name: str) -> bytes:
     """The bytes of a file in a folder, packed or not.
 
@@ -99,38 +194,8 @@ def read_entry(place: Path, name: str) -> bytes:
     ValueError
         If the packed folder is damaged.
     """
-    if not place.is_file():
-        return (place / name).read_bytes()
-    try:
-        with ZipFile(place) as packed:
-            if packed.getinfo(name).compress_type != ZIP_STORED:
-                raise ValueError(f"{name} is compressed")  # by whom? It may become any size.
-            return packed.read(name)
-    except KeyError:
-        raise FileNotFoundError(f"{name} is not in {place}") from None
-    except (BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise ValueError(f"it cannot be unpacked: {error}") from error
-
-
-def _find_packed_damage(place: Path, records: Iterable[FileRecord], *, full: bool) -> str | None:
-    try:
-        with ZipFile(place) as packed:
-            sizes = {entry.filename: entry.file_size for entry in packed.infolist()}
-    except (BadZipFile, EOFError, ValueError) as error:
-        return f"it cannot be unpacked: {error}"
-    for record in records:
-        if record.path not in sizes:
-            return f"{record.path} is missing"
-        if sizes[record.path] != record.size:
-            return f"{record.path} has {sizes[record.path]} bytes instead of {record.size}"
-        if full:
-            try:
-                content = read_entry(place, record.path)
-            except ValueError as error:
-                return f"{record.path}: {error}"
-            if hash_bytes(content) != record.blake2b:
-                return f"the content of {record.path} has changed"
-    return None
+    packed = Packed.of(place)
+    return (place / name).read_bytes() if packed is None else packed.read(name)
 
 
 def hash_bytes(data: bytes) -> str:
@@ -241,3 +306,27 @@ def _syncfs() -> Callable[[int], int] | None:
     except (OSError, AttributeError):
         return None
     return function
+
+
+def refuse_unreadable(folder: Path) -> None:
+    """Refuse tables without a footer below a folder: their writer was not closed.
+
+    Raises
+    ------
+    CatalogError
+        At the first one.
+    """
+    import pyarrow as pa  # slow to load, as is the rest
+
+    for file in folder.rglob("*"):
+        try:
+            if file.suffix == ".arrow":
+                pa.ipc.open_file(file.read_bytes())
+            elif file.suffix == ".parquet":
+                import pyarrow.parquet as pq
+
+                pq.read_metadata(file)
+        except (OSError, pa.ArrowException) as error:
+            raise CatalogError(
+                f"a file just written cannot be read back ({error})", file=file
+            ) from None

@@ -5,23 +5,25 @@ into a file of that name, see `catalogs.durable.pack`. Its key is the fingerprin
 was computed from, so an undamaged part is never computed again. It is written elsewhere
 (``RUN/.inflight/``) and moved into place in one step. Its receipt, the last file written, lists the
 size and hash of every other file.
+
+Small parts of which the next one is made soon are not moved there: they become subfolders of the
+file of the part that is made from them (``prepare``, then ``commit(contained=...)``), without the
+files that it has itself, and are found there by their own names.
 """
 
 from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import pyarrow as pa
-from pyarrow import ipc
-
 from catalogs.durable import (
     FileRecord,
+    Packed,
     find_damage,
     flush,
     flush_file_system,
@@ -30,6 +32,7 @@ from catalogs.durable import (
     pack,
     read_entry,
     record_files,
+    refuse_unreadable,
     write_json,
 )
 from catalogs.errors import CatalogError
@@ -42,19 +45,6 @@ PACKED_BYTES = 64 << 20
 """Larger parts stay folders: their arrays are mapped, not read."""
 
 REMOVE = "Remove the part and run the survey again."
-
-
-def _read_footer(file: Path) -> object:
-    import pyarrow.parquet as pq  # slow to load
-
-    return pq.read_metadata(file)
-
-
-READABLE: dict[str, Callable[[Path], Any]] = {
-    "*.arrow": lambda file: ipc.open_file(file.read_bytes()),
-    "*.parquet": _read_footer,
-}
-"""How to check, by its footer, that a file of a part is complete."""
 
 
 class DamagedPartWarning(UserWarning):
@@ -70,7 +60,7 @@ class Receipt:
     galaxy, stage, key : str
         The name of the part; see `PartStore`.
     path : Path
-        The folder of the part, or its file.
+        The folder of the part, or its file, or its subfolder in the file of another part.
     files : tuple of FileRecord
         All files of the part besides the receipt.
     summary : dict
@@ -105,8 +95,10 @@ class Receipt:
         CatalogError
             If it is missing or damaged.
         """
-        file = path / RECEIPT
+        file, packed = path / RECEIPT, Packed.of(path)
         try:
+            if packed is not None and packed.prefix and not packed.has(RECEIPT):
+                raise FileNotFoundError  # that of the part around it is another one
             content = json.loads(read_entry(path, RECEIPT))
             stated = content.pop("blake2b")
             if _content_hash(content) != stated:
@@ -117,6 +109,16 @@ class Receipt:
             raise CatalogError("the part has no receipt", file=path) from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CatalogError(f"damaged receipt ({error})", file=file) from None
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of its files."""
+        return sum(record.size for record in self.files)
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether it has a place of its own in a run: it is not only prepared, nor in another."""
+        return self.path.name == f"{self.stage}-{self.key}" and not self.path.parent.is_file()
 
     def read_bytes(self, name: str) -> bytes:
         """The content of one of its files, compared with its hash.
@@ -166,19 +168,36 @@ class PartStore:
         self.root = Path(root)
 
     def path(self, galaxy: str, stage: str, key: str) -> Path:
-        """The folder of a part, which need not exist."""
+        """The folder of a part, or its file, which need not exist."""
         return self.root / "parts" / safe_name(galaxy) / f"{stage}-{key}"
+
+    def place(self, galaxy: str, stage: str, key: str) -> Path | None:
+        """Where a part is: its folder or file, or inside the file of another; None if it is not."""
+        path = self.path(galaxy, stage, key)
+        if path.exists():
+            return path
+        try:
+            others = sorted(path.parent.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        for file in others:
+            if file.is_file() and Packed(file, f"{path.name}/").has(RECEIPT):
+                return file / path.name
+        return None
 
     def find(self, galaxy: str, stage: str, key: str, *, full: bool = False) -> Receipt | None:
         """The receipt of a part; None if the part is missing or damaged.
 
-        A damaged part is removed with a `DamagedPartWarning`. Sizes of files are always
-        verified; `full` also reads every file and compares the hashes.
+        A damaged part is removed with a `DamagedPartWarning`, and with it the part that contains
+        it. Sizes of files are always verified; `full` also reads every file and compares the
+        hashes.
         """
         found = self.check(galaxy, stage, key, full=full)
         if isinstance(found, Receipt | None):
             return found
-        path = self.path(galaxy, stage, key)
+        path = self.place(galaxy, stage, key) or self.path(galaxy, stage, key)
+        if path.parent.is_file():
+            path = path.parent
         self._discard(path)
         warnings.warn(f"{path}: {found}; the part was discarded", DamagedPartWarning, stacklevel=2)
         return None
@@ -190,8 +209,8 @@ class PartStore:
 
         Nothing is changed; see `find`.
         """
-        path = self.path(galaxy, stage, key)
-        if not path.exists():
+        path = self.place(galaxy, stage, key)
+        if path is None:
             return None
         try:
             receipt = Receipt.read(path)
@@ -201,6 +220,36 @@ class PartStore:
         if (receipt.galaxy, receipt.stage, receipt.key) != (galaxy, stage, key):
             return f"its receipt is for {receipt.galaxy!r}, {receipt.stage}-{receipt.key}"
         return receipt if damage is None else damage
+
+    def prepare(
+        self,
+        galaxy: str,
+        stage: str,
+        key: str,
+        write: Callable[[Path], None],
+        summary: dict[str, Any] | None = None,
+    ) -> Receipt:
+        """Write a part for this process alone, see `commit`; nothing is flushed.
+
+        Nobody finds it until it is given to a later `commit`, or to `move_into_place`.
+        """
+        folder = self._inflight_path()
+        folder.mkdir(parents=True)
+        try:
+            return self._write(Receipt(galaxy, stage, key, folder, (), summary or {}), write)
+        except BaseException:
+            remove(folder)
+            raise
+
+    def move_into_place(self, prepared: Receipt, *, lasting: bool) -> Receipt:
+        """Commit a prepared part by itself."""
+        target = self.path(prepared.galaxy, prepared.stage, prepared.key)
+        receipt, packed = replace(prepared, path=target), prepared.n_bytes <= PACKED_BYTES
+        return self._commit(receipt, prepared.path, packed=packed, lasting=lasting)
+
+    def forget(self, prepared: Receipt) -> None:
+        """Remove a prepared part, which another one contains by now."""
+        remove(prepared.path)
 
     def commit(
         self,
@@ -212,6 +261,7 @@ class PartStore:
         *,
         packed: bool = False,
         lasting: bool = True,
+        contained: Sequence[Receipt] = (),
     ) -> Receipt:
         """Write a part and move it into place once everything is on the disk.
 
@@ -231,6 +281,9 @@ class PartStore:
             Whether it is on the disk under its name when this returns. If not, a power failure in
             the next seconds may cost it (half a part it never leaves); the next lasting part of the
             run makes it last, too.
+        contained : sequence of Receipt
+            Parts of the galaxy that this one is made from, which it is to contain: small ones,
+            since it becomes one file.
 
         Raises
         ------
@@ -238,15 +291,39 @@ class PartStore:
             If what was written cannot be read back.
         """
         target = self.path(galaxy, stage, key)
-        folder, packed_file = self._inflight_path(), self._inflight_path()
+        folder = self._inflight_path()
         folder.mkdir(parents=True)
         try:
-            write(folder)
-            files = record_files(folder)
-            _refuse_unreadable(folder)
-            receipt = Receipt(galaxy, stage, key, target, files, summary or {})
-            write_json(folder / RECEIPT, receipt.to_json(), flushed=False)
-            if packed and sum(record.size for record in files) <= PACKED_BYTES:
+            receipt = Receipt(galaxy, stage, key, target, (), summary or {})
+
+            def write_all(folder: Path) -> None:
+                write(folder)
+                for part in contained:
+                    _contain(part, folder)
+
+            receipt = self._write(receipt, write_all, folder)
+            packed = bool(contained) or (packed and receipt.n_bytes <= PACKED_BYTES)
+            return self._commit(receipt, folder, packed=packed, lasting=lasting)
+        finally:
+            remove(folder)
+
+    def _write(
+        self, receipt: Receipt, write: Callable[[Path], None], folder: Path | None = None
+    ) -> Receipt:
+        """Write the files of a part, and last its receipt, into an empty folder."""
+        folder = folder or receipt.path
+        write(folder)
+        files = record_files(folder)
+        refuse_unreadable(folder)
+        receipt = replace(receipt, files=files)
+        write_json(folder / RECEIPT, receipt.to_json(), flushed=False)
+        return receipt
+
+    def _commit(self, receipt: Receipt, folder: Path, *, packed: bool, lasting: bool) -> Receipt:
+        """Flush a written part and move it into place."""
+        target, packed_file = receipt.path, self._inflight_path()
+        try:
+            if packed:
                 pack(folder, packed_file)
                 flush(packed_file)
                 made = packed_file
@@ -255,7 +332,7 @@ class PartStore:
                 made = folder
             if not self._move_into_place(made, target, lasting=lasting):
                 # Another task was faster. Its part is kept; find() removes it if it is damaged.
-                other = self.find(galaxy, stage, key)
+                other = self.find(receipt.galaxy, receipt.stage, receipt.key)
                 if other is not None:
                     return other
                 self._move_into_place(made, target, lasting=lasting)
@@ -317,13 +394,16 @@ def safe_name(name: str) -> str:
     return encoded
 
 
-def _refuse_unreadable(folder: Path) -> None:
-    """Refuse a file without a footer: its writer was not closed, and nobody can read it."""
-    for pattern, read in READABLE.items():
-        for file in folder.rglob(pattern):
-            try:
-                read(file)
-            except (OSError, pa.ArrowException) as error:
-                raise CatalogError(
-                    f"a file just written cannot be read back ({error})", file=file
-                ) from None
+def _contain(part: Receipt, folder: Path) -> None:
+    """Write a part into a subfolder of another one, without the files that that one has itself."""
+    inside = folder / f"{part.stage}-{part.key}"
+    for record in part.files:
+        content = part.read_bytes(record.path)
+        outside = folder / record.path
+        if outside.is_file() and outside.read_bytes() == content:
+            continue
+        file = inside / record.path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    inside.mkdir(exist_ok=True)
+    write_json(inside / RECEIPT, part.to_json(), flushed=False)

@@ -1,29 +1,42 @@
-"""The dataset that every reader returns, for cubes of any instrument."""
+"""Cubes as xarray datasets, whose voxels are read where they are indexed."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
-from astropy.io import fits
+import xarray as xr
 from numpy.typing import NDArray
+from xarray.backends import BackendArray
+from xarray.core import indexing
 
-from catalogs.printable import printable
-from catalogs.reference.missing_data import MissingRule
-from survey.cubes.lazy_image import Image, elementwise, for_dataset, planes_reversed
-from survey.cubes.missing import FlagImage, find_missing
-from survey.cubes.units import flux_unit as canonical_flux_unit
-from survey.cubes.wcs import celestial_header, header_text, is_on_cube, sky_position
-from survey.cubes.wcs import spaxel_area_arcsec2 as area_on_sky
-from survey.errors import DataError
-
-if TYPE_CHECKING:
-    import xarray as xr
+from survey.cubes.checked_cube import CheckedCube, check_cube
+from survey.cubes.lazy_image import Image, Voxels
+from survey.cubes.missing import FlagImage
 
 CUBE_DIMS = ("wavelength", "y", "x")
+
+
+def to_dataset(cube: CheckedCube) -> xr.Dataset:
+    """The dataset of a cube.
+
+    Returns
+    -------
+    xarray.Dataset
+        `flux` and `error` (float32), `bad` (bool) over (wavelength, y, x), `n_bad` over
+        (y, x), the number of bad planes, with the attributes of the cube.
+    """
+    return xr.Dataset(
+        {
+            "flux": (CUBE_DIMS, _for_dataset(cube.flux)),
+            "error": (CUBE_DIMS, _for_dataset(cube.error)),
+            "bad": (CUBE_DIMS, _for_dataset(cube.bad)),
+            "n_bad": (CUBE_DIMS[1:], cube.n_bad),
+        },
+        coords={"wavelength": ("wavelength", cube.wavelength_um)},
+        attrs=cube.attrs,
+    )
 
 
 def build_cube(
@@ -31,176 +44,27 @@ def build_cube(
     error: Image | None,
     flags: Sequence[FlagImage],
     wavelength_um: NDArray[np.float64],
-    *,
-    rules: Sequence[MissingRule] = (),
-    header: fits.Header,
-    flux_unit: str,
-    instrument: str,
-    band: str,
-    spaxel_area_arcsec2: float | None = None,
-    target: str = "",
-    redshift: float = float("nan"),
-    ra_deg: float = float("nan"),
-    dec_deg: float = float("nan"),
-    file: str | Path,
+    **facts: Any,
 ) -> xr.Dataset:
-    """Check a cube and give it the common form.
-
-    Parameters
-    ----------
-    flux : Voxels or ndarray, shape (wavelength, y, x)
-        Flux density or surface brightness, kept as it is. Voxels are read once here, a few
-        planes at a time, and then only where the dataset is indexed.
-    error : Voxels or ndarray of the same shape, or None
-        One standard deviation; None where the instrument gives none (NaN in the result).
-    flags : sequence of FlagImage
-        Masks, flags and weights with the rules that say where they mean missing data. The rules of
-        every reader are added, see `survey.cubes.missing`.
-    wavelength_um : ndarray, shape (wavelength,)
-        Vacuum, observed frame. If they descend, all planes are turned round.
-    rules : sequence of MissingRule
-        Rules about the flux besides those of every reader.
-    header : astropy.io.fits.Header
-        Science header; kept verbatim, and source of the celestial coordinates.
-    flux_unit : str
-        As in the file.
-    instrument, band, target : str
-        Instrument as in the instrument table, band such as "ch4-short" or "".
-    spaxel_area_arcsec2 : float, optional
-        Area of a spaxel; from the celestial coordinates if not given.
-    redshift : float
-        NaN if not known.
-    ra_deg, dec_deg : float
-        Position of the target (ICRS). If it is unknown or not on the cube, as of moving targets
-        and of headers never filled in, it is the centre of the cube.
-    file : str or Path
-        The file, for messages.
-
-    Returns
-    -------
-    xarray.Dataset
-        `flux` and `error` (float32), `bad` (bool) over (wavelength, y, x), `n_bad` over
-        (y, x), the number of bad planes, with the attributes listed above, `celestial_header`
-        and `header` (text), `position_is_centre`, `has_errors`, and `missing`, a JSON object with
-        the number of voxels that every rule refuses.
-
-    Raises
-    ------
-    DataError
-        If shapes disagree, wavelengths do not increase, the unit is not one of flux, no value
-        is usable, or the area of a spaxel is unknown.
-    """
-    flux = elementwise(np.asarray, flux, dtype=np.float32)
-    _check_shapes(flux, error, flags, wavelength_um, file)
-    if (np.diff(wavelength_um) < 0).all():
-        wavelength_um = wavelength_um[::-1]
-        flux, error = planes_reversed(flux), None if error is None else planes_reversed(error)
-        flags = [flag.reversed() for flag in flags]
-    _check_wavelengths(wavelength_um, file)
-    missing = find_missing(flux, error, flags, rules)
-    if missing.n_bad.min() == flux.shape[0]:
-        raise DataError("no usable value in the cube: all are NaN, zero or flagged", file=file)
-    if error is None:
-        known_error: Image = np.broadcast_to(np.float32(np.nan), flux.shape)
-    else:
-        known_error = elementwise(_known_error, error, dtype=np.float32)
-
-    celestial = celestial_header(header, file=file)
-    area = area_on_sky(celestial) if spaxel_area_arcsec2 is None else spaxel_area_arcsec2
-    if not np.isfinite(area):
-        raise DataError(
-            "the area of a spaxel is unknown: the header has no celestial coordinates",
-            file=file,
-            expected="CTYPE, CRVAL, CRPIX, and CDELT or CD, of both axes of the sky",
-            found=f"{header.get('CTYPE1')!r} and {header.get('CTYPE2')!r}",
-            advice='Set read.reader = "generic" and spaxel_area_arcsec2 in [read.generic]',
-        )
-    given = is_on_cube(celestial, (flux.shape[1], flux.shape[2]), ra_deg, dec_deg)
-    if not given:
-        centre = sky_position(celestial, (flux.shape[2] - 1) / 2, (flux.shape[1] - 1) / 2)
-        ra_deg, dec_deg = (float(coordinate) for coordinate in centre)
-
-    import xarray as xr  # slow to load
-
-    return xr.Dataset(
-        {
-            "flux": (CUBE_DIMS, for_dataset(flux)),
-            "error": (CUBE_DIMS, for_dataset(known_error)),
-            "bad": (CUBE_DIMS, for_dataset(missing.bad)),
-            "n_bad": (CUBE_DIMS[1:], missing.n_bad),
-        },
-        coords={"wavelength": ("wavelength", np.asarray(wavelength_um, dtype=np.float64))},
-        attrs={
-            "flux_unit": canonical_flux_unit(flux_unit, file=file, header=header),
-            "spaxel_area_arcsec2": float(area),
-            "instrument": printable(instrument),
-            "band": printable(band),
-            "target": printable(target),
-            "redshift": float(redshift),
-            "ra_deg": float(ra_deg),
-            "dec_deg": float(dec_deg),
-            "position_is_centre": not given,
-            "has_errors": error is not None,
-            "missing": json.dumps(missing.counts),
-            "celestial_header": celestial,
-            "header": header_text(header),
-        },
-    )
+    """Check a cube and make its dataset; see `survey.cubes.checked_cube.check_cube`."""
+    return to_dataset(check_cube(flux, error, flags, wavelength_um, **facts))
 
 
-def _known_error(error: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Errors; NaN (unknown) for those that are not positive and finite, whose flux stays."""
-    with np.errstate(invalid="ignore"):
-        return np.where((error > 0) & np.isfinite(error), error, np.float32(np.nan))
+def _for_dataset(image: Image) -> Any:
+    """What to give xarray for it: an array as it is, voxels to be read later."""
+    if isinstance(image, Voxels):
+        return indexing.LazilyIndexedArray(_Backend(image))
+    return image
 
 
-def sigma_from_variance(variance: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Standard deviation of a variance; NaN where that is not positive."""
-    positive = np.where(variance > 0, variance, np.nan)
-    return np.sqrt(positive, out=positive)
+class _Backend(BackendArray):
+    """The form in which xarray takes arrays that are not in memory."""
 
+    def __init__(self, voxels: Voxels) -> None:
+        self.voxels = voxels
+        self.shape, self.dtype = voxels.shape, voxels.dtype
 
-def sigma_from_inverse_variance(weight: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Standard deviation of an inverse variance; NaN where that is not positive."""
-    sigma = sigma_from_variance(weight)
-    return np.reciprocal(sigma, out=sigma)
-
-
-def _check_shapes(
-    flux: Image,
-    error: Image | None,
-    flags: Sequence[FlagImage],
-    wavelength_um: NDArray[np.float64],
-    file: str | Path,
-) -> None:
-    if flux.ndim != 3:
-        raise DataError(
-            "the flux is not a cube", file=file, expected="3 dimensions", found=str(flux.shape)
-        )
-    wanted: list[tuple[str, tuple[int, ...], tuple[tuple[int, ...], ...]]] = [
-        ("wavelength", wavelength_um.shape, (flux.shape[:1],)),
-        *(("mask", flag.image.shape, (flux.shape, flux.shape[1:])) for flag in flags),
-    ]
-    if error is not None:
-        wanted.append(("error", error.shape, (flux.shape,)))
-    for name, shape, fitting in wanted:
-        if shape not in fitting:
-            raise DataError(
-                f"the {name} does not fit the flux",
-                file=file,
-                expected=f"shape {' or '.join(str(fit) for fit in fitting)}",
-                found=f"shape {shape}",
-            )
-
-
-def _check_wavelengths(wavelength_um: NDArray[np.float64], file: str | Path) -> None:
-    with np.errstate(invalid="ignore"):
-        increasing = np.diff(wavelength_um) > 0
-    if not (increasing.all() and wavelength_um[0] > 0 and np.isfinite(wavelength_um).all()):
-        raise DataError(
-            "the wavelengths are not positive and strictly increasing",
-            file=file,
-            expected="wavelengths above 0 that increase from plane to plane",
-            found=f"{wavelength_um[0]:.6g} to {wavelength_um[-1]:.6g} micron, "
-            f"{int((~increasing).sum())} of {increasing.size} steps not positive",
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.BASIC, self.voxels.__getitem__
         )

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from math import isnan, sqrt
+from math import isnan, prod, sqrt
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from catalogs.reference import Reference, packaged_reference
 from survey.config import ReadSettings
+from survey.cubes.checked_cube import CheckedCube
 from survey.cubes.files.cube_file import CubeFile
-from survey.cubes.registry import check_header_redshift, open_cube
+from survey.cubes.registry import check_header_redshift, open_checked
 from survey.spectra.constants import LIGHT_KM_S
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 
 @dataclass(frozen=True)
@@ -77,14 +74,14 @@ def inspect_cube(
     DataError
         If it cannot be read.
     """
-    with open_cube(path, settings, redshift=redshift) as cube:
+    with open_checked(path, settings, redshift=redshift) as cube:
         check_header_redshift(cube.attrs["redshift"], path)
         return _summary(str(path), cube, reference or packaged_reference())
 
 
-def _summary(path: str, cube: xr.Dataset, reference: Reference) -> CubeSummary:
-    wavelength_um, n_bad, attrs = cube["wavelength"].values, cube["n_bad"].values, cube.attrs
-    n_wavelength, n_y, n_x = cube["flux"].shape
+def _summary(path: str, cube: CheckedCube, reference: Reference) -> CubeSummary:
+    wavelength_um, n_bad, attrs = cube.wavelength_um, cube.n_bad, cube.attrs
+    n_wavelength, n_y, n_x = cube.flux.shape
     range_um = (float(wavelength_um[0]), float(wavelength_um[-1]))
     step_um = (
         float(wavelength_um[1] - wavelength_um[0]),
@@ -106,7 +103,7 @@ def _summary(path: str, cube: xr.Dataset, reference: Reference) -> CubeSummary:
             LIGHT_KM_S * step_um[1] / range_um[1],
         ),
         spaxel_arcsec=sqrt(attrs["spaxel_area_arcsec2"]),
-        bad_fraction=float(n_bad.sum(dtype=np.int64) / cube["bad"].size),
+        bad_fraction=float(n_bad.sum(dtype=np.int64) / prod(cube.bad.shape)),
         missing=json.loads(attrs["missing"]),
         n_spaxel=int((n_bad < n_wavelength).sum()),
         lines=_lines_inside(cube, reference),
@@ -114,14 +111,14 @@ def _summary(path: str, cube: xr.Dataset, reference: Reference) -> CubeSummary:
     )
 
 
-def _lines_inside(cube: xr.Dataset, reference: Reference) -> tuple[str, ...] | None:
+def _lines_inside(cube: CheckedCube, reference: Reference) -> tuple[str, ...] | None:
     rest = _rest_range_um(cube)
     if rest is None:
         return None
     return tuple(line.name for line in reference.lines if rest[0] <= line.wavelength_um <= rest[1])
 
 
-def _pah_bands_inside(cube: xr.Dataset, reference: Reference) -> tuple[str, ...] | None:
+def _pah_bands_inside(cube: CheckedCube, reference: Reference) -> tuple[str, ...] | None:
     rest = _rest_range_um(cube)
     if rest is None:
         return None
@@ -132,9 +129,9 @@ def _pah_bands_inside(cube: xr.Dataset, reference: Reference) -> tuple[str, ...]
     )
 
 
-def _rest_range_um(cube: xr.Dataset) -> tuple[float, float] | None:
+def _rest_range_um(cube: CheckedCube) -> tuple[float, float] | None:
     redshift = cube.attrs["redshift"]
     if isnan(redshift):
         return None
-    first, *_, last = cube["wavelength"].values / (1 + redshift)
+    first, *_, last = cube.wavelength_um / (1 + redshift)
     return float(first), float(last)

@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from xarray.backends import BackendArray
-from xarray.core import indexing
 
 Key = tuple[Any, ...]
 """One integer or slice for every axis."""
@@ -107,23 +105,3 @@ def planes_reversed(image: Image) -> Image:
         return piece if (first.step or 1) < 0 else piece[::-1]
 
     return Voxels(image.shape, image.dtype, read)
-
-
-def for_dataset(image: Image) -> Any:
-    """What to give xarray for it: an array as it is, voxels to be read later."""
-    if isinstance(image, Voxels):
-        return indexing.LazilyIndexedArray(_Backend(image))
-    return image
-
-
-class _Backend(BackendArray):
-    """The form in which xarray takes arrays that are not in memory."""
-
-    def __init__(self, voxels: Voxels) -> None:
-        self.voxels = voxels
-        self.shape, self.dtype = voxels.shape, voxels.dtype
-
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return indexing.explicit_indexing_adapter(
-            key, self.shape, indexing.IndexingSupport.BASIC, self.voxels.__getitem__
-        )

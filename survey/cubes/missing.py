@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,14 @@ from numpy.typing import NDArray
 
 from catalogs.reference.missing_data import MissingRule, missing_data, rules_of_every_reader
 from survey.cubes.axes.layout import Layout
-from survey.cubes.lazy_image import Image, elementwise, planes_reversed
+from survey.cubes.lazy_image import Image, Voxels, elementwise, planes_reversed
 from survey.cubes.read_fits import FitsFile
 
 SLAB_VOXELS = 1 << 24
+"""Voxels that are read at a time. A cube with no more is read once and kept."""
+
+BLOCK_VOXELS = 1 << 18
+"""Voxels of a slab that rules are applied to at a time: few enough for the cache."""
 
 _ZERO = np.uint32(1 << 31)
 """Marks a flux of exactly 0, which alone is no reason."""
@@ -82,6 +87,8 @@ def find_missing(
 ) -> MissingVoxels:
     """Apply all rules to a cube; its images are read once, a few planes at a time.
 
+    Where images are read later, those planes are read again then, unless the cube is small.
+
     Parameters
     ----------
     flux : Voxels or ndarray, shape (wavelength, y, x)
@@ -106,37 +113,69 @@ def find_missing(
         return reasons
 
     images = [flux, *([] if error is None else [error]), *(flag.image for flag in flags)]
-    reasons = elementwise(why, *images, dtype=np.uint32)
     counts = dict.fromkeys(bits, 0)
     n_plane, n_y, n_x = flux.shape
     n_bad, n_zero = np.zeros((n_y, n_x), np.int32), np.zeros((n_y, n_x), np.int32)
     zero_planes, n_throughout = np.zeros(n_plane, bool), 0
-    step = max(1, SLAB_VOXELS // (n_y * n_x))
-    for start in range(0, n_plane, step):
-        planes = slice(start, min(start + step, n_plane))
-        piece = reasons[planes, :, :]
+    in_memory = not any(isinstance(image, Voxels) for image in images)
+    kept = np.empty(flux.shape, bool) if in_memory or is_small(flux) else None
+    for planes, pieces in _blocks(images, flux.shape):
+        piece = why(*pieces)
         for rule, bit in bits.items():
             counts[rule] += int(np.count_nonzero(piece & bit))
         zero = piece == _ZERO
         empty = (piece != 0).all(axis=(1, 2)) & zero.any(axis=(1, 2))
         zero_planes[planes] = empty
         n_throughout += int(np.count_nonzero(zero[empty]))
-        n_bad += ((piece & ~_ZERO) != 0).sum(axis=0, dtype=np.int32)
+        refused = (piece & ~_ZERO) != 0
+        n_bad += refused.sum(axis=0, dtype=np.int32)
         n_bad += zero[empty].sum(axis=0, dtype=np.int32)
         n_zero += zero[~empty].sum(axis=0, dtype=np.int32)
+        if kept is not None:
+            kept[planes] = refused
     zero_spaxels = (n_zero > 0) & (n_zero + n_bad == n_plane)
     n_throughout += int(n_zero[zero_spaxels].sum())
     n_bad[zero_spaxels] = n_plane
 
-    bad = elementwise(
-        lambda reasons, planes, spaxels: ((reasons & ~_ZERO) != 0) | planes | spaxels,
-        reasons,
-        np.broadcast_to(zero_planes[:, None, None], flux.shape),
-        zero_spaxels,
-        dtype=bool,
-    )
+    bad: Image
+    if kept is not None:
+        kept[zero_planes] = True
+        kept[:, zero_spaxels] = True
+        bad = kept
+    else:
+        bad = elementwise(
+            lambda reasons, planes, spaxels: ((reasons & ~_ZERO) != 0) | planes | spaxels,
+            elementwise(why, *images, dtype=np.uint32),
+            np.broadcast_to(zero_planes[:, None, None], flux.shape),
+            zero_spaxels,
+            dtype=bool,
+        )
     named = {rule.name: count for rule, count in counts.items()}
     return MissingVoxels(bad, n_bad, named | {_zero_throughout().name: n_throughout})
+
+
+def is_small(image: Image) -> bool:
+    """Whether an image is read once and kept."""
+    return prod(image.shape) <= SLAB_VOXELS
+
+
+def _blocks(
+    images: Sequence[Image], shape: tuple[int, ...]
+) -> Iterator[tuple[slice, list[NDArray[Any]]]]:
+    """A few planes of all images at a time; those that hold for all planes every time."""
+    n_plane, n_image = shape[0], prod(shape[1:])
+    slab, block = (max(1, voxels // n_image) for voxels in (SLAB_VOXELS, BLOCK_VOXELS))
+    for first in range(0, n_plane, slab):
+        end = min(first + slab, n_plane)
+        whole = [_planes(image, slice(first, end)) for image in images]
+        for start in range(first, end, block):
+            planes = slice(start, min(start + block, end))
+            inside = slice(planes.start - first, planes.stop - first)
+            yield planes, [piece[inside] if piece.ndim == 3 else piece for piece in whole]
+
+
+def _planes(image: Image, planes: slice) -> NDArray[Any]:
+    return image[(planes, slice(None), slice(None))[-image.ndim :]]
 
 
 def _add_where(voxels: NDArray[np.bool_], bit: np.uint32, reasons: NDArray[np.uint32]) -> None:

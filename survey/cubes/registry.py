@@ -13,9 +13,9 @@ from astropy.io import fits
 
 from catalogs.printable import printable
 from survey.config import GenericReaderSettings, ReadSettings
-from survey.cubes.axes.layout import shape_of
+from survey.cubes.checked_cube import CheckedCube
 from survey.cubes.files.cube_file import CubeFile
-from survey.cubes.files.headers import image_header, primary_header
+from survey.cubes.files.headers import primary_header
 from survey.cubes.read_fits import FitsFile, open_fits
 from survey.cubes.readers.generic import read_generic
 from survey.cubes.readers.guess import Guess, guess_settings
@@ -29,8 +29,6 @@ from survey.spectra.redshift import REDSHIFT_RANGE, suspected_meaning
 
 if TYPE_CHECKING:
     import xarray as xr
-
-Shape = tuple[int, int, int]
 
 GENERIC = "generic"
 TARGET_KEYWORDS = ("TARGNAME", "OBJECT", "NAME")
@@ -51,12 +49,12 @@ class Reader:
     marks : mapping
         Keywords of the primary header, each with the start of its value, that identify the kind.
     read : callable
-        Makes the dataset of an open file.
+        Makes the cube of an open file.
     """
 
     name: str
     marks: Mapping[str, str]
-    read: Callable[[FitsFile], xr.Dataset]
+    read: Callable[[FitsFile], CheckedCube]
 
     def recognises(self, primary: fits.Header) -> bool:
         """Whether a primary header carries all marks."""
@@ -95,22 +93,6 @@ def target_name(path: str | Path | CubeFile) -> str:
         if name := printable(str(primary.get(keyword, "")).strip()):
             return name
     return ""
-
-
-def cube_shape(path: str | Path | CubeFile) -> Shape | None:
-    """Wavelengths, y and x of the first three-dimensional image of a FITS file.
-
-    Headers alone are read, thousands of files in seconds. None if there is no such image, or
-    anything is wrong with the file: the reader that will read it says what.
-    """
-    try:
-        header = image_header(path)
-        if header is None:
-            return None
-        wavelength, y, x = shape_of(header)
-        return wavelength, y, x
-    except Exception:  # of many kinds: ours, astropy's, the file system's
-        return None
 
 
 def read_cube(
@@ -152,7 +134,7 @@ def open_cube(
     Yields
     ------
     xarray.Dataset
-        See `survey.cubes.dataset.build_cube`; `reader` is the name of the reader, and
+        See `survey.cubes.dataset.to_dataset`; `reader` is the name of the reader, and
         `stale_checksum` says whether a checksum in the file is wrong.
 
     Raises
@@ -162,12 +144,27 @@ def open_cube(
     ConfigError
         If there is no reader of the name in the settings.
     """
+    from survey.cubes.dataset import to_dataset  # xarray is slow to load
+
+    with open_checked(path, settings, redshift=redshift, target=target, scratch=scratch) as checked:
+        yield to_dataset(checked)
+
+
+@contextmanager
+def open_checked(
+    path: str | Path | CubeFile,
+    settings: ReadSettings,
+    *,
+    redshift: float = float("nan"),
+    target: str = "",
+    scratch: Path | None = None,
+) -> Iterator[CheckedCube]:
+    """Open one FITS cube as arrays, without xarray; see `open_cube`."""
     strict = settings.checksums == "strict"
     with open_fits(path, scratch=scratch, strict_sums=strict) as fits_file:
         reader = _choose(fits_file, settings)
-        cube = reader.read(fits_file).assign_attrs(
-            reader=reader.name, stale_checksum=fits_file.has_stale_sum
-        )
+        cube = reader.read(fits_file)
+        cube.attrs.update(reader=reader.name, stale_checksum=fits_file.has_stale_sum)
         if isnan(redshift):
             # Of headers, -9999 and the like say that it is unknown.
             written = float(cube.attrs["redshift"])

@@ -4,20 +4,22 @@ A store has the spectra of the usable spaxels of one cube as two-dimensional arr
 spectra per chunk and a few chunks per shard file. The flux is NaN where a sample is bad. Anybody
 can open a store with `xarray.open_zarr`: units and names follow the CF conventions, `y`, `x` and
 `wavelength` are coordinates, and the attributes have the celestial header and the shape of the
-whole cube, which `survey.cubes.store_layout.to_cube` puts together again. A half-written Zarr array
-reads as fill values without an error. So the files of a store are listed, with size and hash, in a
-manifest that is written last, and the folder gets its name only when everything is on disk. Reading
-checks the existence and size of every file, hashes of metadata and coordinates, and the CRC32C of
-every chunk and shard index.
+whole cube, which `survey.cubes.store_layout.to_cube` puts together again. Archives would have too
+many small files: the metadata of all arrays are in that of the group (consolidated metadata).
+
+A half-written Zarr array reads as fill values without an error. So the files of a store are listed,
+with size and hash, in an attribute of the group, whose file is written last and has a hash of
+itself; and the folder gets its name only when everything is on disk. Reading checks the existence
+and size of every file, hashes of metadata and coordinates, and the CRC32C of every chunk and shard
+index.
 """
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -29,15 +31,7 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.errors import ZarrUserWarning
 
-from catalogs.durable import (
-    FileRecord,
-    find_damage,
-    flush,
-    flush_tree,
-    hash_bytes,
-    record_files,
-    write_json,
-)
+from catalogs.durable import find_damage, flush, flush_tree
 from catalogs.owners import owned_name, remove
 from survey.cubes.store_layout import (
     CONVENTIONS,
@@ -47,9 +41,15 @@ from survey.cubes.store_layout import (
     LONG_NAMES,
     SPECTRA,
 )
-from survey.errors import IntegrityError
+from survey.cubes.store_manifest import (
+    FILES,
+    OWN_HASH,
+    check_files,
+    damaged_store,
+    read_manifest,
+    write_manifest,
+)
 
-MANIFEST = "manifest.json"
 PARTIAL, REPLACED = ".partial", ".replaced"
 """Ends of the names of folders that a process leaves if it is killed while it writes a store."""
 
@@ -93,7 +93,7 @@ def write_store(
     path.parent.mkdir(parents=True, exist_ok=True)
     with _temporary_folder(path) as folder:
         _write_arrays(dataset, folder, chunk_spaxels, shard_chunks, band_bytes or BAND_BYTES)
-        _write_manifest(folder)
+        write_manifest(folder)
         flush_tree(folder)
         _promote(folder, path)
 
@@ -115,13 +115,19 @@ def open_store(path: str | Path) -> xr.Dataset:
         an exception of Zarr when that is loaded; `stored_spectra` reports it like this one.
     """
     path = Path(path)
-    _check(path)
+    consolidated = check_files(path)
     with warnings.catch_warnings():
-        # Zarr remarks that the manifest is none of its own files.
+        # Zarr remarks that an earlier manifest is none of its own files.
         warnings.simplefilter("ignore", ZarrUserWarning)
-        dataset = xr.open_zarr(path, consolidated=False, chunks=None, mask_and_scale=False)
-    attrs = {name: np.nan if value is None else value for name, value in dataset.attrs.items()}
-    return dataset.set_coords(["y", "x"]).assign_attrs(attrs)
+        dataset = xr.open_zarr(path, consolidated=consolidated, chunks=None, mask_and_scale=False)
+    attrs = {
+        name: np.nan if value is None else value
+        for name, value in dataset.attrs.items()
+        if name not in (FILES, OWN_HASH)
+    }
+    dataset = dataset.set_coords(["y", "x"])
+    dataset.attrs = attrs
+    return dataset
 
 
 @dataclass(frozen=True)
@@ -174,9 +180,9 @@ def stored_spectra(path: str | Path) -> tuple[StoredRows, StoredRows, StoredRows
         If the store is incomplete or its metadata are damaged.
     """
     path = Path(path)
-    _check(path)
+    consolidated = check_files(path)
     with _damage_as_integrity_error(path):
-        group = zarr.open_group(path, mode="r", use_consolidated=False)
+        group = zarr.open_group(path, mode="r", use_consolidated=consolidated)
         flux, error = (StoredRows(path, _array(group, name)) for name in SPECTRA)
         if EARLIER_MASK in group:
             return flux, error, StoredRows(path, _array(group, EARLIER_MASK))
@@ -191,7 +197,7 @@ def _damage_as_integrity_error(path: Path) -> Iterator[None]:
         raise
     except Exception as failure:
         # A codec reports damage in whatever way it comes upon it.
-        raise _damaged(path, f"a chunk cannot be read ({failure})") from failure
+        raise damaged_store(path, f"a chunk cannot be read ({failure})") from failure
 
 
 def verify_store(path: str | Path) -> None:
@@ -203,9 +209,9 @@ def verify_store(path: str | Path) -> None:
         At the first file that is missing or has changed.
     """
     path = Path(path)
-    damage = find_damage(path, _read_manifest(path), full=True)
+    damage = find_damage(path, read_manifest(path)[0], full=True)
     if damage:
-        raise _damaged(path, damage)
+        raise damaged_store(path, damage)
 
 
 def _array(group: zarr.Group, name: str) -> zarr.Array[Any]:
@@ -305,49 +311,6 @@ def _write_whole_shards(array: zarr.Array[Any], blocks: Iterator[NDArray[Any]], 
 
 def _json_value(value: Any) -> Any:
     return None if isinstance(value, float) and isnan(value) else value
-
-
-def _write_manifest(folder: Path) -> None:
-    files = [asdict(record) for record in record_files(folder)]
-    write_json(folder / MANIFEST, {"files": files, "blake2b": _hash(files)}, flushed=False)
-
-
-def _read_manifest(path: Path) -> tuple[FileRecord, ...]:
-    try:
-        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        files, blake2b = manifest["files"], manifest["blake2b"]
-    except (FileNotFoundError, NotADirectoryError):
-        raise _damaged(path, f"{MANIFEST} is missing, so it was never completed") from None
-    except (ValueError, KeyError, TypeError):
-        raise _damaged(path, f"{MANIFEST} cannot be read") from None
-    if _hash(files) != blake2b:
-        raise _damaged(path, f"{MANIFEST} has changed")
-    return tuple(FileRecord(**record) for record in files)
-
-
-def _hash(files: list[dict[str, Any]]) -> str:
-    return hash_bytes(json.dumps(files, sort_keys=True).encode())
-
-
-def _check(path: Path) -> None:
-    """All that can be checked without reading spectra, which check themselves."""
-    records = _read_manifest(path)
-    spectra = [record for record in records if _holds_spectra(record)]
-    others = [record for record in records if not _holds_spectra(record)]
-    damage = find_damage(path, spectra, full=False) or find_damage(path, others, full=True)
-    if damage:
-        raise _damaged(path, damage)
-
-
-def _holds_spectra(record: FileRecord) -> bool:
-    array, _, rest = record.path.partition("/")
-    return array in (*SPECTRA, EARLIER_MASK) and rest != "zarr.json"
-
-
-def _damaged(path: Path, what: str) -> IntegrityError:
-    return IntegrityError(
-        f"the store is damaged: {what}", file=path, advice="Delete it and convert the cube again"
-    )
 
 
 @contextmanager

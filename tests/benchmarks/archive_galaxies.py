@@ -32,6 +32,9 @@ SAMPLES = 40
 SETTLED = 0.1
 """From this share of the galaxies on, everything is loaded and every pool has its size."""
 
+OF_GALAXIES = ("cubes", "parts", "report")
+"""Folders of a run with files of every galaxy."""
+
 Draw = Callable[[Path, str, str], None]
 
 
@@ -47,11 +50,12 @@ def measure_with_figures(folder: Path, scale: float) -> Iterator[Line]:
 
 @dataclass(frozen=True)
 class Sample:
-    """Processes after so many galaxies: bytes and open files of the driver and every worker."""
+    """Processes after so many galaxies: bytes, open files and CPU seconds of driver and workers."""
 
     n_done: int
     memory_bytes: tuple[int, ...]
     open_files: tuple[int, ...]
+    cpu_s: tuple[float, ...]
 
 
 def _measure(folder: Path, n_galaxies: int, draw: Draw | None) -> Iterator[Line]:
@@ -76,7 +80,9 @@ def _measure(folder: Path, n_galaxies: int, draw: Draw | None) -> Iterator[Line]
             run_survey(root, targets, Settings(), cluster, draw=draw, on_report=look)
         finally:
             archive.process_galaxy = process_galaxy
+    files = list(_files_lines(root, n_galaxies))
     shutil.rmtree(root)
+    yield from files
     yield from _busy_lines(reports)
     yield from _growth_lines([s for s in samples if s.n_done >= SETTLED * n_galaxies])
     yield Line("modules imported after the first tenth of the galaxies", modules[1] - modules[0], 0)
@@ -111,6 +117,7 @@ def _sample(n_done: int, processes: list[psutil.Process]) -> Sample:
         n_done,
         tuple(process.memory_info().rss for process in processes),
         tuple(process.num_fds() for process in processes),
+        tuple(sum(process.cpu_times()[:2]) for process in processes),
     )
 
 
@@ -144,6 +151,18 @@ def _growth_lines(samples: list[Sample]) -> Iterator[Line]:
     memory_mb = np.array([sample.memory_bytes for sample in samples]) / 1e6
     files = np.array([sample.open_files for sample in samples])
     span = f"from galaxy {n_done[0]} to {n_done[-1]}"
+    cpu_s = np.array([sum(sample.cpu_s) for sample in samples])
+    half = len(samples) // 2
+    early, late = (
+        1e3 * np.diff(cpu_s[[first, last]])[0] / np.diff(n_done[[first, last]])[0]
+        for first, last in ((0, half), (half, -1))
+    )
+    yield Line(
+        f"CPU of a galaxy of the second half / of the first, {span}",
+        late / early,
+        1.1,
+        detail=f"({early:.0f} ms, {late:.0f} ms, of driver and workers)",
+    )
     driver, workers = memory_mb[:, 0], memory_mb[:, 1:]
     yield Line(
         f"memory that the driver gains {span}, MB",
@@ -162,6 +181,18 @@ def _growth_lines(samples: list[Sample]) -> Iterator[Line]:
         max(_slope_per_100(n_done, process) for process in files.T),
         5,
         detail=f"({files[-1].max()} at the end)",
+    )
+
+
+def _files_lines(root: Path, n_galaxies: int) -> Iterator[Line]:
+    """How many files a run has: of every galaxy, and besides."""
+    found = [path for path in root.rglob("*") if not path.is_dir() or path.is_symlink()]
+    of_galaxies = [path for path in found if path.relative_to(root).parts[0] in OF_GALAXIES]
+    yield Line(
+        f"files of a galaxy, of {n_galaxies}",
+        len(of_galaxies) / n_galaxies,
+        10 if (root / "report").exists() else 8,
+        detail=f"(and {len(found) - len(of_galaxies)} of the run, catalog and logs)",
     )
 
 

@@ -26,7 +26,8 @@ import numpy as np
 import pandas as pd
 
 from survey.config import GenericReaderSettings, ReadSettings
-from survey.cubes.registry import cube_shape, read_cube, target_name
+from survey.cubes.axes.cube_shape import cube_shape
+from survey.cubes.registry import read_cube, target_name
 from survey.errors import DataError, SurveyError
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.run.targets import write_targets

@@ -36,15 +36,24 @@ def loaded_by(*arguments: object) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An archive of one galaxy, with its finished run."""
+def computed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, set[str]]:
+    """An archive of one galaxy with its finished run, and what that has loaded."""
     folder = tmp_path_factory.mktemp("imports")
     simulate_archive(folder, 1, size=(8, 8), window=(12.5, 13.1), seed=2)
-    loaded_by(
+    return folder, loaded_by(
         "run", folder / "survey.toml", "--workers", 0, "--no-figures", "--quiet",
         "--set", "cut.criterion=fixed", "--set", "cut.k=2",
     )  # fmt: skip
-    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(computed: tuple[Path, set[str]]) -> Path:
+    """The archive."""
+    return computed[0]
+
+
+def test_a_run_loads_no_pages_before_somebody_asks_for_one(computed):
+    assert not computed[1] & PICTURES
 
 
 def test_help_and_status_load_no_science_tables_pictures_or_clusters(finished):
@@ -62,5 +71,5 @@ def test_a_finished_run_loads_nothing_that_computes_draws_or_runs_elsewhere(fini
 
 def test_a_look_at_a_cube_loads_nothing_that_computes_draws_or_runs_elsewhere(finished):
     (cube,) = finished.glob("*_s3d.fits")
-    heavy = SCIENCE | PICTURES | {"distributed"}
+    heavy = SCIENCE | PICTURES | CLUSTERS | {"pandas", "xarray", "scipy"}
     assert not loaded_by("inspect", cube) & heavy

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from survey.cubes.dataset import build_cube, sigma_from_inverse_variance, sigma_from_variance
+from survey.cubes.checked_cube import sigma_from_inverse_variance, sigma_from_variance
+from survey.cubes.dataset import build_cube
 from survey.cubes.missing import FlagImage
 from survey.errors import DataError
 

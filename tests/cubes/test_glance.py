@@ -3,7 +3,8 @@
 import pytest
 
 from survey.config import ReadSettings
-from survey.cubes.registry import cube_shape, read_cube
+from survey.cubes.axes.cube_shape import cube_shape
+from survey.cubes.registry import read_cube
 
 
 @pytest.mark.real_data

@@ -9,10 +9,11 @@ import pytest
 from astropy.io import fits
 
 from survey.config import GenericReaderSettings, ReadSettings
+from survey.cubes.axes.cube_shape import cube_shape
 from survey.cubes.files import remote, unpack
 from survey.cubes.files.cube_file import CubeFile
 from survey.cubes.readers.places import companion_files
-from survey.cubes.registry import cube_shape, open_cube, read_cube, target_name
+from survey.cubes.registry import open_cube, read_cube, target_name
 from survey.cubes.store import open_store, write_store
 from survey.errors import ConfigError, DataError, InfrastructureError
 

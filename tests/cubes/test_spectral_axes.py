@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from scipy.constants import c, e, h
 
 from survey.config import GenericReaderSettings, ReadSettings
+from survey.cubes.axes.cube_shape import cube_shape
 from survey.cubes.lazy_image import Voxels, planes_reversed
-from survey.cubes.registry import cube_shape, read_cube
+from survey.cubes.registry import read_cube
 from survey.cubes.wcs import sky_position
 from survey.errors import DataError
 

@@ -1,7 +1,9 @@
 import errno
+import json
 import shutil
 import tracemalloc
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +14,13 @@ from astropy.io import fits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from catalogs.durable import hash_bytes, record_files
 from survey.config import ReadSettings
 from survey.cubes import store
 from survey.cubes.registry import open_cube, read_cube
-from survey.cubes.store import (
-    MANIFEST,
-    open_store,
-    stored_spectra,
-    verify_store,
-    write_store,
-)
+from survey.cubes.store import open_store, stored_spectra, verify_store, write_store
 from survey.cubes.store_layout import to_cube
+from survey.cubes.store_manifest import EARLIER_MANIFEST, METADATA
 from survey.cubes.wcs import celestial_wcs, sky_position
 from survey.errors import IntegrityError
 
@@ -96,7 +94,7 @@ def test_a_store_streamed_from_a_file_is_that_of_the_cube_in_memory(
     with open_cube(file, ReadSettings()) as cube:
         write_store(cube, tmp_path / "streamed.zarr", **LAYOUT)
     whole, streamed = (
-        (tmp_path / name / MANIFEST).read_text() for name in ("whole.zarr", "streamed.zarr")
+        (tmp_path / name / METADATA).read_text() for name in ("whole.zarr", "streamed.zarr")
     )
     assert whole == streamed
 
@@ -164,7 +162,7 @@ def test_any_range_reads_like_a_slice_of_all(path, bounds):
 
 
 def test_chunks_are_whole_spectra_and_files_are_few(cube, path):
-    array = zarr.open_group(path, mode="r", use_consolidated=False)["flux"]
+    array = zarr.open_group(path, mode="r", use_consolidated=True)["flux"]
     assert array.metadata.zarr_format == 3
     assert array.chunks == (4, 12)
     assert array.shards == (8, 12)
@@ -174,7 +172,7 @@ def test_chunks_are_whole_spectra_and_files_are_few(cube, path):
 def test_a_cube_smaller_than_a_chunk_is_not_padded(make_cube, tmp_path):
     path = tmp_path / "small.zarr"
     write_store(make_cube(n_y=3, n_x=4), path, chunk_spaxels=256, shard_chunks=8)
-    array = zarr.open_group(path, mode="r", use_consolidated=False)["flux"]
+    array = zarr.open_group(path, mode="r", use_consolidated=True)["flux"]
     assert array.shards == array.shape
 
 
@@ -242,7 +240,7 @@ def test_chunks_of_nothing_but_fill_values_are_stored_all_the_same(make_cube, tm
 
 def test_a_writer_that_is_stopped_leaves_no_store(cube, tmp_path, monkeypatch):
     path = tmp_path / "a.zarr"
-    for stop_in in ("_write_arrays", "_write_manifest", "flush_tree", "_promote"):
+    for stop_in in ("_write_arrays", "write_manifest", "flush_tree", "_promote"):
         with monkeypatch.context() as patch:
             patch.setattr(store, stop_in, _stop)
             with pytest.raises(KeyboardInterrupt):
@@ -255,7 +253,7 @@ def test_a_killed_writer_leaves_something_that_is_never_opened(cube, tmp_path, m
     # A killed process removes nothing and writes no manifest.
     monkeypatch.setattr(store, "remove", lambda path: None)
     with monkeypatch.context() as patch:
-        patch.setattr(store, "_write_manifest", _stop)
+        patch.setattr(store, "write_manifest", _stop)
         with pytest.raises(KeyboardInterrupt):
             write_store(cube, path, **LAYOUT)
     (leftover,) = tmp_path.iterdir()
@@ -282,7 +280,7 @@ def test_a_failed_rewrite_leaves_the_old_store(cube, path, monkeypatch):
     before = read_block(path, slice(None))
     doubled = cube.assign(flux=cube["flux"] * 2)
     with monkeypatch.context() as patch:
-        patch.setattr(store, "_write_manifest", _stop)
+        patch.setattr(store, "write_manifest", _stop)
         with pytest.raises(KeyboardInterrupt):
             write_store(doubled, path, **LAYOUT)
     for old, new in zip(before, read_block(path, slice(None)), strict=True):
@@ -301,7 +299,7 @@ def test_a_full_disk_is_named(cube, tmp_path, monkeypatch):
 def test_what_was_never_a_store_is_not_opened(tmp_path):
     (tmp_path / "file.zarr").write_text("no store")
     for name in ("nothing.zarr", "file.zarr"):
-        with pytest.raises(IntegrityError, match=MANIFEST):
+        with pytest.raises(IntegrityError, match=METADATA):
             open_store(tmp_path / name)
 
 
@@ -320,7 +318,7 @@ def test_an_observed_cube_goes_through_a_store_unchanged(ngc7469, tmp_path):
     np.testing.assert_array_equal(
         rebuilt["error"], cube["error"].where(rebuilt["flux"].notnull().any("wavelength"))
     )
-    assert len(files_of(path)) == 12
+    assert len(files_of(path)) == 6
 
 
 @pytest.fixture
@@ -383,7 +381,9 @@ def test_a_store_of_an_earlier_version_still_opens(cube, path, tmp_path):
     for name in ("flux", "error", "bad"):
         values = cube[name].values[:, y, x].T
         group.create_array(name, data=values, dimension_names=("spaxel", "wavelength"))
-    store._write_manifest(earlier)
+    records = [asdict(record) for record in record_files(earlier)]
+    digest = hash_bytes(json.dumps(records, sort_keys=True).encode())
+    (earlier / EARLIER_MANIFEST).write_text(json.dumps({"files": records, "blake2b": digest}))
     for old, new in zip(
         read_block(earlier, slice(None)), read_block(path, slice(None)), strict=True
     ):

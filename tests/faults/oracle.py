@@ -16,6 +16,7 @@ from catalogs.parts import PartStore, Receipt
 from catalogs.verify import verify
 from survey.cubes.store import open_store
 from survey.errors import SurveyError
+from survey.pipeline.galaxy.runner import LAST
 from survey.pipeline.galaxy.stage import Kept
 from survey.pipeline.galaxy.stage_list import STAGES
 from tests.faults.archive import Archive
@@ -106,7 +107,7 @@ def _wrong_digests(root: Path, undisturbed: dict[str, str]) -> list[str]:
 
 
 def _wrong_parts(root: Path, archive: Archive) -> list[str]:
-    """Every good galaxy has one part of every stage, which agrees with its receipt."""
+    """Every good galaxy has one part of every stage, alone or in its last, as its receipt says."""
     found = []
     store = PartStore(root)
     counts: Counter[tuple[str, str]] = Counter()
@@ -119,12 +120,27 @@ def _wrong_parts(root: Path, archive: Archive) -> list[str]:
         counts[receipt.galaxy, receipt.stage] += 1
         if store.find(receipt.galaxy, receipt.stage, receipt.key, full=True) is None:
             found.append(f"damaged part {path.name}")
+        if receipt.stage == LAST:
+            found += _missing_inside(store, receipt)
+    # A result that goes into the last part has one of its own if a later stage was disturbed.
+    alone = {stage.name for stage in STAGES if stage.kept is Kept.WITH_LAST}
+    counts = Counter({one: n for one, n in counts.items() if n > 1 or one[1] not in alone})
     stages = {stage.name for stage in STAGES if stage.kept is Kept.PART}
     expected = Counter((galaxy, stage) for galaxy in archive.good for stage in stages)
     for (galaxy, stage), count in sorted((counts - expected).items()):
         found.append(f"{count} parts too many: {stage} of {galaxy}")
     found += [f"no part: {stage} of {galaxy}" for galaxy, stage in sorted(expected - counts)]
     return found
+
+
+def _missing_inside(store: PartStore, last: Receipt) -> list[str]:
+    """Results that the last part of a galaxy was made from and that nobody finds."""
+    return [
+        f"no part: {stage.name} of {last.galaxy}"
+        for stage in STAGES
+        if stage.kept is Kept.WITH_LAST
+        and store.find(last.galaxy, stage.name, last.summary["keys"][stage.name], full=True) is None
+    ]
 
 
 def _wrong_stores(root: Path, archive: Archive) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +11,18 @@ from numpy.typing import NDArray
 from catalogs.reference.missing_data import MissingRule
 from survey.config import GenericReaderSettings
 from survey.cubes.axes.layout import Layout, cube_layout
-from survey.cubes.dataset import build_cube, sigma_from_inverse_variance, sigma_from_variance
+from survey.cubes.checked_cube import (
+    CheckedCube,
+    check_cube,
+    sigma_from_inverse_variance,
+    sigma_from_variance,
+)
 from survey.cubes.lazy_image import Image, elementwise
 from survey.cubes.missing import FlagImage
 from survey.cubes.read_fits import FitsFile
 from survey.cubes.readers.places import Place, parse_place
 from survey.cubes.wavelength import check_same_planes, wavelength_axis_um, wavelength_extension_um
 from survey.errors import DataError, SurveyWarning
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 _TO_SIGMA: dict[str, Callable[[NDArray[np.floating]], NDArray[np.floating]]] = {
     "sigma": np.asarray,
@@ -30,7 +31,7 @@ _TO_SIGMA: dict[str, Callable[[NDArray[np.floating]], NDArray[np.floating]]] = {
 }
 
 
-def read_generic(fits_file: FitsFile, settings: GenericReaderSettings) -> xr.Dataset:
+def read_generic(fits_file: FitsFile, settings: GenericReaderSettings) -> CheckedCube:
     """Read a cube as the settings describe it.
 
     A mask may be an image that holds for all planes. The area of a spaxel has to be set where the
@@ -40,7 +41,7 @@ def read_generic(fits_file: FitsFile, settings: GenericReaderSettings) -> xr.Dat
     layout = cube_layout(fits_file, settings.flux)
     header = layout.header
     error, weights = _error(fits_file, settings, layout)
-    return build_cube(
+    return check_cube(
         layout.image(fits_file, settings.flux, np.float32),
         error,
         [*weights, *_mask(fits_file, settings, layout)],

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from survey.cubes.axes.layout import cube_layout
-from survey.cubes.dataset import build_cube
+from survey.cubes.checked_cube import CheckedCube, check_cube
 from survey.cubes.missing import flag_images
 from survey.cubes.read_fits import FitsFile
 from survey.cubes.wavelength import wavelength_axis_um
 
-if TYPE_CHECKING:
-    import xarray as xr
 
-
-def read_irs(fits_file: FitsFile) -> xr.Dataset:
+def read_irs(fits_file: FitsFile) -> CheckedCube:
     """Read a CUBISM cube; its errors are unknown (NaN)."""
     header = fits_file.primary
-    return build_cube(
+    return check_cube(
         fits_file.image("PRIMARY", np.float32),
         None,
         flag_images(fits_file, "irs", cube_layout(fits_file, "PRIMARY")),

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from astropy.io import fits
 
 from survey.cubes.axes.layout import cube_layout
-from survey.cubes.dataset import build_cube
+from survey.cubes.checked_cube import CheckedCube, check_cube
 from survey.cubes.missing import flag_images
 from survey.cubes.read_fits import FitsFile
 from survey.cubes.wavelength import wavelength_axis_um
 from survey.cubes.wcs import angle_deg
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 WAVELENGTH_TABLE = "WCS-TABLE"
 
@@ -23,13 +18,13 @@ _INSTRUMENTS = {"MIRI": "MIRI/MRS", "NIRSPEC": "NIRSpec/IFU"}
 _SUB_BANDS = ("short", "medium", "long")
 
 
-def read_jwst(fits_file: FitsFile) -> xr.Dataset:
+def read_jwst(fits_file: FitsFile) -> CheckedCube:
     """Read an s3d cube: one sub-band, one channel, or several of them."""
     primary, layout = fits_file.primary, cube_layout(fits_file, "SCI")
     science = layout.header
     instrument = str(primary.get("INSTRUME", "")).strip()
     instrument = _INSTRUMENTS.get(instrument, instrument)
-    return build_cube(
+    return check_cube(
         layout.image(fits_file, "SCI", np.float32),
         layout.image(fits_file, "ERR", np.float32) if fits_file.has("ERR") else None,
         flag_images(fits_file, "jwst", layout),

@@ -6,30 +6,25 @@ DRP 3d output", and Westfall et al. (2019, AJ 158, 231).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from survey.cubes.axes.layout import cube_layout
-from survey.cubes.dataset import build_cube, sigma_from_inverse_variance
+from survey.cubes.checked_cube import CheckedCube, check_cube, sigma_from_inverse_variance
 from survey.cubes.lazy_image import elementwise
 from survey.cubes.missing import flag_images
 from survey.cubes.read_fits import FitsFile
 from survey.cubes.wavelength import check_same_planes, wavelength_extension_um
 from survey.cubes.wcs import angle_deg
 
-if TYPE_CHECKING:
-    import xarray as xr
 
-
-def read_manga(fits_file: FitsFile) -> xr.Dataset:
+def read_manga(fits_file: FitsFile) -> CheckedCube:
     """Read a LOGCUBE; spaxels outside the hexagon of fibres have no weight and are bad."""
     primary, layout = fits_file.primary, cube_layout(fits_file, "FLUX")
     flux = layout.image(fits_file, "FLUX", np.float32)
     weight = layout.image(fits_file, "IVAR", np.float32) if fits_file.has("IVAR") else None
     wavelength_um = wavelength_extension_um(fits_file, "WAVE", unit="Angstrom", instrument="MaNGA")
     check_same_planes(fits_file, "FLUX", wavelength_um, "WAVE")
-    return build_cube(
+    return check_cube(
         flux,
         None
         if weight is None

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from survey.cubes.axes.layout import cube_layout
-from survey.cubes.dataset import build_cube, sigma_from_variance
+from survey.cubes.checked_cube import CheckedCube, check_cube, sigma_from_variance
 from survey.cubes.lazy_image import elementwise
 from survey.cubes.missing import flag_images
 from survey.cubes.read_fits import FitsFile
 from survey.cubes.wavelength import wavelength_axis_um
 
-if TYPE_CHECKING:
-    import xarray as xr
 
-
-def read_muse(fits_file: FitsFile) -> xr.Dataset:
+def read_muse(fits_file: FitsFile) -> CheckedCube:
     """Read a MUSE cube. RA and DEC of its header are the pointing, so its centre is used.
 
     Wavelengths are in air unless CTYPE3 of the extension says WAVE: that is the default of the
@@ -25,7 +20,7 @@ def read_muse(fits_file: FitsFile) -> xr.Dataset:
     """
     layout = cube_layout(fits_file, "DATA")
     science = layout.header
-    return build_cube(
+    return check_cube(
         layout.image(fits_file, "DATA", np.float32),
         elementwise(sigma_from_variance, layout.image(fits_file, "STAT"), dtype=np.float32)
         if fits_file.has("STAT")

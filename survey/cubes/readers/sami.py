@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from survey.cubes.axes.layout import cube_layout
-from survey.cubes.dataset import build_cube, sigma_from_variance
+from survey.cubes.checked_cube import CheckedCube, check_cube, sigma_from_variance
 from survey.cubes.lazy_image import elementwise
 from survey.cubes.missing import flag_images
 from survey.cubes.read_fits import FitsFile
 from survey.cubes.wavelength import wavelength_axis_um
 from survey.cubes.wcs import angle_deg
 
-if TYPE_CHECKING:
-    import xarray as xr
-
 _ARMS = {"BL": "blue", "RD": "red"}
 
 
-def read_sami(fits_file: FitsFile) -> xr.Dataset:
+def read_sami(fits_file: FitsFile) -> CheckedCube:
     """Read one arm of a SAMI cube, with position and redshift of the input catalogue."""
     header = fits_file.primary
-    return build_cube(
+    return check_cube(
         fits_file.image("PRIMARY", np.float32),
         elementwise(sigma_from_variance, fits_file.image("VARIANCE"), dtype=np.float32)
         if fits_file.has("VARIANCE")

@@ -19,6 +19,11 @@ from threadpoolctl import threadpool_limits
 from survey.engine.backends.base import LOOPBACK, PRELOAD, LargeWorkers, Warn, WorkerSettings
 from survey.engine.backends.certificates import temporary_security
 from survey.engine.backends.revive import revived
+from survey.engine.observe.later_pages import (
+    NannyWithoutPages,
+    WorkerWithoutPages,
+    offer_pages,
+)
 from survey.engine.spill_folder import spill_folder
 from survey.engine.worker_preload import IGNORE_INTERRUPTS
 from survey.errors import InfrastructureError
@@ -82,6 +87,7 @@ class LocalSettings(WorkerSettings):
                 if self.large is not None:
                     _add(self.large, cluster)
                     client.wait_for_workers(self.workers + self.large.workers)
+                offer_pages(client, of_scheduler=self.dashboard)
                 if self.workers:
                     stack.enter_context(revived(cluster))
                 else:  # No nanny sets the environment of this process.
@@ -118,6 +124,7 @@ class LocalSettings(WorkerSettings):
             n_workers=max(1, self.workers),
             threads_per_worker=self.threads,
             processes=self.workers > 0,
+            worker_class=NannyWithoutPages if self.workers else WorkerWithoutPages,
             host=LOOPBACK,
             security=temporary_security() if self.tls == "temporary" else None,
             memory_limit=self.memory_limit,
@@ -127,7 +134,7 @@ class LocalSettings(WorkerSettings):
             **({"env": {IGNORE_INTERRUPTS: f"{self.grace_s:g}"}} if self.workers else {}),
             # Without an address of its own the HTTP server would listen on every interface.
             dashboard_address=f"{self.http_host}:0",
-            scheduler_kwargs={"dashboard": self.dashboard},
+            scheduler_kwargs={"dashboard": False},
             worker_dashboard_address=f"{self.http_host}:0",
             # A stopped worker logs that it lost its scheduler; real problems reach us otherwise.
             silence_logs=logging.CRITICAL,

@@ -11,6 +11,8 @@ from weakref import WeakSet
 from distributed import Client
 from tornado.web import Application
 
+from survey.engine.observe.later_pages import names_if_later
+
 TAB = "survey"
 """The tab is at this path of the dashboard."""
 
@@ -76,6 +78,8 @@ def _remove(dask_scheduler: Any = None) -> None:
 
 def _names_of_pages(scheduler: Any) -> list[str] | None:
     """The names in the bar of Dask's pages, which all of them share; None without pages."""
+    if (later := names_if_later(scheduler)) is not None:
+        return later
     try:
         from distributed.dashboard.scheduler import template_variables
     except ImportError:  # no Bokeh

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,9 @@ LAST = STAGES[-1].name
 
 LASTING_ABOVE_S = 10.0
 """Work of a stage that a power failure must not cost; less is flushed with the last part."""
+
+WITH_LAST_BELOW_S, WITH_LAST_BYTES = 10.0, 4 << 20
+"""Work since the last part, and bytes, of a result that waits for the last part to contain it."""
 
 
 class GalaxyRunner:
@@ -92,6 +96,9 @@ class GalaxyRunner:
         self.notes: list[str] = []
         self._context: GalaxyContext | None = None
         self._results: dict[str, Any] = {}
+        self._waiting: list[Receipt] = []
+        self._unsaved_s = 0.0
+        self._goes_to_last = False
 
     def result(self) -> Receipt:
         """The committed part that the catalog is made of.
@@ -107,6 +114,7 @@ class GalaxyRunner:
         self._results.clear()
         if any(file.change() for file in self.inputs):
             self._context = None  # They changed during an earlier attempt: hash them again.
+        self._goes_to_last, self._unsaved_s = True, 0.0
         try:
             _ = self.context  # reads the files, before any later stage is named
             receipt: Receipt = self.get(LAST)
@@ -115,8 +123,13 @@ class GalaxyRunner:
             self.release()
 
     def release(self) -> None:
-        """Forget results in memory, and remove temporary files."""
+        """Forget results in memory, save those that wait, and remove temporary files."""
+        self._goes_to_last = False
         self._results.clear()
+        while self._waiting:
+            # The stages after it failed: it is kept, unless the disk is what failed.
+            with suppress(OSError):
+                self.parts.move_into_place(self._waiting.pop(), lasting=False)
         if self._context is not None:
             self._context.scratch.remove()
 
@@ -192,7 +205,7 @@ class GalaxyRunner:
         return [stage.name for stage in STAGES if stage.name in missing]
 
     def _is_there(self, stage: Stage) -> bool:
-        if stage.kept is Kept.PART:
+        if stage.kept.is_part:
             place = self.target.galaxy, stage.name, self.keys[stage.name]
             return isinstance(self.parts.check(*place, full=stage.name == LAST), Receipt)
         if stage.kept is Kept.STORE and (path := self.context.store_path(stage.name)).exists():
@@ -213,7 +226,7 @@ class GalaxyRunner:
     def _found(self, stage: Stage) -> Any:
         """The result of a stage on disk, or None if it is missing or damaged."""
         name = self.stage = stage.name
-        if stage.kept is Kept.PART:
+        if stage.kept.is_part:
             # The hashes are checked: a part is small compared with its cube, and may be years old.
             found = self.parts.find(self.target.galaxy, name, self.keys[name], full=True)
             if found is not None:
@@ -251,10 +264,12 @@ class GalaxyRunner:
         start = time.perf_counter()
         made = _function(stage)(self.context, *inputs)
         self.context.seconds[stage.name] = time.perf_counter() - start
-        if stage.kept is Kept.PART:
+        self._unsaved_s += self.context.seconds[stage.name]
+        if stage.kept.is_part:
             return self._committed(stage, made)
         if stage.kept is Kept.STORE:
             self._refuse_changed_files()
+            self._unsaved_s = 0.0
             return _opened(self.context.store_path(stage.name))
         return made
 
@@ -272,15 +287,34 @@ class GalaxyRunner:
         summary = part.summary | {"seconds": dict(self.context.seconds), "keys": dict(self.keys)}
         if stage.name == LAST:
             summary["made_from"] = {one.name: one.made_from(self.context) for one in STAGES}
-        return self.parts.commit(
-            self.target.galaxy,
-            stage.name,
-            self.keys[stage.name],
-            part.write,
-            summary,
-            packed=part.packed,
-            lasting=stage.name == LAST or self.context.seconds[stage.name] > LASTING_ABOVE_S,
-        )
+        place = self.target.galaxy, stage.name, self.keys[stage.name]
+        lasting = stage.name == LAST or self.context.seconds[stage.name] > LASTING_ABOVE_S
+        if stage.kept is Kept.WITH_LAST and self._goes_to_last and part.packed:
+            receipt = self.parts.prepare(*place, part.write, summary)
+            if self._unsaved_s <= WITH_LAST_BELOW_S and receipt.n_bytes <= WITH_LAST_BYTES:
+                self._waiting.append(receipt)
+                return receipt
+            receipt = self.parts.move_into_place(receipt, lasting=lasting)
+        else:
+            contained = self._to_be_contained() if stage.name == LAST else ()
+            receipt = self.parts.commit(
+                *place,
+                part.write,
+                summary,
+                packed=part.packed,
+                lasting=lasting,
+                contained=contained,
+            )
+        self._unsaved_s = 0.0
+        if stage.name == LAST:
+            while self._waiting:
+                self.parts.forget(self._waiting.pop())
+        return receipt
+
+    def _to_be_contained(self) -> list[Receipt]:
+        """Results without a part of their own, which the last part is to contain."""
+        results = [self._results.get(one.name) for one in STAGES if one.kept is Kept.WITH_LAST]
+        return [one for one in results if one is not None and not one.is_alone]
 
 
 # What computes and what opens cubes is loaded when it is used: many runs find everything finished.

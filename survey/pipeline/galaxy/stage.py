@@ -23,8 +23,14 @@ class Kept(Enum):
 
     STORE = "a Zarr store in RUN/cubes"
     PART = "a committed part in RUN/parts"
+    WITH_LAST = "the part of the last stage, or one of its own if it is large or took long"
     MEMORY = "the memory of the worker, until the galaxy is done"
     NOWHERE = "nowhere: the next stage takes it"
+
+    @property
+    def is_part(self) -> bool:
+        """Whether the result is found by `PartStore`."""
+        return self in (Kept.PART, Kept.WITH_LAST)
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,7 @@ class Stage:
         ``function(galaxy, *results of inputs)``. Returns the result, or a `Part` to commit. A stage
         kept in a store writes the store itself and returns nothing.
     inputs : tuple of str
-        Stages whose results it takes, earlier in the list. The result of a stage kept as a part is
+        Stages whose results it takes, earlier in the list. The result of a stage kept in a part is
         the receipt; the result of a stage kept in a store is the opened store.
     kept : Kept
     settings : tuple of str

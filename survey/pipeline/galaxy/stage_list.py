@@ -72,7 +72,7 @@ STAGES = (
         "profiles",
         "profiles",
         inputs=("read", "prepare", "tree", "cut"),
-        kept=Kept.PART,
+        kept=Kept.WITH_LAST,
         settings=("profiles",),
         depends_on=lambda galaxy: {
             "schema": SCHEMA_VERSION,

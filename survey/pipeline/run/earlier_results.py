@@ -15,7 +15,7 @@ from survey.pipeline.galaxy.stage import Kept
 from survey.pipeline.galaxy.stage_list import STAGES
 
 FILE = "versions.json"
-ON_DISK = (Kept.STORE, Kept.PART)
+ON_DISK = (Kept.STORE, Kept.PART, Kept.WITH_LAST)
 SCHEMA_STAGE = "profiles"
 """The first stage that writes tables of the catalog, and so depends on their schema."""
 

@@ -94,7 +94,7 @@ def _needed(root: Path, manifest: Manifest) -> Iterator[Path]:
         receipt = Receipt.read(store.path(galaxy, stage, key))
         keys = receipt.summary["keys"]
         for made in STAGES:
-            if made.kept is Kept.PART:
+            if made.kept.is_part:
                 yield store.path(galaxy, made.name, keys[made.name])
             elif made.kept is Kept.STORE:
                 yield root / "cubes" / f"{safe_name(galaxy)}-{keys[made.name]}.zarr"

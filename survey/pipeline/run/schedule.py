@@ -45,7 +45,7 @@ def projected_demand(target: Target, settings: Settings) -> Demand:
     This is the only look of the driver at cubes, and it must not stop a survey: its errors are
     found again by the task of the galaxy, which says what they are.
     """
-    from survey.cubes.registry import cube_shape  # slow to load, as are the two below
+    from survey.cubes.axes.cube_shape import cube_shape  # slow to load, as are the two below
     from survey.pipeline.galaxy.choose_tree_path import project_cost
     from survey.pipeline.galaxy.costs import Work
 

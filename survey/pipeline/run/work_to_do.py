@@ -20,7 +20,6 @@ from survey.cubes.files.cube_file import CubeFile
 from survey.errors import SurveyError
 from survey.pipeline.galaxy.input_files import InputFile, unchanged
 from survey.pipeline.galaxy.runner import LAST, GalaxyRunner, input_paths
-from survey.pipeline.galaxy.stage import Kept
 from survey.pipeline.galaxy.stage_list import STAGES
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.run.finished import FinishedGalaxies
@@ -143,7 +142,7 @@ def _reasons(
 ) -> Iterator[str]:
     found = False
     for stage in STAGES:
-        if stage.name in missing and stage.kept is Kept.PART:
+        if stage.name in missing and stage.kept.is_part:
             damage = runner.parts.check(
                 runner.target.galaxy, stage.name, runner.keys[stage.name], full=stage.name == LAST
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
@@ -66,7 +67,8 @@ def is_page_of(root: Path, galaxy: str, key: str) -> bool:
 @cache
 def bokeh_scripts() -> tuple[Path, ...]:
     """The scripts of BokehJS that the pages use."""
-    import bokeh
-
-    folder = Path(bokeh.__file__).parent / "server" / "static" / "js"
+    package = find_spec("bokeh")  # found without being loaded
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("bokeh is not installed")
+    folder = Path(package.origin).parent / "server" / "static" / "js"
     return folder / "bokeh.min.js", folder / "bokeh-api.min.js"

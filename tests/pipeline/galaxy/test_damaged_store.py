@@ -39,8 +39,8 @@ def truncate_a_chunk(store: Path) -> None:
     file.write_bytes(file.read_bytes()[:-100])
 
 
-def lose_the_manifest(store: Path) -> None:
-    (store / "manifest.json").unlink()
+def lose_the_metadata(store: Path) -> None:
+    (store / "zarr.json").unlink()
 
 
 def lose_an_array(store: Path) -> None:
@@ -56,7 +56,7 @@ def flip_a_coordinate(store: Path) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [flip_a_chunk, truncate_a_chunk, lose_the_manifest, lose_an_array, flip_a_coordinate],
+    [flip_a_chunk, truncate_a_chunk, lose_the_metadata, lose_an_array, flip_a_coordinate],
 )
 def test_a_damaged_store_is_converted_again_and_said(
     computed, tmp_path, targets, settings, damage, monkeypatch

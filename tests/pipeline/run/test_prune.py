@@ -34,8 +34,8 @@ def stages(folders):
 
 def test_nothing_is_removed_unless_asked_for(changed):
     found = prune(changed)
-    # Two galaxies of before: a cube and three parts of each.
-    assert stages(found.folders) == ["SIM"] * 2 + ["commit"] * 2 + ["profiles"] * 2 + ["tree"] * 2
+    # Two galaxies of before: a cube and two parts of each.
+    assert stages(found.folders) == ["SIM"] * 2 + ["commit"] * 2 + ["tree"] * 2
     assert all(folder.exists() for folder in found.folders)
     assert found.n_bytes > 1e5
 
@@ -47,7 +47,7 @@ def test_a_run_that_was_interrupted_is_left_alone(changed, targets):
     with pytest.raises(ConfigError, match="is not complete; found interrupted"):
         prune(changed, remove=True)
     ledger.path.write_bytes(content)
-    assert len(prune(changed).folders) == 8
+    assert len(prune(changed).folders) == 6
 
 
 def test_what_is_left_is_the_catalog_and_nothing_is_computed_again(changed, targets, cluster):

@@ -59,7 +59,7 @@ def lose_a_file_of_an_early_part(root: Path) -> None:
 
 
 def flip_a_receipt(root: Path) -> None:
-    (file,) = root.glob("parts/SIM-001/profiles-*")
+    (file,) = root.glob("parts/SIM-001/tree-*")
     flip(file, file.read_bytes().index(b'"blake2b"') + 20)
 
 

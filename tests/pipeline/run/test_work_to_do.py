@@ -125,13 +125,13 @@ def test_a_file_whose_content_changed_is_named_once_it_is_read(root, targets):
 
 
 def test_a_damaged_part_is_named_and_stays(root, targets):
-    (victim,) = root.glob("parts/*/profiles-*")
+    (victim,) = root.glob("parts/*/tree-*")
     victim.write_bytes(victim.read_bytes()[:1000])
     assert asked(root, targets[0]).is_finished, "nobody needs it as long as the last part is there"
     next(root.glob("parts/*/commit-*")).unlink()
     said = asked(root, targets[0])
-    assert said.stages == NAMES[1:2] + NAMES[4:]
-    assert "damaged part profiles" in said.reasons[0]
+    assert said.stages == NAMES[1:]
+    assert "damaged part tree" in said.reasons[0]
     assert "cannot be unpacked" in said.reasons[0]
     assert victim.exists()
 
