@@ -196,6 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     code = code_of(STAGES, BENCHMARK) + f", {FACTORS}"
     kept = Kept("study", code)
     tables = {}
+    RESULTS.mkdir(exist_ok=True)
     for seeds in FIRST:
         cases = cases_of(seeds, given.cubes, small=given.small, changes=given.changes)
         found = kept.measured(cases, lambda case: case.name, scored, workers)
