@@ -61,7 +61,7 @@ bench-archive: $(VENV)/.installed-dev  ## thousands of galaxies (about 30 minute
 bench-scale: $(VENV)/.installed-dev  ## large galaxies on workers of limited memory (about an hour, 24 GiB)
 	$(BIN)/python tests/benchmarks/bench_scale.py
 
-bench-latent: $(VENV)/.installed-dev  ## representations of X-ray spectra side by side (an hour; continues after an interruption)
+bench-latent: $(VENV)/.installed-dev  ## representations of X-ray spectra side by side (some hours; continues after an interruption)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_latent.py
 
 fuzz: $(VENV)/.installed-dev  ## 2,000 cubes with damaged headers through the readers, 300 through a run (about 10 minutes)

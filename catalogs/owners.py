@@ -34,6 +34,9 @@ _TAG = re.compile(
 _LONGEST_HOST = 40
 _ENDED = ("Z", "X")
 
+_left: set[Path] = set()
+"""What `remove` could not remove yet."""
+
 
 @dataclass(frozen=True)
 class Process:
@@ -119,11 +122,17 @@ def remove_abandoned(paths: Iterable[Path], root: Path) -> list[Path]:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, which somebody else may be removing too."""
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+    """Remove a file or a folder, which somebody else may be removing too.
+
+    What is left of a folder, for example because this process may not open more files, is removed
+    by the next call. No other process would dare to while this one runs.
+    """
+    for one in (path, *_left - {path}):
+        if one.is_dir():
+            shutil.rmtree(one, ignore_errors=True)
+        else:
+            one.unlink(missing_ok=True)
+        (_left.add if one.exists() else _left.discard)(one)
 
 
 def _is_abandoned(path: Path, root: Path) -> bool:

@@ -14,7 +14,6 @@ files that it has itself, and are found there by their own names.
 from __future__ import annotations
 
 import json
-import shutil
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -37,7 +36,7 @@ from catalogs.durable import (
     write_json,
 )
 from catalogs.errors import CatalogError
-from catalogs.owners import owned_name
+from catalogs.owners import owned_name, remove
 
 RECEIPT = "receipt.json"
 LONGEST_NAME = 120
@@ -239,7 +238,7 @@ class PartStore:
         try:
             return self._write(Receipt(galaxy, stage, key, folder, (), summary or {}), write)
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
             raise
 
     def move_into_place(self, prepared: Receipt, *, lasting: bool) -> Receipt:
@@ -250,7 +249,7 @@ class PartStore:
 
     def forget(self, prepared: Receipt) -> None:
         """Remove a prepared part, which another one contains by now."""
-        shutil.rmtree(prepared.path, ignore_errors=True)
+        remove(prepared.path)
 
     def commit(
         self,
@@ -306,7 +305,7 @@ class PartStore:
             packed = bool(contained) or (packed and receipt.n_bytes <= PACKED_BYTES)
             return self._commit(receipt, folder, packed=packed, lasting=lasting)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
 
     def _write(
         self, receipt: Receipt, write: Callable[[Path], None], folder: Path | None = None
@@ -339,8 +338,8 @@ class PartStore:
                 self._move_into_place(made, target, lasting=lasting)
             return receipt
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            packed_file.unlink(missing_ok=True)
+            remove(folder)
+            remove(packed_file)
 
     def _inflight_path(self) -> Path:
         return self.root / ".inflight" / owned_name()
@@ -369,9 +368,7 @@ class PartStore:
             path.rename(moved)
         except FileNotFoundError:
             return
-        if moved.is_file():
-            moved.unlink(missing_ok=True)
-        shutil.rmtree(moved, ignore_errors=True)
+        remove(moved)
 
 
 def safe_name(name: str) -> str:

@@ -171,6 +171,16 @@ class Catalog:
         """How much to believe of one galaxy, or of all. Empty if not validated."""
         return self._read("validation", galaxy, columns)
 
+    def tracers(self, galaxy: str | None = None, columns: list[str] | None = None) -> pd.DataFrame:
+        """The clusters of one galaxy, or of all, beside maps that were made without them."""
+        return self._read("tracers", galaxy, columns)
+
+    def tracer_clusters(
+        self, galaxy: str | None = None, columns: list[str] | None = None
+    ) -> pd.DataFrame:
+        """The spaxels of every cluster by class of a map, or the values of the map there."""
+        return self._read("tracer_clusters", galaxy, columns)
+
     def spectra(self, galaxy: str | None = None, columns: list[str] | None = None) -> pd.DataFrame:
         """The spectra of the clusters of one galaxy, or of all, as columns of arrays."""
         return self._read("spectra", galaxy, columns)

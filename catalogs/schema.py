@@ -23,6 +23,7 @@ from catalogs.columns import Column
 from catalogs.errors import CatalogError
 from catalogs.fields import describe_fields
 from catalogs.validation import columns as validation_columns
+from catalogs.validation import tracer_columns
 from catalogs.versions import SCHEMA_VERSION
 from catalogs.vocabulary import Feature, Vocabulary, packaged_vocabulary
 from catalogs.xray import tables as source_tables
@@ -132,6 +133,19 @@ def declared_tables(vocabulary: Vocabulary | None = None) -> dict[str, TableDecl
             "believe of the partition",
             key=("galaxy", "question", "variant", "cluster"),
             columns=validation_columns.VALIDATION,
+        ),
+        TableDeclaration(
+            name="tracers",
+            description="One row per map that was made without the clusters, and what it is "
+            "compared with: do they have more to do with each other than by chance",
+            key=("galaxy", "tracer", "compared"),
+            columns=tracer_columns.TRACERS,
+        ),
+        TableDeclaration(
+            name="tracer_clusters",
+            description="One row per map, cluster and class: how many spaxels, or which values",
+            key=("galaxy", "tracer", "cluster", "class"),
+            columns=tracer_columns.TRACER_CLUSTERS,
         ),
         TableDeclaration(
             name="importances",

@@ -1,4 +1,4 @@
-"""Parts of the whole survey, besides the parts of single galaxies: classes, latents, verdicts.
+"""Parts of the whole survey, besides those of single galaxies: classes, latents, verdicts, tracers.
 
 `SurveyProduct` declares a kind of such a part: its tables, and the columns it adds to other tables.
 `SurveyPart` is a committed part of that kind. Publishing and pruning use only the declarations. The
@@ -38,6 +38,10 @@ SURVEY_WIDE = "whole survey"
 ANSWERS = "answers"
 """Stage of the parts that hold the answers of one galaxy, see `survey.pipeline.validation`."""
 
+TRACED = "traced"
+"""Stage of the parts that hold what tracers say of one galaxy, see
+`survey.pipeline.validation.tracers`."""
+
 Join = Callable[["SurveyPart", pa.Table, Receipt], pa.Table]
 """Adds the columns of a survey part to the rows of a table of one galaxy."""
 
@@ -59,7 +63,7 @@ class SurveyProduct:
         summary.
     made_of_galaxies : mapping
         Stages of parts of galaxies that it is made from besides their results, and the names of the
-        mappings in its summary from galaxy to key.
+        mappings in its summary from galaxy to key, or to a list of keys.
     """
 
     name: str
@@ -107,8 +111,10 @@ class SurveyPart:
         rows = self.table(name)
         if not declared_table(name).by_galaxy:
             return rows
-        current = [galaxy for galaxy, key in keys.items() if self.describes(galaxy, key)]
-        return rows.filter(pc.is_in(rows["galaxy"], pa.array(current, pa.string())))
+        outdated = [galaxy for galaxy, key in keys.items() if not self.describes(galaxy, key)]
+        outdated += [galaxy for galaxy in self.summary["galaxies"] if galaxy not in keys]
+        # Rows of galaxies that never were in the catalog stay: they say so.
+        return rows.filter(pc.invert(pc.is_in(rows["galaxy"], pa.array(outdated, pa.string()))))
 
     def describes(self, galaxy: str, key: str) -> bool:
         """Whether it was made from this part of a galaxy."""
@@ -120,8 +126,9 @@ class SurveyPart:
         for stage, entry in self.product.made_of.items():
             yield SURVEY_WIDE, stage, self.summary[entry]
         for stage, entry in self.product.made_of_galaxies.items():
-            for galaxy, key in self.summary[entry].items():
-                yield galaxy, stage, key
+            for galaxy, keys in self.summary[entry].items():
+                for key in (keys,) if isinstance(keys, str) else keys:
+                    yield galaxy, stage, key
 
     @cached_property
     def class_rows(self) -> pa.Table:
@@ -263,7 +270,15 @@ VALIDATION = SurveyProduct(
 )
 """The answers of `survey validate`, with verdicts by the thresholds of that time."""
 
-PRODUCTS = {product.name: product for product in (CLASSES, LATENTS, VALIDATION)}
+TRACERS = SurveyProduct(
+    name="tracers",
+    tables=("tracers", "tracer_clusters"),
+    made_of_galaxies={TRACED: "traced"},
+)
+"""The clusters beside maps made without them. A product of its own: verdicts do not depend on it,
+and it stays in the catalog when they are made again."""
+
+PRODUCTS = {product.name: product for product in (CLASSES, LATENTS, VALIDATION, TRACERS)}
 
 
 def commit_survey_part(

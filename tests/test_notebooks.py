@@ -31,8 +31,8 @@ def execute():
     return module
 
 
-def test_there_are_seven_in_order():
-    assert [path.name[:2] for path in NOTEBOOKS] == [f"{n}_" for n in range(1, 8)]
+def test_there_are_eight_in_order():
+    assert [path.name[:2] for path in NOTEBOOKS] == [f"{n}_" for n in range(1, 9)]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

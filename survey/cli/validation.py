@@ -25,6 +25,7 @@ from survey.terminal import (
 
 if TYPE_CHECKING:
     from survey.pipeline.validation.task import ValidationReport
+    from survey.pipeline.validation.trace_task import TraceReport
 
 
 @app.command()
@@ -39,6 +40,14 @@ def validate(
             "narrower window.",
         ),
     ] = False,
+    tracers: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also compare the clusters with maps that were made without them (BPT classes, "
+            "radio, X-ray, velocities), which this TOML file names: see docs/validation.md.",
+        ),
+    ] = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
     cluster: ClusterFile = None,
@@ -48,16 +57,33 @@ def validate(
 ) -> None:
     """Cluster every galaxy in other ways, and publish verdicts: robust, sensitive, not testable."""
     from survey.cli.signals import DRAIN
+    from survey.config.tracers import load_tracers
     from survey.engine.cluster import LazyCluster
     from survey.pipeline.validation.run import plan_validation, validate_run
-    from survey.report.run import write_index_pages
+    from survey.pipeline.validation.tracers import measure_tracers
+    from survey.report.run import write_index_pages, write_tracer
 
+    named = None if tracers is None else load_tracers(tracers)
     engine = engine_overrides(workers, scheduler, cluster, insecure=insecure)
     settings = plan_validation(root, {"engine": engine})
     with (
         LazyCluster(settings.engine, warn=print_warning) as lazy,
         progress_bar(quiet=quiet or as_json) as progress,
     ):
+        traced = None
+        if tracers is not None and named is not None:  # First: they take seconds.
+            of_tracers = progress.add_task("tracers")
+
+            def show_traced(report: TraceReport) -> None:
+                progress.advance(of_tracers)
+                if not (quiet or as_json):
+                    progress.console.print(_traced_line(report), highlight=False, soft_wrap=True)
+
+            traced = measure_tracers(
+                root, named, tracers.absolute().parent, settings, lazy, draw=write_tracer,
+                on_start=lambda n: progress.update(of_tracers, total=n), on_report=show_traced,
+                drain=DRAIN,
+            )  # fmt: skip
         bar = progress.add_task("galaxies")
 
         def show(report: ValidationReport) -> None:
@@ -71,11 +97,17 @@ def validate(
         )  # fmt: skip
     page = write_index_pages(root)
     if as_json:
-        print(json.dumps(done.counts | {"failed": done.failures, "report": str(page)}))
+        found = done.counts | {"failed": done.failures, "report": str(page)}
+        if traced is not None:
+            found["tracers"] = traced.counts | {"failures": traced.failures}
+        print(json.dumps(found))
     elif not quiet:
+        if traced is not None:
+            counts = ", ".join(f"{count} {outcome}" for outcome, count in traced.counts.items())
+            out_console.print(f"tracers: {counts}", highlight=False)
         counts = ", ".join(f"{count} {verdict}" for verdict, count in done.counts.items())
         out_console.print(f"{counts}; report: {page}", highlight=False)
-    if done.failures:
+    if done.failures or (traced is not None and traced.failures):
         raise typer.Exit(EXIT_QUARANTINED)
 
 
@@ -84,4 +116,16 @@ def _line(report: ValidationReport) -> str:
         return f"[red]failed     [/] {shown(report.galaxy)}  {shown(report.failure)}"
     state = "[green]validated  [/]" if report.computed else "[cyan]unchanged  [/]"
     lines = [f"{state} {shown(report.galaxy)}  {report.seconds:.1f} s"]
+    return "\n".join([*lines, *(f"            {shown(note)}" for note in report.notes)])
+
+
+def _traced_line(report: TraceReport) -> str:
+    lines = []
+    if report.keys:
+        state = "[green]compared   [/]" if report.computed else "[cyan]unchanged  [/]"
+        lines.append(f"{state} {shown(report.galaxy)}  {shown(', '.join(report.keys))}")
+    for tracer, failure in report.failures.items():
+        lines.append(
+            f"[red]failed     [/] {shown(report.galaxy)}  {shown(tracer)}: {shown(failure)}"
+        )
     return "\n".join([*lines, *(f"            {shown(note)}" for note in report.notes)])

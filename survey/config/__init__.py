@@ -11,7 +11,7 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -31,9 +31,6 @@ from survey.config.galaxy import (
 )
 from survey.earlier_settings import note_old_defaults, without_removed
 from survey.errors import ConfigError
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 __all__ = [
     "PRESETS",
@@ -116,19 +113,10 @@ def build_settings(values: dict[str, Any], *, source: str | Path | None = None) 
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
-        problems = "; ".join(map(_problem, error.errors()))
+        from survey.config.near_misses import problem_of
+
+        problems = "; ".join(problem_of(one, Settings) for one in error.errors())
         raise ConfigError(f"invalid settings: {problems}", file=source) from None
-
-
-def _problem(item: ErrorDetails) -> str:
-    """What is wrong with one setting, and what may have been meant."""
-    name = ".".join(str(part) for part in item["loc"])
-    if item["type"] != "extra_forbidden":
-        return f"{name or 'settings'}: {item['msg']}"
-    from survey.config.near_misses import nearest_settings
-
-    near = nearest_settings(name, Settings)
-    return f"{name}: no such setting" + (f" (did you mean {' or '.join(near)}?)" if near else "")
 
 
 def load_settings(path: str | Path, overrides: dict[str, Any] | None = None) -> Settings:

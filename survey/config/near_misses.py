@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 MOST = 3
 ALIKE = 0.6
@@ -33,6 +37,21 @@ def nearest_settings(unknown: str, settings: type[BaseModel]) -> list[str]:
     near = get_close_matches(unknown, table, n=1, cutoff=ALIKE)
     far = get_close_matches(unknown, known, n=1, cutoff=ALIKE)
     return same[:MOST] or near or far
+
+
+def nearest_names(unknown: str, known: Iterable[str]) -> list[str]:
+    """The known names that are most like an unknown one; none if no name is like it."""
+    return get_close_matches(unknown, list(known), n=2, cutoff=ALIKE)
+
+
+def problem_of(item: ErrorDetails, settings: type[BaseModel]) -> str:
+    """What is wrong with one setting, and what may have been meant."""
+    name = ".".join(str(part) for part in item["loc"])
+    if item["type"] != "extra_forbidden":
+        text = item["msg"].removeprefix("Value error, ")
+        return f"{name or 'settings'}: {text}"
+    near = nearest_settings(name, settings)
+    return f"{name}: no such setting" + (f" (did you mean {' or '.join(near)}?)" if near else "")
 
 
 def advice_for_missing(file: Path) -> str | None:

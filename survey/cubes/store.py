@@ -16,7 +16,6 @@ index.
 
 from __future__ import annotations
 
-import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +32,15 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.errors import ZarrUserWarning
 
 from catalogs.durable import find_damage, flush, flush_tree
-from catalogs.owners import owned_name
+from catalogs.owners import owned_name, remove
+from survey.cubes.files.store_manifest import (
+    FILES,
+    OWN_HASH,
+    check_files,
+    damaged_store,
+    read_manifest,
+    write_manifest,
+)
 from survey.cubes.store_layout import (
     CONVENTIONS,
     COORDINATES,
@@ -41,14 +48,6 @@ from survey.cubes.store_layout import (
     FLAT,
     LONG_NAMES,
     SPECTRA,
-)
-from survey.cubes.store_manifest import (
-    FILES,
-    OWN_HASH,
-    check_files,
-    damaged_store,
-    read_manifest,
-    write_manifest,
 )
 
 PARTIAL, REPLACED = ".partial", ".replaced"
@@ -325,7 +324,7 @@ def _temporary_folder(path: Path) -> Iterator[Path]:
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
 
 
 def _promote(folder: Path, path: Path) -> None:
@@ -335,4 +334,4 @@ def _promote(folder: Path, path: Path) -> None:
         path.rename(replaced)
     folder.rename(path)
     flush(path.parent)
-    shutil.rmtree(replaced, ignore_errors=True)
+    remove(replaced)

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from catalogs import open_catalog
-from catalogs.survey_parts import CLASSES, current_survey_parts
+from catalogs.parts import PartStore
+from catalogs.survey_parts import CLASSES, TRACED, TRACERS, current_survey_parts
 from survey.pipeline.reference import reference_of_run
 from survey.report.pages.paths import FOLDER, is_page_of, written_for
 
@@ -35,6 +36,19 @@ class GalaxyPages:
 write_galaxy = GalaxyPages()
 
 
+class TracerPictures:
+    """Draws pictures of tracers; sent to the workers, so that it loads nothing before."""
+
+    def __call__(self, root: Path, galaxy: str, part_key: str, tracer: str, key: str) -> None:
+        """Draw one unless it is there; see `survey.report.pages.tracers.write_tracer_picture`."""
+        from survey.report.pages.tracers import write_tracer_picture
+
+        write_tracer_picture(root, galaxy, part_key, tracer, key)
+
+
+write_tracer = TracerPictures()
+
+
 def write_all(
     root: str | Path,
     *,
@@ -53,7 +67,23 @@ def write_all(
 
             draw_pictures(root, row["galaxy"], row["part_key"])
         on_done(row["galaxy"])
+    _write_tracers(root)
     return write_index_pages(root)
+
+
+def _write_tracers(root: Path) -> None:
+    """Draw the missing pictures of the tracers in the catalog."""
+    found = current_survey_parts(root).get(TRACERS.name)
+    if found is None:
+        return
+    store = PartStore(root)
+    for galaxy, stage, key in found.needed_parts():
+        part_key = found.summary["galaxies"].get(galaxy)
+        if stage != TRACED or part_key is None:
+            continue
+        part = store.find(galaxy, stage, key)
+        if part is not None:
+            write_tracer(root, galaxy, part_key, part.summary["tracer"], key)
 
 
 def write_index_pages(root: str | Path) -> Path:

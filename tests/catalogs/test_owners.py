@@ -1,6 +1,7 @@
 """Unfinished work of processes that ended is told from that of running ones, whatever the clock."""
 
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -104,3 +105,18 @@ def test_work_that_goes_on_inside_an_old_folder_is_not_abandoned(tmp_path, ended
     (folder / "deep" / "file").touch()
     os.utime(folder, (0, 0))
     assert remove_abandoned([folder], tmp_path) == []
+
+
+def test_what_cannot_be_removed_is_removed_by_the_next_call(tmp_path):
+    first = tmp_path / "first"
+    (first / "deep").mkdir(parents=True)
+    (first / "deep" / "file").touch()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1, hard))
+    try:
+        owners.remove(first)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert (first / "deep" / "file").exists()
+    owners.remove(tmp_path / "second")
+    assert not first.exists()

@@ -27,6 +27,8 @@ def test_frames_have_one_row_per_galaxy_and_per_cluster(catalog):
         "diagrams": 0,
         "galaxies": 3,
         "latents": 0,
+        "tracer_clusters": 0,
+        "tracers": 0,
         "validation": 0,
         "importances": 0,
         "measurements": 9,

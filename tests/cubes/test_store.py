@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from catalogs.durable import hash_bytes, record_files
 from survey.config import ReadSettings
 from survey.cubes import store
+from survey.cubes.files.store_manifest import EARLIER_MANIFEST, METADATA
 from survey.cubes.registry import open_cube, read_cube
 from survey.cubes.store import open_store, stored_spectra, verify_store, write_store
 from survey.cubes.store_layout import to_cube
-from survey.cubes.store_manifest import EARLIER_MANIFEST, METADATA
 from survey.cubes.wcs import celestial_wcs, sky_position
 from survey.errors import IntegrityError
 
@@ -251,7 +251,7 @@ def test_a_writer_that_is_stopped_leaves_no_store(cube, tmp_path, monkeypatch):
 def test_a_killed_writer_leaves_something_that_is_never_opened(cube, tmp_path, monkeypatch):
     path = tmp_path / "a.zarr"
     # A killed process removes nothing and writes no manifest.
-    monkeypatch.setattr(store.shutil, "rmtree", lambda *args, **kwargs: None)
+    monkeypatch.setattr(store, "remove", lambda path: None)
     with monkeypatch.context() as patch:
         patch.setattr(store, "write_manifest", _stop)
         with pytest.raises(KeyboardInterrupt):

@@ -111,7 +111,7 @@ def test_every_error_has_a_section_on_what_to_do(site: Site) -> None:
 
 def test_every_notebook_is_a_page_with_its_outputs(site: Site) -> None:
     notebooks = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
-    assert len(notebooks) == 7
+    assert len(notebooks) == 8
     for notebook in notebooks:
         page = site.page(f"notebooks/{notebook.stem}")
         assert "cell_output" in page.classes, notebook.name

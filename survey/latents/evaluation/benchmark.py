@@ -64,7 +64,7 @@ class BenchmarkPlan:
     controls : bool
         Whether to judge shuffled labels, noise alone and mutual information too.
     uncertainties : bool
-        Whether to judge the errors of latents too.
+        Whether models are calibrated, and errors and latents at equal counts judged too.
     """
 
     methods: Sequence[str] = (*CHANCE, CONFOUNDERS, *METHODS)
@@ -204,7 +204,8 @@ def _fitted(
     if job.method == "autoencoder":
         options = {"checkpoint": place / f"training-{fit_key}", "progress": progress}
     model.fit(known.spectra, **options)
-    calibrate(model, known.spectra, seed=job.seed)
+    if plan.uncertainties:
+        calibrate(model, known.spectra, seed=job.seed)
     save_model(model, place / "model")
     marker.write_text(fit_key)
     for training in place.glob("training-*"):

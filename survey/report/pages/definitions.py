@@ -20,7 +20,7 @@ from survey.report.page import write_template
 
 PAGE = "definitions.html"
 TABLES = ("galaxies", "clusters", "spaxels", "measurements", "splits", "parts", "scores",
-          "importances", "validation", "quarantine")  # fmt: skip
+          "importances", "validation", "tracers", "quarantine")  # fmt: skip
 """Whose numbers the pages show."""
 
 

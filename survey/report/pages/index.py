@@ -16,6 +16,7 @@ from survey.report.page import write_template
 from survey.report.pages.galaxy_data import flags_in_words
 from survey.report.pages.numbers import rounded, script_json
 from survey.report.pages.paths import FOLDER, address, page_path, thumbnail_path
+from survey.report.pages.tracers import write_tracer_data
 from survey.report.pages.validation import verdict_counts, write_validation_data
 from survey.report.palette import cluster_colors
 
@@ -38,6 +39,7 @@ def write_index(root: Path, catalog: Catalog) -> Path:
     _write_data(folder / "data" / "galaxies.js", "SURVEY_GALAXIES", _galaxies(root, galaxies))
     _write_data(folder / "data" / "classes.js", "SURVEY_CLASSES", _classes(catalog))
     write_validation_data(root, catalog)
+    write_tracer_data(root, catalog)
     page = folder / PAGE
     write_template(
         page,

@@ -13,7 +13,7 @@ from catalogs.parts import safe_name
 FOLDER = "report"
 """Of a run directory."""
 
-VERSION = 2
+VERSION = 3
 """Of the pages: raised when their content changes, so that old ones are written again."""
 
 
@@ -25,6 +25,11 @@ def page_path(root: Path, galaxy: str) -> Path:
 def thumbnail_path(root: Path, galaxy: str) -> Path:
     """The small map of a galaxy for the index."""
     return root / FOLDER / "thumbnails" / f"{safe_name(galaxy)}.png"
+
+
+def tracer_path(root: Path, galaxy: str, tracer: str) -> Path:
+    """The picture of a tracer of a galaxy."""
+    return root / FOLDER / "tracers" / safe_name(galaxy) / f"{safe_name(tracer)}.png"
 
 
 def address(path: Path, folder: Path) -> str:

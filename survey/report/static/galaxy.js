@@ -4,6 +4,7 @@
 const data = JSON.parse(document.getElementById("data").textContent)
 const classified = typeof SURVEY_CLASSES === "undefined" ? { names: [], colors: [], galaxies: {} } : SURVEY_CLASSES
 const validated = typeof SURVEY_VERDICTS === "undefined" ? undefined : SURVEY_VERDICTS[data.name]
+const tracersFile = typeof SURVEY_TRACER_FILES === "undefined" ? undefined : SURVEY_TRACER_FILES[data.name]
 const SMALL = 150
 const place = (id) => document.getElementById(id)
 
@@ -170,12 +171,32 @@ function showValidation() {
   if (validated === undefined) return Promise.resolve()
   place("validation").hidden = false
   place("verdict").replaceChildren(element("b", validated.verdict), `: ${validated.meaning}.`)
+  return withScript(validated.file, fillAnswers)
+}
+
+function withScript(file, use) {
   return new Promise((done) => {
-    const script = element("script", "", { src: `../${validated.file}` })
-    script.addEventListener("load", () => { fillAnswers(); done() })
+    const script = element("script", "", { src: `../${file}` })
+    script.addEventListener("load", () => { use(); done() })
     script.addEventListener("error", done)
     document.head.append(script)
   })
+}
+
+// Maps that were made without the clusters: a row for each, and its picture.
+function showTracers() {
+  return tracersFile === undefined ? Promise.resolve() : withScript(tracersFile, fillTracers)
+}
+
+function fillTracers() {
+  place("tracers").hidden = false
+  const shownAs = (value) => typeof value === "number" ? number(readable(value, 3)) : value ?? ""
+  const titles = ["map", "beside", "outcome", "value", "p", "spaxels", "what it means"]
+  const rows = SURVEY_TRACERS.rows.map((row) => rowOf(row.map(shownAs)))
+  fillTable(place("tracer-rows"), titles.map((title, index) => headWithHelp(title, `tracers.${SURVEY_TRACERS.columns[index]}`)), rows)
+  for (const [name, address] of Object.entries(SURVEY_TRACERS.pictures)) {
+    place("tracer-pictures").append(element("img", "", { className: "figure", src: `../${address}`, alt: `clusters beside ${name}`, loading: "lazy" }))
+  }
 }
 
 function fillAnswers() {
@@ -225,4 +246,4 @@ fillLines()
 drawTree(place("tree"), data.tree)
 fillDecisions()
 offerFiles()
-Promise.all([drawMaps(), showValidation()]).then(() => { document.body.dataset.ready = "yes" })
+Promise.all([drawMaps(), showValidation(), showTracers()]).then(() => { document.body.dataset.ready = "yes" })

@@ -9,10 +9,17 @@ import pytest
 from astropy.io import fits
 
 from catalogs.parts import Receipt
+from catalogs.validation.tracer_columns import MAY_BE_CHANCE, RELATED
 from survey.config import Settings
+from survey.config.tracers import load_tracers
+from survey.cubes.files.cube_file import CubeFile
 from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.run.targets import targets_from_cubes
+from survey.pipeline.validation.trace_task import clustered_field
+from survey.pipeline.validation.tracer_maps import gridded
 from survey.report.bpt import measured_planes
+from survey.validation.tracers.measure import trace_classes, trace_velocities
+from tests.published_maps import bpt_codes, write_tracers
 
 
 def rows_of(part, table):
@@ -65,6 +72,32 @@ def test_ratios_of_a_sami_galaxy_agree_with_the_maps_of_the_survey(sami, shared_
             allowed = max(TOLERANCE_DEX[name], 3 * row[f"logerr_{name}"])
             assert abs(differences[-1]) < allowed, (name, row["cluster"])
         assert abs(np.median(differences)) < 0.05, name
+
+
+def test_clusters_beside_the_published_maps_of_the_galaxy(sami, shared_data, tmp_path):
+    tracers = load_tracers(write_tracers(shared_data / "sami", tmp_path))
+    galaxy = rows_of(sami, "galaxies").iloc[0].to_dict()
+    clusters = clustered_field(Receipt.read(sami), galaxy, tmp_path)
+    celestial, shape = galaxy["celestial_header"], (galaxy["shape_y"], galaxy["shape_x"])
+    on_grid = {
+        name: gridded(tracer, CubeFile.of(tracer.file_of("209807"), tmp_path), celestial, shape)
+        for name, tracer in tracers.items()
+    }
+    # The maps have the pixels of the cube: nothing is displaced.
+    codes = np.where(bpt_codes(shared_data / "sami") > 0, bpt_codes(shared_data / "sami"), np.nan)
+    assert np.array_equal(on_grid["bpt"].values, codes, equal_nan=True)
+    bpt = trace_classes(clusters, on_grid["bpt"].values, draws=199)
+    assert bpt.n_class == 3
+    assert bpt.outcome == MAY_BE_CHANCE, "nearly all of it is one class"
+    assert bpt.value < 0.1
+    _, gas, _ = trace_velocities(clusters, on_grid["gas velocity by sector"].values, draws=199)
+    assert gas.outcome == RELATED
+    assert gas.p_value == 1 / 200
+    assert gas.value > 0.9
+    assert gas.line is not None
+    assert 0.6 < gas.line.slope < 0.95
+    assert abs(gas.line.intercept) < 20
+    assert gas.line.scatter < 30
 
 
 def test_the_gap_between_the_arms_is_not_measured(sami):
