@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from survey.cubes.checked_cube import CheckedCube, check_cube
 from survey.cubes.lazy_image import Image, Voxels
 from survey.cubes.missing import FlagImage
+from survey.cubes.readers.checked_cube import CheckedCube, check_cube
 
 CUBE_DIMS = ("wavelength", "y", "x")
 
@@ -46,7 +46,7 @@ def build_cube(
     wavelength_um: NDArray[np.float64],
     **facts: Any,
 ) -> xr.Dataset:
-    """Check a cube and make its dataset; see `survey.cubes.checked_cube.check_cube`."""
+    """Check a cube and make its dataset; see `survey.cubes.readers.checked_cube.check_cube`."""
     return to_dataset(check_cube(flux, error, flags, wavelength_um, **facts))
 
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from catalogs.reference import Reference, packaged_reference
 from survey.config import ReadSettings
-from survey.cubes.checked_cube import CheckedCube
 from survey.cubes.files.cube_file import CubeFile
+from survey.cubes.readers.checked_cube import CheckedCube
 from survey.cubes.registry import check_header_redshift, open_checked
 from survey.spectra.constants import LIGHT_KM_S
 

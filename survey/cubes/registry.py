@@ -13,10 +13,10 @@ from astropy.io import fits
 
 from catalogs.printable import printable
 from survey.config import GenericReaderSettings, ReadSettings
-from survey.cubes.checked_cube import CheckedCube
 from survey.cubes.files.cube_file import CubeFile
 from survey.cubes.files.headers import primary_header
 from survey.cubes.read_fits import FitsFile, open_fits
+from survey.cubes.readers.checked_cube import CheckedCube
 from survey.cubes.readers.generic import read_generic
 from survey.cubes.readers.guess import Guess, guess_settings
 from survey.cubes.readers.irs import read_irs

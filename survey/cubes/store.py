@@ -33,6 +33,14 @@ from zarr.errors import ZarrUserWarning
 
 from catalogs.durable import find_damage, flush, flush_tree
 from catalogs.owners import owned_name, remove
+from survey.cubes.files.store_manifest import (
+    FILES,
+    OWN_HASH,
+    check_files,
+    damaged_store,
+    read_manifest,
+    write_manifest,
+)
 from survey.cubes.store_layout import (
     CONVENTIONS,
     COORDINATES,
@@ -40,14 +48,6 @@ from survey.cubes.store_layout import (
     FLAT,
     LONG_NAMES,
     SPECTRA,
-)
-from survey.cubes.store_manifest import (
-    FILES,
-    OWN_HASH,
-    check_files,
-    damaged_store,
-    read_manifest,
-    write_manifest,
 )
 
 PARTIAL, REPLACED = ".partial", ".replaced"

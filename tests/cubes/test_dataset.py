@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from survey.cubes.checked_cube import sigma_from_inverse_variance, sigma_from_variance
 from survey.cubes.dataset import build_cube
 from survey.cubes.missing import FlagImage
+from survey.cubes.readers.checked_cube import sigma_from_inverse_variance, sigma_from_variance
 from survey.errors import DataError
 
 

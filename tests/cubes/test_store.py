@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from catalogs.durable import hash_bytes, record_files
 from survey.config import ReadSettings
 from survey.cubes import store
+from survey.cubes.files.store_manifest import EARLIER_MANIFEST, METADATA
 from survey.cubes.registry import open_cube, read_cube
 from survey.cubes.store import open_store, stored_spectra, verify_store, write_store
 from survey.cubes.store_layout import to_cube
-from survey.cubes.store_manifest import EARLIER_MANIFEST, METADATA
 from survey.cubes.wcs import celestial_wcs, sky_position
 from survey.errors import IntegrityError
 

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from catalogs.reference.missing_data import MissingRule
 from survey.config import GenericReaderSettings
 from survey.cubes.axes.layout import Layout, cube_layout
-from survey.cubes.checked_cube import (
+from survey.cubes.lazy_image import Image, elementwise
+from survey.cubes.missing import FlagImage
+from survey.cubes.read_fits import FitsFile
+from survey.cubes.readers.checked_cube import (
     CheckedCube,
     check_cube,
     sigma_from_inverse_variance,
     sigma_from_variance,
 )
-from survey.cubes.lazy_image import Image, elementwise
-from survey.cubes.missing import FlagImage
-from survey.cubes.read_fits import FitsFile
 from survey.cubes.readers.places import Place, parse_place
 from survey.cubes.wavelength import check_same_planes, wavelength_axis_um, wavelength_extension_um
 from survey.errors import DataError, SurveyWarning

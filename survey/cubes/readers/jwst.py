@@ -6,9 +6,9 @@ import numpy as np
 from astropy.io import fits
 
 from survey.cubes.axes.layout import cube_layout
-from survey.cubes.checked_cube import CheckedCube, check_cube
 from survey.cubes.missing import flag_images
 from survey.cubes.read_fits import FitsFile
+from survey.cubes.readers.checked_cube import CheckedCube, check_cube
 from survey.cubes.wavelength import wavelength_axis_um
 from survey.cubes.wcs import angle_deg
 

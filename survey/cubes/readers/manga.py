@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from survey.cubes.axes.layout import cube_layout
-from survey.cubes.checked_cube import CheckedCube, check_cube, sigma_from_inverse_variance
 from survey.cubes.lazy_image import elementwise
 from survey.cubes.missing import flag_images
 from survey.cubes.read_fits import FitsFile
+from survey.cubes.readers.checked_cube import CheckedCube, check_cube, sigma_from_inverse_variance
 from survey.cubes.wavelength import check_same_planes, wavelength_extension_um
 from survey.cubes.wcs import angle_deg
 

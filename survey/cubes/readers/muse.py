@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from survey.cubes.axes.layout import cube_layout
-from survey.cubes.checked_cube import CheckedCube, check_cube, sigma_from_variance
 from survey.cubes.lazy_image import elementwise
 from survey.cubes.missing import flag_images
 from survey.cubes.read_fits import FitsFile
+from survey.cubes.readers.checked_cube import CheckedCube, check_cube, sigma_from_variance
 from survey.cubes.wavelength import wavelength_axis_um
 
 
