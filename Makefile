@@ -11,7 +11,7 @@ CLUSTER_PACKAGES := openssh-server slurm-wlm munge
 # The versions that the tests were run with; `make lock` deletes .venv and writes new ones.
 LOCK   := requirements/tested.txt
 
-.PHONY: help demo docs notebooks test lint types pytest soak page-soak test-cluster bench bench-truth bench-archive \
+.PHONY: help demo docs notebooks test lint types pytest soak page-soak test-cluster bench bench-truth study bench-archive \
 	bench-scale bench-latent fuzz wheel audit lock clean-venv clean
 
 help:  ## list the targets
@@ -54,6 +54,9 @@ bench: $(VENV)/.installed-dev  ## speed and memory, as ratios measured in one ru
 
 bench-truth: $(VENV)/.installed-dev  ## clusters, fluxes and classes against the truth, all goals in one table (two hours; continues after an interruption)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/truth.py
+
+study: $(VENV)/.installed-dev  ## linkage, normalisation, shift, weights and cut against the truth, one table (an hour; continues after an interruption)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_study.py $(STUDY)
 
 bench-archive: $(VENV)/.installed-dev  ## thousands of galaxies (about 30 minutes, 6 GB kept in bench)
 	$(BIN)/python tests/benchmarks/bench_archive.py

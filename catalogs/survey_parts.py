@@ -25,6 +25,7 @@ from catalogs.parts import PartStore, Receipt
 from catalogs.schema import declared_table
 from catalogs.validation.columns import (
     POINT_SOURCE_QUESTION,
+    SEPARATION_QUESTION,
     SHARE_VARIANT,
     VERDICT_QUESTION,
     WHOLE_GALAXY,
@@ -219,7 +220,12 @@ def _join_galaxy_verdict(part: SurveyPart, galaxies: pa.Table, galaxy: Receipt) 
     for row in _verdicts(part, galaxy, VERDICT_QUESTION):
         if row["cluster"] == WHOLE_GALAXY:
             names = {"verdict": "verdict", "verdict_reason": "meaning", "stability": "value"}
-            return _with_values(galaxies, {name: [row[key]] for name, key in names.items()})
+            values = {name: [row[key]] for name, key in names.items()}
+            left = _verdicts(part, galaxy, SEPARATION_QUESTION)
+            values["unexplained"] = [
+                next((one["value"] for one in left if one["cluster"] == WHOLE_GALAXY), None)
+            ]
+            return _with_values(galaxies, values)
     return galaxies
 
 
@@ -233,10 +239,12 @@ def _join_cluster_verdicts(part: SurveyPart, clusters: pa.Table, galaxy: Receipt
         for row in _verdicts(part, galaxy, POINT_SOURCE_QUESTION)
         if row["variant"] == SHARE_VARIANT
     }
+    left = {row["cluster"]: row["value"] for row in _verdicts(part, galaxy, SEPARATION_QUESTION)}
     numbers = clusters["cluster"].to_pylist()
     values = {
         "verdict": [by_cluster.get(number, {}).get("verdict") for number in numbers],
         "stability": [by_cluster.get(number, {}).get("value") for number in numbers],
+        "unexplained": [left.get(number) for number in numbers],
         "point_source_share": [shares.get(number) for number in numbers],
     }
     return _with_values(clusters, values)

@@ -17,6 +17,11 @@ VERDICT_QUESTION = "verdict"
 WHOLE_GALAXY = 0
 """In the column `cluster`: the row is about the galaxy."""
 
+CIRCULARITY_QUESTION, HALF_VARIANT = "circularity", "clusters of the"
+"""The question, and how the variants begin that need no classes."""
+
+SEPARATION_QUESTION, CLUSTER_VARIANT = "separation", "of the cluster"
+
 POINT_SOURCE_QUESTION, SHARE_VARIANT = "point source", "share of the light"
 
 VALIDATION = (
@@ -53,6 +58,11 @@ GALAXY_VERDICT = (
         "How well other linkages, other cuts and halves of its spaxels agree with its clusters, "
         "over the same for simulated galaxies that have these clusters and this noise; at most 1",
     ),
+    Column(
+        "unexplained", DOUBLE, "", "stat.variance;arith.ratio",
+        "Share of the variance of spectra beyond noise that is left within the clusters, away from "
+        "their borders",
+    ),
 )  # fmt: skip
 
 CLUSTER_VERDICT = (
@@ -64,6 +74,12 @@ CLUSTER_VERDICT = (
         "stability", DOUBLE, "", "stat.value",
         "Median over other ways of clustering of the largest Jaccard index with one of their "
         "clusters",
+    ),
+    Column(
+        "unexplained", DOUBLE, "", "stat.variance;arith.ratio",
+        "Share of the variance of spectra beyond noise that is left within the cluster, of that "
+        "within it and between it and the nearest other; missing where it has no spaxel away from "
+        "its border",
     ),
     Column(
         "point_source_share", DOUBLE, "", "phot.flux;arith.ratio",

@@ -36,6 +36,10 @@ class Question:
         Whether it counts in the stability of the galaxy.
     decides : bool
         Whether a bad answer alone makes the galaxy sensitive.
+    needed : bool
+        Whether a galaxy is robust only if the answer is good.
+    unsure_to : float, optional
+        Values from `most` to this one are neither good nor bad.
     variants : mapping
         Rules of single variants; what they do not say is as for the question.
     """
@@ -47,6 +51,8 @@ class Question:
     above_null: bool = False
     counts: bool = False
     decides: bool = False
+    needed: bool = False
+    unsure_to: float | None = None
     variants: Mapping[str, Question] = field(default_factory=dict)
 
 

@@ -8,6 +8,7 @@ at a time.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from survey.config import PrepareSettings
-from survey.errors import DataError
+from survey.errors import DataError, SurveyWarning
 from survey.spectra.blocks import (
     Allocate,
     Rows,
@@ -59,6 +60,8 @@ _MEASURES = ("noise", "snr", "scale", "error_ratio", "filled")
 _MIN_COVERAGE = 0.5
 _MAX_JUDGES = 1000
 _MIN_SPAXELS = 2
+_UNEQUAL = 2.0
+"""How many times as wide as others samples may be, as those of joined arms, before it is said."""
 
 
 @dataclass(frozen=True)
@@ -304,6 +307,8 @@ def _choose_grid(
     planes = np.flatnonzero(~dropped)
     planes_um = rest_um[planes]
     if shift_km_s is None:
+        if shift_samples:
+            _warn_of_unequal_steps(velocity_step_km_s(rest_um))
         return _Grid(planes, planes_um, planes_um, None, shift_samples)
     step_km_s = float(np.median(velocity_step_km_s(rest_um)))
     width_km_s = LIGHT_KM_S * np.log(planes_um[-1] / planes_um[0])
@@ -314,6 +319,19 @@ def _choose_grid(
     covered = np.flatnonzero(coverage >= _MIN_COVERAGE)
     weights = weights[covered][:, planes]
     return _Grid(planes, planes_um, target_um[covered], weights, round(shift_km_s / step_km_s))
+
+
+def _warn_of_unequal_steps(steps_km_s: NDArray[np.float64]) -> None:
+    # Percentiles, for a gap between two bands is one wide step.
+    least, most = np.percentile(steps_km_s, (5, 95))
+    if most > _UNEQUAL * least:
+        warnings.warn(
+            f"shifts are counted in samples, which are {least:.0f} to {most:.0f} km/s wide: one is "
+            "no single velocity, and shift_km_s is that of the median width. For shifts in "
+            'velocity set distance.shift, for example "300 km/s"',
+            SurveyWarning,
+            stacklevel=3,
+        )
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from catalogs.validation.columns import POINT_SOURCE_QUESTION, SHARE_VARIANT, WHOLE_GALAXY
+from catalogs.validation.columns import (
+    CIRCULARITY_QUESTION,
+    CLUSTER_VARIANT,
+    HALF_VARIANT,
+    POINT_SOURCE_QUESTION,
+    SEPARATION_QUESTION,
+    SHARE_VARIANT,
+    WHOLE_GALAXY,
+)
 from survey.clustering.criteria import Labels
 from survey.validation.agreement import LEFT_OUT, agreement, best_jaccard, concentricity
 from survey.validation.galaxy import PartitionedGalaxy
+from survey.validation.mixtures import clusters_of_mixtures
+from survey.validation.other_planes import told_apart
 from survey.validation.point_source import (
     clusters_of_one_spectrum,
     clusters_of_point_source,
@@ -21,11 +31,20 @@ from survey.validation.point_source import (
     shares_of_clusters,
     source_on_a_host,
 )
-from survey.validation.variants import COUNTED, QUESTIONS, QUICK, Variant, variants
-
-NULL_DRAWS = 2
-"""Simulated galaxies with the adopted clusters and the noise: the first is asked all questions that
-have been chosen, the others those of `COUNTED`."""
+from survey.validation.recluster import Linked, link
+from survey.validation.separation import (
+    inner_spaxels,
+    unexplained,
+    unexplained_of_clusters,
+    variance,
+)
+from survey.validation.variants import (
+    HALVES,
+    QUESTIONS,
+    Variant,
+    halves_of_planes,
+    variants,
+)
 
 NOT_FOR_CLUSTERS = ("cut",)
 """Questions that do not count in how stable a cluster is: k-1 and k+1 destroy some on purpose."""
@@ -79,43 +98,47 @@ def measure_answers(
     galaxy : PartitionedGalaxy
     questions : collection of str
         Those of `survey.validation.variants` that are asked; all others are cheap and always asked.
-        If all are in `QUICK`, there is one simulated galaxy, else `NULL_DRAWS`.
     seed : int
         Of all draws, so that answers repeat.
     """
     rng = np.random.default_rng([seed, len(galaxy.labels)])
-    observed = list(variants(galaxy, galaxy.data, rng, questions))
-    nulls = []
-    for draw in range(1 if set(questions) <= set(QUICK) else NULL_DRAWS):
-        data = galaxy.noisy(galaxy.noiseless, rng)
-        asked = questions if draw == 0 else COUNTED
-        nulls.append(list(variants(galaxy, data, rng, asked, simulated=True)))
-    found = [*_stability(galaxy, observed, nulls), *_of_clusters(galaxy, observed, nulls)]
+    base = link(galaxy.data, galaxy.recipe)
+    observed = list(variants(galaxy, galaxy.data, rng, questions, base=base))
+    data = galaxy.noisy(galaxy.noiseless, rng)
+    like = link(data, galaxy.recipe)
+    null = list(variants(galaxy, data, rng, questions, base=like, simulated=True))
+    found = [*_stability(galaxy, observed, null), *_of_clusters(galaxy, observed, null)]
+    found += _separation(galaxy, base, like)
+    found += _of_mixtures(galaxy, base, rng)
+    found += _of_other_planes(galaxy, observed, rng)
     return [*found, *_of_the_noise(galaxy, rng), *_of_the_point_source(galaxy, rng)]
 
 
 def _stability(
-    galaxy: PartitionedGalaxy, observed: Iterable[Variant], nulls: list[list[Variant]]
+    galaxy: PartitionedGalaxy, observed: Iterable[Variant], null: Iterable[Variant]
 ) -> list[Answer]:
     """Agreement of every variant with the adopted partition, on spaxels of one cluster."""
-    measure = "adjusted Rand index" if galaxy.k > 1 else "share in one cluster"
-
-    def agrees(labels: Labels | None) -> float:
-        if labels is None:
-            return np.nan
-        return agreement(_unmixed(galaxy, galaxy.labels), _unmixed(galaxy, labels))
-
-    of_null = [{(v.question, v.name): agrees(v.labels) for v in each} for each in nulls]
+    of_null = {(v.question, v.name): _agrees(galaxy, v.labels) for v in null}
     return [
         Answer(
             v.question,
             v.name,
-            measure,
-            agrees(v.labels),
-            tuple(value for each in of_null for value in _alike(each, v)),
+            _measure(galaxy),
+            _agrees(galaxy, v.labels),
+            tuple(_alike(of_null, v)),
         )
         for v in observed
     ]
+
+
+def _measure(galaxy: PartitionedGalaxy) -> str:
+    return "adjusted Rand index" if galaxy.k > 1 else "share in one cluster"
+
+
+def _agrees(galaxy: PartitionedGalaxy, labels: Labels | None) -> float:
+    if labels is None:
+        return np.nan
+    return agreement(_unmixed(galaxy, galaxy.labels), _unmixed(galaxy, labels))
 
 
 def _alike(values: dict[tuple[str, str], float], variant: Variant) -> list[float]:
@@ -135,18 +158,18 @@ def _unmixed(galaxy: PartitionedGalaxy, labels: Labels) -> NDArray[np.int32]:
 
 
 def _of_clusters(
-    galaxy: PartitionedGalaxy, observed: Iterable[Variant], nulls: list[list[Variant]]
+    galaxy: PartitionedGalaxy, observed: Iterable[Variant], null: Iterable[Variant]
 ) -> list[Answer]:
     """For every cluster the median of its best Jaccard index over the variants."""
     values = _median_jaccard(galaxy.labels, observed)
-    of_null = [_median_jaccard(galaxy.labels, each) for each in nulls]
+    of_null = _median_jaccard(galaxy.labels, null)
     return [
         Answer(
             "clusters",
             "found again",
             "median Jaccard index",
             float(values[number]),
-            tuple(float(each[number]) for each in of_null),
+            (float(of_null[number]),),
             number + 1,
         )
         for number in range(galaxy.k)
@@ -169,6 +192,64 @@ def _median_jaccard(adopted: Labels, others: Iterable[Variant]) -> NDArray[np.fl
     medians = np.full(adopted.max(), np.nan)
     medians[known] = np.nanmedian(stacked[:, known], axis=0)
     return medians
+
+
+def _separation(
+    galaxy: PartitionedGalaxy, base: Linked | None, like: Linked | None
+) -> list[Answer]:
+    """What the clusters leave unexplained of the differences between spaxels."""
+    inner = inner_spaxels(galaxy.labels, galaxy.to_border)
+    value, values = np.nan, np.full(galaxy.k, np.nan)
+    if base is not None and like is not None and inner is not None:
+        spread = variance(base, galaxy.labels, inner), variance(like, galaxy.labels, inner)
+        value, values = unexplained(*spread), unexplained_of_clusters(*spread)
+    measure = "unexplained share"
+    return [
+        Answer(SEPARATION_QUESTION, "of the galaxy", measure, value),
+        *(
+            Answer(SEPARATION_QUESTION, CLUSTER_VARIANT, measure, float(one), (), number + 1)
+            for number, one in enumerate(values)
+        ),
+    ]
+
+
+def _of_mixtures(
+    galaxy: PartitionedGalaxy, base: Linked | None, rng: np.random.Generator
+) -> list[Answer]:
+    """Whether a galaxy of the measured fractions of the clusters gives these clusters."""
+    labels = None
+    if base is not None and galaxy.k > 1:
+        labels = clusters_of_mixtures(galaxy, base, rng)
+    return [Answer("mixtures", "measured fractions", _measure(galaxy), _agrees(galaxy, labels))]
+
+
+def _of_other_planes(
+    galaxy: PartitionedGalaxy, observed: Iterable[Variant], rng: np.random.Generator
+) -> list[Answer]:
+    """Whether clusters made of one half of the spectrum are told apart by the other half."""
+    made = {v.name: v.labels for v in observed if v.question == "planes"}
+    halves = dict(zip(HALVES, halves_of_planes(galaxy.data), strict=True))
+    found = []
+    for name, labels in made.items():
+        (other,) = set(HALVES) - {name}
+        data = replace(galaxy.data, compared=halves[other])
+        told = None if labels is None else told_apart(data, galaxy.recipe, labels, rng)
+        variant = f"{HALF_VARIANT} {name} by spectra of the {other}"
+        if told is None:
+            found.append(Answer(CIRCULARITY_QUESTION, variant, "balanced accuracy", np.nan))
+            continue
+        error = float(np.sqrt(told.accuracy * (1 - told.accuracy) / told.n))
+        found.append(
+            Answer(
+                CIRCULARITY_QUESTION,
+                f"{variant}, {told.n} spaxels",
+                "balanced accuracy",
+                told.accuracy,
+                told.shuffled,
+                error=error,
+            )
+        )
+    return found
 
 
 def _of_the_noise(galaxy: PartitionedGalaxy, rng: np.random.Generator) -> list[Answer]:

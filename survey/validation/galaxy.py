@@ -34,6 +34,8 @@ class PartitionedGalaxy:
         Shift of every spaxel against the medoid of its cluster, in samples.
     unmixed : (n,) array of bool
         Spaxels whose cluster gives most of their flux.
+    to_border : (n,) array of int
+        Steps from every spaxel to the nearest of another cluster.
     y, x : (n,) arrays of int
     centre : (y, x)
         Photometric centre.
@@ -54,6 +56,7 @@ class PartitionedGalaxy:
     medians: NDArray[np.floating]
     shifts: NDArray[np.floating]
     unmixed: NDArray[np.bool_]
+    to_border: NDArray[np.int32]
     y: NDArray[np.integer]
     x: NDArray[np.integer]
     centre: tuple[float, float]

@@ -125,7 +125,8 @@ class Linked:
         return self.data.rows(self.accepted)
 
     @cached_property
-    def _aligned(self) -> AlignedSpectra:
+    def aligned(self) -> AlignedSpectra:
+        """The spectra shifted onto each other."""
         return align_to_components(
             self.spectra, self.recipe.max_shift, snr=self._part.snr, energy=self.energy, seed=SEED
         )
@@ -148,7 +149,7 @@ class Linked:
         def walk_down() -> WalkResult:
             limits = settings.k_min, settings.k_max
             used = rules or self.recipe.rules
-            return walk(tree, self._aligned, part.at_edge, used, limits=limits)
+            return walk(tree, self.aligned, part.at_edge, used, limits=limits)
 
         given = CutInput(
             tree,

@@ -17,7 +17,7 @@ from survey.clustering.walk.split_tests import Rules
 from survey.config import CutSettings, LinkageSettings
 from survey.linkage.lance_williams import Method
 from survey.validation.galaxy import PartitionedGalaxy
-from survey.validation.recluster import Data, Linked, Recipe, link, recluster
+from survey.validation.recluster import Data, Linked, Recipe, recluster
 
 METHODS: tuple[Method, ...] = ("average", "ward", "complete")
 """Linkages that are compared. Single linkage chains through noise at any S/N and says nothing."""
@@ -31,7 +31,10 @@ QUICK = ("linkage", "cut", "noise", "continuum")
 """Those of a quick validation: the first two need no new distances."""
 
 COUNTED = ("linkage", "spaxels")
-"""Those that all simulated galaxies are asked, not only the first."""
+"""Those that count in the verdict on a galaxy, besides other cuts."""
+
+HALVES = ("short half", "long half")
+"""Of the spectrum."""
 
 STRICTER, LAXER = 1.5, 1 / 1.5
 """Factors of the thresholds of the walk."""
@@ -64,6 +67,7 @@ def variants(
     rng: np.random.Generator,
     questions: Collection[str] = QUESTIONS,
     *,
+    base: Linked | None,
     simulated: bool = False,
 ) -> Iterator[Variant]:
     """Cluster data again in all ways.
@@ -78,12 +82,13 @@ def variants(
         For halves of the spaxels and draws of the noise.
     questions : collection of str
         Those that are asked, of `QUESTIONS`.
+    base : Linked, optional
+        The data linked by the recipe of the galaxy; None if too little is left to cluster.
     simulated : bool
         Whether the data are simulated. Then other cuts are left out, whose standard is not a
         simulation, and the second half of the spaxels, which says the same as the first.
     """
     recipe = galaxy.recipe
-    base = link(data, recipe)
     if base is not None and "linkage" in questions:
         yield from _other_linkages(base)
     if base is not None and "cut" in questions and not simulated:
@@ -99,9 +104,8 @@ def variants(
         if not simulated:
             yield Variant("spaxels", "other half", _of_rows(data, recipe, ~half))
     if "planes" in questions:
-        short, long = halves_of_planes(data)
-        yield Variant("planes", "short half", recluster(replace(data, compared=short), recipe))
-        yield Variant("planes", "long half", recluster(replace(data, compared=long), recipe))
+        for name, half in zip(HALVES, halves_of_planes(data), strict=True):
+            yield Variant("planes", name, recluster(replace(data, compared=half), recipe))
     if "lines" in questions:
         yield Variant("lines", "lines masked", _with(data, recipe, "line-masked"))
         only = replace(recipe, normalise="continuum-removed")

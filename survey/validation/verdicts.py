@@ -8,10 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from catalogs.validation.columns import (
+    CIRCULARITY_QUESTION,
+    CLUSTER_VARIANT,
+    HALF_VARIANT,
     NOT_TESTABLE,
     POINT_SOURCE_QUESTION,
     ROBUST,
     SENSITIVE,
+    SEPARATION_QUESTION,
     SHARE_VARIANT,
     VERDICT_QUESTION,
 )
@@ -53,7 +57,8 @@ def judge(answers: Sequence[Answer], thresholds: Thresholds) -> list[Judged]:
         if answer.question in thresholds.questions
     ]
     shares = {a.cluster: a.value for a in answers if a.variant == SHARE_VARIANT}
-    clusters = [_of_cluster(answer, shares, thresholds) for answer in of_clusters]
+    left = {one.answer.cluster: one for one in judged if one.answer.variant == CLUSTER_VARIANT}
+    clusters = [_of_cluster(answer, shares, left, thresholds) for answer in of_clusters]
     return [*judged, *clusters, of_galaxy(judged, thresholds, n_cluster=len(clusters))]
 
 
@@ -81,6 +86,12 @@ def _judged(answer: Answer, thresholds: Thresholds) -> Judged:
         compared = f"at least {_shown(threshold)} is asked for"
     elif rule.most is not None:
         threshold, good = rule.most, abs(answer.value) <= rule.most
+        if rule.unsure_to is not None and rule.most < abs(answer.value) <= rule.unsure_to:
+            meaning = (
+                f"{answer.variant}: {answer.measure} {_shown(answer.value)}, which is neither at "
+                f"most {_shown(rule.most)} nor above {_shown(rule.unsure_to)}"
+            )
+            return Judged(answer, threshold, NOT_TESTABLE, meaning)
         compared = f"at most {_shown(threshold)} is expected"
     else:
         return Judged(answer, np.nan, NOT_TESTABLE, f"{answer.variant}: {_shown(answer.value)}")
@@ -105,17 +116,23 @@ def _why_not(answer: Answer) -> str:
             f"{answer.variant}: not measured: the point-spread function of the instrument is not "
             "known, or too few spaxels are bright enough"
         )
+    if answer.question == SEPARATION_QUESTION:
+        return f"{answer.variant}: not measured: too few spaxels are away from borders of clusters"
     if answer.question == RINGS:
         return f"{answer.variant}: not measured: there is one cluster, or too few spaxels"
     if answer.question == "redshift":
         return f"{answer.variant}: no line was measured in enough clusters"
-    if answer.question == "circularity":
+    if answer.question == CIRCULARITY_QUESTION:
+        if answer.variant.startswith(HALF_VARIANT):
+            return f"{answer.variant}: not measured: fewer than two clusters with enough spaxels"
         return "the run has no classes made from labels of several galaxies"
     return f"{answer.variant}: not measured: this is how the run was made, or too little is left"
 
 
-def _of_cluster(answer: Answer, shares: dict[int, float], thresholds: Thresholds) -> Judged:
-    """The verdict on a cluster by how much of it other ways of clustering find again."""
+def _of_cluster(
+    answer: Answer, shares: dict[int, float], left: dict[int, Judged], thresholds: Thresholds
+) -> Judged:
+    """The verdict on a cluster by how much of it is found again, and what it leaves unexplained."""
     null = answer.null_median
     as_verdict = replace(answer, question=VERDICT_QUESTION, variant="cluster")
     if not np.isfinite(answer.value):
@@ -132,6 +149,12 @@ def _of_cluster(answer: Answer, shares: dict[int, float], thresholds: Thresholds
         f"other ways of clustering find {_shown(answer.value)} of it again; "
         f"{_shown(null)} in simulated galaxies that have it"
     )
+    inside = left.get(answer.cluster)
+    if inside is not None and np.isfinite(inside.answer.value):
+        meaning += f"; {inside.answer.measure} {_shown(inside.answer.value)}"
+        if inside.verdict == SENSITIVE:
+            verdict = SENSITIVE
+            meaning += ": it may be more than one region, or part of a gradual change"
     share = shares.get(answer.cluster, np.nan)
     if np.isfinite(share):
         meaning += f"; a point source in the nucleus can explain {share:.0%} of its light"
@@ -163,6 +186,11 @@ def of_galaxy(
         return Judged(answer, np.nan, NOT_TESTABLE, meaning)
     least = thresholds.galaxy_least
     verdict = ROBUST if value >= least else SENSITIVE
+    lacking = [one for one in judged if one.verdict != ROBUST and _rule(one, thresholds).needed]
+    if lacking and verdict == ROBUST:
+        meaning = "stable, but it is not shown that its clusters are all regions, and real: "
+        meaning += "; ".join(f"{one.answer.question}, {one.meaning}" for one in lacking)
+        return Judged(answer, least, NOT_TESTABLE, meaning)
     questions = ", ".join(dict.fromkeys(one.answer.question for one in counted))
     meaning = (
         f"other ways of clustering ({questions}) agree with these clusters {_shown(value)} times "

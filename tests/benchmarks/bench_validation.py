@@ -2,7 +2,8 @@
 
 Cubes of known regions (`truth_cubes.py`) are run and validated as in a survey. The truth of a
 galaxy is the adjusted Rand index of its adopted partition with the true regions, of spaxels that
-are not mixed. Rows are added to a CSV as they are made; galaxies that it has are left out. From it
+are not mixed; that of a cluster its largest Jaccard index with one of them. Rows are added to a CSV
+as they are made; galaxies that it has are left out. From it
 
     python tests/benchmarks/bench_validation.py --judge
 
@@ -11,8 +12,8 @@ chosen on the seeds `chosen`; nothing was chosen on the seeds `fresh`.
 
     nice python tests/benchmarks/bench_validation.py [--seeds chosen|fresh] [--counted]
 
-With `--counted` only the questions are asked on which verdicts depend; with `--small` cubes are a
-fifth as large.
+With `--counted` only the questions are asked on which verdicts depend; with `--small` cubes have
+24 by 24 spaxels, and simulated galaxies a quarter of the spectrum.
 """
 
 from __future__ import annotations
@@ -22,22 +23,20 @@ import tempfile
 import time
 import warnings
 from collections.abc import Collection, Iterator
-from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import truth_cubes
-from truth_cubes import TruthCase
+from truth_cubes import SMALL_SHAPE, TruthCase, make_cubes_of
 
 from catalogs.part_tables import read_part_table
-from catalogs.validation.columns import ROBUST, SENSITIVE
+from catalogs.validation.columns import ROBUST, SENSITIVE, VERDICT_QUESTION
 from catalogs.validation.thresholds import packaged_thresholds
 from survey.config import build_settings
 from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.validation.partitioned import partitioned
-from survey.simulate.observation import Observation
-from survey.validation.agreement import adjusted_rand
+from survey.validation.agreement import adjusted_rand, best_jaccard
 from survey.validation.answers import Answer, measure_answers
 from survey.validation.variants import COUNTED, QUESTIONS
 from survey.validation.verdicts import judge
@@ -45,31 +44,27 @@ from survey.validation.verdicts import judge
 SHAPE = (28, 28)
 """Smaller than the cubes of other benchmarks: about the field of MIRI/MRS channel 3."""
 
-SMALL_SHAPE, SMALL_REST_UM = (24, 24), (14.2, 16.0)
-"""With `--small`: less sky, and a window around where scenes of observed spectra have their S/N."""
-
-SMALL_OBSERVED_UM = (11.7, 13.5)
-"""The window of simulated galaxies: channel 3 short."""
-
 WRONG_IF_ROBUST, WRONG_IF_SENSITIVE = 0.6, 0.8
 """True index below which `robust` is wrong, and above which `sensitive` is."""
 
 RESULTS = Path("bench") / "validation.csv"
 SNR = {"simulated": (8.0, 12.0, 20.0, 30.0, 50.0, 100.0), "observed": (8.0, 20.0, 40.0, 80.0)}
-N_SIMULATED, N_OBSERVED = 11, 6
-FIRST = {"chosen": 0, "fresh": 100}
+GALAXIES = 24
+FIRST = {"chosen": 0, "fresh": 200}
+"""Number of the first seed."""
 
 
 def cases(seeds: str) -> Iterator[TruthCase]:
-    """As many simulated galaxies as two kinds of scenes of observed spectra, in turns."""
-    first = FIRST[seeds]
-    for number in range(max(N_SIMULATED, 2 * N_OBSERVED)):
-        if number < N_SIMULATED:
-            snr = SNR["simulated"][number % 6]
-            yield TruthCase("simulated", first + number // 4, snr, (4 * number + 1) % 15)
-        if number < 2 * N_OBSERVED:
-            kind = ("blended", "painted")[number % 2]
-            yield TruthCase(kind, first + number // 2, SNR["observed"][(number // 2) % 4])
+    """Three simulated galaxies, then a scene of observed spectra, and so on without end."""
+    number = 0
+    while True:
+        seed = FIRST[seeds] + number // 4
+        if number % 4 < 3:
+            yield TruthCase("simulated", seed, SNR["simulated"][number % 6], (7 * number + 1) % 15)
+        else:
+            kind = ("blended", "painted")[number // 4 % 2]
+            yield TruthCase(kind, seed, SNR["observed"][number // 8 % 4])
+        number += 1
 
 
 def validate_case(case: TruthCase, folder: Path, questions: Collection[str]) -> pd.DataFrame:
@@ -90,10 +85,13 @@ def validate_case(case: TruthCase, folder: Path, questions: Collection[str]) -> 
     labels = spaxels["cluster"].to_numpy()
     region = truth.region[y, x].astype(int) + 1
     clear = ~truth.mixed[y, x]
-    of_clear = np.where(clear, labels, 0)
+    of_clear, true_clear = np.where(clear, labels, 0), np.where(clear, region, 0)
+    jaccard = np.full(found.k + 1, np.nan)
+    of_clusters = best_jaccard(of_clear, true_clear)
+    jaccard[1 : len(of_clusters) + 1] = of_clusters
     common = {
         "case": f"{case.kind}-{case.seed}-{case.number}-{case.snr:g}",
-        "true_ari": adjusted_rand(of_clear, np.where(clear, region, 0)),
+        "true_ari": adjusted_rand(of_clear, true_clear),
         "true_ari_all": adjusted_rand(labels, region),
         "n_region": len(np.unique(region[clear])),
         "k": found.k,
@@ -110,15 +108,16 @@ def validate_case(case: TruthCase, folder: Path, questions: Collection[str]) -> 
             "cluster": one.cluster,
             "value": one.value,
             "null": " ".join(f"{value:.4f}" for value in one.null),
+            "true_jaccard": jaccard[one.cluster],
         }
         for one in answers
     ]
     return pd.DataFrame(rows)
 
 
-def judged(table: pd.DataFrame) -> pd.DataFrame:
-    """The verdict on every galaxy of a CSV by the packaged thresholds."""
-    rows = []
+def judged(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The verdicts on the galaxies of a CSV and on their clusters by the packaged thresholds."""
+    galaxies, clusters = [], []
     for name, of_case in table.groupby("case", sort=False):
         answers = [
             Answer(
@@ -131,35 +130,55 @@ def judged(table: pd.DataFrame) -> pd.DataFrame:
             )
             for row in of_case.to_dict("records")
         ]
-        verdict = judge(answers, packaged_thresholds())[-1]
-        facts = of_case.iloc[0]
-        rows.append(
+        found = judge(answers, packaged_thresholds())
+        left = {one.answer.question: one.answer.value for one in found if not one.answer.cluster}
+        facts, verdict = of_case.iloc[0], found[-1]
+        galaxies.append(
             {
                 "case": name,
                 "seeds": facts["seeds"],
                 "true index": facts["true_ari"],
                 "k": facts["k"],
                 "stability": verdict.answer.value,
+                "unexplained": left["separation"],
+                "mixtures": left["mixtures"],
                 "verdict": verdict.verdict,
                 "cost": facts["validation_s"] / facts["own_s"],
             }
         )
-    return pd.DataFrame(rows)
+        jaccard = of_case[of_case["question"] == "clusters"].set_index("cluster")["true_jaccard"]
+        clusters += [
+            {
+                "seeds": facts["seeds"],
+                "true index": jaccard[one.answer.cluster],
+                "verdict": one.verdict,
+            }
+            for one in found
+            if one.answer.question == VERDICT_QUESTION and one.answer.cluster and facts["k"] > 1
+        ]
+    return pd.DataFrame(galaxies), pd.DataFrame(clusters)
 
 
 def count_wrong(table: pd.DataFrame) -> None:
     """Print the verdicts, and how many are wrong."""
-    found = judged(table)
-    print(found.sort_values("true index").to_string(index=False, float_format="{:.2f}".format))
-    for seeds, rows in found.groupby("seeds"):
-        robust, sensitive = (rows[rows["verdict"] == verdict] for verdict in (ROBUST, SENSITIVE))
-        print(
-            f"{seeds}: {len(rows)} galaxies; robust {len(robust)}, of which "
-            f"{int((robust['true index'] < WRONG_IF_ROBUST).sum())} have a true index below "
-            f"{WRONG_IF_ROBUST}; sensitive {len(sensitive)}, of which "
-            f"{int((sensitive['true index'] > WRONG_IF_SENSITIVE).sum())} have one above "
-            f"{WRONG_IF_SENSITIVE}; median cost {rows['cost'].median():.1f} times its own"
-        )
+    galaxies, clusters = judged(table)
+    print(galaxies.sort_values("true index").to_string(index=False, float_format="{:.2f}".format))
+    for seeds in galaxies["seeds"].unique():
+        for what, rows in (("galaxies", galaxies), ("clusters", clusters)):
+            print(f"{seeds}: {_wrong(rows[rows['seeds'] == seeds], what)}")
+        cost = galaxies[galaxies["seeds"] == seeds]["cost"]
+        print(f"{seeds}: median cost {cost.median():.1f} times its own")
+
+
+def _wrong(rows: pd.DataFrame, what: str) -> str:
+    robust, sensitive = (rows[rows["verdict"] == verdict] for verdict in (ROBUST, SENSITIVE))
+    return (
+        f"{len(rows)} {what}; robust {len(robust)}, of which "
+        f"{int((robust['true index'] < WRONG_IF_ROBUST).sum())} have a true index below "
+        f"{WRONG_IF_ROBUST}; sensitive {len(sensitive)}, of which "
+        f"{int((sensitive['true index'] > WRONG_IF_SENSITIVE).sum())} have one above "
+        f"{WRONG_IF_SENSITIVE}; no verdict {len(rows) - len(robust) - len(sensitive)}"
+    )
 
 
 def main() -> None:
@@ -168,21 +187,18 @@ def main() -> None:
     parser.add_argument("--seeds", choices=FIRST, default="chosen")
     parser.add_argument("--counted", action="store_true")
     parser.add_argument("--small", action="store_true")
+    parser.add_argument("--galaxies", type=int, default=GALAXIES)
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--judge", action="store_true")
     given = parser.parse_args()
     if given.judge:
         count_wrong(pd.read_csv(given.out))
         return
-    shape = SMALL_SHAPE if given.small else SHAPE
-    truth_cubes.SHAPE, truth_cubes.FIELD_ARCSEC = shape, 0.2 * shape[0]
-    if given.small:
-        truth_cubes.REST_UM = SMALL_REST_UM
-        truth_cubes.Observation = partial(Observation, window=SMALL_OBSERVED_UM)
-    questions = (*COUNTED, "cut", "noise") if given.counted else QUESTIONS
+    make_cubes_of(SMALL_SHAPE if given.small else SHAPE, small=given.small)
+    questions = (*COUNTED, "cut") if given.counted else QUESTIONS
     given.out.parent.mkdir(parents=True, exist_ok=True)
     done = set(pd.read_csv(given.out)["case"]) if given.out.exists() else set()
-    for case in cases(given.seeds):
+    for case in islice(cases(given.seeds), given.galaxies):
         name = f"{case.kind}-{case.seed}-{case.number}-{case.snr:g}"
         if name in done:
             continue

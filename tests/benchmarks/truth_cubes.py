@@ -50,9 +50,16 @@ SHAPE = (40, 40)
 FIELD_ARCSEC = 0.2 * SHAPE[0]
 SIMULATED_SNR = (8.0, 12.0, 20.0, 30.0, 50.0, 100.0)
 OBSERVED_SNR = (8.0, 20.0, 40.0, 80.0)
+SIMULATED_WINDOW_UM: str | tuple[float, float] = "ch3"
 GALAXIES = 15
 REST_UM = (11.6, 17.45)
 """Where all the observed spectra have data."""
+
+SMALL_SHAPE, SMALL_OBSERVED_UM = (24, 24), (11.7, 13.5)
+"""Less sky; the window of small simulated galaxies, channel 3 short.
+
+Scenes of observed spectra keep all of channel 3: in a quarter of it nothing tells regions apart.
+"""
 
 PSFS = (
     ((0.63, 0.37), (1.0, 2.6), 1.0, 0.0),
@@ -62,6 +69,14 @@ PSFS = (
     ((0.95, 0.05), (1.0, 6.0), 1.0, 0.0),
 )
 """Light and width of two Gaussians; factor of the FWHM, and power of the wavelength in it."""
+
+
+def make_cubes_of(shape: tuple[int, int], *, small: bool = False) -> None:
+    """From now on cubes have this shape; `small` galaxies also a quarter of the spectrum."""
+    module = globals()
+    module.update(SHAPE=shape, FIELD_ARCSEC=0.2 * shape[0])
+    if small:
+        module.update(SIMULATED_WINDOW_UM=SMALL_OBSERVED_UM)
 
 
 @dataclass(frozen=True)
@@ -132,7 +147,7 @@ def _simulated(case: TruthCase, folder: Path) -> tuple[Target, Truth]:
         GALAXIES,
         archive="gatos-like",
         seed=case.seed,
-        observation=Observation(shape=SHAPE, snr=case.snr),
+        observation=Observation(shape=SHAPE, window=SIMULATED_WINDOW_UM, snr=case.snr),
     )
     plan = plans[case.number]
     plan.simulate()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from survey.config import PrepareSettings
-from survey.errors import DataError
+from survey.errors import DataError, SurveyWarning
 from survey.spectra.fill import KEPT, REASONS
 from survey.spectra.grid import cell_widths, velocity_step_km_s
 from survey.spectra.prepare import prepare
@@ -43,6 +43,25 @@ def test_a_clean_cube_comes_through_whole():
     assert result.noise.mean() == pytest.approx(1.0, rel=0.05)
     assert result.snr == pytest.approx(50.0, rel=0.3)
     assert result.error_ratio == pytest.approx(2.0, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("second_step_um", "shift", "is_said"),
+    [(0.0008, {"shift_samples": 6}, True), (0.0008, {"shift_km_s": 300.0}, False),
+     (0.0008, {}, False), (0.0025, {"shift_samples": 6}, False)],
+)  # fmt: skip
+def test_shifts_in_samples_of_unequal_width_are_said_to_be_no_velocities(
+    second_step_um, shift, is_said, recwarn
+):
+    flux, error, bad = bright_cube()
+    gap_um = 1.0
+    second = WAVELENGTH_UM[199] + gap_um + second_step_um * np.arange(1, 201)
+    wavelength_um = np.concatenate([WAVELENGTH_UM[:200], second])
+    prepare(
+        flux, error, bad, wavelength_um, redshift=0.0, settings=PrepareSettings(), **shift
+    )  # fmt: skip
+    said = [str(one.message) for one in recwarn if one.category is SurveyWarning]
+    assert [("no single velocity" in text) for text in said] == [True] * is_said
 
 
 def test_every_reason_is_counted_once():

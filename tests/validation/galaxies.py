@@ -10,6 +10,7 @@ from survey.spectra.psf.profiles import RoundProfile
 from survey.validation.galaxy import PartitionedGalaxy
 from survey.validation.noise_model import NoiseModel
 from survey.validation.recluster import Data, Recipe
+from survey.validation.separation import steps_to_border
 
 SIDE, PLANES = 16, 240
 WAVELENGTH_UM = 12.0 * np.exp(np.arange(PLANES) * 2e-4)
@@ -51,6 +52,7 @@ def galaxy_of(
         medians=shapes.astype(np.float32),
         shifts=np.zeros(len(y), np.float32),
         unmixed=np.ones(len(y), dtype=bool),
+        to_border=steps_to_border(labels, y, x),
         y=y,
         x=x,
         centre=(SIDE / 2, SIDE / 2),

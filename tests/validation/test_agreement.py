@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
 from survey.validation.agreement import (
+    adjusted_mutual_information,
     adjusted_rand,
     agreement,
     best_jaccard,
@@ -57,3 +58,13 @@ def test_rings_are_concentric_in_any_numbering_and_halves_are_not():
         assert concentricity(np.array(renumbered)[rings], radius) == pytest.approx(1.0)
     halves = np.where(x > 10, 2, 1)
     assert abs(concentricity(halves, radius)) < 0.1
+
+
+def test_adjusted_mutual_information_is_that_of_the_literature():
+    rng = np.random.default_rng(3)
+    for k, m in ((2, 2), (3, 7), (1, 4), (1, 1)):
+        first, second = rng.integers(1, k + 1, 200), rng.integers(1, m + 1, 200)
+        second = np.where(rng.random(200) < 0.4, np.minimum(first, m), second)
+        expected = adjusted_mutual_info_score(first, second)
+        assert adjusted_mutual_information(first, second) == pytest.approx(expected, abs=1e-9)
+        assert adjusted_mutual_information(first, first) == pytest.approx(1.0)

@@ -29,6 +29,46 @@ def test_other_cuts_count_as_they_are_whatever_simulated_galaxies_give():
     assert of_galaxy([*stable(1.0), *cuts, other]).answer.value == pytest.approx((1 + 1 + 0.4) / 3)
 
 
+@pytest.mark.parametrize(
+    ("left", "verdict"), [(0.05, ROBUST), (0.2, NOT_TESTABLE), (0.5, SENSITIVE)]
+)
+def test_stable_clusters_in_which_differences_remain_are_not_robust(left, verdict):
+    answer = Answer("separation", "of the galaxy", "unexplained share", left)
+    judged = of_galaxy([*stable(1.0), answer])
+    assert judged.verdict == verdict
+    assert verdict == ROBUST or f"unexplained share {left:.2f}" in judged.meaning
+
+
+def test_clusters_without_spaxels_away_from_their_borders_are_not_robust():
+    answer = Answer("separation", "of the galaxy", "unexplained share", np.nan)
+    judged = of_galaxy([*stable(1.0), answer])
+    assert judged.verdict == NOT_TESTABLE
+    assert "away from borders" in judged.meaning
+
+
+def test_clusters_that_mixtures_of_them_do_not_give_are_not_robust():
+    for value, verdict in ((0.9, ROBUST), (0.1, NOT_TESTABLE)):
+        mixed = Answer("mixtures", "measured fractions", INDEX, value)
+        assert of_galaxy([*stable(1.0), mixed]).verdict == verdict
+        assert of_galaxy([*stable(0.0), mixed]).verdict == SENSITIVE
+
+
+def test_a_cluster_in_which_differences_remain_is_sensitive_alone():
+    found = [
+        Answer("clusters", "found again", "median Jaccard index", 1.0, (1.0,), number)
+        for number in (1, 2)
+    ]
+    left = [
+        Answer("separation", "of the cluster", "unexplained share", value, (), number)
+        for number, value in ((1, 0.02), (2, 0.6))
+    ]
+    judged = judge([*stable(1.0), *left, *found], packaged_thresholds())
+    verdicts = {
+        one.answer.cluster: one.verdict for one in judged if one.answer.question == "verdict"
+    }
+    assert verdicts == {1: ROBUST, 2: SENSITIVE, 0: ROBUST}
+
+
 def test_clusters_that_a_point_source_on_a_host_makes_are_no_finding():
     made = Answer("rings", "same clusters", INDEX, 0.9)
     assert of_galaxy([*stable(1.0), made]).verdict == SENSITIVE

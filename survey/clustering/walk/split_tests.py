@@ -144,7 +144,7 @@ def compare(first: MeanSpectrum, second: MeanSpectrum, max_shift: int) -> Differ
     expected = (first.noise_energy + second.noise_energy) * len(one) / size
     excess = _excess_noise(difference, expected)
     noise = expected * excess**2
-    sigma = max(2.0, 2.0 * max_shift / 3.0)
+    sigma = smoothing_samples(max_shift)
     smooth_mean, smooth = (gaussian_filter1d(values, sigma) for values in (mean, difference))
     smooth_noise = noise / (2.0 * np.sqrt(np.pi) * sigma)
     rest = _without(difference, _colours(mean), displacements(mean))
@@ -162,6 +162,11 @@ def compare(first: MeanSpectrum, second: MeanSpectrum, max_shift: int) -> Differ
         ),
         peak=float(np.abs(boxcar).max() / max(scatter, 1e-15)),
     )
+
+
+def smoothing_samples(max_shift: int) -> float:
+    """Width (sigma) of the smoothing of spectra that are compared."""
+    return max(2.0, 2.0 * max_shift / 3.0)
 
 
 def _excess_noise(difference: NDArray[np.float64], expected: float) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 
 from catalogs.parts import PartStore
 from catalogs.survey_parts import CLASSES, SURVEY_WIDE, SurveyPart, current_survey_parts
+from catalogs.validation.columns import CIRCULARITY_QUESTION
 from survey.classes.circularity import HeldOut, held_out
 from survey.classes.sample import LabelledSample
 from survey.config import ClassSettings
@@ -16,7 +17,6 @@ from survey.pipeline.classification.monte_carlo import fit_options
 from survey.pipeline.classification.sample import labels_of, sample_of, sample_rows, used_in
 from survey.validation.answers import Answer
 
-QUESTION = "circularity"
 MEASURE = "balanced accuracy"
 
 
@@ -29,11 +29,11 @@ def current_classes(root: Path) -> SurveyPart | None:
 def circularity_answers(root: Path, classes: SurveyPart | None) -> list[Answer]:
     """Accuracy with galaxies held out, with and without the slope, against shuffled labels."""
     if classes is None:
-        return [Answer(QUESTION, "galaxies held out", MEASURE, np.nan)]
+        return [Answer(CIRCULARITY_QUESTION, "galaxies held out", MEASURE, np.nan)]
     (stage,) = CLASSES.made_of
     sample = PartStore(root).find(SURVEY_WIDE, stage, classes.summary["sample_key"])
     if sample is None:
-        return [Answer(QUESTION, "galaxies held out", MEASURE, np.nan)]
+        return [Answer(CIRCULARITY_QUESTION, "galaxies held out", MEASURE, np.nan)]
     settings = ClassSettings(**classes.summary["settings"])
     answers = []
     for name, use_slope in (
@@ -44,7 +44,7 @@ def circularity_answers(root: Path, classes: SurveyPart | None) -> list[Answer]:
         error = np.sqrt(found.accuracy * (1 - found.accuracy) / found.n) if found.n else np.nan
         answers.append(
             Answer(
-                QUESTION,
+                CIRCULARITY_QUESTION,
                 f"{name}, {found.n} labelled clusters",
                 MEASURE,
                 found.accuracy,

@@ -14,7 +14,6 @@ from catalogs.parts import Receipt
 from survey.clustering.geometry import edge_of_field
 from survey.clustering.walk.split_tests import Rules
 from survey.clustering.walk.walk import EDGE_SPAXELS
-from survey.config import Settings
 from survey.pipeline.galaxy.psf import psf_of_spectra
 from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.galaxy.stages import line_mask_um
@@ -26,11 +25,12 @@ from survey.validation.displacement import displacement_answers
 from survey.validation.galaxy import UNMIXED_ABOVE, PartitionedGalaxy, representative_rows
 from survey.validation.noise_model import NoiseModel
 from survey.validation.recluster import Data, Recipe
+from survey.validation.separation import steps_to_border
 
 LEAST_COVERED, MOST_COVERED = 0.8, 0.75
 """A named window is compared if the spectra cover so much of it, and it so much of them at most."""
 
-MOST_SPAXELS = 1000
+MOST_SPAXELS = 600
 """Spaxels of a galaxy that are clustered again and again; of a larger one so many are drawn."""
 
 NOISE_SPAXELS = 2000
@@ -43,7 +43,6 @@ def partitioned(galaxy: GalaxyRunner, part: Receipt) -> PartitionedGalaxy:
     """The galaxy whose committed part is given; what is missing of its stages is computed."""
     cube: xr.Dataset = galaxy.get("read")
     prepared: Prepared = galaxy.get("prepare")
-    settings = galaxy.settings
     row = read_part_table(part, "galaxies").to_pylist()[0]
     spectra = read_part_table(part, "spectra").to_pandas().sort_values("cluster")
     spaxels = read_part_table(part, "spaxels").select(
@@ -55,10 +54,9 @@ def partitioned(galaxy: GalaxyRunner, part: Receipt) -> PartitionedGalaxy:
     instrument = str(cube.attrs["instrument"])
     reference = galaxy.context.reference
     redshift = float(row["redshift"])
-    field = np.zeros((cube.attrs["shape_y"], cube.attrs["shape_x"]), dtype=bool)
-    field[y, x] = True
-    at_edge = edge_of_field(field, EDGE_SPAXELS)[y, x]
+    at_edge = near_edge(cube, y, x)
     noise = _noise(prepared, y, x)
+    to_border = steps_to_border(labels, y, x)  # Before spaxels are drawn: all are neighbours.
     chosen = representative_rows(
         labels, MOST_SPAXELS, 2 * Rules().min_spaxels, np.random.default_rng(SEED)
     )
@@ -67,11 +65,11 @@ def partitioned(galaxy: GalaxyRunner, part: Receipt) -> PartitionedGalaxy:
     psf = None
     if prepared.point_source is None:  # else there is none left to ask about
         observed_um = prepared.wavelength_um * (1.0 + redshift)
-        psf = psf_of_spectra(cube, observed_um, settings.prepare, reference)
+        psf = psf_of_spectra(cube, observed_um, galaxy.settings.prepare, reference)
     data = Data(flux, sigma, prepared.wavelength_um, prepared.is_compared, at_edge[chosen])
     return PartitionedGalaxy(
         data=data,
-        recipe=_recipe(galaxy, settings, prepared, instrument, redshift),
+        recipe=recipe_of(galaxy, prepared, instrument, redshift),
         labels=labels,
         # The point source that was subtracted is no cluster of the spectra.
         medians=np.stack(
@@ -79,13 +77,14 @@ def partitioned(galaxy: GalaxyRunner, part: Receipt) -> PartitionedGalaxy:
         ),
         shifts=spaxels["shift_samples"].to_numpy()[rows],
         unmixed=_unmixed(spaxels["fractions"].take(rows).to_pylist(), labels),
+        to_border=to_border[chosen],
         y=y,
         x=x,
         centre=(float(row["centre_y"]), float(row["centre_x"])),
         spaxel_arcsec=float(np.sqrt(row["spaxel_area_arcsec2"])),
         noise=noise.of_spaxels(flux, sigma, y, x),
         psf=psf,
-        snr_min=settings.prepare.snr_min,
+        snr_min=galaxy.settings.prepare.snr_min,
         windows_um=_windows(reference.windows, prepared.wavelength_um),
     )
 
@@ -115,9 +114,18 @@ def _noise(prepared: Prepared, y: NDArray[np.integer], x: NDArray[np.integer]) -
     return NoiseModel.measured(prepared.flux[band], prepared.noise[band], y[band], x[band])
 
 
-def _recipe(
-    galaxy: GalaxyRunner, settings: Settings, prepared: Prepared, instrument: str, redshift: float
-) -> Recipe:
+def near_edge(
+    cube: xr.Dataset, y: NDArray[np.integer], x: NDArray[np.integer]
+) -> NDArray[np.bool_]:
+    """(n,) which of the spaxels at (y, x) are near the edge of the field that they make."""
+    field = np.zeros((cube.attrs["shape_y"], cube.attrs["shape_x"]), dtype=bool)
+    field[y, x] = True
+    return np.asarray(edge_of_field(field, EDGE_SPAXELS)[y, x])
+
+
+def recipe_of(galaxy: GalaxyRunner, prepared: Prepared, instrument: str, redshift: float) -> Recipe:
+    """How the settings of a galaxy make clusters of its prepared spectra."""
+    settings = galaxy.settings
     return Recipe(
         normalise=settings.prepare.normalise,
         normalise_window_um=settings.prepare.normalise_window,

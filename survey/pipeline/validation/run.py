@@ -48,7 +48,7 @@ from survey.pipeline.validation.task import (
 )
 from survey.validation.answers import Answer
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Raised when code changes verdicts by the same answers and thresholds."""
 
 

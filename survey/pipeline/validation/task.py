@@ -25,7 +25,7 @@ from survey.pipeline.galaxy.target import Target
 from survey.validation.answers import Answer, measure_answers
 from survey.validation.variants import QUESTIONS, QUICK
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Raised when code changes answers, as `code` of a `Stage` is."""
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "fastcluster")
