@@ -50,22 +50,22 @@ page-soak: $(VENV)/.installed-dev  ## the live page open for half an hour: memor
 	PYTHONPATH=. $(BIN)/python tests/dashboard/soak.py
 
 bench: $(VENV)/.installed-dev  ## speed and memory, as ratios measured in one run
-	$(BIN)/python tests/benchmarks/run.py
+	$(BIN)/python -m tests.benchmarks.speed.run
 
 bench-truth: $(VENV)/.installed-dev  ## clusters, fluxes and classes against the truth, all goals in one table (two hours; continues after an interruption)
-	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/truth.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.truth.goals
 
 study: $(VENV)/.installed-dev  ## linkage, normalisation, shift, weights and cut against the truth, one table (an hour; continues after an interruption)
-	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_study.py $(STUDY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.robustness.bench_study $(STUDY)
 
 bench-archive: $(VENV)/.installed-dev  ## thousands of galaxies (about 30 minutes, 6 GB kept in bench)
-	$(BIN)/python tests/benchmarks/bench_archive.py
+	$(BIN)/python -m tests.benchmarks.scale.bench_archive
 
 bench-scale: $(VENV)/.installed-dev  ## large galaxies on workers of limited memory (about an hour, 24 GiB)
-	$(BIN)/python tests/benchmarks/bench_scale.py
+	$(BIN)/python -m tests.benchmarks.scale.bench_scale
 
 bench-latent: $(VENV)/.installed-dev  ## representations of X-ray spectra side by side (some hours; continues after an interruption)
-	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/bench_latent.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.latents.bench_latent
 
 fuzz: $(VENV)/.installed-dev  ## 2,000 cubes with damaged headers through the readers, 300 through a run (about 10 minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/fuzz_headers.py

@@ -1,6 +1,6 @@
 """A digest of every table of a catalog: do two versions of the code find the same?
 
-    python tests/benchmarks/catalog_digest.py RUN [--without COLUMN ...]
+    python -m tests.benchmarks.catalog_digest RUN [--without COLUMN ...]
 
 Columns that say how a result was made (timings, keys) are left out, and so are columns named
 on the command line, as those that only one of two versions has. Numbers count to nine digits: the

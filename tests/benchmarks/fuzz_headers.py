@@ -1,6 +1,6 @@
 """Cubes with damaged headers: through the readers, and through a whole `survey run`.
 
-    python tests/benchmarks/fuzz_headers.py [--read 2000] [--run 300] [--seed 1]
+    python -m tests.benchmarks.fuzz_headers [--read 2000] [--run 300] [--seed 1]
 
 Wanted: no error that is not ours, nothing that hangs, and every message with its file, what was
 expected and what was found. The exit status is 1 otherwise.
@@ -32,8 +32,6 @@ from survey.errors import DataError, SurveyError
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.run.targets import write_targets
 from survey.simulate import simulate_archive
-
-sys.path.append(str(Path(__file__).parents[2]))  # shared with the tests
 from tests.cubes.mutations import layouts, mutated
 
 LONGEST_S = 20

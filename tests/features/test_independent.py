@@ -1,13 +1,13 @@
 """Line fluxes against LiMe and specutils, where those are installed.
 
 Both are told to look at the same lines, but have windows, continua and sums of their own; see
-`tests/benchmarks/compare_lime.py`.
+`tests/benchmarks/truth/compare_lime.py`.
 """
 
 import numpy as np
 import pytest
 
-from tests.benchmarks.compare_lime import (
+from tests.benchmarks.truth.compare_lime import (
     compare,
     installed_tools,
     observed_inputs,

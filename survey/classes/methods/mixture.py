@@ -20,8 +20,8 @@ SHRINK_LABELS = 10.0
 FLOOR_VARIANCE = 0.3
 """Added to every variance of the scaled predictors, in units of their scatter, if labels are few.
 
-Chosen on the archives 0 to 7 of tests/benchmarks/bench_truth_classes.py, which have 38 labels: 0.05
-has 0.015 less of the accuracy of three classes, 0.1 to 0.5 do alike.
+Chosen on the archives 0 to 7 of tests/benchmarks/truth/bench_truth_classes.py, which have 38
+labels: 0.05 has 0.015 less of the accuracy of three classes, 0.1 to 0.5 do alike.
 """
 
 FEW_LABELS = 40

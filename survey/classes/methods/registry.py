@@ -28,8 +28,8 @@ from survey.classes.types import UNLABELLED, Bools, Floats, Floats32, Labels
 SMOOTHING = 0.6
 """Noise that is added to what a tree sees, in scatters of the predictors, if labels are few.
 
-Chosen on the archives 0 to 7 of tests/benchmarks/bench_truth_classes.py, which have 38 labels: none
-has 0.08 less of the accuracy of three classes, 0.5 to 0.8 do alike.
+Chosen on the archives 0 to 7 of tests/benchmarks/truth/bench_truth_classes.py, which have 38
+labels: none has 0.08 less of the accuracy of three classes, 0.5 to 0.8 do alike.
 """
 
 FEW_LABELS = 40

@@ -1,9 +1,9 @@
 """Projected cost of a galaxy: bytes and seconds of the five stages that dominate.
 
 These are read, prepare, distances, tree and profiles. Bytes follow from what is in memory at a
-time; seconds follow laws fitted to measurements on one core. `tests/benchmarks/bench_scale.py`
-compares both with reality. The costs of the paths to the tree are declared with the paths, in
-`survey.pipeline.galaxy.tree_paths`.
+time; seconds follow laws fitted to measurements on one core.
+`tests/benchmarks/scale/bench_scale.py` compares both with reality. The costs of the paths to the
+tree are declared with the paths, in `survey.pipeline.galaxy.tree_paths`.
 """
 
 from __future__ import annotations

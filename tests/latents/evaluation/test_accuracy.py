@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from survey.errors import ConfigError
-from tests.benchmarks.accuracy import balanced_accuracy
+from tests.benchmarks.latents.accuracy import balanced_accuracy
 
 
 def test_copies_of_a_source_in_training_and_test_are_not_counted_as_knowledge() -> None:

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from survey.errors import DataError
 from survey.latents.xray.catalog_tables import agn_or_compact, hardness_ratios, read_catalog_table
-from tests.benchmarks.accuracy import balanced_accuracy
+from tests.benchmarks.latents.accuracy import balanced_accuracy
 
 FLUX = arrays(np.float64, 5, elements=st.just(0.0) | st.floats(1e-20, 1e-10))
 
