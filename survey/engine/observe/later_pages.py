@@ -14,6 +14,8 @@ from distributed import Client, Nanny, Worker, WorkerPlugin
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application
 
+from survey.engine.worker_preload import register
+
 NAMES = ("status", "workers", "tasks", "system", "profile", "graph", "groups", "info")
 """Dask's pages in the bar of the scheduler."""
 
@@ -94,7 +96,7 @@ def offer_pages(client: Client, *, of_scheduler: bool) -> None:
     """
     if of_scheduler:
         client.run_on_scheduler(_offer_of_scheduler)
-    client.register_plugin(_Pages(), name=f"spaxel-survey-later-pages-{client.id}")
+    register(client, _Pages(), f"spaxel-survey-later-pages-{client.id}")
 
 
 class NannyWithoutPages(Nanny):
