@@ -217,7 +217,7 @@ def watched(client: Client, settings: ClusterSettings, warn: Warn) -> Iterator[N
 
     if settings.metrics_targets is not None:
         write_metrics_targets(snapshot_of(client), settings.metrics_targets)
-    with every(settings.watch.every_s, look_again):
+    with every(settings.watch.every_s, look_again, "looking for stalled workers"):
         yield
 
 

@@ -42,5 +42,5 @@ def revived(cluster: SpecCluster) -> Iterator[None]:
     def look_again() -> None:
         cluster.sync(look)
 
-    with every(LOOK_S, look_again):
+    with every(LOOK_S, look_again, "looking after the workers"):
         yield

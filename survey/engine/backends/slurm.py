@@ -148,7 +148,8 @@ class SlurmSettings(WorkerSettings):
             if self.large is not None:
                 self._add(self.large, cluster)
             keeper = JobKeeper(cluster, self.log_directory, warn)
-            with every(self.keep_every_s, keeper.look), Client(cluster) as client:
+            looked_after = every(self.keep_every_s, keeper.look, "looking after the jobs")
+            with looked_after, Client(cluster) as client:
                 yield client
 
     def _cluster(self) -> Any:

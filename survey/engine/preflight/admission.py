@@ -286,7 +286,7 @@ def admission(
     try:
         admitted = Admission(client, needs, warn, longest_s)
         admitted.ask_all()
-        with every(LOOK_S, admitted.look):
+        with every(LOOK_S, admitted.look, "admitting new workers"):
             yield admitted
     finally:
         _remove(folder, token)

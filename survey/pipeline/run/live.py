@@ -51,7 +51,10 @@ def live_state(root: Path, cluster: Cluster, totals: Totals) -> Iterator[Callabl
         write_text(root / LIVE, json.dumps({"time": time.time(), **asdict(state)}))
         publish_metrics(client, run, totals.metrics(state.in_flight))
 
-    with stages_heard(client, stages.hear), every(WRITE_S, write):
+    with (
+        stages_heard(client, stages.hear),
+        every(WRITE_S, write, "telling the live page how the run stands"),
+    ):
         try:
             yield stages.forget
         finally:
