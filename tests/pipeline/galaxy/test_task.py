@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from catalogs.parts import PartStore
 from survey.errors import DataError, MachineError, Unconfirmed
 from survey.machine_faults import LIMITS
 from survey.pipeline.galaxy import stages as galaxy_module
 from survey.pipeline.galaxy import task as task_module
+from survey.pipeline.galaxy.stage_list import STAGES
 from survey.pipeline.galaxy.task import GalaxyTask, process_galaxy
 
 
@@ -54,6 +56,26 @@ def test_a_file_system_that_hiccups_is_tried_again(task, monkeypatch):
     monkeypatch.setattr(galaxy_module, "write_store", call)
     assert process_galaxy(task).outcome == "computed"
     assert len(calls) == 3
+
+
+@pytest.mark.parametrize("stage", [one.name for one in STAGES if one.kept.is_part])
+@pytest.mark.parametrize("when", ["_write", "_commit"])
+def test_a_file_system_that_hiccups_when_a_result_is_written_is_tried_again(
+    task, monkeypatch, stage, when
+):
+    real, failed = getattr(PartStore, when), []
+
+    def once(store, receipt, *args, **kwargs):
+        if receipt.stage == stage and not failed:
+            failed.append(stage)
+            raise OSError(5, "Input/output error")
+        return real(store, receipt, *args, **kwargs)
+
+    monkeypatch.setattr(PartStore, when, once)
+    report = process_galaxy(task)
+    assert report.failure is None
+    assert failed == [stage] or (stage, when) == ("profiles", "_commit"), "it goes into the last"
+    assert [path.name for path in (task.root / ".inflight").iterdir()] == []
 
 
 def test_a_file_system_that_is_gone_is_no_fault_of_the_galaxy(task, monkeypatch):
