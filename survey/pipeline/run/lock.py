@@ -27,7 +27,7 @@ from typing import Any
 
 from catalogs.durable import flush
 from catalogs.owners import Process, owned_name
-from survey.errors import ConfigError, InfrastructureError, SurveyWarning
+from survey.errors import RESUME, ConfigError, InfrastructureError, SurveyWarning
 
 FOLDER = ".drivers"
 BEAT_S = 2.0
@@ -93,14 +93,25 @@ class Ownership:
         self._thread.start()
 
     def check(self) -> None:
-        """Check that no other process has taken over.
+        """Check that the run directory is still the one that this process holds.
 
         Raises
         ------
         InfrastructureError
-            If one has: this process was stopped for so long that it passed for dead.
+            If another process has taken over, because this one was stopped for so long that it
+            passed for dead; or if the directory is gone.
         """
-        if _number_of_last(self._folder) > self._number:
+        number = _number_of_last(self._folder)
+        if number < self._number:
+            # What lies below the place of a file system that was unmounted looks like an empty run.
+            raise InfrastructureError(
+                "the run directory is gone",
+                file=self._folder.parent,
+                expected="what this process has written into it",
+                found="nothing of it; perhaps its file system was unmounted",
+                advice=f"Mount it again. {RESUME}",
+            )
+        if number > self._number:
             raise InfrastructureError(
                 "another process has taken over the run, because this one stood still",
                 file=self._folder.parent,

@@ -140,6 +140,18 @@ def test_a_dead_driver_of_another_machine_is_succeeded_whatever_the_clocks(
         assert driver_of(tmp_path)[1] is True
 
 
+def test_a_driver_whose_run_directory_is_gone_notices(tmp_path, quick):
+    root = tmp_path / "run"
+    with exclusive(root) as ownership:
+        ownership.check()
+        root.rename(tmp_path / "unmounted")
+        with pytest.raises(InfrastructureError, match=r"is gone.*unmounted.*Mount it again"):
+            ownership.check()
+        (root / "parts").mkdir(parents=True)  # written by a worker
+        with pytest.raises(InfrastructureError, match="is gone"):
+            ownership.check()
+
+
 def test_a_driver_that_stood_still_and_was_succeeded_notices(tmp_path, quick):
     with exclusive(tmp_path) as ownership:
         ownership.check()
