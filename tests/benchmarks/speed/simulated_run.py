@@ -17,8 +17,8 @@ from astropy.table import Table
 
 from catalogs.part_tables import write_part_table
 from catalogs.parts import PartStore
-from catalogs.publish import publish
-from catalogs.schema import to_arrow
+from catalogs.publish import PART_TABLES, publish
+from catalogs.schema import arrow_schema, to_arrow
 from survey.classes.ratios import FeatureFluxes
 from survey.classes.sample import LabelledSample
 from survey.classes.types import UNLABELLED
@@ -32,7 +32,7 @@ SPACING_DEG = 0.02
 
 GALAXY_ROW = {
     "instrument": "simulated",
-    "files": [],
+    "files": "stand_in.fits",
     "content_hash": "",
     "part_key": "",
     "flux_unit": "MJy/sr",
@@ -143,7 +143,8 @@ def _tables(rows: pd.DataFrame) -> dict[str, pa.Table]:
         ),
         "spectra": key.assign(**{name: [value] * len(key) for name, value in spectrum.items()}),
     }  # fmt: skip
-    return {name: to_arrow(name, frame) for name, frame in frames.items()}
+    empty = {name: arrow_schema(name).empty_table() for name in PART_TABLES}
+    return empty | {name: to_arrow(name, frame) for name, frame in frames.items()}
 
 
 def _commit(store: PartStore, tables: dict[str, pa.Table], start: int, n: int) -> Path:

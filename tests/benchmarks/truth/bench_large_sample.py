@@ -68,7 +68,7 @@ def measure() -> Iterator[Line]:
 def _accuracy(run: SimulatedRun) -> Iterator[Line]:
     clusters = open_catalog(run.root).clusters
     found = clusters["class"].map({name: number for number, name in enumerate(CLASSES)})
-    hidden = (clusters["label_initial"] == "") & (found != "")
+    hidden = (clusters["label_initial"] == "") & found.notna()
     right = balanced_accuracy_score(run.truth[hidden], found[hidden].astype(int))
     yield Line("balanced accuracy where nothing was told", right)
     yield Line("share of clusters with a class", float(np.mean(found.notna())), 0.99, at_most=False)
