@@ -161,6 +161,8 @@ class _Helpers:
         self._ended: SimpleQueue[Future[Any]] = SimpleQueue()
         self._avoided: set[str] = set()
         self._gone: set[Future[Any]] = set()
+        # Held while a tile is neither waiting nor given: nobody may take it for done then.
+        self._between = threading.Lock()
         self._look_now, self._over = threading.Event(), threading.Event()
 
     @contextmanager
@@ -217,7 +219,8 @@ class _Helpers:
                     self._avoided.add(address)
                 self._waiting.appendleft(number)
             wait = False
-        return bool(self._given or self._waiting)
+        with self._between:
+            return bool(self._given or self._waiting)
 
     def _give_out(self) -> None:
         while not self._over.is_set():
@@ -244,14 +247,16 @@ class _Helpers:
         self._gone = gone
 
     def _give(self, address: str) -> None:
-        if (number := self.take()) is None:
-            return
-        with annotate(**self._span):
-            future = self.client.submit(
-                _on_worker, self.function, self.file, self.tiles[number],
-                key=tile_key(self._keys, number), pure=False, priority=PRIORITY, workers=[address],
-            )  # fmt: skip
-        self._given[future] = (number, address)
+        with self._between:
+            if (number := self.take()) is None:
+                return
+            with annotate(**self._span):
+                future = self.client.submit(
+                    _on_worker, self.function, self.file, self.tiles[number],
+                    key=tile_key(self._keys, number), pure=False, priority=PRIORITY,
+                    workers=[address],
+                )  # fmt: skip
+            self._given[future] = (number, address)
         future.add_done_callback(self._ended.put)
 
 

@@ -1,5 +1,6 @@
 import os
 import signal
+import threading
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -176,3 +177,28 @@ def test_results_that_are_lost_with_their_workers_are_computed_again(client, tmp
     shared = (tmp_path / "done", os.getpid())
     tiles.run_on_cluster(client, tmp_path, end_the_others, shared, range(6), found.append)
     assert sorted(found) == list(range(6))
+
+
+def test_a_tile_that_is_being_given_out_is_not_taken_for_done() -> None:
+    """Between its place in the queue and that among the given ones it is in neither."""
+    submitting, submitted = threading.Event(), threading.Event()
+
+    class Submitted:
+        def add_done_callback(self, call):
+            """It is never done."""
+
+    class Slow:
+        """A client that takes its time to submit."""
+
+        def submit(self, *arguments, **options):
+            submitting.set()
+            submitted.wait(10)
+            return Submitted()
+
+    given = tiles._Helpers(Slow(), len, Path(), [[0]], None)
+    giving = threading.Thread(target=given._give, args=("tcp://worker",))
+    giving.start()
+    assert submitting.wait(10)
+    threading.Timer(0.2, submitted.set).start()
+    assert given.collect(lambda result: None) is True
+    giving.join()
