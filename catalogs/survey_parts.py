@@ -317,6 +317,12 @@ def commit_survey_part(
     return SurveyPart(product, receipt)
 
 
+def find_survey_part(product: SurveyProduct, root: Path, key: str) -> SurveyPart | None:
+    """The undamaged survey part with a key, whether published or not; None if there is none."""
+    receipt = PartStore(root).find(SURVEY_WIDE, product.name, key, full=True)
+    return None if receipt is None else SurveyPart(product, receipt)
+
+
 def current_survey_parts(root: Path) -> dict[str, SurveyPart]:
     """The undamaged survey parts in the published catalog, by name of the product."""
     version = current_version(root)
@@ -331,13 +337,12 @@ def current_survey_parts(root: Path) -> dict[str, SurveyPart]:
 
 def survey_parts_of(root: Path, manifest: Manifest) -> dict[str, SurveyPart]:
     """The undamaged survey parts that a catalog was made from, by name of the product."""
-    store = PartStore(root)
-    found = {}
-    for name, key in manifest.products.items():
-        receipt = store.find(SURVEY_WIDE, name, key, full=True) if name in PRODUCTS else None
-        if receipt is not None:
-            found[name] = SurveyPart(PRODUCTS[name], receipt)
-    return found
+    found = {
+        name: find_survey_part(PRODUCTS[name], root, key)
+        for name, key in manifest.products.items()
+        if name in PRODUCTS
+    }
+    return {name: part for name, part in found.items() if part is not None}
 
 
 def _with_columns(table: pa.Table, columns: Mapping[str, pa.ChunkedArray]) -> pa.Table:

@@ -16,7 +16,7 @@ import pandas as pd
 from catalogs import SCHEMA_VERSION, open_catalog
 from catalogs.parts import PartStore
 from catalogs.publish import publish_again
-from catalogs.survey_parts import LATENTS, SURVEY_WIDE, SurveyPart, commit_survey_part
+from catalogs.survey_parts import LATENTS, SurveyPart, commit_survey_part, find_survey_part
 from survey.config import fingerprint
 from survey.errors import DataError
 from survey.latents.anomaly import find_anomalies
@@ -27,8 +27,7 @@ from survey.latents.spectra import SpectrumSet
 from survey.latents.uncertainty import latent_uncertainty
 from survey.pipeline.classification.sample import parts_of
 from survey.pipeline.galaxy.tables import write_table
-from survey.pipeline.run.lock import exclusive
-from survey.pipeline.run.publisher import repaired
+from survey.pipeline.run.publisher import working_in
 
 CODE_VERSION = 2
 """Raised when code changes results, as `code` of a `Stage` is."""
@@ -64,14 +63,13 @@ def publish_latents(root: str | Path, model: Path) -> PublishedLatents:
     """
     root = Path(root).resolve()
     fitted, digest = load_model(model), model_hash(model)
-    with exclusive(root):
-        repaired(root)
-        store = PartStore(root)
-        parts = {name: part.key for name, part in parts_of(open_catalog(root), store).items()}
+    with working_in(root):
+        found = parts_of(open_catalog(root), PartStore(root))
+        parts = {name: part.key for name, part in found.items()}
         versions = [importlib.metadata.version(name) for name in NUMERIC_LIBRARIES]
         key = fingerprint(digest, parts, CODE_VERSION, SCHEMA_VERSION, versions)
-        receipt = store.find(SURVEY_WIDE, LATENTS.name, key, full=True)
-        latents = SurveyPart(LATENTS, receipt) if receipt else None
+        latents = find_survey_part(LATENTS, root, key)
+        computed = latents is None
         if latents is None:
             rows = latent_rows(fitted, cluster_spectra(root, grid=fitted.grid_))
             summary = {
@@ -84,7 +82,7 @@ def publish_latents(root: str | Path, model: Path) -> PublishedLatents:
                 write=lambda folder: write_table(folder, "latents", rows),
             )  # fmt: skip
         publish_again(root, latents)
-    return PublishedLatents(latents, receipt is None)
+    return PublishedLatents(latents, computed)
 
 
 def latent_rows(model: Representation, spectra: SpectrumSet) -> pd.DataFrame:

@@ -25,6 +25,7 @@ from catalogs.survey_parts import (
     SurveyPart,
     commit_survey_part,
     current_survey_parts,
+    find_survey_part,
 )
 from catalogs.versions import Manifest
 from catalogs.vocabulary import packaged_vocabulary
@@ -62,8 +63,7 @@ from survey.pipeline.classification.tables import (
 )
 from survey.pipeline.galaxy.tables import write_table
 from survey.pipeline.reference import reference_of_run
-from survey.pipeline.run.lock import exclusive
-from survey.pipeline.run.publisher import repaired
+from survey.pipeline.run.publisher import working_in
 from survey.pipeline.run.survey import write_run_record
 
 (SAMPLE_STAGE,) = CLASSES.made_of
@@ -358,11 +358,9 @@ class _SurveyWide:
         """Publish the classes of a sample; compute them if no part has this key."""
         versions = [importlib.metadata.version(name) for name in NUMERIC_LIBRARIES]
         key = fingerprint(sample.key, settings, CODE_VERSION[CLASSES.name], versions)
-        receipt = self.store.find(SURVEY_WIDE, CLASSES.name, key, full=True)
-        computed = receipt is None
-        if receipt is not None:
-            classification = SurveyPart(CLASSES, receipt)
-        else:
+        classification = find_survey_part(CLASSES, self.root, key)
+        computed = classification is None
+        if classification is None:
             found, more = compute()
             tables = dict.fromkeys(CLASSES.tables, ()) | found
             classification = commit_survey_part(
@@ -390,9 +388,7 @@ def _key(latents: SurveyPart | None) -> str:
 @contextmanager
 def _working_in(root: str | Path) -> Iterator[_SurveyWide]:
     root = Path(root).resolve()
-    open_catalog(root)  # First: the lock would create a folder of a mistyped name.
-    with exclusive(root):
-        repaired(root)
+    with working_in(root):
         yield _SurveyWide(root)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from catalogs import open_catalog
 from catalogs.errors import CatalogError
 from catalogs.publish import publish
 from catalogs.repair import Repair, repair_catalog
@@ -16,6 +18,7 @@ from catalogs.survey_parts import current_survey_parts
 from catalogs.versions import Manifest, current_version
 from catalogs.vocabulary import Vocabulary
 from survey.errors import SurveyWarning
+from survey.pipeline.run.lock import Ownership, exclusive
 
 PUBLISH_EVERY_S = 30.0
 PUBLISH_SHARE = 0.05
@@ -118,6 +121,23 @@ def repaired(root: Path) -> Repair | None:
     if repair is not None:
         warnings.warn(f"{root}: {repair}", SurveyWarning, stacklevel=3)
     return repair
+
+
+@contextmanager
+def working_in(root: Path) -> Iterator[Ownership]:
+    """Work alone in the directory of a published run; a damaged catalog is published anew first.
+
+    Raises
+    ------
+    CatalogError
+        If nothing was published there.
+    ConfigError
+        If another process works in it.
+    """
+    open_catalog(root)  # First: the lock would create a folder of a mistyped name.
+    with exclusive(root) as ownership:
+        repaired(root)
+        yield ownership
 
 
 def _catalog_size(root: Path) -> int:

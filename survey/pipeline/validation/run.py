@@ -18,10 +18,10 @@ from catalogs.part_tables import read_part_table
 from catalogs.parts import PartStore, Receipt
 from catalogs.publish import publish_again
 from catalogs.survey_parts import (
-    SURVEY_WIDE,
     VALIDATION,
     SurveyPart,
     commit_survey_part,
+    find_survey_part,
 )
 from catalogs.validation.columns import VERDICT_QUESTION, VERDICTS, WHOLE_GALAXY
 from catalogs.validation.thresholds import Thresholds, packaged_thresholds
@@ -33,9 +33,8 @@ from survey.machine_faults import patiently
 from survey.pipeline.classification.sample import parts_of
 from survey.pipeline.galaxy.tables import write_table
 from survey.pipeline.run.finished import FinishedGalaxies
-from survey.pipeline.run.lock import exclusive
 from survey.pipeline.run.plan import recorded_settings, with_absolute_paths
-from survey.pipeline.run.publisher import repaired
+from survey.pipeline.run.publisher import working_in
 from survey.pipeline.run.schedule import Demand, run_on_workers
 from survey.pipeline.run.targets import TARGETS_FILE, read_targets
 from survey.pipeline.validation.circularity import circularity_answers, current_classes
@@ -118,13 +117,9 @@ def validate_run(
         As `survey.pipeline.run.survey.run_survey`. What is answered by then is published.
     """
     root = Path(root).resolve()
-    open_catalog(root)  # First: the lock would create a folder of a mistyped name.
     reports: dict[str, ValidationReport] = {}
-    with exclusive(root) as ownership:
-        repaired(root)
-        parts = parts_of(open_catalog(root), PartStore(root))
-        if not parts:
-            raise ConfigError("the catalog has no galaxy to validate", file=root)
+    with working_in(root) as ownership:
+        parts = parts_to_validate(root)
         on_start(len(parts))
         try:
             for report in _reports(root, settings, cluster, parts, quick, drain):
@@ -147,6 +142,20 @@ def validate_run(
             place=root,
         )
     return Validated(_counts(part), tuple(reports.values()), part)
+
+
+def parts_to_validate(root: Path) -> dict[str, Receipt]:
+    """The parts of the galaxies in the catalog, by galaxy.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    parts = parts_of(open_catalog(root), PartStore(root))
+    if not parts:
+        raise ConfigError("the catalog has no galaxy to validate", file=root)
+    return parts
 
 
 def _reports(
@@ -204,7 +213,6 @@ def _publish(
 ) -> SurveyPart:
     """Publish the verdicts by the answers that there are."""
     thresholds = packaged_thresholds()
-    store = PartStore(root)
     keys = {galaxy: part.key for galaxy, part in parts.items()}
     answers = {galaxy: report.key for galaxy, report in reports.items() if report.key}
     failures = {
@@ -220,10 +228,8 @@ def _publish(
         CODE_VERSION,
         SCHEMA_VERSION,
     )
-    found = store.find(SURVEY_WIDE, VALIDATION.name, key, full=True)
-    if found is not None:
-        part = SurveyPart(VALIDATION, found)
-    else:
+    part = find_survey_part(VALIDATION, root, key)
+    if part is None:
         of_classes = circularity_answers(root, classes)
         write = partial(_write, root, parts, answers, failures, of_classes, thresholds)
         part = commit_survey_part(

@@ -17,7 +17,13 @@ from typing import Any
 from catalogs import SCHEMA_VERSION, open_catalog
 from catalogs.parts import PartStore, Receipt
 from catalogs.publish import publish_again
-from catalogs.survey_parts import SURVEY_WIDE, TRACED, TRACERS, SurveyPart, commit_survey_part
+from catalogs.survey_parts import (
+    TRACED,
+    TRACERS,
+    SurveyPart,
+    commit_survey_part,
+    find_survey_part,
+)
 from catalogs.validation.tracer_columns import CLUSTERS, FAILED, OUTCOMES
 from survey.config import Settings, fingerprint
 from survey.config.near_misses import nearest_names
@@ -25,13 +31,12 @@ from survey.config.tracers import TracerSettings
 from survey.cubes.files.cube_file import CubeFile
 from survey.engine.cluster import Cluster, warnings_of
 from survey.engine.drain import Drain
-from survey.errors import ConfigError, DataError, IntegrityError, SurveyError
+from survey.errors import DataError, IntegrityError, SurveyError
 from survey.machine_faults import patiently
-from survey.pipeline.classification.sample import parts_of
 from survey.pipeline.galaxy.tables import write_table
-from survey.pipeline.run.lock import exclusive
-from survey.pipeline.run.publisher import repaired
+from survey.pipeline.run.publisher import working_in
 from survey.pipeline.run.schedule import Demand, run_on_workers
+from survey.pipeline.validation.run import parts_to_validate
 from survey.pipeline.validation.trace_task import (
     CODE_VERSION,
     Draw,
@@ -108,13 +113,9 @@ def measure_tracers(
         by then is kept, and not measured again.
     """
     root = Path(root).resolve()
-    open_catalog(root)  # First: the lock would create a folder of a mistyped name.
     reports: dict[str, TraceReport] = {}
-    with exclusive(root) as ownership:
-        repaired(root)
-        parts = parts_of(open_catalog(root), PartStore(root))
-        if not parts:
-            raise ConfigError("the catalog has no galaxy to validate", file=root)
+    with working_in(root) as ownership:
+        parts = parts_to_validate(root)
         wanted = _wanted(tracers, folder, root, parts)
         on_start(len(wanted))
         for report in _reports(root, wanted, parts, settings, cluster, draw, drain):
@@ -250,18 +251,14 @@ def _publish(
     failures = {galaxy: report.failures for galaxy, report in ordered.items()}
     described = {name: tracer.model_dump() for name, tracer in tracers.items()}
     key = fingerprint(keys, said, failures, described, CODE_VERSION, SCHEMA_VERSION)
-    found = PartStore(root).find(SURVEY_WIDE, TRACERS.name, key, full=True)
-    if found is not None:
-        part = SurveyPart(TRACERS, found)
-    else:
-        part = commit_survey_part(
-            TRACERS,
-            root,
-            key,
-            galaxies=keys,
-            write=partial(_write, root, tracers, ordered),
-            summary={TRACED: {galaxy: list(of.values()) for galaxy, of in said.items() if of}},
-        )
+    part = find_survey_part(TRACERS, root, key) or commit_survey_part(
+        TRACERS,
+        root,
+        key,
+        galaxies=keys,
+        write=partial(_write, root, tracers, ordered),
+        summary={TRACED: {galaxy: list(of.values()) for galaxy, of in said.items() if of}},
+    )
     publish_again(root, part)
     return part
 
