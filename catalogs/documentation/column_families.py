@@ -67,24 +67,6 @@ def column_families(table: str, vocabulary: Vocabulary | None = None) -> Familie
     )
 
 
-def family_of(table: str, column: str) -> str:
-    """The name under which a column is documented: its own, or that of its family."""
-    families = column_families(table)
-    if column in {each.name for each in families.own}:
-        return column
-    matching = [
-        each.name
-        for each in families.templates
-        for before, _, after in [each.name.partition(_word(each.name))]
-        if column.startswith(before) and column.endswith(after)
-    ]
-    return max(matching, key=len, default=column)
-
-
-def _word(name: str) -> str:
-    return next(word for word in ("FEATURE", "RATIO", "CLASS") if word in name)
-
-
 def _written(column: Column) -> Column:
     texts = {key: getattr(column, key).format(**WORDS) for key in ("name", "ucd", "description")}
     return replace(column, **texts)

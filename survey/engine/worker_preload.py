@@ -39,7 +39,7 @@ NOTE = "SPAXEL_SURVEY_NOTE"
 """Environment variable of a worker with a line that the user of the survey is to see."""
 
 REGISTER_WAITS_S = (0.1, 0.5, 1.0, 2.0, 4.0)
-"""Seconds to wait before workers are given a plugin again, of which one died meanwhile."""
+"""Seconds to wait before a plugin is given again, because a worker died meanwhile."""
 
 
 def dask_setup(worker: Any) -> None:
@@ -95,8 +95,7 @@ class CheckWorkerOnJoin(WorkerPlugin):
 def register(client: Client, plugin: WorkerPlugin, name: str) -> None:
     """Give a plugin to every worker, also to those that will join.
 
-    A worker that dies while it gets the plugin fails the whole call; it is then asked of the others
-    again.
+    A worker that dies meanwhile breaks the connection that asks for it, so it is asked for again.
 
     Raises
     ------

@@ -30,9 +30,6 @@ QUESTIONS = (
 QUICK = ("linkage", "cut", "noise", "continuum")
 """Those of a quick validation: the first two need no new distances."""
 
-COUNTED = ("linkage", "spaxels")
-"""Those that count in the verdict on a galaxy, besides other cuts."""
-
 HALVES = ("short half", "long half")
 """Of the spectrum."""
 

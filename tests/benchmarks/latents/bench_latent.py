@@ -31,7 +31,6 @@ from survey.latents.evaluation.benchmark import (
     summarise,
 )
 from survey.latents.evaluation.labelled import LabelledSpectra
-from survey.latents.evaluation.through_responses import judge_responses
 from survey.latents.models.autoencoder import TransformerAutoencoder
 from survey.latents.models.model_io import load_model, model_hash
 from survey.latents.report.table import write_evaluation
@@ -42,6 +41,7 @@ from survey.latents.xray.catalog_tables import agn_or_compact, read_catalog_tabl
 from survey.latents.xray.fold import Response
 from survey.latents.xray.simulate import SimulatedXray, simulate_xray
 from tests.benchmarks.latents.accuracy import balanced_accuracy
+from tests.benchmarks.latents.through_responses import judge_responses
 from tests.benchmarks.table import Line, print_table
 
 ROOT = Path(__file__).resolve().parents[3]

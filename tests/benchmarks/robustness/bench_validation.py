@@ -37,7 +37,7 @@ from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.validation.partitioned import partitioned
 from survey.validation.agreement import adjusted_rand, best_jaccard
 from survey.validation.answers import Answer, measure_answers
-from survey.validation.variants import COUNTED, QUESTIONS
+from survey.validation.variants import QUESTIONS
 from survey.validation.verdicts import judge
 from tests.benchmarks.truth.truth_cubes import SMALL_SHAPE, TruthCase, make_cubes_of
 
@@ -181,6 +181,17 @@ def _wrong(rows: pd.DataFrame, what: str) -> str:
     )
 
 
+def _counted() -> tuple[str, ...]:
+    """The questions that count in the stability of a galaxy, or variants of which do."""
+    questions = packaged_thresholds().questions
+    return tuple(
+        name
+        for name in QUESTIONS
+        for asked in [questions[name]]
+        if asked.counts or any(one.counts for one in asked.variants.values())
+    )
+
+
 def main() -> None:
     """Add what is missing to the CSV, or judge it."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -195,7 +206,7 @@ def main() -> None:
         count_wrong(pd.read_csv(given.out))
         return
     make_cubes_of(SMALL_SHAPE if given.small else SHAPE, small=given.small)
-    questions = (*COUNTED, "cut") if given.counted else QUESTIONS
+    questions = _counted() if given.counted else QUESTIONS
     given.out.parent.mkdir(parents=True, exist_ok=True)
     done = set(pd.read_csv(given.out)["case"]) if given.out.exists() else set()
     for case in islice(cases(given.seeds), given.galaxies):

@@ -8,13 +8,13 @@ from scipy import sparse
 
 from survey.errors import DataError
 from survey.latents.evaluation.labelled import LabelledSpectra
-from survey.latents.evaluation.through_responses import judge_responses
 from survey.latents.models.base import Representation
 from survey.latents.models.pca import SpectralPCA
 from survey.latents.spectra import concatenate
 from survey.latents.xray.acis import acis_like_response
 from survey.latents.xray.fold import Response
 from survey.latents.xray.simulate import simulate_xray
+from tests.benchmarks.latents.through_responses import judge_responses
 
 CLASSES = ["LM-STAR", "HMXB"]
 NUMBER = 120
