@@ -261,6 +261,8 @@ class GalaxyRunner:
         inputs = [self.get(name) for name in stage.inputs]
         self.stage = stage.name
         self.on_stage(stage.name)
+        # It has one if it was made before and could not be written.
+        self.context.seconds.pop(stage.name, None)
         start = time.perf_counter()
         made = _function(stage)(self.context, *inputs)
         self.context.seconds[stage.name] = time.perf_counter() - start

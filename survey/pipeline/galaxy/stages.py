@@ -228,8 +228,7 @@ def features(galaxy: GalaxyContext, profiled: Receipt) -> MeasuredRows:
 
 def commit(galaxy: GalaxyContext, profiled: Receipt, measured: MeasuredRows) -> Part:
     """The galaxy's part of the catalog: its rows of all tables."""
-    # A commit that failed and is tried again has a time, too.
-    seconds = {name: taken for name, taken in galaxy.seconds.items() if name != "commit"}
+    seconds = dict(galaxy.seconds)
     facts = profiled.summary["facts"]
     if is_redshift_suspect(_velocities(measured)):
         facts = facts | {"flags": facts["flags"] | int(GalaxyFlag.REDSHIFT_SUSPECT)}
