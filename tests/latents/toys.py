@@ -1,11 +1,14 @@
 """Small sets of spectra with a truth: absorbed power laws and thermal ones, or lines on a slope."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import sparse
 
 from survey.latents.grid import Grid
 from survey.latents.spectra import SpectrumSet
+from survey.latents.xray.acis import acis_like_response
+from survey.latents.xray.fold import Response
 
 ENERGY = Grid(np.linspace(0.5, 8.0, 65), "keV")
 WAVELENGTH = Grid(np.linspace(11.5, 13.5, 121), "um")
@@ -80,3 +83,11 @@ def divergence(truth: np.ndarray, model: np.ndarray) -> float:
     q = np.maximum(model, 1e-12)
     q = q / q.sum(axis=1, keepdims=True)
     return float(np.mean(np.sum(p * np.log(np.maximum(p, 1e-300) / q), axis=1)))
+
+
+def tilted(power: float) -> Response:
+    """A response whose area rises or falls with energy, as with place and age of the camera."""
+    plain = acis_like_response()
+    factor = (plain.energies.centres / 2.0) ** power
+    matrix = sparse.csr_array(sparse.diags_array(factor) @ plain.matrix)
+    return replace(plain, matrix=matrix, name=f"tilted by {power}")

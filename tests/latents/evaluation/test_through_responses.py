@@ -4,27 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import sparse
 
 from survey.errors import DataError
 from survey.latents.evaluation.labelled import LabelledSpectra
 from survey.latents.models.base import Representation
 from survey.latents.models.pca import SpectralPCA
 from survey.latents.spectra import concatenate
-from survey.latents.xray.acis import acis_like_response
-from survey.latents.xray.fold import Response
 from survey.latents.xray.simulate import simulate_xray
 from tests.benchmarks.latents.through_responses import judge_responses
+from tests.latents.toys import tilted
 
 CLASSES = ["LM-STAR", "HMXB"]
 NUMBER = 120
-
-
-def tilted(power: float) -> Response:
-    plain = acis_like_response()
-    factor = (plain.energies.centres / 2.0) ** power
-    matrix = sparse.csr_array(sparse.diags_array(factor) @ plain.matrix)
-    return replace(plain, matrix=matrix, name=f"tilted by {power}")
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import sparse
 
 torch = pytest.importorskip("torch")
 
@@ -16,18 +15,10 @@ from survey.latents.models.autoencoder import (  # noqa: E402
 from survey.latents.models.model_io import load_model, save_model  # noqa: E402
 from survey.latents.models.responses import Responses  # noqa: E402
 from survey.latents.spectra import SpectrumSet, concatenate  # noqa: E402
-from survey.latents.xray.acis import acis_like_response  # noqa: E402
 from survey.latents.xray.simulate import simulate_xray  # noqa: E402
-from tests.latents.toys import counted  # noqa: E402
+from tests.latents.toys import counted, tilted  # noqa: E402
 
 SMALL = {"n_latents": 3, "width": 16, "hidden": 32, "layers": 1, "components": 12}
-
-
-def tilted(power: float):
-    plain = acis_like_response()
-    factor = (plain.energies.centres / 2.0) ** power
-    matrix = sparse.csr_array(sparse.diags_array(factor) @ plain.matrix)
-    return replace(plain, matrix=matrix, name=f"tilted by {power}")
 
 
 @pytest.fixture(scope="module")

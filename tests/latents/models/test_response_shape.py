@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import sparse
 
 from survey.errors import DataError
 from survey.latents.folding import UNKNOWN_RESPONSE, Folding
@@ -13,19 +12,11 @@ from survey.latents.models.methods import make_representation
 from survey.latents.models.model_io import load_model, save_model
 from survey.latents.models.response_shape import ResponseShape
 from survey.latents.spectra import SpectrumSet, concatenate
-from survey.latents.xray.acis import acis_like_response
-from survey.latents.xray.fold import Response
 from survey.latents.xray.simulate import simulate_xray
+from tests.latents.toys import tilted
 
 TILTS = (-0.8, 0.0, 0.8)
 """Responses whose areas rise or fall with energy, as they do with place and age of the camera."""
-
-
-def tilted(power: float) -> Response:
-    plain = acis_like_response()
-    factor = (plain.energies.centres / 2.0) ** power
-    matrix = sparse.csr_array(sparse.diags_array(factor) @ plain.matrix)
-    return replace(plain, matrix=matrix, name=f"tilted by {power}")
 
 
 @pytest.fixture(scope="module")
