@@ -27,6 +27,7 @@ HERE = Path(__file__).resolve().parent
 LIMIT_S = 480
 LARGEST_BYTES = 400_000
 COLORS = 96
+LAST_LINES = 15
 PICTURE = "image/png"
 SPINNERS = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
@@ -38,15 +39,16 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="Store the outputs.")
     given = parser.parse_args()
     paths = [Path(name) for name in given.names] or sorted(HERE.glob("*.ipynb"))
-    failed = 0
     with tempfile.TemporaryDirectory(prefix="notebooks-") as folder:
-        for path in paths:
-            failed += not run(path, Path(folder), write=given.write)
-    return min(failed, 1)
+        found = [run(path, Path(folder), write=given.write) for path in paths]
+    # Last, where they are looked for.
+    failures = [failure for failure in found if failure]
+    print(*failures, sep="\n\n", end="\n" if failures else "")
+    return min(len(failures), 1)
 
 
-def run(path: Path, folder: Path, *, write: bool) -> bool:
-    """Run one notebook in a folder; says how long it took, and whether it was right."""
+def run(path: Path, folder: Path, *, write: bool) -> str:
+    """Run one notebook in a folder; returns why it is not right, or nothing."""
     notebook = nbformat.read(path, as_version=4)
     # What is installed here comes first, `survey` too; each process computes with one thread.
     own = {
@@ -69,18 +71,25 @@ def run(path: Path, folder: Path, *, write: bool) -> bool:
     try:
         client.execute()
     except (CellExecutionError, TimeoutError) as error:
-        print(f"{path.name}: failed after {time.monotonic() - start:.0f} s\n{error}")
-        return False
+        seconds = time.monotonic() - start
+        print(f"{path.name}: failed after {seconds:.0f} s", flush=True)
+        return f"{path.name}:\n{error}\n\nIts last lines:\n{last_lines(notebook)}"
     seconds = time.monotonic() - start
     tidy(notebook, folder)
     text = nbformat.writes(notebook)
     print(f"{path.name}: {seconds:.0f} s, {len(text.encode()) / 1000:.0f} kB", flush=True)
     if len(text.encode()) > LARGEST_BYTES:
-        print(f"{path.name}: larger than {LARGEST_BYTES / 1000:.0f} kB")
-        return False
+        return f"{path.name}: larger than {LARGEST_BYTES / 1000:.0f} kB"
     if write:
         path.write_text(text + "\n", encoding="utf-8")
-    return True
+    return ""
+
+
+def last_lines(notebook: nbformat.NotebookNode) -> str:
+    """The last lines that a notebook has printed."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    printed = "".join(output["text"] for output in outputs if "text" in output)
+    return "\n".join(printed.splitlines()[-LAST_LINES:])
 
 
 def tidy(notebook: nbformat.NotebookNode, folder: Path) -> None:

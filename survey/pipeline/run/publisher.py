@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -31,7 +32,8 @@ Publishing time grows with catalog size, so the interval grows too.
 class PeriodicPublisher:
     """Publishes at intervals while a run goes on, and only a catalog larger than the last.
 
-    It publishes in a thread of its own, so that new galaxies are started meanwhile.
+    It publishes in a thread of its own, so that new galaxies are started meanwhile, and that an
+    interruption of the run never breaks a publication off.
 
     Parameters
     ----------
@@ -61,6 +63,7 @@ class PeriodicPublisher:
         self.next_time = time.monotonic() + PUBLISH_EVERY_S
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="publisher")
         self._under_way: Future[None] | None = None
+        self._one_at_a_time = threading.Lock()
 
     @property
     def is_due(self) -> bool:
@@ -69,7 +72,7 @@ class PeriodicPublisher:
         return idle and time.monotonic() >= self.next_time
 
     def grow(self, parts: Sequence[Path], failures: Sequence[dict[str, Any]]) -> None:
-        """Start to publish these parts, if there are more than before.
+        """Publish these parts in the thread, if there are more than before.
 
         Raises
         ------
@@ -81,8 +84,7 @@ class PeriodicPublisher:
             # If it failed, the next attempt comes after the usual interval.
             self.next_time = max(self.next_time, time.monotonic() + PUBLISH_EVERY_S)
             before.result()
-        if len(parts) > self.published:
-            self._under_way = self._thread.submit(self._publish, list(parts), list(failures))
+        self._under_way = self._thread.submit(self._publish_larger, list(parts), list(failures))
 
     def finish(
         self, parts: Sequence[Path], failures: Sequence[dict[str, Any]], *, complete: bool
@@ -94,9 +96,19 @@ class PeriodicPublisher:
         CatalogError
             If the catalog cannot be published.
         """
+        self._thread.submit(self._publish_larger, parts, failures, or_smaller=complete).result()
         self._thread.shutdown()
-        if complete or len(parts) > self.published:
-            self._publish(parts, failures)
+
+    def _publish_larger(
+        self,
+        parts: Sequence[Path],
+        failures: Sequence[dict[str, Any]],
+        *,
+        or_smaller: bool = False,
+    ) -> None:
+        with self._one_at_a_time:  # The pool has a second thread if its start was interrupted.
+            if or_smaller or len(parts) > self.published:
+                self._publish(parts, failures)
 
     def _publish(self, parts: Sequence[Path], failures: Sequence[dict[str, Any]]) -> None:
         start = time.monotonic()

@@ -1,5 +1,7 @@
 """Catalogs of a run that is under way: beside the work, and not too often."""
 
+import os
+import signal
 import threading
 from types import SimpleNamespace
 
@@ -42,6 +44,23 @@ def test_galaxies_go_on_while_a_catalog_is_published(tmp_path, monkeypatch):
     may_end.set()
     catalog.finish(parts, [], complete=True)
     assert sizes == [1, 2]
+
+
+def test_an_interruption_does_not_break_a_publication_off(tmp_path, monkeypatch):
+    interrupted, sizes = threading.Event(), []
+
+    def publish_until_interrupted(root, parts, *args, **kwargs):
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interrupted.wait(10)
+        sizes.append(len(parts))
+
+    monkeypatch.setattr(growing, "publish", publish_until_interrupted)
+    catalog = PeriodicPublisher(tmp_path, {}, packaged_vocabulary())
+    with pytest.raises(KeyboardInterrupt):
+        catalog.finish([tmp_path], [], complete=True)
+    interrupted.set()
+    catalog.finish([tmp_path], [], complete=False)
+    assert sizes == [1], "the first one was finished, and it was not made again"
 
 
 def test_no_catalog_is_smaller_than_the_last(tmp_path, published):
