@@ -6,6 +6,9 @@ second Ctrl-C         exit 75 at once, without a word
 SIGTERM, SIGHUP       galaxies under way may end (``engine.drain_s``), then the same
 a second of these     like the first Ctrl-C
 ====================  ===========================================================
+
+An import is not broken off: a half-imported module (pandas) cannot be imported again, and what is
+finished could not be published.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ DRAIN = Drain()
 
 _SHOW_CURSOR = "\x1b[?25h"
 _stopping = False
+_IMPORTING = "<frozen importlib._bootstrap>"
+_IMPORT_POLL_S = 0.05
 
 
 def handle_signals() -> None:
@@ -44,7 +49,20 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     if _stopping:
         _exit_at_once()
     _stopping = True
-    raise KeyboardInterrupt
+    _interrupt_after_import(number, frame)
+
+
+def _interrupt_after_import(number: int, frame: FrameType | None) -> None:
+    if not _is_importing(frame):
+        raise KeyboardInterrupt
+    signal.signal(signal.SIGALRM, _interrupt_after_import)
+    signal.setitimer(signal.ITIMER_REAL, _IMPORT_POLL_S)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None and frame.f_code.co_filename != _IMPORTING:
+        frame = frame.f_back
+    return frame is not None
 
 
 def _drain(number: int, frame: FrameType | None) -> None:
