@@ -145,7 +145,9 @@ class Spaxels:
             return linked
         judges = linked.spectra[:: max(1, len(linked.spectra) // _JUDGES)]
         level = np.median(local_noise(judges), axis=0)
-        weighted = (linked.spectra * (np.median(level) / level)).astype(np.float32)
+        used = level > 0  # Planes that are masked, or the same in all spectra, tell nothing.
+        weight = np.divide(np.median(level[used]), level, out=np.zeros_like(level), where=used)
+        weighted = (linked.spectra * weight).astype(np.float32)
         found = shifted_distances(weighted, recipe.max_shift, dtype="float32").condensed
         return replace(linked, condensed=without_noise(found, noise_energy(weighted)))
 
