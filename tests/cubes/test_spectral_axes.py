@@ -265,3 +265,15 @@ def test_wavelengths_are_held_against_the_range_of_the_instrument(read):
 def test_velocities_without_their_line_are_refused(read):
     with pytest.raises(DataError, match=r"RESTFRQ .* or RESTWAV .*; found neither"):
         read(axis("VRAD", "km/s", np.linspace(0, 1000, N)))
+
+
+def test_increments_in_arcsec_that_read_as_degrees_are_refused(read):
+    with pytest.raises(DataError, match=r"larger than those of any.*up to 120 arcsec.*1800 arcsec"):
+        read({"CDELT1": -0.5, "CDELT2": 0.5})
+    assert read({"CDELT1": -0.5, "CDELT2": 0.5, "CUNIT1": "arcsec", "CUNIT2": "arcsec"})
+
+
+def test_a_cube_without_data_says_which_rule_refused_them(read):
+    mask = fits.ImageHDU(np.ones(SHAPE, np.uint8), name="MASK")
+    with pytest.raises(DataError, match=r"no usable value.*2520 where MASK is not 0"):
+        read({}, mask, mask="MASK")

@@ -15,6 +15,7 @@ from survey.config import GenericReaderSettings
 from survey.cubes.axes.conversion import Floats
 from survey.cubes.axes.layout import layout_of, shape_of
 from survey.cubes.axes.possible import suspected_units
+from survey.cubes.error_units import kind_by_unit
 from survey.cubes.read_fits import FitsFile
 from survey.cubes.units import flux_unit
 from survey.cubes.wavelength import (
@@ -37,6 +38,13 @@ _MASKS = ["DQ", "QUALITY", "MASK", "BADPIX", "BPM", "FLAGS", "FLAG", "MSK"]
 _OTHERS = "EXP EXPOSURE COVERAGE FIBCOVER WMAP WEIGHT MODEL SKY NOSKYSUB TRANSMISSION UNCORRECTED"
 _CLASSES = {"MSE": "variance", "RMSE": "sigma", "INVMSE": "inverse-variance", "INVRMSE": ""}
 """HDUCLAS3 of errors in the ESO science data products standard."""
+
+_UNCERTAINTIES = {"STD": "sigma", "VAR": "variance", "IVAR": "inverse-variance"} | {
+    "STDDEVUNCERTAINTY": "sigma",
+    "VARIANCEUNCERTAINTY": "variance",
+    "INVERSEVARIANCE": "inverse-variance",
+}
+"""UTYPE of errors as astropy.nddata writes them."""
 
 _UNIT_CARDS = ("PIPE UNITS", "FLUXUNIT", "UNITS", "UNIT")
 _AIR_BELOW_UM = 1.0
@@ -134,8 +142,20 @@ def _guess_error(guess: Guess, headers: list[fits.Header], number: int, others: 
         for index in same:
             if set(words.split()) & _words(headers[index]):
                 guess.add("error", _name(headers, index), _reason(headers, index))
-                guess.add("error_is", kind, "by its name: compare it with the noise")
+                guess.add("error_is", *_kind_of_error(headers[index], headers[number], kind))
                 return
+
+
+def _kind_of_error(error: fits.Header, flux: fits.Header, named: str) -> tuple[str, str]:
+    """What errors are, and why: what astropy wrote (UTYPE), their unit, or else their name."""
+    written = _UNCERTAINTIES.get(str(error.get("UTYPE", "")).strip().upper())
+    if written is not None:
+        return written, "UTYPE in its header"
+    units = [str(header.get("BUNIT", "")).strip() for header in (error, flux)]
+    by_unit = kind_by_unit(*units)
+    if by_unit is not None and units[0] != units[1]:
+        return by_unit, "BUNIT in its header"
+    return named, "by its name: compare it with the noise"
 
 
 def _guess_mask(guess: Guess, headers: list[fits.Header], number: int, others: list[int]) -> None:

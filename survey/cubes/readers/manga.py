@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from survey.cubes.axes.layout import cube_layout
+from survey.cubes.error_units import ErrorUnit
 from survey.cubes.lazy_image import elementwise
 from survey.cubes.missing import flag_images
 from survey.cubes.read_fits import FitsFile
@@ -33,6 +34,9 @@ def read_manga(fits_file: FitsFile) -> CheckedCube:
         wavelength_um,
         header=layout.header,
         flux_unit=layout.header.get("BUNIT", ""),
+        error_unit=ErrorUnit.of(fits_file.header("IVAR"), "inverse-variance")
+        if fits_file.has("IVAR")
+        else None,
         instrument="MaNGA",
         band="",
         target=str(primary["PLATEIFU"]),
