@@ -58,6 +58,13 @@ def test_errors_have_the_unit_of_the_flux(errors_as_read, value, unit, kind):
     np.testing.assert_allclose(errors_as_read(value, unit, kind), SIGMA, rtol=1e-5)
 
 
+def test_errors_of_a_cube_that_is_read_in_parts(errors_as_read, monkeypatch):
+    monkeypatch.setattr("survey.cubes.missing.SLAB_VOXELS", 40)
+    monkeypatch.setattr("survey.cubes.missing.BLOCK_VOXELS", 20)
+    found = errors_as_read(SIGMA**2 * 1e6, "1e-40 erg2 / (s2 cm4 Angstrom2)", "variance")
+    np.testing.assert_allclose(found, SIGMA, rtol=1e-5)
+
+
 def test_a_factor_that_only_one_header_lacks_is_left_out_with_a_warning(errors_as_read):
     with pytest.warns(SurveyWarning, match="does not fit their size"):
         found = errors_as_read(SIGMA, "erg/s/cm2/A")

@@ -144,3 +144,9 @@ def test_the_guess_for_a_muse_cube_in_the_primary_is_air(s3d, write):
     assert guess.values["wavelength_medium"] == "air"
     cube = read_cube(path, ReadSettings(generic=guess.settings))
     assert float(cube["wavelength"][0]) == pytest.approx(0.6501796, abs=1e-7)
+
+
+@pytest.mark.parametrize("name", ["*.fits", "$HOME/cube.fits"])
+def test_patterns_and_variables_are_named_where_no_file_is_found(tmp_path, name):
+    with pytest.raises(DataError, match=r"no such file.*are not replaced"):
+        read_cube(tmp_path / name, ReadSettings())

@@ -347,3 +347,13 @@ def test_a_column_of_positions_and_a_cell_of_files(tmp_path):
     icrs = position[0].icrs
     assert (target.ra_deg, target.dec_deg) == pytest.approx((icrs.ra.deg, icrs.dec.deg))
     assert [file.name for file in target.files] == ["a.fits", "b.fits"]
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    path = tmp_path / "targets.csv"
+    path.write_text("galaxy,files\nN1,~/a.fits;b.fits\n")
+    (target,) = read_targets(path)
+    assert [file.address for file in target.files] == [
+        str(tmp_path / "home/a.fits"), str(tmp_path / "b.fits")
+    ]  # fmt: skip
