@@ -29,6 +29,7 @@ OPTIONAL_COLUMNS = ("redshift", "ra", "dec", "distance")
 COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
 
 _TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".dat")
+_TABLE_SUFFIXES = (*_TEXT_SUFFIXES, ".ecsv", ".vot", ".xml", ".parquet")
 _UNKNOWN = {"", "-", "--", "---", "n/a", "na", "nan", "none", "null", "...", "?"}
 _VELOCITIES = (
     *("cz", "velocity", "vel", "radial_velocity", "rv", "vsys", "v_sys", "vhel", "v_hel"),
@@ -196,6 +197,11 @@ def _factor(unit: str, wanted: str) -> float | None:
 
     given, other = u.Unit(unit), u.Unit(wanted)
     return float(given.to(other)) if given.is_equivalent(other) else None
+
+
+def is_targets_table(path: Path) -> bool:
+    """Whether a file among cubes is a table, by its name."""
+    return path.suffix.lower() in _TABLE_SUFFIXES
 
 
 def read_rows(path: Path) -> list[TargetRow]:
