@@ -185,7 +185,9 @@ CLUSTERS = (
     ),
     Column(
         "velocity_km_s", DOUBLE, "km s-1", "spect.dopplerVeloc",
-        "Velocity of the bright lines against the redshift of the galaxy, 0 if none is found",
+        "Velocity of the bright lines of its spectrum, which is at the velocity of its medoid, "
+        "against the redshift of the galaxy, 0 if none is found; of its median spaxel: "
+        "shift_km_s more",
     ),
     Column(
         "velocity_err_km_s", DOUBLE, "km s-1", "stat.error;spect.dopplerVeloc",

@@ -58,8 +58,9 @@ def run(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="SURVEY.toml|CUBE",
-            help="One SURVEY.toml, or FITS cubes: paths, https:// or s3:// (default: survey.toml).",
+            metavar="SURVEY.toml|TARGETS|CUBE",
+            help="One SURVEY.toml, one table of targets (CSV, ECSV, VOTable), or FITS cubes: "
+            "paths, https:// or s3:// (default: survey.toml).",
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The run directory.")] = None,

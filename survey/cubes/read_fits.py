@@ -186,6 +186,10 @@ class FitsFile:
             units = {str(column.name).lower(): column.unit for column in columns}
         return str(units.get(name.lower()) or "").strip()
 
+    def extension_names(self) -> list[str]:
+        """The names of all extensions in order, or their numbers where they have none."""
+        return [hdu.name or str(number) for number, hdu in enumerate(self._hdus)]
+
     def headers(self) -> list[fits.Header]:
         """The headers of all extensions in order, the primary one first."""
         return [hdu.header for hdu in self._hdus]
@@ -219,7 +223,7 @@ class FitsFile:
                 "an extension is missing",
                 file=self.path,
                 expected=str(extension) or "its name",
-                found=", ".join(hdu.name or str(i) for i, hdu in enumerate(self._hdus)),
+                found=", ".join(self.extension_names()),
             )
         hdu = self._hdus[extension]
         if not isinstance(hdu, _KINDS):
@@ -276,7 +280,8 @@ def number_of(
     if blank and default is not None:
         value = default  # a card without a value says as little as none
     try:
-        return float(value)
+        # Text may be a number too, also with the exponent of Fortran.
+        return float(value.upper().replace("D", "E") if isinstance(value, str) else value)
     except (TypeError, ValueError):
         raise DataError(
             f"{keyword} in the header of extension {extension} is not a number",

@@ -50,11 +50,19 @@ class Reader:
         Keywords of the primary header, each with the start of its value, that identify the kind.
     read : callable
         Makes the cube of an open file.
+    flux : str or int
+        The extension of the flux. Programs that write cubes anew keep the primary header, and
+        often nothing else.
     """
 
     name: str
     marks: Mapping[str, str]
     read: Callable[[FitsFile], CheckedCube]
+    flux: str | int = 0
+
+    def can_read(self, fits_file: FitsFile) -> bool:
+        """Whether a file is of the kind, and has its flux where that kind has it."""
+        return self.recognises(fits_file.primary) and fits_file.has(self.flux)
 
     def recognises(self, primary: fits.Header) -> bool:
         """Whether a primary header carries all marks."""
@@ -65,9 +73,9 @@ class Reader:
 
 
 READERS = (
-    Reader("jwst", {"TELESCOP": "JWST"}, read_jwst),
-    Reader("muse", {"INSTRUME": "MUSE"}, read_muse),
-    Reader("manga", {"PLATEIFU": ""}, read_manga),
+    Reader("jwst", {"TELESCOP": "JWST"}, read_jwst, "SCI"),
+    Reader("muse", {"INSTRUME": "MUSE"}, read_muse, "DATA"),
+    Reader("manga", {"PLATEIFU": ""}, read_manga, "FLUX"),
     Reader("sami", {"INSTRUME": "AAOMEGA-SAMI"}, read_sami),
     Reader("irs", {"TELESCOP": "Spitzer", "SOFTWARE": "CUBISM"}, read_irs),
 )
@@ -186,7 +194,7 @@ def guess_generic(path: str | Path | CubeFile, settings: ReadSettings) -> Guess 
     if settings.reader != "auto" or settings.generic is not None:
         return None
     with open_fits(path) as fits_file:
-        if any(reader.recognises(fits_file.primary) for reader in READERS):
+        if any(reader.can_read(fits_file) for reader in READERS):
             return None
         return guess_settings(fits_file)
 
@@ -227,17 +235,21 @@ def _choose(fits_file: FitsFile, settings: ReadSettings) -> Reader:
 
 def _recognise(fits_file: FitsFile, otherwise: Reader | None = None) -> Reader:
     for reader in READERS:
-        if reader.recognises(fits_file.primary):
+        if reader.can_read(fits_file):
             return reader
     if otherwise is not None:
         return otherwise
+    expected = f"a cube of {', '.join(reader.name for reader in READERS)}"
+    found = ", ".join(f"{key} = {fits_file.primary.get(key)!r}" for key in ("TELESCOP", "INSTRUME"))
+    for reader in READERS:
+        if reader.recognises(fits_file.primary):
+            expected = f"{reader.flux}, where a {reader.name} cube has its flux"
+            found = ", ".join(fits_file.extension_names())
     raise DataError(
         "no reader recognises the file",
         file=fits_file.path,
-        expected=f"a cube of {', '.join(reader.name for reader in READERS)}",
-        found=", ".join(
-            f"{key} = {fits_file.primary.get(key)!r}" for key in ("TELESCOP", "INSTRUME")
-        ),
+        expected=expected,
+        found=found,
         advice="Describe it in the settings, table [read.generic]: `survey inspect` of the file "
         "prints one to start from. Or name another reader with read.reader",
     )

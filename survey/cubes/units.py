@@ -29,7 +29,17 @@ _SPELLINGS = {
     r"(?i:\bmicromet(?:er|re)s\b)": "um",
     r"(?i:\bcounts?\b)": "ct",
     r"^\s*[xX*]\s*(?=10)": "",
+    r"^\s*1(?:\.0*)?\s*[xX]\s*(?=10)": "",
+    r"^\((1e[-+]?\d+)\)": r"\1",
+    r"^(1(?:\.0*)?[eE][-+]?\d+)\s*[xX]\s": r"\1 ",
+    r"^\s*(?=[eE]-\d)": "1",
+    r"\^\{([-+]?\d+)\}": r"^(\1)",
+    r"(?i:\bmicrojy\b)": "uJy",
+    r"(?i:\bmillijy\b)": "mJy",
+    r"(?i:\bster(?:adians?)?\b)": "sr",
 }
+
+_IN_BRACKETS = re.compile(r"(?:\((.*)\)|\[([^\[\]]*)\])\s*(?:(?:\^|\*\*)\s*\(?(-?[12])\)?)?")
 
 # In capitals throughout, or the like; names whose case matters otherwise ("mJy", "MJy") are not.
 _CASELESS = {
@@ -61,7 +71,7 @@ _TOO_LARGE = (
     *(_PER_WAVELENGTH, _PER_FREQUENCY),
     *(_PER_WAVELENGTH / u.arcsec**2, _PER_FREQUENCY / u.arcsec**2),
 )
-"""Sirius is 1e-8 erg / (s cm2 Angstrom)."""
+"""Sirius is 1e-8 erg / (s cm2 Angstrom). Numbers in a unit without a factor may be small."""
 
 _FLUX_TYPES = (
     "spectral flux density",
@@ -80,10 +90,11 @@ def parse_unit(text: object, *, file: str | Path, what: str) -> u.UnitBase:
         If the text is empty or no unit; `what` says what it should have been the unit of.
     """
     text = "" if text is None else str(text)  # a card may be blank, or hold a number
-    spelled = text
+    spelled, power = _without_brackets(text.strip())
     for pattern, name in _SPELLINGS.items():
         spelled = re.sub(pattern, name, spelled)
     unit = _read(spelled) or _read(_other_case(spelled))
+    unit = unit if unit is None or power == 1 else u.Unit(unit**power)
     if unit is None:
         raise DataError(
             f"unknown unit of the {what}",
@@ -93,6 +104,20 @@ def parse_unit(text: object, *, file: str | Path, what: str) -> u.UnitBase:
             advice=f'Set read.reader = "generic" and {what.split()[0]}_unit in [read.generic]',
         )
     return unit
+
+
+def _without_brackets(text: str) -> tuple[str, int]:
+    """The unit inside brackets around all of it, and the power behind them."""
+    found = _IN_BRACKETS.fullmatch(text)
+    if found is None:
+        return text, 1
+    inside = found[1] if found[1] is not None else found[2]
+    depth = 0
+    for sign in inside:
+        depth += (sign == "(") - (sign == ")")
+        if depth < 0:
+            return text, 1
+    return inside, int(found[3] or 1)
 
 
 def _read(text: str) -> u.UnitBase | None:
@@ -109,7 +134,9 @@ def _other_case(text: str) -> str:
 
     def name(match: re.Match[str]) -> str:
         written = match.group()
-        return written if written == "mjy" else _CASELESS.get(written.lower(), written)
+        if written.lower() == "mjy" and written.startswith("m"):
+            return written if written == "mjy" else "mJy"
+        return _CASELESS.get(written.lower(), written)
 
     return re.sub(r"[A-Za-z]+", name, text)
 
@@ -139,7 +166,7 @@ def flux_unit(text: str, *, file: str | Path, header: fits.Header | None = None)
             found=repr(text),
             advice=_CALIBRATE if counts else _OTHER_UNIT if unit.is_equivalent(u.K) else None,
         )
-    if any(unit.is_equivalent(large) and unit > large for large in _TOO_LARGE):
+    if unit.scale > 1 and any(unit.is_equivalent(large) and unit > large for large in _TOO_LARGE):
         warnings.warn(
             f"{file}: the unit of the flux, {text!r}, is larger than any source: is the sign of "
             "its exponent right? If not, set read.reader = "

@@ -18,6 +18,7 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from survey.cubes.axes.conversion import (
+    LARGEST_LOG10,
     Floats,
     Medium,
     SpectralValues,
@@ -40,9 +41,6 @@ __all__ = [
 _KINDS = ("WAVE", "AWAV", "FREQ", "WAVN", "ENER", "VRAD", "VOPT", "ZOPT", "VELO", "BETA")
 _LN = re.compile(r"\bLN\b|LN\(|LNLAM|-LN$", re.I)
 _LOG10 = re.compile(r"LOG10|LOG-?LAM|LOG-?WAV|LOG\(|^LOG", re.I)
-_LARGEST_LOG10 = 6.5
-"""Decimal logarithms of Angstrom are smaller, natural ones larger (3 micron and 0.07 micron)."""
-
 _WAVELENGTH_NAMES = ("wave", "wavelength", "lambda", "lam", "wcs-table", "wcs-tab")
 _SAME_PLANE = 1.5
 """Planes by which a table of wavelengths and a linear header may differ."""
@@ -184,11 +182,14 @@ class _Axis:
         kind, _, algorithm = self.ctype.partition("-")
         self.kind = kind.strip() if kind.strip() in _KINDS else ""
         self.algorithm = algorithm.strip("- ") if self.kind else ""
-        if "AIR" in self.ctype:
-            medium = "air"
-        self.medium: Medium = medium
+        stated = self._stated_medium()
+        if stated == "air" and self.kind == "WAVE":
+            self.kind = ""  # WAVE is often written for any wavelength
+        self.medium: Medium = stated or medium
         written = str(self.header.get("CUNIT3") or "").strip()
         self.unit = unit or written or self._iraf_unit()
+        if not self.unit and self.kind == "FREQ":
+            self.unit = "Hz"  # as the standard says; numbers of another unit show in the range
         if kind.strip() == "FELO" or (self.ctype == "VELO" and self.header.get("VELREF")):
             self.algorithm = "AIPS"
 
@@ -196,6 +197,18 @@ class _Axis:
         return number_of(
             self.header, keyword, default, extension=self.extension, file=self.fits_file.path
         )
+
+    def _stated_medium(self) -> Medium | None:
+        """What names and cards besides the kind of the axis say of the medium."""
+        if "AIR" in f"{self.ctype} {self.header.get('CNAME3', '')}".upper():
+            return "air"
+        for header in (self.header, self.fits_file.primary):
+            words = str(header.get("AIRORVAC", "")).strip().lower()
+            if words[:3] in ("air", "vac"):
+                return "air" if words.startswith("air") else "vacuum"
+            if isinstance(header.get("VACUUM"), bool):
+                return "vacuum" if header["VACUUM"] else "air"
+        return None
 
     def _iraf_unit(self) -> str:
         """The unit in the attributes of IRAF, as "label=Wavelength units=angstroms"."""
@@ -207,7 +220,7 @@ class _Axis:
         unit = self.unit
         if self.algorithm in ("", "LOG", "LOG10", "LN"):
             row = self.linear()
-            if self.algorithm == "LOG":
+            if self.algorithm == "LOG" and not is_logarithm(unit):
                 start = self.number("CRVAL3")
                 with np.errstate(all="ignore"):
                     row = start * np.exp((row - start) / start)
@@ -236,7 +249,7 @@ class _Axis:
     def linear(self) -> Floats:
         """The numbers of the planes, taken for a linear axis."""
         tabulated = self.algorithm == "TAB"
-        if "CD3_3" in self.header:
+        if "CD3_3" in self.header and (self.number("CD3_3") or "CDELT3" not in self.header):
             step = self.number("CD3_3")
         else:
             # A tabulated axis counts rows, and its header may leave the increment out.
@@ -255,7 +268,7 @@ class _Axis:
         natural = bool(_LN.search(text)) or self.algorithm == "LN"
         if not (natural or self.algorithm == "LOG10" or _LOG10.search(text) or str(iraf) == "1"):
             return unit
-        if not natural and "LOG10" not in text and np.abs(row).min() > _LARGEST_LOG10:
+        if not natural and "LOG10" not in text and np.abs(row).min() > LARGEST_LOG10:
             natural = True
         return f"{'ln' if natural else 'log10'}({unit or 'Angstrom'})"
 
@@ -379,6 +392,11 @@ def axis_numbers(fits_file: FitsFile, extension: str | int) -> Floats:
 
 
 def wavelength_extensions(fits_file: FitsFile) -> list[str]:
-    """Names of the extensions that by their name hold wavelengths."""
-    names = [str(header.get("EXTNAME", "")) for header in fits_file.headers()]
-    return [name for name in names if name.lower() in _WAVELENGTH_NAMES]
+    """Names of the extensions that hold wavelengths, by their name or that of a column."""
+    found = []
+    for header in fits_file.headers():
+        name = str(header.get("EXTNAME", ""))
+        columns = (str(header.get(f"TTYPE{i}", "")) for i in range(1, header.get("TFIELDS", 0) + 1))
+        if name and any(word.lower() in _WAVELENGTH_NAMES for word in (name, *columns)):
+            found.append(name)
+    return found

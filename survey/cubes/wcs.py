@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,11 @@ _OLD_NAMES = {"RADECSYS": "RADESYS", "EPOCH": "EQUINOX"} | {
     f"{matrix}00{i}00{j}": f"{matrix}{i}_{j}" for matrix in ("PC", "CD") for i in "12" for j in "12"
 }
 """Names of cards before the standard of 2002, and those of today."""
+CELESTIAL = re.compile(r"RA-|RA$|DEC-|DEC$|.LON|.LAT|.[NL]LN|.[NL]LT", re.I)
+"""Start of CTYPE of a celestial axis."""
+_AS_TYPED = str.maketrans({"\u2212": "-", "\u2032": "'", "\u2033": '"', "\u00a0": " "})
+"""Minus signs, primes and blanks of typeset text, as keyboards have them."""
+_DEGREES = re.compile(r"deg(ree)?s?\.?", re.I)
 
 
 def celestial_header(header: fits.Header, *, file: str | Path) -> str:
@@ -50,6 +56,9 @@ def celestial_header(header: fits.Header, *, file: str | Path) -> str:
                 plane[keyword] = card.value
     if not _is_complete(plane):
         return ""
+    if any(CELESTIAL.match(str(plane.get(f"CTYPE{axis}", "")).strip()) for axis in "12"):
+        for keyword, value in list(plane.items()):
+            plane[keyword] = _plain_value(keyword, value, plane, file)
     matrices = {keyword[:2] for keyword in plane if re.fullmatch("(CD|PC)[12]_[12]", keyword)}
     superseded = ["CROTA1", "CROTA2"] if matrices else []
     if "CD" in matrices:
@@ -73,6 +82,32 @@ def celestial_header(header: fits.Header, *, file: str | Path) -> str:
             expected="two axes as the FITS standard for celestial coordinates defines them",
             found=" ".join(str(error).split()),
         ) from error
+
+
+def _plain_value(keyword: str, value: object, plane: fits.Header, file: str | Path) -> object:
+    """The value of a card as astropy needs it.
+
+    Of numbers written as text astropy says nothing, and takes the default: they become numbers.
+    Reference positions may be sexagesimal, right ascensions then in hours.
+    """
+    if not isinstance(value, str) or keyword.startswith(("CTYPE", "RADESYS")):
+        return value
+    if keyword.startswith("CUNIT"):
+        return "deg" if _DEGREES.fullmatch(value.strip()) else value
+    if keyword == "EQUINOX":
+        value = value.strip().lstrip("JBjb")
+    with suppress(ValueError):
+        return float(value.upper().replace("D", "E"))
+    is_ra = str(plane.get(f"CTYPE{keyword[-1]}", "")).startswith("RA")
+    number = angle_deg(value, is_ra=is_ra) if keyword.startswith("CRVAL") else float("nan")
+    if np.isnan(number):
+        raise DataError(
+            f"{keyword} in the header is not a number",
+            file=file,
+            expected="a finite number",
+            found=repr(value),
+        )
+    return number
 
 
 def _is_blank(value: object) -> bool:
@@ -180,12 +215,13 @@ def angle_deg(written: object, *, is_ra: bool) -> float:
 
     Sexagesimal right ascensions are in hours: "10:00:00.0", "10 00 00", "10h00m00s".
     """
-    text = str(written).strip()
+    text = str(written).translate(_AS_TYPED).strip()
     try:
         return float(text)
     except ValueError:
         pass
-    if not re.fullmatch(r"[-+]?\d+[:hd° ]\s*\d+([:m' ]\s*\d+(\.\d*)?[s\"]?)?", text):
+    found = re.fullmatch(r"[-+]?\d+[:hd° ]\s*(\d+)([:m' ]\s*(\d+(\.\d*)?)[s\"]?)?", text)
+    if found is None or float(found[1]) >= 60 or float(found[3] or 0) >= 60:
         return float("nan")
     try:
         hours = is_ra and "d" not in text and "°" not in text

@@ -20,7 +20,7 @@ BY_HAND = {
     "error": "ERR",
     "error_is": "sigma",
     "mask": "DQ",
-    "instrument": "MIRI",
+    "instrument": "MIRI/MRS",
 }
 
 

@@ -373,6 +373,17 @@ def test_manga_without_weights_or_mask_is_read(sky_header, write):
     read_cube(write(hdus), ReadSettings())
 
 
+def test_manga_without_the_extension_of_wavelengths_has_those_of_its_header(sky_header, write):
+    hdus = manga_logcube(sky_header)
+    expected = read_cube(write(hdus), ReadSettings())["wavelength"]
+    first, second = hdus["WAVE"].data[:2]
+    del hdus["WAVE"]
+    cards = {"CTYPE3": "WAVE-LOG", "CUNIT3": "Angstrom", "CRPIX3": 1.0, "CRVAL3": first}
+    hdus["FLUX"].header.update(cards, CDELT3=first * np.log(second / first))
+    found = read_cube(write(hdus), ReadSettings())["wavelength"]
+    np.testing.assert_allclose(found, expected, rtol=1e-7)
+
+
 def test_flags_that_were_written_as_floats_are_the_same_flags(s3d, write):
     s3d["DQ"].data[7, 2, 2], s3d["DQ"].data[8, 2, 2] = 4, 513
     expected = read_cube(write(s3d), ReadSettings())["bad"].values

@@ -4,7 +4,7 @@ from astropy.io import fits
 
 from survey.config import GenericReaderSettings, ReadSettings
 from survey.cubes.inspect import inspect_cube
-from survey.cubes.registry import READERS, open_cube, read_cube, target_name
+from survey.cubes.registry import READERS, guess_generic, open_cube, read_cube, target_name
 from survey.errors import ConfigError, DataError
 
 
@@ -108,3 +108,45 @@ def test_names_with_characters_that_do_not_print_count_as_missing(s3d, write, na
     path.write_bytes(path.read_bytes().replace(b"NGC 0000", nasty))
     assert target_name(path) == name
     assert read_cube(path, ReadSettings()).attrs["target"] == name
+
+
+def in_primary(hdus, name, **cards):
+    """The cube as programs save it that keep the header, but not the extensions."""
+    cube = fits.PrimaryHDU(hdus[name].data, hdus[name].header)
+    cube.header.update(hdus[0].header)
+    del cube.header["EXTNAME"]
+    cube.header.update(cards)
+    return fits.HDUList([cube])
+
+
+def test_a_cube_without_the_extension_of_its_kind_is_one_of_nobody(s3d, write):
+    path = write(in_primary(s3d, "SCI"))
+    with pytest.raises(
+        DataError, match=r"expected SCI, where a jwst cube has its flux; found PRIMARY"
+    ):
+        read_cube(path, ReadSettings())
+
+
+def test_the_guess_for_such_a_cube_keeps_its_instrument(s3d, write):
+    path = write(in_primary(s3d, "SCI"))
+    guess = guess_generic(path, ReadSettings())
+    assert guess.values["instrument"] == "MIRI/MRS"
+    found = read_cube(path, ReadSettings(generic=guess.settings))
+    expected = read_cube(write(s3d, "whole.fits"), ReadSettings())
+    np.testing.assert_array_equal(found["flux"], expected["flux"])
+    np.testing.assert_array_equal(found["wavelength"], expected["wavelength"])
+
+
+def test_the_guess_for_a_muse_cube_in_the_primary_is_air(s3d, write):
+    cards = {"INSTRUME": "MUSE", "TELESCOP": "ESO-VLT-U4", "CTYPE3": "LINEAR"}
+    path = write(in_primary(s3d, "SCI", **cards, CRVAL3=0.65, CDELT3=1.25e-4))
+    guess = guess_generic(path, ReadSettings())
+    assert guess.values["wavelength_medium"] == "air"
+    cube = read_cube(path, ReadSettings(generic=guess.settings))
+    assert float(cube["wavelength"][0]) == pytest.approx(0.6501796, abs=1e-7)
+
+
+@pytest.mark.parametrize("name", ["*.fits", "$HOME/cube.fits"])
+def test_patterns_and_variables_are_named_where_no_file_is_found(tmp_path, name):
+    with pytest.raises(DataError, match=r"no such file.*are not replaced"):
+        read_cube(tmp_path / name, ReadSettings())

@@ -11,9 +11,9 @@ from scipy.constants import c, e, h
 from survey.config import GenericReaderSettings, ReadSettings
 from survey.cubes.axes.cube_shape import cube_shape
 from survey.cubes.lazy_image import Voxels, planes_reversed
-from survey.cubes.registry import read_cube
+from survey.cubes.registry import guess_generic, read_cube
 from survey.cubes.wcs import sky_position
-from survey.errors import DataError
+from survey.errors import DataError, SurveyWarning
 
 N, N_Y, N_X = 60, 6, 7
 ANGSTROM = np.linspace(6500.0, 6618.0, N)
@@ -265,3 +265,101 @@ def test_wavelengths_are_held_against_the_range_of_the_instrument(read):
 def test_velocities_without_their_line_are_refused(read):
     with pytest.raises(DataError, match=r"RESTFRQ .* or RESTWAV .*; found neither"):
         read(axis("VRAD", "km/s", np.linspace(0, 1000, N)))
+
+
+def test_increments_in_arcsec_that_read_as_degrees_are_refused(read):
+    with pytest.raises(DataError, match=r"larger than those of any.*up to 120 arcsec.*1800 arcsec"):
+        read({"CDELT1": -0.5, "CDELT2": 0.5})
+    assert read({"CDELT1": -0.5, "CDELT2": 0.5, "CUNIT1": "arcsec", "CUNIT2": "arcsec"})
+
+
+def test_a_cube_without_data_says_which_rule_refused_them(read):
+    mask = fits.ImageHDU(np.ones(SHAPE, np.uint8), name="MASK")
+    with pytest.raises(DataError, match=r"no usable value.*2520 where MASK is not 0"):
+        read({}, mask, mask="MASK")
+
+
+IN_AIR = {
+    "AIRORVAC": {"AIRORVAC": "air"},
+    "VACUUM": {"VACUUM": False},
+    "CNAME3": {"CTYPE3": "LINEAR", "CNAME3": "Air wavelength"},
+    "CTYPE3": {"CTYPE3": "Wavelength (air)"},
+}
+
+
+@pytest.mark.parametrize("name", IN_AIR)
+def test_cards_that_say_air_are_believed(read, name):
+    found = read(IN_AIR[name])["wavelength"].values
+    np.testing.assert_allclose(found, read({"CTYPE3": "AWAV"})["wavelength"], rtol=1e-12)
+    assert found[0] == pytest.approx(0.6501796, abs=1e-7)
+
+
+def test_a_card_that_says_vacuum_stands_above_the_settings(read):
+    cards = {"CTYPE3": "LINEAR", "AIRORVAC": "vacuum"}
+    found = read(cards, wavelength_medium="air")["wavelength"]
+    np.testing.assert_allclose(found, VACUUM_UM, rtol=1e-12)
+
+
+def test_frequencies_without_a_unit_are_in_hertz(read):
+    cube = read(axis("FREQ", "", NU), without=("CUNIT3",))
+    np.testing.assert_allclose(cube["wavelength"][[0, -1]], [0.65, 0.6618], rtol=1e-9)
+
+
+def test_a_matrix_without_the_spectral_axis_leaves_its_increment(read):
+    sky = {"CD1_1": -0.5 / 3600, "CD2_2": 0.5 / 3600, "CD3_3": 0.0}
+    np.testing.assert_allclose(read(sky)["wavelength"], VACUUM_UM, rtol=1e-12)
+
+
+@pytest.mark.parametrize("step", ["2.0", "2.0D0", " 2 "])
+def test_numbers_of_the_axis_may_be_text(read, step):
+    np.testing.assert_allclose(read({"CDELT3": step})["wavelength"], VACUUM_UM, rtol=1e-12)
+
+
+GUESSED = {
+    "log10(Angstrom)": [
+        axis("WAVE", "Angstrom", np.log10(ANGSTROM)),
+        axis("WAVE-LOG", "Angstrom", np.log10(ANGSTROM)),
+        axis("LINEAR", "LogL", np.log10(ANGSTROM)),
+    ],
+    "ln(Angstrom)": [
+        axis("WAVE", "Angstrom", np.log(ANGSTROM)),
+        axis("WAVE-LOG", "Angstrom", np.log(ANGSTROM)),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("unit", "cards"), [(unit, cards) for unit, all_cards in GUESSED.items() for cards in all_cards]
+)
+def test_logarithms_of_the_unit_that_is_written_are_guessed_first(write, unit, cards):
+    path = write(fits.HDUList([fits.PrimaryHDU(FLUX, header(**cards))]))
+    guess = guess_generic(path, ReadSettings())
+    assert guess.values["wavelength_unit"] == unit
+    cube = read_cube(path, ReadSettings(reader="generic", generic=guess.settings))
+    np.testing.assert_allclose(cube["wavelength"], np.geomspace(0.65, 0.6618, N), rtol=1e-9)
+
+
+def test_a_natural_logarithm_that_is_called_log(read):
+    found = read(axis("WAVE", "log(Angstrom)", np.log(ANGSTROM)))["wavelength"]
+    np.testing.assert_allclose(found, np.geomspace(0.65, 0.6618, N), rtol=1e-9)
+
+
+def test_a_table_with_a_column_of_wavelengths_is_guessed(write):
+    rows = fits.BinTableHDU.from_columns(
+        [
+            fits.Column("wavelength", "D", unit="um", array=VACUUM_UM),
+            fits.Column("layer", "J", array=np.arange(N)),
+        ],
+        name="ImageIndex",
+    )
+    cards = axis("Wavelength", "um", np.arange(float(N)))  # as of Herschel/PACS
+    path = write(fits.HDUList([fits.PrimaryHDU(FLUX, header(**cards)), rows]))
+    guess = guess_generic(path, ReadSettings())
+    with pytest.warns(SurveyWarning, match="disagree"):
+        cube = read_cube(path, ReadSettings(reader="generic", generic=guess.settings))
+    np.testing.assert_allclose(cube["wavelength"], VACUUM_UM, rtol=1e-12)
+
+
+def test_a_name_that_begins_with_wave_does_not_say_vacuum(write):
+    path = write(fits.HDUList([fits.PrimaryHDU(FLUX, header(CTYPE3="WAVELENGTH"))]))
+    assert "wavelength_medium" in guess_generic(path, ReadSettings()).toml()

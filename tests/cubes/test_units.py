@@ -28,6 +28,15 @@ WRITTEN = {
     "x10^-16 erg/s/cm2/A": 1e-16 * u.erg / u.s / u.cm**2 / u.AA,
     "erg.s**(-1).cm**(-2).angstrom**(-1)": u.erg / u.s / u.cm**2 / u.AA,
     "W/m2/micron/sr": u.W / u.m**2 / u.um / u.sr,
+    "(10**(-20)*erg/s/cm**2/Angstrom)": 1e-20 * u.erg / u.s / u.cm**2 / u.AA,
+    "[erg/s/cm2/A]": u.erg / u.s / u.cm**2 / u.AA,
+    "(1e-17) erg/s/cm2/A": 1e-17 * u.erg / u.s / u.cm**2 / u.AA,
+    "1x10^-16 erg/s/cm2/A": 1e-16 * u.erg / u.s / u.cm**2 / u.AA,
+    "E-17 erg/s/cm2/A": 1e-17 * u.erg / u.s / u.cm**2 / u.AA,
+    "10^{-17} erg s^{-1} cm^{-2} A^{-1}": 1e-17 * u.erg / u.s / u.cm**2 / u.AA,
+    "MJy/ster": u.MJy / u.sr,
+    "mJY": u.mJy,
+    "MJY": u.MJy,
 }
 
 
@@ -52,3 +61,15 @@ def test_no_unit_at_all_comes_with_advice(text):
 @pytest.mark.parametrize("text", ["A", "Ang", "angstrom", "Angstroms", "ANGSTROM"])
 def test_every_spelling_of_angstrom_is_a_length(text):
     assert parse_unit(text, file="cube.fits", what="axis") == u.AA
+
+
+@pytest.mark.parametrize("text", ["(10**(-20)*erg/s/cm**2/Angstrom)**2", "[1e-20 erg/s/cm2/A]^2"])
+def test_variances_have_the_unit_of_the_flux_squared(text):
+    flux = 1e-20 * u.erg / u.s / u.cm**2 / u.AA
+    assert (1 * parse_unit(text, file="", what="error")).to_value(flux**2) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("text", ["W m-2 Hz-1 sr-1", "erg/s/cm2/Hz"])
+def test_units_without_a_factor_are_no_reason_for_a_warning(text, recwarn):
+    assert flux_unit(text, file="cube.fits")
+    assert not recwarn.list

@@ -128,6 +128,30 @@ def test_every_way_to_write_a_rotation_gives_the_same_sky(name):
     assert spaxel_area_arcsec2(text) == pytest.approx(0.25)
 
 
+AS_TEXT = {
+    "position": {"CRVAL1": "150.0", "CRVAL2": " 2.0"},
+    "sexagesimal position": {"CRVAL1": "10:00:00.0", "CRVAL2": "+02:00:00"},
+    "increment": {"CDELT1": "-1.388888888888889D-4", "CDELT2": "1.388888888888889E-4"},
+    "pixel": {"CRPIX1": "4", "CRPIX2": "3.5"},
+    "rotation": {"CROTA2": "0.0"},
+    "degrees in other words": {"CUNIT1": "DEGREE", "CUNIT2": "degrees"},
+    "equinox": {"RADESYS": "FK5", "EQUINOX": "J2000.0"},
+}
+
+
+@pytest.mark.parametrize("name", AS_TEXT)
+def test_numbers_that_were_written_as_text_count(name):
+    text = celestial_header(plain_header(**AS_TEXT[name]), file="cube.fits")
+    expected = WCS(plain_header(), naxis=2).pixel_to_world(0, 0)
+    assert offset_arcsec(sky_position(text, 0, 0), expected) < 0.05
+    assert spaxel_area_arcsec2(text) == pytest.approx(0.25)
+
+
+def test_a_position_that_is_no_number_is_refused():
+    with pytest.raises(DataError, match=r"CRVAL1 in the header is not a number.*found 'unknown'"):
+        celestial_header(plain_header(CRVAL1="unknown"), file="cube.fits")
+
+
 @given(angle=st.floats(-180, 180), x=st.floats(0, 9), y=st.floats(0, 9))
 def test_declination_may_be_the_first_axis(angle, x, y):
     cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
@@ -179,6 +203,9 @@ def test_without_coordinates_only_what_is_no_position_is_refused():
         ("-00 30 00.0", False, -0.5),
         ("N/A", True, np.nan),
         ("12h75m00s", True, np.nan),
+        ("10:60:00", True, np.nan),
+        ("\u221200:30:00", False, -0.5),
+        ("-00\u00b0 30\u2032 00\u2033", False, -0.5),
         ("", True, np.nan),
         (None, False, np.nan),
     ],

@@ -23,6 +23,9 @@ from survey.spectra.constants import LIGHT_KM_S
 Medium = Literal["vacuum", "air"]
 Floats = NDArray[np.float64]
 
+LARGEST_LOG10 = 6.5
+"""Decimal logarithms of Angstrom are smaller, natural ones larger (3 micron and 0.07 micron)."""
+
 _LOGARITHM = re.compile(
     r"\s*(?P<base>log10|log|lg|dex|ln)\s*[\[(]?\s*(?P<unit>[^\])]*)[\])]?\s*", re.I
 )
@@ -160,8 +163,10 @@ def _without_logarithm(values: Floats, unit: str) -> tuple[Floats, str]:
         return values, unit
     match = _LOGARITHM.fullmatch(unit)
     assert match is not None
+    base = match["base"].lower()
+    natural = base == "ln" or (base == "log" and values.size > 0 and values.min() > LARGEST_LOG10)
     with np.errstate(over="ignore"):
-        numbers = np.exp(values) if match["base"].lower() == "ln" else 10.0**values
+        numbers = np.exp(values) if natural else 10.0**values
     return numbers, match["unit"]
 
 

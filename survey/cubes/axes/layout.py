@@ -17,13 +17,13 @@ from numpy.typing import DTypeLike
 
 from survey.cubes.lazy_image import Image, rearranged
 from survey.cubes.read_fits import FitsFile
+from survey.cubes.wcs import CELESTIAL
 
 SPECTRAL = re.compile(
     r"WAVE|AWAV|FREQ|WAVN|ENER|VELO|VOPT|VRAD|ZOPT|BETA|FELO|LAMBDA|LOG|LN\b|SPECTR|.*WAVELEN", re.I
 )
 """Start of CTYPE of a spectral axis: Greisen et al. 2006, table 1, and common other names."""
 
-_CELESTIAL = re.compile(r"RA-|RA$|DEC-|DEC$|.LON|.LAT|.[NL]LN|.[NL]LT", re.I)
 _CARDS = re.compile(
     r"(?P<one>NAXIS|CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CROTA|CNAME|CRDER|CSYER)(?P<axis>\d+)"
     r"|(?P<iraf>WAT)(?P<iraf_axis>\d)_001"
@@ -91,7 +91,7 @@ def layout_of(header: fits.Header) -> Layout:
     kinds = {axis: str(header.get(f"CTYPE{axis}", "")).strip() for axis in axes}
     named = [axis for axis in axes if SPECTRAL.match(kinds[axis])]
     spectral = max(named, key=lambda axis: header[f"NAXIS{axis}"] > 1, default=None)
-    sky = {axis for axis in axes if _CELESTIAL.match(kinds[axis])}
+    sky = {axis for axis in axes if CELESTIAL.match(kinds[axis])}
     for axis in reversed(list(axes)):
         if len(axes) > 3 and header[f"NAXIS{axis}"] == 1 and axis != spectral and axis not in sky:
             axes.remove(axis)

@@ -37,6 +37,9 @@ _SUSPECTS = (
 )
 
 
+_LENGTHS = ("Angstrom", "nm", "um", "m", "mm")
+
+
 def possible_range_um(instrument: str) -> tuple[float, float]:
     """Shortest and longest wavelength that a cube of an instrument can have."""
     listed = packaged_reference().instruments.get(instrument)
@@ -86,7 +89,7 @@ def check_possible(
         return
     numbers = wavelength_um if numbers is None else np.asarray(numbers, dtype=np.float64)
     usual = (low, high) if instrument in packaged_reference().instruments else _USUAL_UM
-    suspects = suspected_units(numbers, usual)
+    suspects = suspected_units(numbers, usual, unit)
     if not suspects:
         hint = "Look at CRVAL, CDELT, CRPIX and CUNIT of the spectral axis"
     else:
@@ -105,10 +108,15 @@ def check_possible(
 
 
 def suspected_units(
-    numbers: NDArray[np.float64], range_um: tuple[float, float] = _USUAL_UM
+    numbers: NDArray[np.float64], range_um: tuple[float, float] = _USUAL_UM, written: str = ""
 ) -> list[str]:
-    """Units in which the numbers of an axis would be wavelengths inside a range."""
-    return [name for name in _SUSPECTS if _fits(numbers, name, range_um)]
+    """Units in which the numbers of an axis would be wavelengths inside a range.
+
+    Logarithms of the unit that was written come first: 3.8 "Angstrom" are rarely micron.
+    """
+    logarithms = [f"{base}({written})" for base in ("log10", "ln") if written in _LENGTHS]
+    names = dict.fromkeys([*logarithms, *_SUSPECTS])
+    return [name for name in names if _fits(numbers, name, range_um)]
 
 
 def _check_steps(wavelength_um: NDArray[np.float64], instrument: str, file: str | Path) -> None:

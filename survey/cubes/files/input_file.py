@@ -31,6 +31,11 @@ _LARGE_BYTES = 1 << 30
 _LEAST_ALLOCATED = 0.01
 
 
+_NOT_REPLACED = (
+    "Patterns (*, ?) and variables ($) are not replaced: write the path of every file in full"
+)
+
+
 def regular_file(path: str | Path) -> os.stat_result:
     """Check that a file is a regular one that holds data; nothing is opened.
 
@@ -116,7 +121,9 @@ def _of_the_name(error: OSError | ValueError, path: str | Path) -> Exception:
             file=path,
             expected="a file",
             found="nothing of that name",
-            advice="Correct the path: it is relative to the targets table, or in [read.generic] to "
+            advice=_NOT_REPLACED
+            if set("*?$") & set(str(path))
+            else "Correct the path: it is relative to the targets table, or in [read.generic] to "
             "the cube",
         )
     kind, reason = DataError, "its name is not one"

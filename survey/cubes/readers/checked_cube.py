@@ -17,12 +17,17 @@ from numpy.typing import NDArray
 
 from catalogs.printable import printable
 from catalogs.reference.missing_data import MissingRule
+from survey.cubes.axes.possible import ANY_INSTRUMENT_UM
+from survey.cubes.error_units import ErrorUnit, in_unit_of_flux
 from survey.cubes.lazy_image import Image, elementwise, planes_reversed
 from survey.cubes.missing import FlagImage, find_missing, is_small
 from survey.cubes.units import flux_unit as canonical_flux_unit
 from survey.cubes.wcs import celestial_header, header_text, is_on_cube, sky_position
 from survey.cubes.wcs import spaxel_area_arcsec2 as area_on_sky
 from survey.errors import DataError
+
+LARGEST_SPAXEL_ARCSEC = 120.0
+"""Herschel/SPIRE cubes have up to 35; increments in arcsec that are read as degrees, hundreds."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ def check_cube(
     rules: Sequence[MissingRule] = (),
     header: fits.Header,
     flux_unit: str,
+    error_unit: ErrorUnit | None = None,
     instrument: str,
     band: str,
     spaxel_area_arcsec2: float | None = None,
@@ -89,6 +95,8 @@ def check_cube(
         Science header; kept verbatim, and source of the celestial coordinates.
     flux_unit : str
         As in the file.
+    error_unit : ErrorUnit, optional
+        As in the file; that of the flux if not given.
     instrument, band, target : str
         Instrument as in the instrument table, band such as "ch4-short" or "".
     spaxel_area_arcsec2 : float, optional
@@ -123,16 +131,28 @@ def check_cube(
     _check_wavelengths(wavelength_um, file)
     if is_small(flux):
         flux, error = _in_memory(flux), None if error is None else _in_memory(error)
+    if error is not None and error_unit is not None:
+        written = str(header.get("BUNIT", "")).strip() or flux_unit
+        error = in_unit_of_flux(error, flux, error_unit, written, file=file)
     missing = find_missing(flux, error, flags, rules)
     if missing.n_bad.min() == flux.shape[0]:
-        raise DataError("no usable value in the cube: all are NaN, zero or flagged", file=file)
+        raise DataError(
+            "no usable value in the cube: all are NaN, zero or flagged",
+            file=file,
+            expected="voxels that no rule refuses",
+            found=", ".join(f"{n} where {rule}" for rule, n in missing.counts.items() if n),
+        )
     if error is None:
         known_error: Image = np.broadcast_to(np.float32(np.nan), flux.shape)
     else:
         known_error = elementwise(_known_error, error, dtype=np.float32)
 
     celestial = celestial_header(header, file=file)
-    area = area_on_sky(celestial) if spaxel_area_arcsec2 is None else spaxel_area_arcsec2
+    if spaxel_area_arcsec2 is None:
+        area = area_on_sky(celestial)
+        _check_area(area, wavelength_um, file)
+    else:
+        area = spaxel_area_arcsec2
     if not np.isfinite(area):
         raise DataError(
             "the area of a spaxel is unknown: the header has no celestial coordinates",
@@ -167,6 +187,20 @@ def check_cube(
             "celestial_header": celestial,
             "header": header_text(header),
         },
+    )
+
+
+def _check_area(area_arcsec2: float, wavelength_um: NDArray[np.float64], file: str | Path) -> None:
+    """Check the area of a spaxel in a header: of radio cubes it may be anything."""
+    if not area_arcsec2 > LARGEST_SPAXEL_ARCSEC**2 or wavelength_um[-1] > ANY_INSTRUMENT_UM[1]:
+        return
+    raise DataError(
+        "the spaxels are larger than those of any integral-field spectrograph",
+        file=file,
+        expected=f"up to {LARGEST_SPAXEL_ARCSEC:g} arcsec",
+        found=f"{area_arcsec2**0.5:.4g} arcsec",
+        advice="Correct CUNIT1 and CUNIT2 in the header (degrees, if they are missing), or CDELT, "
+        "CD and PC of both axes",
     )
 
 

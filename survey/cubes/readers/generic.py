@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from catalogs.reference.missing_data import MissingRule
 from survey.config import GenericReaderSettings
 from survey.cubes.axes.layout import Layout, cube_layout
+from survey.cubes.error_units import ErrorUnit
 from survey.cubes.lazy_image import Image, elementwise
 from survey.cubes.missing import FlagImage
 from survey.cubes.read_fits import FitsFile
@@ -40,7 +41,7 @@ def read_generic(fits_file: FitsFile, settings: GenericReaderSettings) -> Checke
     """
     layout = cube_layout(fits_file, settings.flux)
     header = layout.header
-    error, weights = _error(fits_file, settings, layout)
+    error, unit, weights = _error(fits_file, settings, layout)
     return check_cube(
         layout.image(fits_file, settings.flux, np.float32),
         error,
@@ -49,6 +50,7 @@ def read_generic(fits_file: FitsFile, settings: GenericReaderSettings) -> Checke
         rules=_missing_values(settings),
         header=header,
         flux_unit=settings.flux_unit or header.get("BUNIT", ""),
+        error_unit=unit,
         instrument=settings.instrument,
         band=settings.band,
         spaxel_area_arcsec2=settings.spaxel_area_arcsec2,
@@ -99,19 +101,22 @@ def _wavelength_um(fits_file: FitsFile, settings: GenericReaderSettings) -> NDAr
 
 def _error(
     fits_file: FitsFile, settings: GenericReaderSettings, layout: Layout
-) -> tuple[Image | None, list[FlagImage]]:
-    """The errors, and the weights of 0 among them, which mean that there are no data."""
+) -> tuple[Image | None, ErrorUnit | None, list[FlagImage]]:
+    """The errors, their unit, and the weights of 0 among them: there are no data."""
     if settings.error is None:
-        return None, []
+        return None, None, []
     file, extension = _find(fits_file, parse_place(settings.error), what="errors")
     given = layout.image(file, extension)
+    unit = ErrorUnit.of(file.header(extension), settings.error_is)
     error = elementwise(_TO_SIGMA[settings.error_is], given, dtype=np.float32)
     if settings.error_is != "inverse-variance":
-        return error, []
+        return error, unit, []
     name = str(settings.error)
-    return error, [
-        FlagImage(given, (MissingRule(f"{name} is not positive", "not positive", name),))
-    ]
+    return (
+        error,
+        unit,
+        [FlagImage(given, (MissingRule(f"{name} is not positive", "not positive", name),))],
+    )
 
 
 def _mask(fits_file: FitsFile, settings: GenericReaderSettings, layout: Layout) -> list[FlagImage]:

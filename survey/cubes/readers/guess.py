@@ -15,8 +15,9 @@ from survey.config import GenericReaderSettings
 from survey.cubes.axes.conversion import Floats
 from survey.cubes.axes.layout import layout_of, shape_of
 from survey.cubes.axes.possible import suspected_units
+from survey.cubes.error_units import kind_by_unit
 from survey.cubes.read_fits import FitsFile
-from survey.cubes.units import flux_unit
+from survey.cubes.units import flux_unit, parse_unit
 from survey.cubes.wavelength import (
     axis_numbers,
     wavelength_axis_um,
@@ -38,7 +39,18 @@ _OTHERS = "EXP EXPOSURE COVERAGE FIBCOVER WMAP WEIGHT MODEL SKY NOSKYSUB TRANSMI
 _CLASSES = {"MSE": "variance", "RMSE": "sigma", "INVMSE": "inverse-variance", "INVRMSE": ""}
 """HDUCLAS3 of errors in the ESO science data products standard."""
 
+_UNCERTAINTIES = {"STD": "sigma", "VAR": "variance", "IVAR": "inverse-variance"} | {
+    "STDDEVUNCERTAINTY": "sigma",
+    "VARIANCEUNCERTAINTY": "variance",
+    "INVERSEVARIANCE": "inverse-variance",
+}
+"""UTYPE of errors as astropy.nddata writes them."""
+
 _UNIT_CARDS = ("PIPE UNITS", "FLUXUNIT", "UNITS", "UNIT")
+_INSTRUMENTS = {"MIRI": "MIRI/MRS", "NIRSPEC": "NIRSpec/IFU", "AAOMEGA-SAMI": "SAMI"}
+"""INSTRUME of instruments that have another name in instruments.toml."""
+
+_IN_AIR = ("MUSE", "SAMI")
 _AIR_BELOW_UM = 1.0
 """Ground-based spectra at shorter wavelengths are often in air."""
 
@@ -87,11 +99,11 @@ def guess_settings(fits_file: FitsFile) -> Guess:
     others = [index for index in range(len(headers)) if index != number]
     _guess_error(guess, headers, number, others)
     _guess_mask(guess, headers, number, others)
-    _guess_wavelengths(guess, fits_file, flux, headers[number])
-    _guess_unit(guess, fits_file, headers[number])
     instrument = _text(headers, number, "INSTRUME") or _text(headers, number, "TELESCOP")
     if instrument:
-        guess.add("instrument", instrument, "INSTRUME in the header")
+        guess.add("instrument", _INSTRUMENTS.get(instrument, instrument), "INSTRUME in the header")
+    _guess_wavelengths(guess, fits_file, flux, headers[number])
+    _guess_unit(guess, fits_file, headers[number])
     if not celestial_header(layout_of(headers[number]).header, file=fits_file.path):
         guess.questions.append(
             "spaxel_area_arcsec2 = ...  # the header has no celestial coordinates: give it"
@@ -134,8 +146,20 @@ def _guess_error(guess: Guess, headers: list[fits.Header], number: int, others: 
         for index in same:
             if set(words.split()) & _words(headers[index]):
                 guess.add("error", _name(headers, index), _reason(headers, index))
-                guess.add("error_is", kind, "by its name: compare it with the noise")
+                guess.add("error_is", *_kind_of_error(headers[index], headers[number], kind))
                 return
+
+
+def _kind_of_error(error: fits.Header, flux: fits.Header, named: str) -> tuple[str, str]:
+    """What errors are, and why: what astropy wrote (UTYPE), their unit, or else their name."""
+    written = _UNCERTAINTIES.get(str(error.get("UTYPE", "")).strip().upper())
+    if written is not None:
+        return written, "UTYPE in its header"
+    units = [str(header.get("BUNIT", "")).strip() for header in (error, flux)]
+    by_unit = kind_by_unit(*units)
+    if by_unit is not None and units[0] != units[1]:
+        return by_unit, "BUNIT in its header"
+    return named, "by its name: compare it with the noise"
 
 
 def _guess_mask(guess: Guess, headers: list[fits.Header], number: int, others: list[int]) -> None:
@@ -161,14 +185,18 @@ def _guess_wavelengths(
     except DataError as error:
         wavelength_um = _beside(guess, fits_file, header)
         if wavelength_um is None:
-            wavelength_um = _other_unit(guess, fits_file, flux)
+            wavelength_um = _other_unit(guess, fits_file, flux, layout_of(header).header)
         if wavelength_um is None:
             guess.questions.append(
                 f'wavelength = "..."  # not in the header ({error.message}): give the place'
             )
             return
-    kind = str(header.get("CTYPE3", "")).strip().upper()
-    if wavelength_um.min() < _AIR_BELOW_UM and not kind.startswith(("WAVE", "AWAV")):
+    kind = str(layout_of(header).header.get("CTYPE3", "")).upper().partition("-")[0].strip()
+    if kind in ("WAVE", "AWAV"):
+        return
+    if guess.values.get("instrument") in _IN_AIR:
+        guess.add("wavelength_medium", "air", "as all cubes of the instrument")
+    elif wavelength_um.min() < _AIR_BELOW_UM:
         guess.questions.append('wavelength_medium = "air"  # the header does not say')
 
 
@@ -193,14 +221,21 @@ def _is_usual(wavelength_um: Floats) -> bool:
     return "um" in suspected_units(wavelength_um)
 
 
-def _other_unit(guess: Guess, fits_file: FitsFile, flux: str | int) -> Floats | None:
+def _other_unit(
+    guess: Guess, fits_file: FitsFile, flux: str | int, header: fits.Header
+) -> Floats | None:
     """The axis of the header in the unit that its numbers fit."""
     try:
         numbers = axis_numbers(fits_file, flux)
     except DataError:
         return None
     read: dict[str, Floats] = {}
-    for unit in suspected_units(numbers):
+    written = str(header.get("CUNIT3", "")).strip()
+    with suppress(DataError):
+        written = str(parse_unit(written, file="", what="wavelength axis"))
+    if "LOG" in f"{written} {header.get('CTYPE3', '')}".upper():
+        written = "Angstrom"
+    for unit in suspected_units(numbers, written=written):
         with suppress(DataError):
             read[unit] = wavelength_axis_um(fits_file, flux, unit=unit)
     if not read:

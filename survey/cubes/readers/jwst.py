@@ -6,6 +6,7 @@ import numpy as np
 from astropy.io import fits
 
 from survey.cubes.axes.layout import cube_layout
+from survey.cubes.error_units import ErrorUnit
 from survey.cubes.missing import flag_images
 from survey.cubes.read_fits import FitsFile
 from survey.cubes.readers.checked_cube import CheckedCube, check_cube
@@ -31,6 +32,7 @@ def read_jwst(fits_file: FitsFile) -> CheckedCube:
         wavelength_axis_um(fits_file, "SCI", instrument=instrument, table=WAVELENGTH_TABLE),
         header=science,
         flux_unit=science.get("BUNIT", ""),
+        error_unit=ErrorUnit.of(fits_file.header("ERR")) if fits_file.has("ERR") else None,
         instrument=instrument,
         band=_band(primary),
         target=str(primary.get("TARGNAME", "")),

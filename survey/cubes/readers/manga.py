@@ -9,11 +9,16 @@ from __future__ import annotations
 import numpy as np
 
 from survey.cubes.axes.layout import cube_layout
+from survey.cubes.error_units import ErrorUnit
 from survey.cubes.lazy_image import elementwise
 from survey.cubes.missing import flag_images
 from survey.cubes.read_fits import FitsFile
 from survey.cubes.readers.checked_cube import CheckedCube, check_cube, sigma_from_inverse_variance
-from survey.cubes.wavelength import check_same_planes, wavelength_extension_um
+from survey.cubes.wavelength import (
+    check_same_planes,
+    wavelength_axis_um,
+    wavelength_extension_um,
+)
 from survey.cubes.wcs import angle_deg
 
 
@@ -22,8 +27,13 @@ def read_manga(fits_file: FitsFile) -> CheckedCube:
     primary, layout = fits_file.primary, cube_layout(fits_file, "FLUX")
     flux = layout.image(fits_file, "FLUX", np.float32)
     weight = layout.image(fits_file, "IVAR", np.float32) if fits_file.has("IVAR") else None
-    wavelength_um = wavelength_extension_um(fits_file, "WAVE", unit="Angstrom", instrument="MaNGA")
-    check_same_planes(fits_file, "FLUX", wavelength_um, "WAVE")
+    if fits_file.has("WAVE"):
+        wavelength_um = wavelength_extension_um(
+            fits_file, "WAVE", unit="Angstrom", instrument="MaNGA"
+        )
+        check_same_planes(fits_file, "FLUX", wavelength_um, "WAVE")
+    else:
+        wavelength_um = wavelength_axis_um(fits_file, "FLUX", instrument="MaNGA")
     return check_cube(
         flux,
         None
@@ -33,6 +43,9 @@ def read_manga(fits_file: FitsFile) -> CheckedCube:
         wavelength_um,
         header=layout.header,
         flux_unit=layout.header.get("BUNIT", ""),
+        error_unit=ErrorUnit.of(fits_file.header("IVAR"), "inverse-variance")
+        if fits_file.has("IVAR")
+        else None,
         instrument="MaNGA",
         band="",
         target=str(primary["PLATEIFU"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from survey.cubes.axes.layout import cube_layout
+from survey.cubes.error_units import ErrorUnit
 from survey.cubes.lazy_image import elementwise
 from survey.cubes.missing import flag_images
 from survey.cubes.read_fits import FitsFile
@@ -29,6 +30,9 @@ def read_muse(fits_file: FitsFile) -> CheckedCube:
         wavelength_axis_um(fits_file, "DATA", medium="air", instrument="MUSE"),
         header=science,
         flux_unit=science.get("BUNIT", ""),
+        error_unit=ErrorUnit.of(fits_file.header("STAT"), "variance")
+        if fits_file.has("STAT")
+        else None,
         instrument="MUSE",
         band="",
         target=str(fits_file.primary.get("OBJECT", "")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from survey.cubes.axes.layout import cube_layout
+from survey.cubes.error_units import ErrorUnit
 from survey.cubes.lazy_image import elementwise
 from survey.cubes.missing import flag_images
 from survey.cubes.read_fits import FitsFile
@@ -27,6 +28,9 @@ def read_sami(fits_file: FitsFile) -> CheckedCube:
         wavelength_axis_um(fits_file, "PRIMARY", medium="air", instrument="SAMI"),
         header=header,
         flux_unit=header.get("BUNIT", ""),
+        error_unit=ErrorUnit.of(fits_file.header("VARIANCE"), "variance")
+        if fits_file.has("VARIANCE")
+        else None,
         instrument="SAMI",
         band=_ARMS.get(str(header.get("SPECTID", "")).strip(), ""),
         target=str(header.get("NAME", "")),

@@ -26,7 +26,7 @@ STAGES = (
             "mask_impossible before merging": len(galaxy.target.files) > 1
             and galaxy.settings.prepare.mask_impossible,
         },
-        code=5,
+        code=6,
         libraries=("numpy", "astropy", "reproject", "zarr"),
     ),
     Stage(

@@ -18,6 +18,7 @@ from survey.cubes.files.input_file import is_regular
 from survey.errors import ConfigError
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.reference import SETTINGS_FILE, absolute_tables, reference_of
+from survey.pipeline.run.target_table import is_targets_table
 from survey.pipeline.run.targets import TARGETS_FILE, read_targets, targets_from_cubes
 
 AUTO = "auto"
@@ -51,13 +52,13 @@ def plan_run(
     verify_inputs: bool = False,
     overrides: dict[str, Any] | None = None,
 ) -> RunPlan:
-    """Plan a run from one settings file, or from cubes.
+    """Plan a run from one settings file, from one table of targets, or from cubes.
 
     A settings file names its targets table, which has all galaxies of the survey. The run directory
     is `out`, on a disk; by default it is `run` beside the file, or the folder of the file if the
-    file is the record of a run. Cubes, paths or URLs, are added to the galaxies of the run in
-    `out`, if there is one, and processed with its settings. A run whose settings name labels ends
-    with a classification, unless `classify` is false.
+    file is the record of a run. Cubes, paths or URLs, or the galaxies of a table are added to those
+    of the run in `out`, if there is one, and processed with its settings. A run whose settings name
+    labels ends with a classification, unless `classify` is false.
 
     Raises
     ------
@@ -97,11 +98,23 @@ def _plan(
         return RunPlan(root, targets, with_absolute_paths(settings, file.parent))
     if any(file.suffix == ".toml" for file in files):
         raise ConfigError("give either one settings file or cubes, not both")
+    tables = [file for file in files if is_targets_table(file)]
+    if tables and len(inputs) > 1:
+        raise ConfigError("give either one table of targets or cubes, not both", file=tables[0])
     for cube in map(CubeFile.of, inputs):
         cube.check_package()
     _refuse_absent(files, alone=len(files) == len(inputs))
     root = out or Path(RUN_FOLDER)
-    added = targets_from_cubes(inputs, redshift=redshift, merge_bands=merge_bands)
+    if tables:
+        if not math.isnan(redshift) or merge_bands:
+            raise ConfigError(
+                "--redshift and --merge-bands are for cubes",
+                file=tables[0],
+                expected="redshifts, and the files of each galaxy, in the table of targets",
+            )
+        added = read_targets(tables[0])
+    else:
+        added = targets_from_cubes(inputs, redshift=redshift, merge_bands=merge_bands)
     known = read_targets(root / TARGETS_FILE) if (root / TARGETS_FILE).exists() else []
     names = {target.galaxy for target in added}
     targets = [target for target in known if target.galaxy not in names] + added
@@ -123,7 +136,8 @@ def _refuse_absent(inputs: Sequence[Path], *, alone: bool) -> None:
             from survey.config.near_misses import advice_for_missing
 
             raise ConfigError(
-                "no such file", file=file, expected="FITS cubes or a settings file",
+                "no such file", file=file,
+                expected="FITS cubes, a settings file or a table of targets",
                 advice=advice_for_missing(file),
             )  # fmt: skip
     for folder in inputs if alone else ():
@@ -137,7 +151,7 @@ def _refuse_absent(inputs: Sequence[Path], *, alone: bool) -> None:
         raise ConfigError(
             "no cube among the inputs",
             file=inputs[0] if inputs else None,
-            expected="FITS cubes or a settings file",
+            expected="FITS cubes, a settings file or a table of targets",
             found="folders or devices",
         )
 

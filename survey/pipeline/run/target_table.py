@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,10 +29,35 @@ OPTIONAL_COLUMNS = ("redshift", "ra", "dec", "distance")
 COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
 
 _TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".dat")
+_TABLE_SUFFIXES = (*_TEXT_SUFFIXES, ".ecsv", ".vot", ".xml", ".parquet")
 _UNKNOWN = {"", "-", "--", "---", "n/a", "na", "nan", "none", "null", "...", "?"}
-_OTHER_NAMES = {"z": "redshift", "name": "galaxy", "target": "galaxy", "object": "galaxy"} | {
-    "file": "files", "cube": "files", "cubes": "files", "de": "dec", "decl": "dec"
-}  # fmt: skip
+_VELOCITIES = (
+    *("cz", "velocity", "vel", "radial_velocity", "rv", "vsys", "v_sys", "vhel", "v_hel"),
+    *("vlsr", "v_lsr", "vrad", "v_rad", "redshift_km_s"),
+)
+_LONGITUDES = ("glon", "gal_lon", "galactic_longitude")
+_LATITUDES = ("glat", "gal_lat", "galactic_latitude")
+_MEANINGS = {
+    "galaxy": ("name", "target", "object", "source", "galaxy_name", "target_name"),
+    "files": ("file", "cube", "cubes", "path", "paths", "filename"),
+    "redshift": ("z", "zspec", "z_spec", "zsys", "z_sys", "zhel", "z_hel", *_VELOCITIES),
+    "ra": (
+        *("ra_deg", "raj2000", "ra_j2000", "ra2000", "right_ascension", "radeg", "ra_icrs"),
+        *_LONGITUDES,
+    ),
+    "dec": (
+        *("de", "decl", "dec_deg", "dej2000", "decj2000", "dec_j2000", "dec2000", "decdeg"),
+        *("declination", "de_icrs", "dec_icrs", *_LATITUDES),
+    ),
+    "distance": ("dist", "d_mpc", "dist_mpc", "lumdist", "luminosity_distance"),
+}
+_OTHER_NAMES = {word: name for name, words in _MEANINGS.items() for word in words}
+"""Names that other tables have for these columns: what is in them is not left out silently."""
+
+_HOW = dict.fromkeys(_VELOCITIES, "Name it 'redshift [km/s]', if that is meant") | dict.fromkeys(
+    (*_LONGITUDES, *_LATITUDES), "Convert the position to ra and dec (ICRS), or leave it out"
+)
+_WITH_UNIT = re.compile(r"(?P<name>[^\[\](){}]*?)\s*[\[({](?P<unit>[^\[\](){}]+)[\])}]")
 
 
 @dataclass(frozen=True)
@@ -62,6 +88,8 @@ class TargetRow:
         value = self.cells.get(column)
         if value is None:
             return ""
+        if column == "files" and len(getattr(value, "shape", "")) > 0:  # several in one cell
+            return ";".join(map(str, value))
         return (value.decode() if isinstance(value, bytes) else str(value)).strip()
 
     def redshift(self) -> float:
@@ -139,6 +167,7 @@ class TargetRow:
         return None if text.lower() in _UNKNOWN else text
 
     def _number(self, column: str, text: str) -> float:
+        text = text.replace("\u2212", "-")  # the minus sign of typeset text
         try:
             return float(text.replace(",", ".") if self.decimal_comma else text)
         except ValueError:
@@ -170,6 +199,11 @@ def _factor(unit: str, wanted: str) -> float | None:
     return float(given.to(other)) if given.is_equivalent(other) else None
 
 
+def is_targets_table(path: Path) -> bool:
+    """Whether a file among cubes is a table, by its name."""
+    return path.suffix.lower() in _TABLE_SUFFIXES
+
+
 def read_rows(path: Path) -> list[TargetRow]:
     """The rows of a targets table: text, or anything else astropy recognises by its name.
 
@@ -198,6 +232,11 @@ def read_rows(path: Path) -> list[TargetRow]:
 def _of_table(table: Table, path: Path) -> list[TargetRow]:
     import numpy as np
 
+    for name in [name for name in table.colnames if hasattr(table[name], "icrs")]:
+        position = table[name].icrs  # a column of positions
+        table.remove_column(name)
+        if not {"ra", "dec"} & set(table.colnames):
+            table["ra"], table["dec"] = position.ra.deg, position.dec.deg
     units = {name: str(column.unit) for name, column in table.columns.items() if column.unit}
     rows = tuple(
         {name: None if (cell := row[name]) is np.ma.masked else cell for name in table.colnames}
@@ -226,11 +265,12 @@ def _of_text(text: str, path: Path) -> list[TargetRow]:
     delimiter = next((mark for mark in ",;\t" if mark in header), ",")
     reader = csv.reader([header, *lines[first + 1 :]], delimiter=delimiter, skipinitialspace=True)
     names: list[str] | None = None
+    units: dict[str, str] = {}
     rows = []
     for cells in reader:
         where = f"line {first + reader.line_num}"
         if names is None:
-            names = _checked_names(cells, path)
+            names, units = _names_with_units(cells, path)
         elif any(cell.strip() for cell in cells) and not cells[0].startswith("#"):
             if len(cells) != len(names):
                 raise ConfigError(
@@ -240,7 +280,7 @@ def _of_text(text: str, path: Path) -> list[TargetRow]:
                     found=f"{len(cells)}: {delimiter.join(cells)}",
                 )
             row = dict(zip(names, cells, strict=True))
-            rows.append(TargetRow(row, {}, where, path, decimal_comma=delimiter != ","))
+            rows.append(TargetRow(row, units, where, path, decimal_comma=delimiter != ","))
     return rows if names is not None else _of_nothing(path)
 
 
@@ -250,6 +290,40 @@ def _is_header(line: str) -> bool:
     return bool(bare) and (
         not bare.startswith("#") or bare.lower().lstrip("# ").startswith("galaxy")
     )
+
+
+def _names_with_units(cells: Sequence[str], path: Path) -> tuple[list[str], dict[str, str]]:
+    """Names of columns, and the units behind them, as "redshift [km/s]" or "ra (deg)".
+
+    Raises
+    ------
+    ConfigError
+        As `_checked_names`, or if there is no such unit.
+    """
+    found = [_WITH_UNIT.fullmatch(cell.strip()) for cell in cells]
+    names = _checked_names(
+        [match["name"] if match else cell for match, cell in zip(found, cells, strict=True)], path
+    )
+    units = {
+        name: _checked_unit(name, match["unit"].strip(), path)
+        for name, match in zip(names, found, strict=True)
+        if match is not None and name in OPTIONAL_COLUMNS
+    }
+    return names, units
+
+
+def _checked_unit(column: str, unit: str, path: Path) -> str:
+    from astropy import units as u  # slow to load
+
+    try:
+        return "" if unit == "-" else str(u.Unit({"hours": "hourangle"}.get(unit, unit)))
+    except ValueError:
+        raise ConfigError(
+            f"the column {column} has an unknown unit",
+            file=path,
+            expected='one such as "km/s", "deg" or "Mpc", or none',
+            found=unit,
+        ) from None
 
 
 def _of_nothing(path: Path) -> list[TargetRow]:
@@ -266,14 +340,15 @@ def _checked_names(given: Sequence[str], path: Path) -> list[str]:
     missing = [column for column in COLUMNS if column not in names]
     for name in names:
         near = get_close_matches(name.lower(), missing, n=1, cutoff=0.75)
-        meant = near[0] if near else _OTHER_NAMES.get(name.lower())
+        word = re.sub(r"[\s./-]+", "_", name.lower())
+        meant = _OTHER_NAMES.get(word) or (near[0] if near else None)
         if name not in COLUMNS and meant in missing:
             raise ConfigError(
                 f"the targets table has an unknown column {name!r}",
                 file=path,
                 expected=", ".join(COLUMNS),
                 found=", ".join(names),
-                advice=f"Name it {meant!r}, if that is meant",
+                advice=_HOW.get(word, f"Name it {meant!r}, if that is meant"),
             )
     for column in REQUIRED_COLUMNS:
         if column not in names:

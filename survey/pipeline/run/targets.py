@@ -25,11 +25,11 @@ NUMBERS = dict.fromkeys(("redshift", "ra", "dec", "distance"), "float64")
 def read_targets(path: str | Path) -> list[Target]:
     """Read a targets table: ECSV, CSV or anything else astropy recognises by its name.
 
-    Columns: `galaxy`; `files`, separated by ";", paths relative to the table's own folder or URLs;
-    `redshift`, `ra`, `dec` (degrees) and `distance` (Mpc), which may be missing, masked, blank, "-"
-    or "N/A". Positions may be sexagesimal, the right ascension then in hours. Units of columns are
-    honoured: a redshift in km/s, a right ascension in hours. Names are text, zeros in front
-    included.
+    Columns: `galaxy`; `files`, separated by ";", paths relative to the table's own folder (or "~"),
+    or URLs; `redshift`, `ra`, `dec` (degrees) and `distance` (Mpc), which may be missing, masked,
+    blank, "-" or "N/A". Positions may be sexagesimal, the right ascension then in hours. Units of
+    columns are honoured: a redshift in km/s, a right ascension in hours; in text they stand in the
+    names, as "redshift [km/s]". Names are text, zeros in front included.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def _from_row(row: TargetRow) -> Target:
             found=printable(galaxy),
             advice="Write the name anew; such characters come with copied text",
         )
-    names = [name.strip() for name in row.text("files").split(FILE_SEPARATOR)]
+    names = [_at_home(name.strip()) for name in row.text("files").split(FILE_SEPARATOR)]
     try:
         files = tuple(CubeFile.of(name, row.file.parent) for name in names if name)
         for file in files:
@@ -166,6 +166,11 @@ def _from_row(row: TargetRow) -> Target:
     return Target(
         galaxy, files, row.redshift(), row.angle("ra"), row.angle("dec"), row.distance_mpc()
     )
+
+
+def _at_home(name: str) -> str:
+    """The path with the home folder in place of "~"."""
+    return str(Path(name).expanduser()) if name.startswith("~/") else name
 
 
 def _unique(targets: list[Target], source: str | Path) -> list[Target]:

@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from survey.errors import DataError
 from survey.pipeline.galaxy.target import Target
 from survey.validation.agreement import LEFT_OUT, adjusted_rand
 from tests.benchmarks.kept import RESULTS, Kept, code_of
@@ -122,8 +123,11 @@ def stability(name: str) -> Scores:
 
 
 def _of_halves(spaxels: Spaxels, way: Way) -> float:
-    """Mean index of two halves with the whole; NaN if that is one cluster."""
-    whole = spaxels.labels(way)
+    """Mean index of two halves with the whole; NaN if that is one cluster, or nothing."""
+    try:
+        whole = spaxels.labels(way)
+    except DataError:  # A PSF of this instrument is not known.
+        return np.nan
     if whole.max() < 2:
         return np.nan
     order = np.random.default_rng(0).permutation(len(whole))

@@ -104,17 +104,19 @@ class Spaxels:
     def labels(self, way: Way, rows: np.ndarray | None = None) -> np.ndarray:
         """Clusters 1..k of the spaxels at `place` by a way, 0 for those in none.
 
-        With `rows`, of some of the spaxels of that way alone.
+        With `rows` only these of the spaxels at `place` are clustered.
         """
-        data, _, place = self._prepared(way.shift, way.PSF)
-        linked = self._linked(way, None if rows is None else rows.tobytes())
-        found = np.zeros(len(data.noise), np.int32)
+        _, _, place = self._prepared(way.shift, way.PSF)
+        width = 1 + int(max(self.place[1].max(), place[1].max()))
+        asked, own = (y * width + x for y, x in (self.place, place))
+        members = None if rows is None else np.flatnonzero(np.isin(own, asked[rows]))
+        linked = self._linked(way, None if members is None else members.tobytes())
+        found = np.zeros(len(own), np.int32)
         if linked is not None:
             labels = linked.cut(self._tree(linked, way), _cut(way))
-            found[slice(None) if rows is None else rows] = labels
-        width = 1 + int(max(self.place[1].max(), place[1].max()))
-        by_place = dict(zip(place[0] * width + place[1], found, strict=True))
-        return np.array([by_place.get(key, 0) for key in self.place[0] * width + self.place[1]])
+            found[slice(None) if members is None else members] = labels
+        by_place = dict(zip(own, found, strict=True))
+        return np.array([by_place.get(key, 0) for key in asked])
 
     def _prepare(self, shift: str, psf: str) -> tuple[Data, Recipe, Any]:
         table: dict[str, Any] = {"distance": {"shift": int(shift) if shift.isdigit() else shift}}
@@ -145,7 +147,9 @@ class Spaxels:
             return linked
         judges = linked.spectra[:: max(1, len(linked.spectra) // _JUDGES)]
         level = np.median(local_noise(judges), axis=0)
-        weighted = (linked.spectra * (np.median(level) / level)).astype(np.float32)
+        used = level > 0  # Planes that are masked, or the same in all spectra, tell nothing.
+        weight = np.divide(np.median(level[used]), level, out=np.zeros_like(level), where=used)
+        weighted = (linked.spectra * weight).astype(np.float32)
         found = shifted_distances(weighted, recipe.max_shift, dtype="float32").condensed
         return replace(linked, condensed=without_noise(found, noise_energy(weighted)))
 

@@ -41,6 +41,20 @@ def test_cubes_join_the_run_in_the_directory_with_its_settings(finished, targets
     assert plan.settings.cut.k == 5
 
 
+def test_a_table_of_targets_is_enough(tmp_path, targets):
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    rows = [f"{target.galaxy},{target.files[0]},0.01" for target in targets]
+    (folder / "mine.csv").write_text("\n".join(["galaxy,files,redshift", *rows]))
+    plan = plan_run([folder / "mine.csv"], out=tmp_path / "run")
+    assert [target.galaxy for target in plan.targets] == [target.galaxy for target in targets]
+    assert {target.redshift for target in plan.targets} == {0.01}
+    with pytest.raises(ConfigError, match="one table of targets or cubes"):
+        plan_run([folder / "mine.csv", targets[0].files[0]])
+    with pytest.raises(ConfigError, match="--redshift and --merge-bands are for cubes"):
+        plan_run([folder / "mine.csv"], redshift=0.01)
+
+
 def test_a_preset_starts_afresh(finished, targets):
     plan = plan_run([targets[1].files[0]], out=finished, overrides={"preset": "gatos"})
     assert (plan.settings.cut.criterion, plan.settings.cut.k) == ("walk", 6)

@@ -3,7 +3,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from astropy.table import MaskedColumn, Table
+from astropy.coordinates import SkyCoord
+from astropy.table import MaskedColumn, QTable, Table
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -278,3 +279,81 @@ def test_names_of_files_become_names_that_print_and_their_paths_stay(tmp_path, f
 def test_paths_that_no_table_can_hold_are_refused_before_the_run(tmp_path, file):
     with pytest.raises(ConfigError, match="cannot be kept in a table"):
         targets_from_cubes([tmp_path / file])
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "redshift"),
+    [
+        ("redshift [km/s]", 4500, 4500 / 299792.458),
+        ("redshift (km/s)", 4500, 4500 / 299792.458),
+        ("Redshift [m/s]", 4.5e6, 4500 / 299792.458),
+        ("redshift [-]", 0.015, 0.015),
+    ],
+)
+def test_units_in_the_names_of_columns_are_honoured(tmp_path, column, value, redshift):
+    path = tmp_path / "targets.csv"
+    path.write_text(f"galaxy,files,{column},ra [hours],dec (arcmin)\nN1,a.fits,{value},10,-30\n")
+    (target,) = read_targets(path)
+    assert target.redshift == pytest.approx(redshift)
+    assert (target.ra_deg, target.dec_deg) == pytest.approx((150.0, -0.5))
+
+
+def test_an_unknown_unit_in_the_name_of_a_column_is_refused(tmp_path):
+    path = tmp_path / "targets.csv"
+    path.write_text("galaxy,files,redshift [furlong]\nN1,a.fits,1\n")
+    with pytest.raises(ConfigError, match=r"column redshift has an unknown unit.*found furlong"):
+        read_targets(path)
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ("velocity", r"Name it 'redshift \[km/s\]'"),
+        ("cz", r"Name it 'redshift \[km/s\]'"),
+        ("V_sys", r"Name it 'redshift \[km/s\]'"),
+        ("z_spec", "Name it 'redshift'"),
+        ("RAJ2000", "Name it 'ra'"),
+        ("GLON", "Convert the position to ra and dec"),
+        ("dist", "Name it 'distance'"),
+    ],
+)
+def test_columns_with_a_known_meaning_are_not_left_out_silently(tmp_path, column, words):
+    path = tmp_path / "targets.csv"
+    path.write_text(f"galaxy,files,{column}\nN1,a.fits,30\n")
+    with pytest.raises(ConfigError, match=words):
+        read_targets(path)
+    path.write_text(f"galaxy,files,redshift,ra,dec,distance,{column}\nN1,a.fits,0.01,1,2,3,30\n")
+    assert read_targets(path)[0].redshift == 0.01  # what it says is known already
+
+
+def test_the_minus_sign_of_typeset_text_is_one(tmp_path):
+    path = tmp_path / "targets.csv"
+    path.write_text(
+        "galaxy,files,redshift,ra,dec\n"
+        "a,a.fits,\u22120.001,150,\u22120.5\nb,b.fits,0,10:00:00,\u221200:30:00\n",
+        encoding="utf-8",
+    )
+    for target in read_targets(path):
+        assert (target.ra_deg, target.dec_deg) == pytest.approx((150.0, -0.5))
+    assert read_targets(path)[0].redshift == -0.001
+
+
+def test_a_column_of_positions_and_a_cell_of_files(tmp_path):
+    path = tmp_path / "targets.ecsv"
+    position = SkyCoord([30.0], [0.0], unit="deg", frame="galactic")
+    table = QTable({"galaxy": ["007"], "files": [["a.fits", "b.fits"]], "where": position})
+    table.write(path)
+    (target,) = read_targets(path)
+    icrs = position[0].icrs
+    assert (target.ra_deg, target.dec_deg) == pytest.approx((icrs.ra.deg, icrs.dec.deg))
+    assert [file.name for file in target.files] == ["a.fits", "b.fits"]
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    path = tmp_path / "targets.csv"
+    path.write_text("galaxy,files\nN1,~/a.fits;b.fits\n")
+    (target,) = read_targets(path)
+    assert [file.address for file in target.files] == [
+        str(tmp_path / "home/a.fits"), str(tmp_path / "b.fits")
+    ]  # fmt: skip
