@@ -1,5 +1,6 @@
 import os
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -65,6 +66,19 @@ def test_without_workers_the_process_itself_computes_with_one_blas_thread() -> N
         assert worker["resources"][MEMORY] == worker["memory_limit"]
         children = {process.pid for process in psutil.Process().children(recursive=True)}
     assert children <= before
+
+
+def test_event_loops_look_twice_a_second_whether_they_are_late(client: Client) -> None:
+    def interval_ms(server: Any) -> float:
+        return float(server.periodic_callbacks["tick"].callback_time)
+
+    def of_worker(dask_worker: Any) -> float:
+        return interval_ms(dask_worker)
+
+    def of_scheduler(dask_scheduler: Any) -> float:
+        return interval_ms(dask_scheduler)
+
+    assert {client.run_on_scheduler(of_scheduler), *client.run(of_worker).values()} == {500.0}
 
 
 def test_memory_limit_and_slots_are_reported(client: Client) -> None:
