@@ -401,8 +401,9 @@ def _convert(values: Any, kind: pa.DataType, n_rows: int, where: str) -> pa.Arra
     try:
         if pa.types.is_list(kind):
             return _convert_lists(values, kind)
-        if pa.types.is_integer(kind):
-            values = _as_numpy(values)
+        if pa.types.is_integer(kind) and not hasattr(values, "dtype"):
+            # Arrow cuts the fractions off a list of floats meant as integers; off an array, never.
+            values = pa.array(values, from_pandas=True).to_numpy(zero_copy_only=False)
         return pa.array(values, kind, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise CatalogError(
@@ -414,10 +415,3 @@ def _convert_lists(values: Any, kind: pa.DataType) -> pa.Array:
     if any(isinstance(row, str) for row in values):
         raise TypeError("text instead of a list")
     return pa.array(list(values), kind)
-
-
-def _as_numpy(values: Any) -> Any:
-    # Arrow cuts the fractions off a list of floats meant as integers; off an array, never.
-    import pandas as pd
-
-    return pd.Series(values).to_numpy()

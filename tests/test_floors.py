@@ -14,6 +14,7 @@ FLOORS = (
     "catalogs",
     "survey.errors",
     "survey.machine_faults",
+    "survey.loading",
     "survey.earlier_settings",
     "survey.config",
     "survey.terminal",
@@ -50,6 +51,7 @@ GROUND = {
     "survey.config",
     "survey.earlier_settings",
     "survey.errors",
+    "survey.loading",
     "survey.machine_faults",
 }
 KNOWS_ONLY = {

@@ -231,11 +231,20 @@ def _without_gaps(wavelength_um: Floats, values: Floats) -> Floats:
 
 
 def _per_micron(wavelength_um: Floats, flux_unit: str, stretch: float) -> Floats:
+    factor, per_frequency = _si_factor(flux_unit)
+    if per_frequency:
+        return factor * LIGHT_UM_S / wavelength_um**2 / stretch
+    return np.full(wavelength_um.shape, factor * stretch)
+
+
+@cache
+def _si_factor(flux_unit: str) -> tuple[float, bool]:
+    """From a flux density to W m-2 um-1, or to W m-2 Hz-1 if it is per frequency; and which."""
     density, _ = _density_and_area(flux_unit)
-    if density.is_equivalent(u.W / u.m**2 / u.um):
-        factor = density.to(u.W / u.m**2 / u.um)
-        return np.full(wavelength_um.shape, factor * stretch)
-    return density.to(u.W / u.m**2 / u.Hz) * LIGHT_UM_S / wavelength_um**2 / stretch
+    per_wavelength = u.W / u.m**2 / u.um
+    if density.is_equivalent(per_wavelength):
+        return float(density.to(per_wavelength)), False
+    return float(density.to(u.W / u.m**2 / u.Hz)), True
 
 
 @cache

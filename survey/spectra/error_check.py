@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from survey.spectra.medians import masked_median
 from survey.spectra.noise import SIGMA_PER_CLIPPED_MAD, high_pass
 
 LARGEST_RATIO = 100.0
@@ -96,11 +97,8 @@ def noise_of_planes(
 
 
 def _median_of_columns(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    found = np.full(values.shape[1], np.nan)
-    finite = np.isfinite(values)
-    for column in np.flatnonzero(finite.any(axis=0)):
-        found[column] = np.median(values[finite[:, column], column])
-    return found
+    columns = values.T
+    return masked_median(columns, np.isfinite(columns))
 
 
 def _slopes(pairs: Sequence[Pair]) -> list[float]:

@@ -102,7 +102,7 @@ def test_an_interrupted_training_goes_on(survey, folder, tmp_path, monkeypatch):
         return train_epoch(network, optimizer, data, schedule, number)
 
     monkeypatch.setattr(training, "_train_epoch", interrupted)
-    line = f"latent fit {folder} --out {tmp_path}/model --epochs 3 --latents 2"
+    line = f"latent fit {folder} --out {tmp_path}/model --method autoencoder --epochs 3 --latents 2"
     _, complaint = survey(line, expect=75)
     assert "run the same command again" in complaint
     assert "few for a network" in survey(line)[0]
@@ -175,7 +175,7 @@ def test_simulated_sources_are_compared(survey, tmp_path):
 def test_a_run_has_a_model_neighbours_and_oddities(survey, run):
     _, complaint = survey(f"latent anomalies {run}", expect=2)
     assert "survey latent fit" in complaint
-    survey(f"latent fit {run} --method pca --latents 2")
+    assert "nmf of 8 spectra" in survey(f"latent fit {run}")[0], "fewer than pca would need"
     odd = json.loads(survey(f"latent anomalies {run} --json")[0])
     assert len(odd) == 8
     assert odd[0]["score"] == max(row["score"] for row in odd)
@@ -189,6 +189,33 @@ def test_a_run_has_a_model_neighbours_and_oddities(survey, run):
     assert name not in {row["cluster"] for row in near}
     text, _ = survey(f"latent neighbours {run} '{name}'")
     assert near[0]["cluster"] in text
+
+
+def test_an_autoencoder_of_clusters_is_refused_fitted_and_kept(survey, run, tmp_path):
+    _, complaint = survey(f"latent fit {run} --method autoencoder --out {tmp_path}/m", expect=2)
+    words = " ".join(complaint.split())
+    assert "autoencoder cannot represent such spectra; expected counts; found flux" in words
+    assert "nmf or pca" in words
+    kept = tmp_path / "kept"
+    survey(f"latent fit {run} --out {kept}")
+    card = json.loads((kept / "card.json").read_text())
+    (kept / "card.json").write_text(json.dumps(card | {"method": "autoencoder"}))
+    for line in (f"latent publish {run} --model {kept}", f"latent encode {kept} {run}"):
+        _, complaint = survey(line, expect=2)
+        words = " ".join(complaint.split())
+        assert "autoencoder does not represent such spectra any more" in words
+        assert "Fit the model again" in words
+    survey(f"latent fit {run} --out {kept}")
+    assert json.loads((kept / "card.json").read_text())["method"] == "nmf"
+
+
+def test_clusters_that_cannot_be_evaluated_are_an_error_that_says_why(survey, run, tmp_path):
+    line = f"latent evaluate {tmp_path} --spectra {run} --seeds 1"
+    words = " ".join(survey(line, expect=2)[1].split())
+    assert "expected 4 sources or galaxies; found 2" in words
+    words = " ".join(survey(f"{line} --method hardness", expect=2)[1].split())
+    assert "nothing to score; expected methods that represent flux" in words
+    assert "nmf or pca" in words
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,11 @@ def fit(
         Path | None, typer.Option(help="Folder for the model (default: RUN/latent/model).")
     ] = None,
     method: Annotated[
-        str, typer.Option(help="autoencoder, nmf, pca, or hardness (counts only).")
-    ] = "autoencoder",
+        str,
+        typer.Option(
+            help="nmf or pca; of counts also autoencoder, hardness or physical (needs responses)."
+        ),
+    ] = "nmf",
     latents: Annotated[int, typer.Option(min=1, help="Numbers per spectrum.")] = 8,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Training epochs of the autoencoder.")
@@ -100,7 +103,7 @@ def fit(
         text = f"{model.name} of {len(spectra)} spectra in {out}"
         out_console.print(shown(text), highlight=False, soft_wrap=True)
         if method == "autoencoder" and len(spectra) < FEW_SPECTRA:
-            text = f"note: {len(spectra)} spectra are few for a network; --method pca needs less"
+            text = f"note: {len(spectra)} spectra are few for a network; --method nmf needs less"
             out_console.print(text, highlight=False, soft_wrap=True)
     if is_run(inputs[0]) and out == inputs[0] / RUN_MODEL:
         _publish(inputs[0], out, quiet=quiet)

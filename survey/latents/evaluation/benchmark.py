@@ -24,7 +24,7 @@ from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from catalogs.durable import hash_bytes, write_json
 from survey.config import fingerprint
-from survey.errors import ConfigError, SurveyError
+from survey.errors import ConfigError, DataError, SurveyError
 from survey.latents.calibration import calibrate
 from survey.latents.evaluation.downstream_tasks import Finding
 from survey.latents.evaluation.labelled import LabelledSpectra
@@ -32,6 +32,7 @@ from survey.latents.evaluation.scores import judge_chance, judge_confounders, ju
 from survey.latents.models.base import Representation
 from survey.latents.models.methods import METHODS, make_representation
 from survey.latents.models.model_io import load_model, save_model
+from survey.latents.spectra import SpectrumSet
 
 if TYPE_CHECKING:
     from survey.latents.models.training import Epoch
@@ -127,7 +128,8 @@ def evaluate(
 ) -> list[Record]:
     """Do all jobs of a plan that are not done, and return the records of all.
 
-    Methods that need responses are left out where the spectra have none.
+    Methods that cannot represent the spectra are left out: those of counts for flux, and those that
+    need responses where the spectra have none.
 
     Parameters
     ----------
@@ -144,11 +146,13 @@ def evaluate(
     ------
     ConfigError
         If the plan names methods there are not.
+    DataError
+        If there are fewer sources than folds.
     """
     digest = _digest(data)
     records: list[Record] = []
     for job in plan.jobs():
-        if _needs_responses(job.method) and data.spectra.folding is None:
+        if not _can_represent(job.method, data.spectra):
             on_job(job, True)
             continue
         place = folder / job.name
@@ -214,8 +218,19 @@ def _fitted(
 
 
 def fold(data: LabelledSpectra, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows (n,) of bool that are learned from, and those that judge; no source is in both."""
+    """Rows (n,) of bool that are learned from, and those that judge; no source is in both.
+
+    Raises
+    ------
+    DataError
+        If there are fewer sources than folds.
+    """
     sources, classes = data.spectra.sources, data.classes
+    if (number_of_sources := len(np.unique(sources))) < FOLDS:
+        raise DataError(
+            "too few sources to hold some out", expected=f"{FOLDS} sources or galaxies",
+            found=str(number_of_sources),
+        )  # fmt: skip
     number, repetition = seed % FOLDS, seed // FOLDS
     if classes is None:
         # Shuffled by renaming: GroupKFold itself deals out groups by their size.
@@ -230,8 +245,11 @@ def fold(data: LabelledSpectra, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return ~new, new
 
 
-def _needs_responses(method: str) -> bool:
-    return method in METHODS and METHODS[method].needs_responses
+def _can_represent(method: str, spectra: SpectrumSet) -> bool:
+    if method not in METHODS:
+        return True
+    needed = METHODS[method]
+    return spectra.kind in needed.kinds and not (needed.needs_responses and spectra.folding is None)
 
 
 def _has_choice(method: str) -> bool:

@@ -1,4 +1,4 @@
-"""The transformer autoencoder, with the interface of all representations.
+"""The transformer autoencoder of counts, with the interface of all representations.
 
 After "Extracting latent representations from X-ray spectra" (Chandra Source Catalog): a transformer
 compresses a spectrum to eight latents. There, encoder and loss use the same spectrum. Here the
@@ -20,8 +20,7 @@ from survey.config import fingerprint
 from survey.errors import ConfigError
 from survey.latents.grid import Floats
 from survey.latents.models.base import Arrays, Representation
-from survey.latents.models.mean_shape import flux_scale
-from survey.latents.spectra import SpectrumSet
+from survey.latents.spectra import Kind, SpectrumSet
 
 if TYPE_CHECKING:
     from survey.latents.models.network import Architecture, Batch, SpectrumNetwork
@@ -43,7 +42,7 @@ FORMER_LAYERS = {
 
 
 class TransformerAutoencoder(Representation):
-    """Latents by a transformer encoder, shapes by a decoder; needs the extra `latent`.
+    """Latents of counts by a transformer encoder, shapes by a decoder; needs the extra `latent`.
 
     Parameters
     ----------
@@ -61,7 +60,7 @@ class TransformerAutoencoder(Representation):
     learning_rate, weight_decay : float
         Of AdamW; the rate rises, then falls as a cosine.
     thin_to : float
-        Counts (or squared S/N of flux) down to which spectra are thinned in training.
+        Counts down to which spectra are thinned in training.
     hide : float
         Share of the patches hidden in half of the spectra.
     validation : float
@@ -83,6 +82,7 @@ class TransformerAutoencoder(Representation):
 
     name: ClassVar[str] = "autoencoder"
     weights_file: ClassVar[str] = "weights.safetensors"
+    kinds: ClassVar[tuple[Kind, ...]] = ("counts",)
 
     network_: SpectrumNetwork
     history_: list[dict[str, Any]]
@@ -142,12 +142,11 @@ class TransformerAutoencoder(Representation):
 
         from survey.latents.models.training import Schedule, pick_device, quiet_torch, train
 
-        scatter = self._scatter(spectra)
         judges = _some_sources(spectra, self.validation, self.seed)
         with quiet_torch(self.threads):
             device = pick_device(self.device)
             torch.manual_seed(self.seed)
-            network = self._build(scatter).to(device)
+            network = self._build().to(device)
             whole = self._batch(spectra, folded=True).to(device)
             data = whole.rows(torch.from_numpy(~judges).to(device))
             kept_out = whole.rows(torch.from_numpy(judges).to(device)) if judges.any() else None
@@ -179,59 +178,37 @@ class TransformerAutoencoder(Representation):
         n_bins = len(self.grid_)
         patch = max(8, -(-n_bins // 64)) if self.patch is None else self.patch
         return Architecture(
-            self.kind_, n_bins, self.n_latents, patch, self.width, self.layers, self.heads,
+            n_bins, self.n_latents, patch, self.width, self.layers, self.heads,
             self.hidden, self.components,
             n_energies=len(self.response_.energies) if self.response_ and photons else 0,
         )  # fmt: skip
 
-    def _build(self, scatter: Floats, *, photons: bool = True) -> SpectrumNetwork:
+    def _build(self, *, photons: bool = True) -> SpectrumNetwork:
         import torch
 
         from survey.latents.models.network import SpectrumNetwork
 
-        arrays = (self.grid_.centres, self.mean_shape_, scatter)
-        centres, shape, scales = (torch.tensor(array, dtype=torch.float32) for array in arrays)
+        arrays = (self.grid_.centres, self.mean_shape_)
+        centres, shape = (torch.tensor(array, dtype=torch.float32) for array in arrays)
         mean = None
         if self.response_ is not None and photons:
             smooth = self.response_.photons + LEAST_PHOTONS * self.response_.photons.mean()
             mean = torch.tensor(smooth / smooth.sum(), dtype=torch.float32)
-        return SpectrumNetwork(self._architecture(photons=photons), centres, shape, scales, mean)
-
-    def _scatter(self, spectra: SpectrumSet) -> Floats:
-        """How much shapes of flux differ from the mean, beyond noise (p,); ones for counts."""
-        if spectra.kind == "counts":
-            return np.ones(len(spectra.grid))
-        assert spectra.ivar is not None
-        scale = flux_scale(spectra, self.mean_shape_)[:, np.newaxis]
-        weight = spectra.ivar * scale**2
-        weight = weight / (1 + weight / 100.0)
-        noise = np.divide(1, spectra.ivar * scale**2, out=np.zeros_like(weight), where=spectra.mask)
-        square = (spectra.values / scale - self.mean_shape_) ** 2 - noise
-        power = np.maximum(weight.sum(axis=0), 1e-12)
-        variance = (weight * np.where(spectra.mask, square, 0.0)).sum(axis=0) / power
-        typical = max(float(np.median(variance)), 1e-6)
-        return np.sqrt(np.clip(variance, 0.1 * typical, None))
+        return SpectrumNetwork(self._architecture(photons=photons), centres, shape, mean)
 
     def _batch(self, spectra: SpectrumSet, *, folded: bool = False) -> Batch:
-        """Spectra as tensors; flux in units of its amplitude, so that any unit will do.
-
-        `folded`: with their responses, which the encoder does not need.
-        """
+        """Spectra as tensors; `folded`: with their responses, which the encoder does not need."""
         import torch
 
         from survey.latents.models.network import Batch
         from survey.latents.models.responses import Responses
 
-        values: Floats = spectra.values
-        if spectra.kind == "counts":
-            second = np.where(spectra.mask, self.background_.expected(spectra), 0.0)
-        else:
-            assert spectra.ivar is not None
-            scale = flux_scale(spectra, self.mean_shape_)[:, np.newaxis]
-            values, second = values / scale, spectra.ivar * scale**2
-        parts = (values, second, spectra.mask, self.relative(spectra))
-        first, other, mask, relative = (torch.tensor(part, dtype=torch.float32) for part in parts)
-        batch = Batch(first, other, mask, relative)
+        expected = np.where(spectra.mask, self.background_.expected(spectra), 0.0)
+        parts = (spectra.values, expected, spectra.mask, self.relative(spectra))
+        counts, background, mask, relative = (
+            torch.tensor(part, dtype=torch.float32) for part in parts
+        )
+        batch = Batch(counts, background, mask, relative)
         if not folded or self.response_ is None:
             return batch
         folding, numbers = self.response_.folding_of(spectra)
@@ -254,17 +231,14 @@ class TransformerAutoencoder(Representation):
 
     def _decode(self, latents: Floats) -> Floats:
         """Shapes; of a decoder of photons, through the mean response."""
-        shape = self._decoded(latents)
-        if self.kind_ == "flux":
-            return shape
-        shape = np.exp(shape)
+        shape = np.exp(self._decoded(latents))
         if self._decodes_photons:
             assert self.response_ is not None
             shape = shape @ self.response_.matrix
         return np.asarray(shape / shape.sum(axis=1, keepdims=True))
 
     def seen_shapes(self, spectra: SpectrumSet, latents: Floats) -> Floats:
-        """Expected shapes (n, p) of counts: photons of the latents, folded by each response."""
+        """Expected shapes (n, p): photons of the latents, folded by each response."""
         if not self._decodes_photons:
             return super().seen_shapes(spectra, latents)
         assert self.response_ is not None
@@ -289,11 +263,11 @@ class TransformerAutoencoder(Representation):
     def _fingerprint(self, spectra: SpectrumSet) -> str:
         from catalogs.durable import hash_bytes
 
-        parts: list[Any] = [spectra.values, spectra.mask, spectra.background, spectra.ivar]
+        parts: list[Any] = [spectra.values, spectra.mask, spectra.background]
         if self.response_ is not None:
             folding, numbers = self.response_.folding_of(spectra)
             parts += [folding.matrices.data, folding.matrices.indices, numbers]
-        content = [hash_bytes(part.tobytes()) for part in parts if part is not None]
+        content = [hash_bytes(part.tobytes()) for part in parts]
         changes_nothing = {"threads", "device"}
         settings = {k: v for k, v in self.get_params().items() if k not in changes_nothing}
         return fingerprint(settings, content, spectra.grid.edges.tolist())
@@ -309,8 +283,7 @@ class TransformerAutoencoder(Representation):
 
         arrays = _by_present_names(arrays)
         # Models made before photons were decoded go on decoding counts.
-        ones, of_photons = np.ones(len(self.grid_)), "photons" in arrays
-        self.network_ = self._build(ones, photons=of_photons).eval()
+        self.network_ = self._build(photons="photons" in arrays).eval()
         weights = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
         try:
             self.network_.load_state_dict(weights)
@@ -329,13 +302,16 @@ class TransformerAutoencoder(Representation):
 
 
 def _by_present_names(arrays: Arrays) -> Arrays:
-    """Weights by the names they have now, of models with the encoder layers of earlier versions."""
+    """Weights by the names they have now, of models of earlier versions."""
+    from survey.latents.models.network import FORMER_BUFFER
+
     renamed = {}
     for name, value in arrays.items():
         if name.startswith("blocks."):
             for former, present in FORMER_LAYERS.items():
                 name = name.replace(f".{former}", f".{present}")
-        renamed[name] = value
+        if name != FORMER_BUFFER:
+            renamed[name] = value
     return renamed
 
 

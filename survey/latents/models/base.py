@@ -32,6 +32,9 @@ from survey.latents.spectra import Kind, SpectrumSet
 
 Arrays = dict[str, NDArray[Any]]
 
+ANY_KIND = "Take nmf or pca, which represent counts and flux."
+"""The advice where a method cannot represent spectra."""
+
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
@@ -119,6 +122,7 @@ class Representation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 f"{self.name} cannot represent such spectra",
                 expected=" or ".join(self.kinds),
                 found=spectra.kind,
+                advice=ANY_KIND,
             )
         usable = spectra.rows(_informative(spectra))
         needed = self._at_least()

@@ -1,9 +1,9 @@
-"""Losses of the autoencoder: minus the log likelihood of a spectrum, with a free amplitude.
+"""Loss of the autoencoder: minus the log likelihood of counts, with a free amplitude.
 
 The amplitude is the most likely one. There the derivative by the amplitude is zero, so it is fixed
-when gradients are computed. Each loss is divided by the S/N of the spectrum. Without that a few
-bright spectra would dominate, since log likelihood ratios grow with its square; divided by the
-square, faint spectra with little information would count as much as bright ones.
+when gradients are computed. Each loss is divided by the root of the counts. Without that a few
+bright spectra would dominate, since log likelihood ratios grow with the counts; divided by the
+counts, faint spectra with little information would count as much as bright ones.
 
 This module needs torch, and is imported only when a network is used.
 """
@@ -13,21 +13,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from survey.latents.models.network import FLOOR, Batch, amplitude_of_flux
+from survey.latents.models.network import FLOOR, Batch
 
 AMPLITUDE_STEPS = 12
 
 
-def loss_of(kind: str, decoded: Tensor, target: Batch) -> Tensor:
-    """Loss (n,) of what a network decodes against spectra."""
-    if kind == "counts":
-        return poisson_loss(decoded, target)
-    return flux_loss(decoded, target)
-
-
 def poisson_loss(log_shape: Tensor, target: Batch) -> Tensor:
     """Poisson likelihood of counts, short of a perfect fit (n,), over the root of the counts."""
-    counts, background = target.values, target.second
+    counts, background = target.counts, target.background
     shape = target.seen(log_shape) * target.mask
     with torch.no_grad():
         amplitude = profiled_amplitude(counts, shape, background)
@@ -56,12 +49,3 @@ def profiled_amplitude(counts: Tensor, shape: Tensor, background: Tensor) -> Ten
         inside = (step > low) & (step < high)
         amplitude = torch.where(inside, step, (low + high) / 2)
     return amplitude.float()
-
-
-def flux_loss(shape: Tensor, target: Batch) -> Tensor:
-    """Half the inverse-variance weighted squares of the residuals (n,), over the total S/N."""
-    flux, ivar = target.values, target.second
-    with torch.no_grad():
-        amplitude, precision = amplitude_of_flux(flux, ivar, shape)
-    excess = 0.5 * (ivar * (flux - amplitude[:, None] * shape) ** 2).sum(1)
-    return excess / torch.sqrt(precision * amplitude**2 + 1).detach()

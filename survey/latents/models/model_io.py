@@ -25,7 +25,7 @@ from survey.config import fingerprint
 from survey.errors import ConfigError, DataError, IntegrityError
 from survey.latents.grid import Grid
 from survey.latents.models.background import BackgroundModel
-from survey.latents.models.base import Arrays, Calibration, Representation
+from survey.latents.models.base import ANY_KIND, Arrays, Calibration, Representation
 from survey.latents.models.equal_counts import EqualCounts
 from survey.latents.models.methods import METHODS
 from survey.latents.models.response_shape import ResponseShape
@@ -115,7 +115,8 @@ def load_model(folder: str | Path) -> Representation:
     Raises
     ------
     DataError
-        If it is not a model, or one of another version.
+        If it is not a model, or one of another version, or of spectra that its method no longer
+        represents.
     IntegrityError
         If the arrays are not those the card speaks of.
     """
@@ -137,6 +138,14 @@ def load_model(folder: str | Path) -> Representation:
         )
     try:
         method = METHODS[card["method"]]
+        if card["kind"] not in method.kinds:
+            raise DataError(
+                f"{method.name} does not represent such spectra any more",
+                file=folder,
+                expected=f"a model of {' or '.join(method.kinds)}",
+                found=f"one of {card['kind']}",
+                advice=f"{ANY_KIND} Fit the model again.",
+            )
         # The name of the file is that of the method: the card cannot send us elsewhere.
         weights, expected = folder / method.weights_file, card["arrays"]["blake2b"]
         if weights.is_file() and weights.stat().st_size > MOST_BYTES:

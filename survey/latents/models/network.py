@@ -1,13 +1,13 @@
-"""The network: patches of a spectrum to a few latents by attention, and back to the grid.
+"""The network: patches of counts to a few latents by attention, and back to the grid.
 
 A spectrum becomes tokens, one per patch of neighbouring bins. Their positions are those of the
 patches in energy or wavelength, not their numbers. A class token collects information of the other
 tokens; a linear projection of all tokens is added, which carries the fine detail of bright spectra
-(without it their divergence from the truth doubles). The decoder of counts is a mixture of positive
-components times a smooth correction; the decoder of flux is the mean spectrum plus a correction.
+(without it their divergence from the truth doubles). The decoder is a mixture of positive
+components times a smooth correction.
 
-Of counts with responses, what is decoded is a spectrum of photons, which is folded through the
-response of each spectrum.
+With responses, what is decoded is a spectrum of photons, which is folded through the response of
+each spectrum.
 
 This module needs torch, and is imported only when a network is used.
 """
@@ -34,16 +34,18 @@ PHOTON_KNOTS = 48
 
 FLOOR = 1e-9
 
+FORMER_BUFFER = "scatter"
+"""Weights of earlier versions, when networks of flux were made too, have it; it is not used."""
+
 
 @dataclass(frozen=True)
 class Architecture:
     """Sizes of a network.
 
-    `components` are those of the mixture that makes counts; `n_energies` the bins of the photons
+    `components` are those of the mixture that is decoded; `n_energies` the bins of the photons
     that are decoded, zero where the bins of the spectrum are.
     """
 
-    kind: str
     n_bins: int
     n_latents: int
     patch: int
@@ -69,14 +71,14 @@ class Architecture:
 class Batch:
     """Spectra as a network sees them, all of (n, p).
 
-    `second` is the expected background of counts, or the inverse variance of flux; `mask` is
-    one where a value is usable, and values and inverse variances are zero elsewhere. `relative` is
-    what the response of each spectrum makes of shapes, ones where it is unknown. Where photons
-    are decoded, `response` (n,) is the number of each spectrum's among `responses`.
+    `background` is the expected one; `mask` is one where a bin is usable, and counts and
+    background are zero elsewhere. `relative` is what the response of each spectrum makes of shapes,
+    ones where it is unknown. Where photons are decoded, `response` (n,) is the number of each
+    spectrum's among `responses`.
     """
 
-    values: Tensor
-    second: Tensor
+    counts: Tensor
+    background: Tensor
     mask: Tensor
     relative: Tensor
     response: Tensor | None = None
@@ -85,20 +87,20 @@ class Batch:
     def rows(self, which: Tensor) -> Batch:
         """Some of the spectra."""
         response = None if self.response is None else self.response[which]
-        values, second, mask, relative = (part[which] for part in self.parts)
-        return Batch(values, second, mask, relative, response, self.responses)
+        counts, background, mask, relative = (part[which] for part in self.parts)
+        return Batch(counts, background, mask, relative, response, self.responses)
 
     def to(self, device: torch.device) -> Batch:
         """The same elsewhere."""
-        values, second, mask, relative = (part.to(device) for part in self.parts)
+        counts, background, mask, relative = (part.to(device) for part in self.parts)
         return Batch(
-            values, second, mask, relative,
+            counts, background, mask, relative,
             None if self.response is None else self.response.to(device),
             None if self.responses is None else self.responses.to(device),
         )  # fmt: skip
 
     def seen(self, decoded: Tensor) -> Tensor:
-        """Shapes (n, p) of counts as each spectrum sees them, of the logarithm of decoded ones."""
+        """Shapes (n, p) as each spectrum sees them, of the logarithm of decoded ones."""
         if self.response is None or self.responses is None:
             return decoded.exp() * self.relative
         return self.responses.fold(decoded.exp(), self.response)
@@ -106,10 +108,10 @@ class Batch:
     @property
     def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Its tables of (n, p)."""
-        return self.values, self.second, self.mask, self.relative
+        return self.counts, self.background, self.mask, self.relative
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.counts)
 
 
 class SpectrumNetwork(nn.Module):
@@ -119,29 +121,25 @@ class SpectrumNetwork(nn.Module):
     ----------
     architecture : Architecture
     centres : Tensor (p,)
-        Energies or wavelengths of the bins.
+        Energies of the bins.
     mean : Tensor (p,)
         Mean shape: spectra are seen by how they differ from it.
-    scatter : Tensor (p,)
-        How much shapes differ from the mean, for flux.
     photons : Tensor (e,), optional
         Mean spectrum of photons, where photons are decoded.
     """
 
     mean: Tensor
-    scatter: Tensor
     positions: Tensor
     latent_mean: Tensor
     latent_std: Tensor
 
     def __init__(
-        self, architecture: Architecture, centres: Tensor, mean: Tensor, scatter: Tensor,
+        self, architecture: Architecture, centres: Tensor, mean: Tensor,
         photons: Tensor | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         a = self.architecture = architecture
         self.register_buffer("mean", mean)
-        self.register_buffer("scatter", scatter)
         if photons is not None:
             self.register_buffer("photons", photons)
         self.register_buffer("positions", _position_code(centres, a.patch))
@@ -165,16 +163,13 @@ class SpectrumNetwork(nn.Module):
         self.correction = nn.Linear(a.hidden, a.n_decoded)
         nn.init.zeros_(self.correction.weight)
         nn.init.zeros_(self.correction.bias)
-        if a.kind == "counts":
-            self.mixing = nn.Linear(a.hidden, a.components)
-            self.log_components = nn.Parameter(_components(a, mean, photons))
-        else:
-            self.linear_part = nn.Linear(a.n_latents, a.n_bins)
+        self.mixing = nn.Linear(a.hidden, a.components)
+        self.log_components = nn.Parameter(_components(a, mean, photons))
 
     def encode(self, batch: Batch) -> Tensor:
         """Latents (n, k)."""
         a = self.architecture
-        channels, brightness = self._counts(batch) if a.kind == "counts" else self._flux(batch)
+        channels, brightness = self._seen(batch)
         seen = torch.stack([*(c * batch.mask for c in channels), batch.mask], dim=-1)
         seen = F.pad(seen, (0, 0, 0, a.n_patches * a.patch - a.n_bins))
         tokens = self.embed(seen.reshape(len(batch), a.n_patches, -1))
@@ -188,26 +183,23 @@ class SpectrumNetwork(nn.Module):
         return (latents - self.latent_mean) / self.latent_std
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Logarithm of the shape of counts, which sums to one; or the shape of flux (n, p).
+        """Logarithm of the shape (n, p), which sums to one.
 
         Where photons are decoded, the logarithm of their spectrum (n, e), which sums to one.
         """
         latents = latents * self.latent_std + self.latent_mean
         hidden = _gelu(self.decode_in(latents))
         hidden = hidden + _gelu(self.decode_deep(hidden))
-        if self.architecture.kind == "flux":
-            change = self.linear_part(latents) + self.correction(hidden)
-            return self.mean + self.scatter * change
         mixture = self.mixing(hidden).softmax(1) @ self.log_components.softmax(1)
         return F.log_softmax(torch.log(mixture + FLOOR) + self.correction(hidden), dim=1)
 
-    def _counts(self, batch: Batch) -> tuple[tuple[Tensor, ...], Tensor]:
-        """What is seen of counts: how far, and by what factor, they are from the mean shape.
+    def _seen(self, batch: Batch) -> tuple[tuple[Tensor, ...], Tensor]:
+        """What is seen: how far, and by what factor, counts are from the mean shape; brightness.
 
         The first is in units of the Poisson noise (Anscombe 1948), so that a token tells a
         signal from noise whatever the brightness.
         """
-        counts, background = batch.values, batch.second
+        counts, background = batch.counts, batch.background
         total = counts.sum(1, keepdim=True)
         mean = self.mean * batch.relative
         share = mean / (mean * batch.mask).sum(1, keepdim=True).clamp_min(FLOOR)
@@ -217,18 +209,6 @@ class SpectrumNetwork(nn.Module):
         ratio = torch.log((counts + 1) / (expected + 1))
         behind = torch.log((background + 0.1) / (expected + 0.1))
         return (torch.asinh(residual), ratio, behind), torch.log10(total[:, 0] + 1) - 2.5
-
-    def _flux(self, batch: Batch) -> tuple[tuple[Tensor, ...], Tensor]:
-        """The same of flux: residuals from the mean shape in units of noise, and of scatter."""
-        flux, ivar = batch.values, batch.second
-        amplitude, precision = amplitude_of_flux(flux, ivar, self.mean)
-        amplitude = torch.maximum(amplitude, precision.clamp_min(FLOOR).rsqrt())[:, None]
-        residual = (flux - amplitude * self.mean) * torch.sqrt(ivar)
-        noise = torch.rsqrt(ivar.clamp_min(FLOOR * FLOOR)) / amplitude
-        ratio = (flux / amplitude - self.mean) / torch.sqrt(self.scatter**2 + noise**2)
-        relative = torch.log10(noise / self.scatter + 1e-3).clamp(-3, 3)
-        bright = torch.log10(precision.clamp_min(FLOOR).sqrt() * amplitude[:, 0]) - 2.0
-        return (torch.asinh(residual), ratio, relative), bright.clamp(-3, 5)
 
 
 def _components(a: Architecture, mean: Tensor, photons: Tensor | None) -> Tensor:
@@ -242,12 +222,6 @@ def _components(a: Architecture, mean: Tensor, photons: Tensor | None) -> Tensor
 
 def _gelu(values: Tensor) -> Tensor:
     return F.gelu(values, approximate="tanh")
-
-
-def amplitude_of_flux(flux: Tensor, ivar: Tensor, shape: Tensor) -> tuple[Tensor, Tensor]:
-    """Best amplitudes (n,) of a shape, and their inverse variances (n,)."""
-    precision = (ivar * shape * shape).sum(1)
-    return (ivar * flux * shape).sum(1) / precision.clamp_min(FLOOR), precision
 
 
 def _position_code(centres: Tensor, patch: int) -> Tensor:

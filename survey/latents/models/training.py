@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from catalogs.durable import replacing
 from survey.errors import ConfigError
 from survey.latents.models.augmentation import hide_patches, random_share, split_batch
-from survey.latents.models.losses import loss_of
-from survey.latents.models.network import Batch, SpectrumNetwork
+from survey.latents.models.losses import poisson_loss
+from survey.latents.models.network import FORMER_BUFFER, Batch, SpectrumNetwork
 
 WARM_UP = 0.1
 """Share of the steps in which the learning rate rises; it then falls as a cosine."""
@@ -159,18 +159,18 @@ def _train_epoch(
     schedule: Schedule, number: int,
 ) -> float:  # fmt: skip
     network.train()
-    kind, patch = network.architecture.kind, network.architecture.patch
-    generator = _generator(schedule.seed, number, data.values.device)
-    order = torch.randperm(len(data), generator=generator, device=data.values.device)
+    patch = network.architecture.patch
+    generator = _generator(schedule.seed, number, data.counts.device)
+    order = torch.randperm(len(data), generator=generator, device=data.counts.device)
     batches = order.split(schedule.batch)
     total = 0.0
     for k, which in enumerate(batches):
         _set_rate(optimizer, schedule, number * len(batches) + k, schedule.epochs * len(batches))
         whole = data.rows(which)
-        share = random_share(whole, kind, schedule.thin_to, generator)
-        kept, rest = split_batch(whole, kind, share, generator)
+        share = random_share(whole, schedule.thin_to, generator)
+        kept, rest = split_batch(whole, share, generator)
         kept = hide_patches(kept, patch, schedule.hide, generator)
-        losses = loss_of(kind, network.decode(network.encode(kept)), rest)
+        losses = poisson_loss(network.decode(network.encode(kept)), rest)
         optimizer.zero_grad(set_to_none=True)
         losses.mean().backward()
         nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)
@@ -193,14 +193,13 @@ def _set_rate(optimizer: torch.optim.Optimizer, schedule: Schedule, step: int, o
 def validate(network: SpectrumNetwork, data: Batch, seed: int, batch: int = 1024) -> float:
     """Mean loss of predicting one half of each spectrum from the other, the same ones always."""
     network.eval()
-    kind = network.architecture.kind
-    generator = _generator(seed, VALIDATION_EPOCH, data.values.device)
+    generator = _generator(seed, VALIDATION_EPOCH, data.counts.device)
     total = 0.0
-    for which in torch.arange(len(data), device=data.values.device).split(batch):
+    for which in torch.arange(len(data), device=data.counts.device).split(batch):
         whole = data.rows(which)
-        half = torch.full_like(whole.values[:, :1], 0.5)
-        kept, rest = split_batch(whole, kind, half, generator)
-        total += float(loss_of(kind, network.decode(network.encode(kept)), rest).sum())
+        half = torch.full_like(whole.counts[:, :1], 0.5)
+        kept, rest = split_batch(whole, half, generator)
+        total += float(poisson_loss(network.decode(network.encode(kept)), rest).sum())
     return total / len(data)
 
 
@@ -267,4 +266,7 @@ def _load(
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {n.removeprefix(prefix): value for n, value in tensors.items() if n.startswith(prefix)}
+    """The tensors whose names begin like this, without that and what is not used any more."""
+    part = {n.removeprefix(prefix): value for n, value in tensors.items() if n.startswith(prefix)}
+    part.pop(FORMER_BUFFER, None)
+    return part

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from survey.errors import ConfigError
 from survey.latents.evaluation.benchmark import (
     BenchmarkPlan,
     Job,
@@ -18,7 +19,7 @@ from survey.latents.evaluation.benchmark import (
 )
 from survey.latents.evaluation.labelled import LabelledSpectra
 from survey.latents.evaluation.scores import COUNT_RANGES
-from survey.latents.models.base import Representation
+from survey.latents.models.base import ANY_KIND, Representation
 from survey.latents.models.model_io import load_model
 from survey.latents.report.figures import draw_ablation, draw_latent_space, draw_reconstructions
 
@@ -60,7 +61,20 @@ Headings with "=" are of latents as they would be at equal counts.
 def write_evaluation(
     data: LabelledSpectra, plan: BenchmarkPlan, records: Sequence[Record], folder: Path
 ) -> list[str]:
-    """Write all records, their summary and the figures; returns the short table as lines."""
+    """Write all records, their summary and the figures; returns the short table as lines.
+
+    Raises
+    ------
+    ConfigError
+        If no method of the plan found anything to score.
+    """
+    if not records:
+        raise ConfigError(
+            "there is nothing to score",
+            expected=f"methods that represent {data.spectra.kind}, or labels",
+            found=", ".join(plan.methods),
+            advice=ANY_KIND,
+        )
     folder.mkdir(parents=True, exist_ok=True)
     summaries = summarise(records)
     write_table(folder / RECORDS_TABLE, records)

@@ -6,7 +6,9 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from catalogs.parts import PartStore, Receipt, safe_name
@@ -16,6 +18,7 @@ from survey.cubes.files.unpack import check_cube_file
 from survey.cubes.readers.places import companion_files
 from survey.cubes.scratch import Scratch
 from survey.errors import IntegrityError
+from survey.loading import loading
 from survey.pipeline.galaxy.input_files import InputFile, content_hash, read_inputs
 from survey.pipeline.galaxy.peak_memory import reset_peak_memory
 from survey.pipeline.galaxy.stage import GalaxyContext, Kept, Part, Stage
@@ -323,10 +326,16 @@ class GalaxyRunner:
 
 
 def _function(stage: Stage) -> Callable[..., Any]:
-    from survey.pipeline.galaxy import stages
-
-    function: Callable[..., Any] = getattr(stages, stage.function)
+    function: Callable[..., Any] = getattr(_stage_functions(), stage.function)
     return function
+
+
+@cache
+def _stage_functions() -> ModuleType:
+    with loading():
+        from survey.pipeline.galaxy import stages
+
+    return stages
 
 
 def _opened(path: Path) -> xr.Dataset:

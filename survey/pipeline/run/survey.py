@@ -23,6 +23,7 @@ from survey.cubes.scratch import sweep_scratch
 from survey.engine.cluster import Cluster, started, warnings_heard, warnings_of
 from survey.engine.drain import Drain
 from survey.errors import ConfigError
+from survey.loading import loading
 from survey.machine_faults import machine_error, patiently
 from survey.pipeline.galaxy.failures import failure_row
 from survey.pipeline.galaxy.target import Target
@@ -223,8 +224,9 @@ def _reports(
             yield report
     if not unfinished:
         return  # A lazy cluster is not even started, nor is Dask loaded.
-    from survey.pipeline.run.live import live_state
-    from survey.pipeline.run.schedule import run_on_workers
+    with loading():
+        from survey.pipeline.run.live import live_state
+        from survey.pipeline.run.schedule import run_on_workers
 
     engine = tasks[0].settings.engine
     patiently(started, cluster, patience_s=engine.patience_s, warn=warn)

@@ -140,6 +140,14 @@ def test_spectra_without_labels_are_judged_by_their_other_halves(tmp_path):
     assert {r.task for r in records} == {"reconstruction", "uncertainty"}
 
 
+def test_methods_of_counts_are_left_out_for_flux(tmp_path):
+    toy = measured(80)
+    data = LabelledSpectra(toy.spectra, classes=toy.classes)
+    plan = BenchmarkPlan(latents=(2,), seeds=(0,), controls=False, uncertainties=False)
+    records = evaluate(data, plan, tmp_path)
+    assert {r.method for r in records} == {"majority", "stratified", "pca", "nmf"}
+
+
 def test_the_autoencoder_takes_part_and_a_training_goes_on(tmp_path):
     pytest.importorskip("torch")
     small = {"epochs": 3, "width": 16, "hidden": 32, "layers": 1}

@@ -86,6 +86,14 @@ def test_what_is_no_card_is_refused(folder, text):
         load_model(folder)
 
 
+def test_an_autoencoder_of_flux_of_earlier_versions_is_refused(folder):
+    change(folder, method="autoencoder", kind="flux")
+    with pytest.raises(DataError, match="autoencoder does not represent") as refused:
+        load_model(folder)
+    assert "nmf or pca" in refused.value.advice
+    assert refused.value.file == str(folder)
+
+
 def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(DataError, match="not a model"):
         load_model(tmp_path)

@@ -195,6 +195,9 @@ def test_flux_in_any_unit_has_the_same_latents(name):
     np.testing.assert_allclose(np.abs(latents), np.abs(wanted), rtol=1e-6)
 
 
-def test_counts_alone_have_hardness():
-    with pytest.raises(DataError, match="hardness cannot represent"):
-        make_representation("hardness").fit(measured(50).spectra)
+@pytest.mark.parametrize("name", [name for name, one in METHODS.items() if "flux" not in one.kinds])
+def test_what_is_of_counts_alone_refuses_flux_and_names_the_methods_that_do_not(name):
+    with pytest.raises(DataError, match=f"{name} cannot represent") as refused:
+        make_representation(name).fit(measured(50).spectra)
+    named = {other for other in METHODS if other in refused.value.advice}
+    assert named == {other for other, one in METHODS.items() if "flux" in one.kinds}
