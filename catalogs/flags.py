@@ -95,7 +95,7 @@ class ClusterFlag(QualityFlag):
     UNCERTAIN_CLASS = (
         9,
         "the margin of its class is within the error, or the probability below 0.6: such classes "
-        "are right about half of the time",
+        "are right six times in ten",
     )
     LABEL_OVERRULED = 10, "its class is not that of the region it was labelled by"
     LABEL_CONFLICT = 11, "regions of different classes claim it: it was not labelled"

@@ -23,7 +23,7 @@ UNCERTAIN_SIGMA = 1.0
 """A class is uncertain if its margin is below this many of its standard deviations."""
 
 UNCERTAIN_BELOW = 0.6
-"""A class is uncertain if its probability is below this: right about half of the time."""
+"""A class is uncertain if its probability is below this: right six times in ten."""
 
 IN_SAMPLE, OUT_OF_BAG, HELD_OUT = "in-sample", "out-of-bag", "galaxy-held-out"
 

@@ -98,6 +98,13 @@ class FitsFile:
         """The header of an extension."""
         return self._hdu(extension).header
 
+    def flux_unit(self, header: fits.Header) -> str:
+        """BUNIT of a header of fluxes as written, else that of the primary one, else ""."""
+        for written in (header.get("BUNIT"), self.primary.get("BUNIT")):
+            if written is not None and str(written).strip():
+                return str(written)
+        return ""
+
     def number(self, extension: str | int, keyword: str, default: float | None = None) -> float:
         """A number from a header; `default`, if given, replaces a missing keyword.
 

@@ -34,6 +34,7 @@ _SPELLINGS = {
     r"^(1(?:\.0*)?[eE][-+]?\d+)\s*[xX]\s": r"\1 ",
     r"^\s*(?=[eE]-\d)": "1",
     r"\^\{([-+]?\d+)\}": r"^(\1)",
+    r"(?i:\s+per\s+)": "/",
     r"(?i:\bmicrojy\b)": "uJy",
     r"(?i:\bmillijy\b)": "mJy",
     r"(?i:\bster(?:adians?)?\b)": "sr",

@@ -5,7 +5,7 @@ import pytest
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 
-from survey.classes.methods.logistic import fit_logistic
+from survey.classes.methods.logistic import fit_logistic, penalty_of
 from survey.classes.methods.mixture import fit_mixture
 from survey.classes.methods.registry import METHODS, Classifier, FitOptions, Forest, fit_forest
 from survey.classes.training import scaled_predictors
@@ -80,13 +80,17 @@ def test_a_predictor_that_is_noise_weighs_least(method: str) -> None:
 
 def test_a_regression_is_that_of_scikit_learn_also_of_two_classes() -> None:
     for labels in (TRUTH, np.minimum(TRUTH, 1)):
-        theirs = LogisticRegression(C=1.0, class_weight="balanced", max_iter=1000)
+        theirs = LogisticRegression(C=penalty_of(len(labels)), class_weight="balanced")
         theirs.fit(VALUES.astype(float), labels)
         n = labels.max() + 1
         ours = fit_logistic(VALUES, labels.astype(np.int32), n)
         np.testing.assert_allclose(
             ours.probabilities(VALUES), theirs.predict_proba(VALUES), atol=1e-6
         )
+
+
+def test_the_fewer_labels_the_stronger_is_the_penalty_of_a_regression() -> None:
+    assert [penalty_of(n) for n in (2, 40, 80, 1000)] == pytest.approx([0.3, 0.3, 0.6, 1.0])
 
 
 def test_with_many_labels_the_gaussians_are_those_of_quadratic_discriminants() -> None:

@@ -6,7 +6,7 @@ from astropy.io import fits
 from astropy.nddata import CCDData, InverseVariance, StdDevUncertainty, VarianceUncertainty
 
 from survey.config import GenericReaderSettings, ReadSettings
-from survey.cubes.error_units import ErrorUnit
+from survey.cubes.readers.error_units import ErrorUnit
 from survey.cubes.registry import guess_generic, read_cube
 from survey.errors import SurveyWarning
 

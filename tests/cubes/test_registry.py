@@ -150,3 +150,35 @@ def test_the_guess_for_a_muse_cube_in_the_primary_is_air(s3d, write):
 def test_patterns_and_variables_are_named_where_no_file_is_found(tmp_path, name):
     with pytest.raises(DataError, match=r"no such file.*are not replaced"):
         read_cube(tmp_path / name, ReadSettings())
+
+
+@pytest.mark.parametrize("value", [-999.0, -32768.0, 1e20])
+def test_numbers_that_stand_for_missing_data_are_guessed(s3d, write, value):
+    s3d["SCI"].data[:, 0] = value
+    guess = guess_generic(write(in_primary(s3d, "SCI")), ReadSettings())
+    assert guess.values["missing_values"] == [value]
+    cube = read_cube(write(in_primary(s3d, "SCI")), ReadSettings(generic=guess.settings))
+    assert cube["bad"].values[:, 0].all()
+    assert int(cube["bad"].sum()) == cube["bad"].values[:, 0].size + 1  # and the NaN
+
+
+def test_a_single_value_is_no_placeholder(s3d, write):
+    s3d["SCI"].data[10, 0, 0] = -999.0
+    guess = guess_generic(write(in_primary(s3d, "SCI")), ReadSettings())
+    assert "missing_values" not in guess.values
+
+
+def test_the_unit_may_be_in_the_primary_header(s3d, write):
+    del s3d["SCI"].header["BUNIT"]
+    s3d[0].header["BUNIT"] = "mJy/arcsec2"
+    assert read_cube(write(s3d), ReadSettings()).attrs["flux_unit"] == "mJy / arcsec2"
+
+
+def test_other_cubes_of_a_file_are_named(s3d, write):
+    primary, science, error = s3d[0], s3d["SCI"], s3d["ERR"]
+    primary.header["TELESCOP"] = "ESO-VLT-U1"
+    targets = [fits.ImageHDU(science.data, science.header, name=f"IFU.{n}.DATA") for n in (1, 2)]
+    noise = fits.ImageHDU(error.data, name="IFU.1.NOISE")
+    guess = guess_generic(write(fits.HDUList([primary, *targets, noise])), ReadSettings())
+    assert (guess.values["flux"], guess.values["error"]) == ("IFU.1.DATA", "IFU.1.NOISE")
+    assert "other cubes in the file: IFU.2.DATA" in guess.toml()

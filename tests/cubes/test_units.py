@@ -35,6 +35,7 @@ WRITTEN = {
     "E-17 erg/s/cm2/A": 1e-17 * u.erg / u.s / u.cm**2 / u.AA,
     "10^{-17} erg s^{-1} cm^{-2} A^{-1}": 1e-17 * u.erg / u.s / u.cm**2 / u.AA,
     "MJy/ster": u.MJy / u.sr,
+    "1E-17 erg/s/cm^2/Ang per spaxel": 1e-17 * u.erg / u.s / u.cm**2 / u.AA,
     "mJY": u.mJy,
     "MJY": u.MJy,
 }

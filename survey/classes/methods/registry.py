@@ -163,7 +163,7 @@ def _without_options(fit: Callable[[Floats32, Labels, int], Classifier]) -> Any:
 
 
 METHODS: dict[str, MethodEntry] = {
-    LOGISTIC: MethodEntry(_without_options(fit_logistic), logistic_from_arrays, temperature=0.7),
+    LOGISTIC: MethodEntry(_without_options(fit_logistic), logistic_from_arrays, temperature=0.5),
     MIXTURE: MethodEntry(_without_options(fit_mixture), mixture_from_arrays, temperature=1.2),
     FOREST: MethodEntry(fit_forest, stored_forest, temperature=0.65),
 }

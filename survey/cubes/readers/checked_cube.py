@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from catalogs.printable import printable
 from catalogs.reference.missing_data import MissingRule
 from survey.cubes.axes.possible import ANY_INSTRUMENT_UM
-from survey.cubes.error_units import ErrorUnit, in_unit_of_flux
 from survey.cubes.lazy_image import Image, elementwise, planes_reversed
 from survey.cubes.missing import FlagImage, find_missing, is_small
+from survey.cubes.readers.error_units import ErrorUnit, in_unit_of_flux
 from survey.cubes.units import flux_unit as canonical_flux_unit
 from survey.cubes.wcs import celestial_header, header_text, is_on_cube, sky_position
 from survey.cubes.wcs import spaxel_area_arcsec2 as area_on_sky

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from catalogs.reference.missing_data import MissingRule
 from survey.config import GenericReaderSettings
 from survey.cubes.axes.layout import Layout, cube_layout
-from survey.cubes.error_units import ErrorUnit
 from survey.cubes.lazy_image import Image, elementwise
 from survey.cubes.missing import FlagImage
 from survey.cubes.read_fits import FitsFile
@@ -21,6 +20,7 @@ from survey.cubes.readers.checked_cube import (
     sigma_from_inverse_variance,
     sigma_from_variance,
 )
+from survey.cubes.readers.error_units import ErrorUnit
 from survey.cubes.readers.places import Place, parse_place
 from survey.cubes.wavelength import check_same_planes, wavelength_axis_um, wavelength_extension_um
 from survey.errors import DataError, SurveyWarning
@@ -49,7 +49,7 @@ def read_generic(fits_file: FitsFile, settings: GenericReaderSettings) -> Checke
         _wavelength_um(fits_file, settings),
         rules=_missing_values(settings),
         header=header,
-        flux_unit=settings.flux_unit or header.get("BUNIT", ""),
+        flux_unit=settings.flux_unit or fits_file.flux_unit(header),
         error_unit=unit,
         instrument=settings.instrument,
         band=settings.band,

@@ -9,14 +9,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from astropy.io import fits
 
 from survey.config import GenericReaderSettings
 from survey.cubes.axes.conversion import Floats
 from survey.cubes.axes.layout import layout_of, shape_of
 from survey.cubes.axes.possible import suspected_units
-from survey.cubes.error_units import kind_by_unit
 from survey.cubes.read_fits import FitsFile
+from survey.cubes.readers.error_units import kind_by_unit
 from survey.cubes.units import flux_unit, parse_unit
 from survey.cubes.wavelength import (
     axis_numbers,
@@ -49,6 +50,12 @@ _UNCERTAINTIES = {"STD": "sigma", "VAR": "variance", "IVAR": "inverse-variance"}
 _UNIT_CARDS = ("PIPE UNITS", "FLUXUNIT", "UNITS", "UNIT")
 _INSTRUMENTS = {"MIRI": "MIRI/MRS", "NIRSPEC": "NIRSpec/IFU", "AAOMEGA-SAMI": "SAMI"}
 """INSTRUME of instruments that have another name in instruments.toml."""
+
+_PLACEHOLDERS = (-99.0, -999.0, -9999.0, -99999.0, -32768.0, -2147483648.0, 1e20, -1e30, -1e33)
+"""Fluxes that many programs write where there are none."""
+
+_OFTEN = 0.01
+"""The share of a plane that a placeholder is in at least: no noise hits one number so often."""
 
 _IN_AIR = ("MUSE", "SAMI")
 _AIR_BELOW_UM = 1.0
@@ -93,9 +100,12 @@ def guess_settings(fits_file: FitsFile) -> Guess:
         If the file has no cube.
     """
     guess, headers = Guess(), fits_file.headers()
-    number = _flux(headers, fits_file)
+    number, *more = _fluxes(headers, fits_file)
     flux = _name(headers, number)
     guess.add("flux", flux, _reason(headers, number))
+    if more:
+        names = ", ".join(str(_name(headers, index)) for index in more)
+        guess.questions.append(f"flux = ...  # other cubes in the file: {names}")
     others = [index for index in range(len(headers)) if index != number]
     _guess_error(guess, headers, number, others)
     _guess_mask(guess, headers, number, others)
@@ -104,6 +114,7 @@ def guess_settings(fits_file: FitsFile) -> Guess:
         guess.add("instrument", _INSTRUMENTS.get(instrument, instrument), "INSTRUME in the header")
     _guess_wavelengths(guess, fits_file, flux, headers[number])
     _guess_unit(guess, fits_file, headers[number])
+    _guess_missing_values(guess, fits_file, flux)
     if not celestial_header(layout_of(headers[number]).header, file=fits_file.path):
         guess.questions.append(
             "spaxel_area_arcsec2 = ...  # the header has no celestial coordinates: give it"
@@ -111,7 +122,8 @@ def guess_settings(fits_file: FitsFile) -> Guess:
     return guess
 
 
-def _flux(headers: list[fits.Header], fits_file: FitsFile) -> int:
+def _fluxes(headers: list[fits.Header], fits_file: FitsFile) -> list[int]:
+    """Extensions that may have the flux, the likeliest first."""
     cubes = [index for index, header in enumerate(headers) if _shape(header) is not None]
     if not cubes:
         raise DataError(
@@ -122,12 +134,13 @@ def _flux(headers: list[fits.Header], fits_file: FitsFile) -> int:
         )
     beside = {word for words in _ERRORS.values() for word in words.split()}
     beside |= {*_MASKS, *_OTHERS.split()}
-    named = [index for index in cubes if not beside & _words(headers[index])]
-    for wanted in _FLUX:
-        for index in named:
-            if wanted in _words(headers[index]):
-                return index
-    return (named or cubes)[0]
+    named = [index for index in cubes if not beside & _words(headers[index])] or cubes[:1]
+
+    def place(index: int) -> int:
+        found = [_FLUX.index(word) for word in _words(headers[index]) if word in _FLUX]
+        return min(found, default=len(_FLUX))
+
+    return sorted(named, key=place)
 
 
 def _guess_error(guess: Guess, headers: list[fits.Header], number: int, others: list[int]) -> None:
@@ -267,6 +280,17 @@ def _guess_unit(guess: Guess, fits_file: FitsFile, header: fits.Header) -> None:
                 guess.add("flux_unit", written, f"{keyword} in the header")
             return
     guess.questions.append(f'flux_unit = "..."  # {reason}: give it')
+
+
+def _guess_missing_values(guess: Guess, fits_file: FitsFile, flux: str | int) -> None:
+    """Numbers that stand for missing data by their size, if the middle plane has them often."""
+    image = layout_of(fits_file.header(flux)).image(fits_file, flux, np.float32)
+    plane = image.shape[0] // 2
+    values, counts = np.unique(image[plane : plane + 1, :, :], return_counts=True)
+    often = values[(counts > 1) & (counts >= _OFTEN * counts.sum())]
+    found = [value for value in _PLACEHOLDERS if np.float32(value) in often]
+    if found:
+        guess.add("missing_values", found, "often the flux in the middle of the cube")
 
 
 def _shape(header: fits.Header) -> tuple[int, ...] | None:

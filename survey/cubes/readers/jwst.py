@@ -6,10 +6,10 @@ import numpy as np
 from astropy.io import fits
 
 from survey.cubes.axes.layout import cube_layout
-from survey.cubes.error_units import ErrorUnit
 from survey.cubes.missing import flag_images
 from survey.cubes.read_fits import FitsFile
 from survey.cubes.readers.checked_cube import CheckedCube, check_cube
+from survey.cubes.readers.error_units import ErrorUnit
 from survey.cubes.wavelength import wavelength_axis_um
 from survey.cubes.wcs import angle_deg
 
@@ -31,7 +31,7 @@ def read_jwst(fits_file: FitsFile) -> CheckedCube:
         flag_images(fits_file, "jwst", layout),
         wavelength_axis_um(fits_file, "SCI", instrument=instrument, table=WAVELENGTH_TABLE),
         header=science,
-        flux_unit=science.get("BUNIT", ""),
+        flux_unit=fits_file.flux_unit(science),
         error_unit=ErrorUnit.of(fits_file.header("ERR")) if fits_file.has("ERR") else None,
         instrument=instrument,
         band=_band(primary),

@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from survey.cubes.axes.layout import cube_layout
-from survey.cubes.error_units import ErrorUnit
 from survey.cubes.lazy_image import elementwise
 from survey.cubes.missing import flag_images
 from survey.cubes.read_fits import FitsFile
 from survey.cubes.readers.checked_cube import CheckedCube, check_cube, sigma_from_inverse_variance
+from survey.cubes.readers.error_units import ErrorUnit
 from survey.cubes.wavelength import (
     check_same_planes,
     wavelength_axis_um,
@@ -42,7 +42,7 @@ def read_manga(fits_file: FitsFile) -> CheckedCube:
         flag_images(fits_file, "manga-dap" if "DAPFRMT" in primary else "manga", layout),
         wavelength_um,
         header=layout.header,
-        flux_unit=layout.header.get("BUNIT", ""),
+        flux_unit=fits_file.flux_unit(layout.header),
         error_unit=ErrorUnit.of(fits_file.header("IVAR"), "inverse-variance")
         if fits_file.has("IVAR")
         else None,

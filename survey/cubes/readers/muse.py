@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from survey.cubes.axes.layout import cube_layout
-from survey.cubes.error_units import ErrorUnit
 from survey.cubes.lazy_image import elementwise
 from survey.cubes.missing import flag_images
 from survey.cubes.read_fits import FitsFile
 from survey.cubes.readers.checked_cube import CheckedCube, check_cube, sigma_from_variance
+from survey.cubes.readers.error_units import ErrorUnit
 from survey.cubes.wavelength import wavelength_axis_um
 
 
@@ -29,7 +29,7 @@ def read_muse(fits_file: FitsFile) -> CheckedCube:
         flag_images(fits_file, "muse", layout),
         wavelength_axis_um(fits_file, "DATA", medium="air", instrument="MUSE"),
         header=science,
-        flux_unit=science.get("BUNIT", ""),
+        flux_unit=fits_file.flux_unit(science),
         error_unit=ErrorUnit.of(fits_file.header("STAT"), "variance")
         if fits_file.has("STAT")
         else None,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from survey.cubes.axes.layout import cube_layout
-from survey.cubes.error_units import ErrorUnit
 from survey.cubes.lazy_image import elementwise
 from survey.cubes.missing import flag_images
 from survey.cubes.read_fits import FitsFile
 from survey.cubes.readers.checked_cube import CheckedCube, check_cube, sigma_from_variance
+from survey.cubes.readers.error_units import ErrorUnit
 from survey.cubes.wavelength import wavelength_axis_um
 from survey.cubes.wcs import angle_deg
 

@@ -67,7 +67,7 @@ from survey.pipeline.run.publisher import working_in
 from survey.pipeline.run.survey import write_run_record
 
 (SAMPLE_STAGE,) = CLASSES.made_of
-CODE_VERSION = {SAMPLE_STAGE: 4, CLASSES.name: 4}
+CODE_VERSION = {SAMPLE_STAGE: 4, CLASSES.name: 5}
 """Raised when code changes results, as `code` of a `Stage` is."""
 
 NUMERIC_LIBRARIES = ("numpy", "scipy", "scikit-learn")
