@@ -5,11 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from survey.loading import loading
+from survey import loading as module
+from survey.loading import loading, own_process
 
 
-@pytest.fixture(autouse=True)
-def unfrozen() -> Iterator[None]:
+@pytest.fixture
+def own(monkeypatch) -> Iterator[None]:
+    monkeypatch.setattr(module, "_is_own_process", False)
+    own_process()
     yield
     gc.unfreeze()
 
@@ -20,7 +23,25 @@ def test_no_garbage_is_searched_for_while_libraries_are_loaded():
     assert gc.isenabled()
 
 
-def test_what_was_loaded_is_not_searched_again():
+def test_a_search_that_was_off_stays_off():
+    gc.disable()
+    try:
+        with loading():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_what_a_user_had_in_a_notebook_is_searched_as_before(monkeypatch):
+    monkeypatch.setattr(module, "_is_own_process", False)
+    mine = [[]]
+    with loading():
+        pass
+    assert any(each is mine for each in gc.get_objects())
+
+
+def test_what_was_loaded_is_not_searched_again(own):
     with loading():
         loaded = [[]]
     assert not any(each is loaded for each in gc.get_objects())

@@ -17,6 +17,7 @@ from catalogs.places.addresses import local_path
 from survey import __version__
 from survey.cli.signals import handle_signals
 from survey.errors import ConfigError, InfrastructureError, SurveyError, SurveyWarning
+from survey.loading import own_process
 from survey.machine_faults import machine_error
 from survey.terminal import (
     EXIT_BUG,
@@ -43,6 +44,7 @@ app = typer.Typer(
 def main() -> None:
     """Run the command line; a `SurveyError` becomes one line and an exit code."""
     warnings.showwarning = _show_warning
+    own_process()
     handle_signals()
     try:
         code = app(standalone_mode=False)  # the code of `typer.Exit`, or None

@@ -25,6 +25,7 @@ from distributed.comm.core import CommClosedError
 from survey.engine.environment import Environment, differences, environment
 from survey.engine.spill_folder import refuse_foreign_folder
 from survey.engine.worker_memory import MEMORY
+from survey.loading import own_process
 
 IGNORE_INTERRUPTS = "SPAXEL_SURVEY_IGNORE_INTERRUPTS"
 """Environment variable of workers that share a terminal with the driver.
@@ -50,6 +51,7 @@ def dask_setup(worker: Any) -> None:
     ConfigError
         If it would spill to a folder that another user can write to.
     """
+    own_process()
     if (grace_s := os.environ.get(IGNORE_INTERRUPTS)) is not None:
         _let_the_driver_decide(float(grace_s))
     refuse_foreign_folder(Path(worker.local_directory).parent)
