@@ -28,7 +28,7 @@ from survey.cubes.axes.conversion import (
 from survey.cubes.axes.layout import cube_layout
 from survey.cubes.axes.possible import check_possible
 from survey.cubes.read_fits import FitsFile, number_of
-from survey.errors import DataError
+from survey.errors import DataError, SurveyWarning
 from survey.spectra.constants import LIGHT_UM_S
 
 __all__ = [
@@ -86,6 +86,7 @@ def wavelength_axis_um(
         disagree, or the instrument cannot have such wavelengths.
     """
     axis = _Axis(fits_file, extension, unit, medium)
+    axis.warn_of_motion()
     try:
         values = axis.read(table)
     except DataError as error:
@@ -197,6 +198,17 @@ class _Axis:
         return number_of(
             self.header, keyword, default, extension=self.extension, file=self.fits_file.path
         )
+
+    def warn_of_motion(self) -> None:
+        """Say if the wavelengths are as the moving Earth sees them: nothing here corrects them."""
+        frame = str(self.header.get("SPECSYS") or "").strip().upper()
+        if frame in ("TOPOCENT", "GEOCENTR"):
+            warnings.warn(
+                f"{self.fits_file.path}: wavelengths are not those of the barycentre (SPECSYS = "
+                f"{frame}): velocities are off by up to 30 km/s",
+                SurveyWarning,
+                stacklevel=3,
+            )
 
     def _stated_medium(self) -> Medium | None:
         """What names and cards besides the kind of the axis say of the medium."""

@@ -1,5 +1,7 @@
 """Every way to write a spectral axis gives the same wavelengths: 0.65 to 0.6618 micron."""
 
+import warnings
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -298,6 +300,14 @@ def test_a_card_that_says_vacuum_stands_above_the_settings(read):
     cards = {"CTYPE3": "LINEAR", "AIRORVAC": "vacuum"}
     found = read(cards, wavelength_medium="air")["wavelength"]
     np.testing.assert_allclose(found, VACUUM_UM, rtol=1e-12)
+
+
+def test_wavelengths_as_the_moving_earth_sees_them_are_said(read):
+    with pytest.warns(SurveyWarning, match=r"SPECSYS = TOPOCENT.*up to 30 km/s"):
+        read({"SPECSYS": "TOPOCENT"})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SurveyWarning)
+        read({"SPECSYS": "BARYCENT"})
 
 
 def test_frequencies_without_a_unit_are_in_hertz(read):
