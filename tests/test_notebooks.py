@@ -91,11 +91,12 @@ def test_pictures_keep_their_size_with_few_colours(execute):
         assert len(found.getcolors()) <= execute.COLORS
 
 
-def test_an_error_in_a_notebook_fails(execute, tmp_path, capsys):
+def test_an_error_in_a_notebook_fails_and_is_told_with_what_was_printed_last(execute, tmp_path):
     import nbformat
 
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")])
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print('before'); 1 / 0")])
     nbformat.write(notebook, tmp_path / "bad.ipynb")
-    assert not execute.run(tmp_path / "bad.ipynb", tmp_path, write=True)
-    assert "ZeroDivisionError" in capsys.readouterr().out
+    told = execute.run(tmp_path / "bad.ipynb", tmp_path, write=True)
+    assert "ZeroDivisionError" in told
+    assert told.endswith("Its last lines:\nbefore")
     assert json.loads((tmp_path / "bad.ipynb").read_text())["cells"][0]["outputs"] == []
