@@ -25,7 +25,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from survey.cubes.checksums import wrong_sum
 from survey.cubes.files.cube_file import CubeFile
-from survey.cubes.files.headers import remove_unreadable
+from survey.cubes.files.headers import card_number, remove_unreadable
 from survey.cubes.files.unpack import CORRUPT, fits_content
 from survey.cubes.files.whole import open_seekable
 from survey.cubes.lazy_image import Key, Voxels
@@ -287,8 +287,7 @@ def number_of(
     if blank and default is not None:
         value = default  # a card without a value says as little as none
     try:
-        # Text may be a number too, also with the exponent of Fortran.
-        return float(value.upper().replace("D", "E") if isinstance(value, str) else value)
+        return card_number(value)
     except (TypeError, ValueError):
         raise DataError(
             f"{keyword} in the header of extension {extension} is not a number",

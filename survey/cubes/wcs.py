@@ -19,6 +19,7 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_area
 from numpy.typing import ArrayLike, NDArray
 
+from survey.cubes.files.headers import card_number
 from survey.errors import DataError
 
 _KEYWORDS = re.compile(
@@ -97,7 +98,7 @@ def _plain_value(keyword: str, value: object, plane: fits.Header, file: str | Pa
     if keyword == "EQUINOX":
         value = value.strip().lstrip("JBjb")
     with suppress(ValueError):
-        return float(value.upper().replace("D", "E"))
+        return card_number(value)
     is_ra = str(plane.get(f"CTYPE{keyword[-1]}", "")).startswith("RA")
     number = angle_deg(value, is_ra=is_ra) if keyword.startswith("CRVAL") else float("nan")
     if np.isnan(number):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from astropy.io import fits
 
@@ -112,3 +113,14 @@ def _is_readable(card: fits.Card) -> bool:
         return str(card.value).isprintable() and bool(str(card.comment).isprintable())
     except (fits.VerifyError, ValueError):
         return False
+
+
+def card_number(value: Any) -> float:
+    """The number of a card, which may be written as text, and with the exponent of Fortran.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none.
+    """
+    return float(value.upper().replace("D", "E") if isinstance(value, str) else value)

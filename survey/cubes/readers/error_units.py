@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 from astropy import units as u
-from astropy.io import fits
 from numpy.typing import NDArray
 
 from survey.cubes.lazy_image import Image, elementwise
+from survey.cubes.read_fits import FitsFile
 from survey.cubes.units import parse_unit
 from survey.errors import DataError, SurveyWarning
 
@@ -38,9 +38,11 @@ class ErrorUnit:
     kind: str = "sigma"
 
     @classmethod
-    def of(cls, header: fits.Header, kind: str = "sigma") -> ErrorUnit:
-        """The unit in a header of errors."""
-        return cls(str(header.get("BUNIT", "")).strip(), kind)
+    def of(cls, fits_file: FitsFile, extension: str | int, kind: str = "sigma") -> ErrorUnit | None:
+        """The unit in the header of an extension of errors; None if the file has none."""
+        if not fits_file.has(extension):
+            return None
+        return cls(str(fits_file.header(extension).get("BUNIT", "")).strip(), kind)
 
     def factor(self, flux_unit: str) -> float:
         """What standard deviations are multiplied by to have the unit of the flux.

@@ -107,7 +107,7 @@ def _error(
         return None, None, []
     file, extension = _find(fits_file, parse_place(settings.error), what="errors")
     given = layout.image(file, extension)
-    unit = ErrorUnit.of(file.header(extension), settings.error_is)
+    unit = ErrorUnit.of(file, extension, settings.error_is)
     error = elementwise(_TO_SIGMA[settings.error_is], given, dtype=np.float32)
     if settings.error_is != "inverse-variance":
         return error, unit, []

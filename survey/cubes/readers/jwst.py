@@ -32,7 +32,7 @@ def read_jwst(fits_file: FitsFile) -> CheckedCube:
         wavelength_axis_um(fits_file, "SCI", instrument=instrument, table=WAVELENGTH_TABLE),
         header=science,
         flux_unit=fits_file.flux_unit(science),
-        error_unit=ErrorUnit.of(fits_file.header("ERR")) if fits_file.has("ERR") else None,
+        error_unit=ErrorUnit.of(fits_file, "ERR"),
         instrument=instrument,
         band=_band(primary),
         target=str(primary.get("TARGNAME", "")),

@@ -43,9 +43,7 @@ def read_manga(fits_file: FitsFile) -> CheckedCube:
         wavelength_um,
         header=layout.header,
         flux_unit=fits_file.flux_unit(layout.header),
-        error_unit=ErrorUnit.of(fits_file.header("IVAR"), "inverse-variance")
-        if fits_file.has("IVAR")
-        else None,
+        error_unit=ErrorUnit.of(fits_file, "IVAR", "inverse-variance"),
         instrument="MaNGA",
         band="",
         target=str(primary["PLATEIFU"]),

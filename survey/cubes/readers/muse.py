@@ -30,9 +30,7 @@ def read_muse(fits_file: FitsFile) -> CheckedCube:
         wavelength_axis_um(fits_file, "DATA", medium="air", instrument="MUSE"),
         header=science,
         flux_unit=fits_file.flux_unit(science),
-        error_unit=ErrorUnit.of(fits_file.header("STAT"), "variance")
-        if fits_file.has("STAT")
-        else None,
+        error_unit=ErrorUnit.of(fits_file, "STAT", "variance"),
         instrument="MUSE",
         band="",
         target=str(fits_file.primary.get("OBJECT", "")),

@@ -28,9 +28,7 @@ def read_sami(fits_file: FitsFile) -> CheckedCube:
         wavelength_axis_um(fits_file, "PRIMARY", medium="air", instrument="SAMI"),
         header=header,
         flux_unit=header.get("BUNIT", ""),
-        error_unit=ErrorUnit.of(fits_file.header("VARIANCE"), "variance")
-        if fits_file.has("VARIANCE")
-        else None,
+        error_unit=ErrorUnit.of(fits_file, "VARIANCE", "variance"),
         instrument="SAMI",
         band=_ARMS.get(str(header.get("SPECTID", "")).strip(), ""),
         target=str(header.get("NAME", "")),
