@@ -25,6 +25,7 @@ AUTO = "auto"
 """What a tree path or a reader may be called: it is chosen galaxy by galaxy."""
 
 RUN_FOLDER = "run"
+POSSIBLE_INPUTS = "FITS cubes, a settings file or a table of targets"
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def _refuse_absent(inputs: Sequence[Path], *, alone: bool) -> None:
 
             raise ConfigError(
                 "no such file", file=file,
-                expected="FITS cubes, a settings file or a table of targets",
+                expected=POSSIBLE_INPUTS,
                 advice=advice_for_missing(file),
             )  # fmt: skip
     for folder in inputs if alone else ():
@@ -151,7 +152,7 @@ def _refuse_absent(inputs: Sequence[Path], *, alone: bool) -> None:
         raise ConfigError(
             "no cube among the inputs",
             file=inputs[0] if inputs else None,
-            expected="FITS cubes, a settings file or a table of targets",
+            expected=POSSIBLE_INPUTS,
             found="folders or devices",
         )
 
