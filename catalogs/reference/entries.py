@@ -83,7 +83,8 @@ class Segment:
 class Instrument:
     """Spectral resolution and, unless the seeing determines it, angular resolution.
 
-    Between bands that are `arms` of one spectrograph there may be a gap.
+    Between bands that are `arms` of one spectrograph there may be a gap. `wavelength_medium`: of
+    cubes whose header does not say.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Instrument:
     psf_fwhm_arcsec: Polynomial | None
     source: str
     arms: bool = False
+    wavelength_medium: Literal["vacuum", "air"] = "vacuum"
 
     def resolving_power(self, wavelength_um: NDArray[np.float64]) -> NDArray[np.float64]:
         """R at observed wavelengths, by the nearest segment."""

@@ -122,12 +122,16 @@ def parse_sample_galaxy(cells: Cells) -> SampleGalaxy:
 def parse_instrument(name: str, entry: Mapping[str, Any]) -> Instrument:
     """An instrument; KeyError, TypeError or ValueError if an entry makes no sense."""
     psf = entry.get("psf_fwhm_arcsec")
+    medium = entry.get("wavelength_medium", "vacuum")
+    if medium not in ("vacuum", "air"):
+        raise ValueError(f"wavelength_medium is {medium!r}, not vacuum or air")
     return Instrument(
         name=name,
         segments=tuple(map(_segment, entry["segments"])),
         psf_fwhm_arcsec=None if psf is None else tuple(map(float, psf)),
         source=str(entry["source"]),
         arms=bool(entry.get("arms", False)),
+        wavelength_medium=medium,
     )
 
 

@@ -21,8 +21,9 @@ class GenericReaderSettings(SettingsTable):
     missing data; all if not given. `missing_values`: fluxes that stand for missing data.
     `flux_unit`, `wavelength_unit`: where the header has none, or a wrong one, for example "1e-17
     erg / (s cm2 Angstrom)" and "Angstrom". `wavelength_medium`: "vacuum" or "air", where the header
-    does not say. `instrument`: as in instruments.toml, for its resolution. `spaxel_area_arcsec2`:
-    where the header has no celestial coordinates. `band`: channel or grating, for the catalog.
+    does not say; by default that of the instrument. `instrument`: as in instruments.toml, for its
+    resolution. `spaxel_area_arcsec2`: where the header has no celestial coordinates. `band`:
+    channel or grating, for the catalog.
     """
 
     flux: str | int = "SCI"
@@ -34,7 +35,7 @@ class GenericReaderSettings(SettingsTable):
     flux_unit: str | None = None
     wavelength_unit: str | None = None
     wavelength: str | int | None = None
-    wavelength_medium: Literal["vacuum", "air"] = "vacuum"
+    wavelength_medium: Literal["vacuum", "air"] | None = None
     instrument: str = "generic"
     band: str = ""
     spaxel_area_arcsec2: float | None = Field(default=None, gt=0)

@@ -26,7 +26,7 @@ from survey.cubes.axes.conversion import (
     is_logarithm,
 )
 from survey.cubes.axes.layout import cube_layout
-from survey.cubes.axes.possible import check_possible
+from survey.cubes.axes.possible import check_possible, medium_of
 from survey.cubes.read_fits import FitsFile, number_of
 from survey.errors import DataError, SurveyWarning
 from survey.spectra.constants import LIGHT_UM_S
@@ -51,7 +51,7 @@ def wavelength_axis_um(
     extension: str | int,
     *,
     unit: str | None = None,
-    medium: Medium = "vacuum",
+    medium: Medium | None = None,
     instrument: str = "",
     table: str | None = None,
 ) -> NDArray[np.float64]:
@@ -65,8 +65,8 @@ def wavelength_axis_um(
         The cube whose spectral axis it is.
     unit : str, optional
         Stands for CUNIT, for files that lack it; may be "log10(Angstrom)".
-    medium : {"vacuum", "air"}
-        Where CTYPE is neither WAVE nor AWAV.
+    medium : {"vacuum", "air"}, optional
+        Where the header does not say; by default that of the instrument.
     instrument : str
         As in the table of instruments, whose range the wavelengths are held against.
     table : str, optional
@@ -85,7 +85,7 @@ def wavelength_axis_um(
         If the header does not define the axis, its unit is not one of its kind, header and table
         disagree, or the instrument cannot have such wavelengths.
     """
-    axis = _Axis(fits_file, extension, unit, medium)
+    axis = _Axis(fits_file, extension, unit, medium or medium_of(instrument))
     axis.warn_of_motion()
     try:
         values = axis.read(table)
@@ -117,7 +117,7 @@ def wavelength_extension_um(
     *,
     column: str = "",
     unit: str | None = None,
-    medium: Medium = "vacuum",
+    medium: Medium | None = None,
     instrument: str = "",
 ) -> NDArray[np.float64]:
     """Vacuum wavelengths in micron from an extension of their own.
@@ -140,7 +140,12 @@ def wavelength_extension_um(
         values = np.ravel(fits_file.array(extension, np.float64, ndim=(1, 2, 3)))
         written = str(header.get("BUNIT") or header.get("CUNIT1") or "")
     kind = str(header.get("CTYPE1", "")).strip().upper()[:4]
-    found = SpectralValues(values, unit or written, "AWAV" if kind == "AWAV" else "", medium)
+    found = SpectralValues(
+        values,
+        unit or written,
+        "AWAV" if kind == "AWAV" else "",
+        medium or medium_of(instrument),
+    )
     wavelength_um = found.vacuum_um(file=fits_file.path)
     check_possible(wavelength_um, instrument, numbers=values, unit=found.unit, file=fits_file.path)
     return wavelength_um

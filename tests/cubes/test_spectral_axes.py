@@ -302,6 +302,16 @@ def test_a_card_that_says_vacuum_stands_above_the_settings(read):
     np.testing.assert_allclose(found, VACUUM_UM, rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("instrument", "first_um"), [("MUSE", 0.6501796), ("SAMI", 0.6501796), ("MaNGA", 0.65)]
+)
+def test_where_neither_header_nor_settings_say_the_instrument_decides(read, instrument, first_um):
+    cards = {"CTYPE3": "LINEAR"}
+    assert read(cards, instrument=instrument)["wavelength"][0] == pytest.approx(first_um, abs=1e-7)
+    told = read(cards, instrument=instrument, wavelength_medium="vacuum")
+    np.testing.assert_allclose(told["wavelength"], VACUUM_UM, rtol=1e-12)
+
+
 def test_wavelengths_as_the_moving_earth_sees_them_are_said(read):
     with pytest.warns(SurveyWarning, match=r"SPECSYS = TOPOCENT.*up to 30 km/s"):
         read({"SPECSYS": "TOPOCENT"})

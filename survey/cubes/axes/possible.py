@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from catalogs.errors import CatalogError
 from catalogs.reference import packaged_reference
-from survey.cubes.axes.conversion import SpectralValues
+from survey.cubes.axes.conversion import Medium, SpectralValues
 from survey.errors import DataError
 from survey.spectra.constants import LIGHT_KM_S
 from survey.spectra.grid import check_finer
@@ -47,6 +47,12 @@ def possible_range_um(instrument: str) -> tuple[float, float]:
         return ANY_INSTRUMENT_UM
     ends = [end for segment in listed.segments for end in segment.range_um]
     return min(ends) / MARGIN, max(ends) * MARGIN
+
+
+def medium_of(instrument: str) -> Medium:
+    """What the wavelengths of an instrument are in where the header does not say."""
+    listed = packaged_reference().instruments.get(instrument)
+    return "vacuum" if listed is None else listed.wavelength_medium
 
 
 def check_possible(

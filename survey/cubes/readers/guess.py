@@ -15,7 +15,7 @@ from astropy.io import fits
 from survey.config import GenericReaderSettings
 from survey.cubes.axes.conversion import Floats
 from survey.cubes.axes.layout import layout_of, shape_of
-from survey.cubes.axes.possible import suspected_units
+from survey.cubes.axes.possible import medium_of, suspected_units
 from survey.cubes.read_fits import FitsFile
 from survey.cubes.readers.error_units import kind_by_unit
 from survey.cubes.units import flux_unit, parse_unit
@@ -57,7 +57,6 @@ _PLACEHOLDERS = (-99.0, -999.0, -9999.0, -99999.0, -32768.0, -2147483648.0, 1e20
 _OFTEN = 0.01
 """The share of a plane that a placeholder is in at least: no noise hits one number so often."""
 
-_IN_AIR = ("MUSE", "SAMI")
 _AIR_BELOW_UM = 1.0
 """Ground-based spectra at shorter wavelengths are often in air."""
 
@@ -207,7 +206,7 @@ def _guess_wavelengths(
     kind = str(layout_of(header).header.get("CTYPE3", "")).upper().partition("-")[0].strip()
     if kind in ("WAVE", "AWAV"):
         return
-    if guess.values.get("instrument") in _IN_AIR:
+    if medium_of(str(guess.values.get("instrument", ""))) == "air":
         guess.add("wavelength_medium", "air", "as all cubes of the instrument")
     elif wavelength_um.min() < _AIR_BELOW_UM:
         guess.questions.append('wavelength_medium = "air"  # the header does not say')

@@ -16,8 +16,8 @@ from survey.cubes.wavelength import wavelength_axis_um
 def read_muse(fits_file: FitsFile) -> CheckedCube:
     """Read a MUSE cube. RA and DEC of its header are the pointing, so its centre is used.
 
-    Wavelengths are in air unless CTYPE3 of the extension says WAVE: that is the default of the
-    pipeline, and tools that write cubes anew leave CTYPE3 out.
+    Wavelengths are in air (instruments.toml) unless CTYPE3 of the extension says WAVE: tools that
+    write cubes anew leave CTYPE3 out.
     """
     layout = cube_layout(fits_file, "DATA")
     science = layout.header
@@ -27,7 +27,7 @@ def read_muse(fits_file: FitsFile) -> CheckedCube:
         if fits_file.has("STAT")
         else None,
         flag_images(fits_file, "muse", layout),
-        wavelength_axis_um(fits_file, "DATA", medium="air", instrument="MUSE"),
+        wavelength_axis_um(fits_file, "DATA", instrument="MUSE"),
         header=science,
         flux_unit=fits_file.flux_unit(science),
         error_unit=ErrorUnit.of(fits_file, "STAT", "variance"),

@@ -25,7 +25,7 @@ def read_sami(fits_file: FitsFile) -> CheckedCube:
         if fits_file.has("VARIANCE")
         else None,
         flag_images(fits_file, "sami", cube_layout(fits_file, "PRIMARY")),
-        wavelength_axis_um(fits_file, "PRIMARY", medium="air", instrument="SAMI"),
+        wavelength_axis_um(fits_file, "PRIMARY", instrument="SAMI"),
         header=header,
         flux_unit=header.get("BUNIT", ""),
         error_unit=ErrorUnit.of(fits_file, "VARIANCE", "variance"),
