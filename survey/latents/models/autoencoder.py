@@ -3,7 +3,8 @@
 After "Extracting latent representations from X-ray spectra" (Chandra Source Catalog): a transformer
 compresses a spectrum to eight latents. There, encoder and loss use the same spectrum. Here the
 encoder sees a thinned spectrum, and the loss is the likelihood of the remaining counts. So it
-learns to remove noise without knowing the truth.
+learns to remove noise without knowing the truth. Latents are those that the decoder makes most
+probable, which the encoder's are a first guess of (`survey.latents.models.posterior`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from survey.latents.spectra import Kind, SpectrumSet
 
 if TYPE_CHECKING:
     from survey.latents.models.network import Architecture, Batch, SpectrumNetwork
+    from survey.latents.models.posterior import Prior
     from survey.latents.models.training import Epoch
 
 ENCODE_AT_ONCE = 2048
@@ -76,6 +78,8 @@ class TransformerAutoencoder(Representation):
     Attributes
     ----------
     network_ : SpectrumNetwork
+    prior_ : Prior or None
+        Of latents; None for models of earlier versions, whose latents are the encoder's.
     history_ : list of dict
         How each epoch went: see `survey.latents.models.training.Epoch`.
     """
@@ -85,6 +89,7 @@ class TransformerAutoencoder(Representation):
     kinds: ClassVar[tuple[Kind, ...]] = ("counts",)
 
     network_: SpectrumNetwork
+    prior_: Prior | None
     history_: list[dict[str, Any]]
 
     def __init__(
@@ -165,12 +170,28 @@ class TransformerAutoencoder(Representation):
         self._standardise(spectra)
 
     def _standardise(self, spectra: SpectrumSet) -> None:
-        """Give latents mean zero and standard deviation one over the spectra learned from."""
+        """Give latents mean zero and standard deviation one over the spectra learned from.
+
+        First those of the encoder, whose distribution becomes the prior; then, with that, those
+        that are most probable.
+        """
+        from survey.latents.models.posterior import Prior
+
+        self.prior_ = None
+        self._scale(self._encode(spectra))
+        prior = Prior.of(self._encode(spectra))
+        self.prior_ = prior
+        self.prior_ = prior.scaled(*self._scale(self._encode(spectra)))
+
+    def _scale(self, latents: Floats) -> tuple[Floats, Floats]:
+        """Scale latents so that these have mean zero and deviation one; what they had (k,)."""
         import torch
 
-        latents = torch.from_numpy(self._encode(spectra))
-        self.network_.latent_mean.copy_(latents.mean(0))
-        self.network_.latent_std.copy_(latents.std(0).clamp_min(1e-6))
+        mean, std = latents.mean(axis=0), np.maximum(latents.std(axis=0, ddof=1), 1e-6)
+        network = self.network_
+        network.latent_mean += network.latent_std * torch.tensor(mean, dtype=torch.float32)
+        network.latent_std *= torch.tensor(std, dtype=torch.float32)
+        return mean, std
 
     def _architecture(self, *, photons: bool) -> Architecture:
         from survey.latents.models.network import Architecture
@@ -220,13 +241,18 @@ class TransformerAutoencoder(Representation):
     def _encode(self, spectra: SpectrumSet) -> Floats:
         import torch
 
+        from survey.latents.models.posterior import most_probable
         from survey.latents.models.training import quiet_torch
 
         found = [np.empty((0, self.n_latents))]
         with quiet_torch(self.threads), torch.no_grad():
             for start in range(0, len(spectra), ENCODE_AT_ONCE):
                 some = np.arange(start, min(start + ENCODE_AT_ONCE, len(spectra)))
-                found.append(self.network_.encode(self._batch(spectra.rows(some))).numpy())
+                batch = self._batch(spectra.rows(some), folded=self._decodes_photons)
+                latents = self.network_.encode(batch)
+                if self.prior_ is not None:
+                    latents = most_probable(self.network_, batch, latents, self.prior_)
+                found.append(latents.numpy())
         return np.concatenate(found)
 
     def _decode(self, latents: Floats) -> Floats:
@@ -274,14 +300,18 @@ class TransformerAutoencoder(Representation):
 
     def arrays(self) -> Arrays:
         """Weights and buffers of the network."""
-        return {name: value.numpy() for name, value in self.network_.state_dict().items()}
+        weights = {name: value.numpy() for name, value in self.network_.state_dict().items()}
+        return weights if self.prior_ is None else weights | self.prior_.arrays()
 
     def restore(self, arrays: Arrays) -> None:
         """Make the network of its weights."""
         require_torch()
         import torch
 
+        from survey.latents.models.posterior import Prior
+
         arrays = _by_present_names(arrays)
+        self.prior_ = Prior.taken_from(arrays)
         # Models made before photons were decoded go on decoding counts.
         self.network_ = self._build(photons="photons" in arrays).eval()
         weights = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
