@@ -107,6 +107,13 @@ class LazyCluster:
             self.on_start(client)
         return self._client
 
+    def use_at_most(self, workers: int) -> None:
+        """Start no more local processes than these; a cluster that runs is left as it is."""
+        from survey.engine.backends.local import LocalSettings
+
+        if isinstance(self.settings, LocalSettings) and workers < self.settings.workers:
+            self.settings = self.settings.model_copy(update={"workers": workers})
+
     def warn(self, message: str) -> None:
         """Show a problem that does not stop the work, to all who want to hear of it."""
         for show in self._shows:
