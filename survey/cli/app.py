@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, TextIO
@@ -46,9 +48,14 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; a `SurveyError` becomes one line and an exit code."""
+    _open_closed_streams()
     warnings.showwarning = _show_warning
     own_process()
     handle_signals()
+    try:
+        Path.cwd()
+    except OSError:
+        fail("the current directory does not exist any more: change to another", EXIT_USAGE)
     try:
         code = app(standalone_mode=False)  # the code of `typer.Exit`, or None
     except (typer.Abort, KeyboardInterrupt):
@@ -60,6 +67,19 @@ def main() -> None:
     if code == EXIT_INTERRUPTED_BY_TYPER:
         fail(INTERRUPTED, EXIT_RESUMABLE)
     sys.exit(code or 0)
+
+
+def _open_closed_streams() -> None:
+    """Open what the caller closed (`2>&-`), so that no file of ours gets its number."""
+    for name, descriptor, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        if getattr(sys, name) is None:
+            # The lowest free number is taken: they are opened in their order.
+            with suppress(OSError):
+                opened = os.open(os.devnull, os.O_RDWR)
+                if opened != descriptor:
+                    os.dup2(opened, descriptor)
+                    os.close(opened)
+                setattr(sys, name, open(descriptor, mode, closefd=False))  # noqa: SIM115
 
 
 def guard_paths(application: typer.Typer) -> None:
