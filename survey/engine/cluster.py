@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from weakref import WeakKeyDictionary
 
 from survey.config import EngineSettings
+from survey.config.engine import ANY_MACHINE
 from survey.errors import RESUME, InfrastructureError
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class LazyCluster:
             settings.cluster
             or settings.scheduler
             or settings.memory_limit != EngineSettings().memory_limit
+            or settings.workers > ANY_MACHINE
         ):
             _ = self.settings
         if performance_report is not None:

@@ -18,8 +18,6 @@ from survey.machine_faults import patiently
 from survey.pipeline.galaxy.target import Target
 
 if TYPE_CHECKING:
-    from distributed import Client
-
     from survey.engine.cluster import Cluster
     from survey.engine.drain import Drain
     from survey.engine.submit import Outcome, Task
@@ -79,14 +77,14 @@ def largest_first(work: Sequence[OfGalaxy], demands: Mapping[str, Demand]) -> li
     ]
 
 
-def started_for(
+def start_for(
     demands: Mapping[str, Demand],
     cluster: Cluster,
     engine: EngineSettings,
     *,
     warn: Callable[[str], None],
-) -> Client:
-    """The client of the cluster, which is started for galaxies of these demands if it is not yet.
+) -> None:
+    """Start the cluster for galaxies of these demands if it does not run yet.
 
     A few small galaxies get no more local workers than there are galaxies: a process takes longer
     to start than they take to compute. Tiles of a large galaxy can use all.
@@ -96,7 +94,7 @@ def started_for(
     small = all(demand.seconds < SMALL_S for demand in demands.values())
     if small and isinstance(cluster, LazyCluster):
         cluster.use_at_most(len(demands))
-    return patiently(started, cluster, patience_s=engine.patience_s, warn=warn)
+    patiently(started, cluster, patience_s=engine.patience_s, warn=warn)
 
 
 def run_on_workers(
@@ -117,11 +115,13 @@ def run_on_workers(
     directory `root` and the files of the galaxies. For the other parameters and for the errors see
     `survey.engine.submit.run_tasks`.
     """
+    from survey.engine.cluster import started
     from survey.engine.preflight.admission import admission  # slow to load
     from survey.engine.submit import run_tasks
     from survey.engine.window import Window
 
-    client = started_for(demands, cluster, engine, warn=warn)
+    start_for(demands, cluster, engine, warn=warn)
+    client = started(cluster)
     # Workers are asked for files; what is fetched from elsewhere has errors of its own.
     paths = [path for one in work for path in one.target.local_files]
     longest_s = max(demand.seconds for demand in demands.values())

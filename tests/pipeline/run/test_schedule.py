@@ -10,7 +10,7 @@ from survey.config import EngineSettings, Settings
 from survey.engine import submit
 from survey.engine.cluster import LazyCluster
 from survey.pipeline.galaxy.target import Target
-from survey.pipeline.run.schedule import Demand, projected_demand, started_for
+from survey.pipeline.run.schedule import Demand, projected_demand, start_for
 from survey.pipeline.run.survey import run_survey
 
 
@@ -76,8 +76,8 @@ def test_only_a_large_galaxy_gets_more_workers_than_there_are_galaxies(seconds, 
     engine = EngineSettings(workers=3, dashboard=False)
     demands = {f"N{number}": Demand(one) for number, one in enumerate(seconds)}
     with LazyCluster(engine) as cluster:
-        client = started_for(demands, cluster, engine, warn=pytest.fail)
-        assert len(client.scheduler_info(n_workers=-1)["workers"]) == workers
+        start_for(demands, cluster, engine, warn=pytest.fail)
+        assert len(cluster.client.scheduler_info(n_workers=-1)["workers"]) == workers
 
 
 def test_the_process_that_computes_itself_stays_without_workers():
