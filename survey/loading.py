@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,6 +14,8 @@ def own_process() -> None:
     """Say that this process is the survey's: a command, or a worker, and no notebook."""
     global _is_own_process
     _is_own_process = True
+    # It opens no window. Matplotlib cannot even be imported if the user's backend is unknown here.
+    os.environ["MPLBACKEND"] = "Agg"
 
 
 @contextmanager

@@ -49,6 +49,9 @@ FILE_SYSTEM = frozenset(
 """Errors of a file system, often of a network, which may pass, or be of one machine or one file."""
 
 _IN_TEXT = re.compile(r"\[?errno:?\s+(\d+)\]?", re.IGNORECASE)
+_DISK_FULL = re.compile(r"not enough space on disk|\d+ requested and \d+ written", re.IGNORECASE)
+"""How astropy and NumPy say that, without a number."""
+
 _DEEPEST = 20
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 15.0
 
@@ -155,6 +158,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _numbers_in(text: str) -> Iterator[int]:
     yield from (int(number) for number in _IN_TEXT.findall(text))
+    if _DISK_FULL.search(text):
+        yield errno.ENOSPC
     for number in LIMITS:
         if f": {os.strerror(number)}" in text or text == os.strerror(number):
             yield number

@@ -21,14 +21,21 @@ def test_all_problems_are_told_at_once():
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("[cut\nk = 1", "not a TOML file"), ("[cuts]\nk = 1", "cuts"), ("[cut]\nk = -1", "cut.k")],
-)
+    [("[cut\nk = 1", "not a TOML file"), ("[cuts]\nk = 1", "cuts"), ("[cut]\nk = -1", "cut.k"),
+     ("[prepare]\nsnr_min = inf", "prepare.snr_min: .*finite")],
+)  # fmt: skip
 def test_a_bad_file_is_named_with_its_fault(tmp_path, text, words):
     path = tmp_path / "survey.toml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=words) as caught:
         load_settings(path)
     assert str(path) in str(caught.value)
+
+
+def test_a_settings_file_may_begin_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "survey.toml"
+    path.write_text("[cut]\nk_max = 7\n", encoding="utf-8-sig")
+    assert load_settings(path).cut.k_max == 7
 
 
 def test_what_the_user_says_stands_above_the_preset():

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from astropy.io import fits
 from pyarrow import feather
 
 from catalogs.errors import CatalogError
@@ -44,6 +45,16 @@ def write_arrow_in_an_error_of_ours(full: Path) -> None:
         raise CatalogError(f"cannot be written ({error})") from None
 
 
+def write_raw(full: Path) -> None:
+    with full.open("wb", buffering=0) as file:
+        np.zeros(10**6).tofile(file)
+
+
+def write_fits(full: Path) -> None:
+    with full.open("wb", buffering=0) as file:
+        fits.PrimaryHDU(np.zeros(10**6)).writeto(file)
+
+
 def write_text(full: Path) -> None:
     full.write_text("x" * 10**6)
 
@@ -51,7 +62,15 @@ def write_text(full: Path) -> None:
 @pytest.mark.skipif(not FULL.exists(), reason="no /dev/full on this system")
 @pytest.mark.parametrize(
     "write",
-    [write_numpy, write_parquet, write_feather, write_arrow_in_an_error_of_ours, write_text],
+    [
+        write_numpy,
+        write_raw,
+        write_fits,
+        write_parquet,
+        write_feather,
+        write_arrow_in_an_error_of_ours,
+        write_text,
+    ],
 )
 def test_a_full_disk_is_recognised_behind_the_errors_of_libraries(
     write: Callable[[Path], None], tmp_path

@@ -17,12 +17,12 @@ from survey.cli import (
     status,
     validation,
 )
-from survey.cli.app import app, main, refuse_urls
+from survey.cli.app import app, guard_paths, main
 from survey.cli.help import arrange
 from survey.latents.cli import latent_app
 
 app.add_typer(latent_app, name="latent")
-refuse_urls(app)
+guard_paths(app)
 arrange(app)
 
 __all__ = [

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, TextIO
@@ -16,7 +18,7 @@ from rich.markup import escape
 from catalogs.places.addresses import local_path
 from survey import __version__
 from survey.cli.signals import handle_signals
-from survey.errors import ConfigError, InfrastructureError, SurveyError, SurveyWarning
+from survey.errors import ConfigError, InfrastructureError, SurveyError
 from survey.loading import own_process
 from survey.machine_faults import machine_error
 from survey.terminal import (
@@ -28,6 +30,9 @@ from survey.terminal import (
     print_error,
     print_warning,
 )
+
+_WRITTEN = ("out", "path", "root")
+"""Parameters of commands that say where they write, for faults that name no file."""
 
 EXIT_INTERRUPTED_BY_TYPER = 130
 INTERRUPTED = "interrupted; run the same command again to continue"
@@ -43,9 +48,14 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; a `SurveyError` becomes one line and an exit code."""
+    _open_closed_streams()
     warnings.showwarning = _show_warning
     own_process()
     handle_signals()
+    try:
+        Path.cwd()
+    except OSError:
+        fail("the current directory does not exist any more: change to another", EXIT_USAGE)
     try:
         code = app(standalone_mode=False)  # the code of `typer.Exit`, or None
     except (typer.Abort, KeyboardInterrupt):
@@ -59,24 +69,46 @@ def main() -> None:
     sys.exit(code or 0)
 
 
-def refuse_urls(application: typer.Typer) -> None:
-    """Refuse URLs for all parameters of commands that are paths; what may be a URL is text."""
+def _open_closed_streams() -> None:
+    """Open what the caller closed (`2>&-`), so that no file of ours gets its number."""
+    for name, descriptor, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        if getattr(sys, name) is None:
+            # The lowest free number is taken: they are opened in their order.
+            with suppress(OSError):
+                opened = os.open(os.devnull, os.O_RDWR)
+                if opened != descriptor:
+                    os.dup2(opened, descriptor)
+                    os.close(opened)
+                setattr(sys, name, open(descriptor, mode, closefd=False))  # noqa: SIM115
+
+
+def guard_paths(application: typer.Typer) -> None:
+    """Refuse URLs for all parameters of commands that are paths; what may be a URL is text.
+
+    Faults of a disk that name no file get the path that the command writes to.
+    """
     for command in application.registered_commands:
         if command.callback is not None:
-            command.callback = _with_local_paths(command.callback)
+            command.callback = _guarded(command.callback)
     for group in application.registered_groups:
         if group.typer_instance is not None:
-            refuse_urls(group.typer_instance)
+            guard_paths(group.typer_instance)
 
 
-def _with_local_paths(callback: Callable[..., Any]) -> Callable[..., Any]:
+def _guarded(callback: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(callback)
     def checked(**given: Any) -> Any:
         for value in given.values():
             for one in value if isinstance(value, list) else [value]:
                 if isinstance(one, Path):
                     local_path(one)
-        return callback(**given)
+        try:
+            return callback(**given)
+        except Exception as error:
+            place = next((given[name] for name in _WRITTEN if given.get(name)), None)
+            if (fault := machine_error(error, place=place)) is None:
+                raise
+            raise fault from error
 
     return checked
 
@@ -105,7 +137,7 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    if issubclass(category, SurveyWarning):
+    if category.__module__.partition(".")[0] in ("survey", "catalogs"):
         print_warning(str(message))
     else:
         text = warnings.formatwarning(message, category, filename, lineno)

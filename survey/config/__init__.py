@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +28,7 @@ from survey.config.galaxy import (
     ProfileSettings,
     WavelengthRange,
 )
+from survey.config.toml_file import read_toml
 from survey.earlier_settings import note_old_defaults, without_removed
 from survey.errors import ConfigError
 
@@ -128,15 +128,7 @@ def load_settings(path: str | Path, overrides: dict[str, Any] | None = None) -> 
         If the file is missing, is not TOML, or does not validate.
     """
     path = Path(path)
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        from survey.config.near_misses import advice_for_missing
-
-        advice = advice_for_missing(path)
-        raise ConfigError("settings file not found", file=path, advice=advice) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"not a TOML file ({error})", file=path) from None
+    values = read_toml(path, "settings file")
     return build_settings(_merge(values, overrides or {}), source=path)
 
 

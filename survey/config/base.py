@@ -6,6 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class SettingsTable(BaseModel):
-    """One table of the settings file: immutable, and unknown keys are errors."""
+    """One table of a settings file: immutable; unknown keys, inf and nan are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -8,6 +8,9 @@ from pydantic import Field
 
 from survey.config.base import SettingsTable
 
+ANY_MACHINE = 64
+"""So many workers may be asked for whatever the machine; more depend on its processors."""
+
 
 class EngineSettings(SettingsTable):
     """Where the work runs, and what stays on disk. None of this changes a result.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, ValidationError, model_validator
 
 from survey.config.base import SettingsTable
+from survey.config.toml_file import read_toml
 from survey.errors import ConfigError
 
 Kind = Literal["classes", "continuous", "velocity"]
@@ -96,16 +96,10 @@ def load_tracers(path: str | Path) -> dict[str, TracerSettings]:
         If it is missing, is not TOML, names no tracer, or one is not as it should be; all problems
         are in one message.
     """
-    from survey.config.near_misses import advice_for_missing, problem_of
+    from survey.config.near_misses import problem_of
 
     path = Path(path)
-    try:
-        values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        advice = advice_for_missing(path)
-        raise ConfigError("file of tracers not found", file=path, advice=advice) from None
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"not a TOML file ({error})", file=path) from None
+    values = read_toml(path, "file of tracers")
     found: dict[str, TracerSettings] = {}
     problems = [] if values else ["it names no tracer"]
     for name, entry in values.items():

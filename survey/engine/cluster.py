@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from weakref import WeakKeyDictionary
 
 from survey.config import EngineSettings
+from survey.config.engine import ANY_MACHINE
 from survey.errors import RESUME, InfrastructureError
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class LazyCluster:
             settings.cluster
             or settings.scheduler
             or settings.memory_limit != EngineSettings().memory_limit
+            or settings.workers > ANY_MACHINE
         ):
             _ = self.settings
         if performance_report is not None:
@@ -106,6 +108,13 @@ class LazyCluster:
             self._client = client
             self.on_start(client)
         return self._client
+
+    def use_at_most(self, workers: int) -> None:
+        """Start no more local processes than these; a cluster that runs is left as it is."""
+        from survey.engine.backends.local import LocalSettings
+
+        if isinstance(self.settings, LocalSettings) and workers < self.settings.workers:
+            self.settings = self.settings.model_copy(update={"workers": workers})
 
     def warn(self, message: str) -> None:
         """Show a problem that does not stop the work, to all who want to hear of it."""

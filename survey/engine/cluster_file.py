@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from survey.config import EngineSettings
+from survey.config.toml_file import read_toml
 from survey.engine.backends import KINDS, ClusterSettings, LocalSettings
 from survey.errors import ConfigError
 
@@ -51,14 +51,7 @@ def load_cluster(path: str | Path) -> ClusterSettings:
         If it is missing, is not TOML, or does not validate. The message has a valid example.
     """
     path = Path(path)
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(
-            "cluster file not found", file=path, advice=f"An example:\n{LocalSettings.EXAMPLE}"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"not a TOML file ({error})", file=path) from None
+    values = read_toml(path, "cluster file", advice=f"An example:\n{LocalSettings.EXAMPLE}")
     return build_cluster(values, source=path, folder=path.resolve().parent)
 
 

@@ -10,7 +10,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from dask.utils import parse_bytes, parse_timedelta
 from distributed import Client
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, Field, ValidationInfo
+
+from survey.config.base import SettingsTable
 
 LOOPBACK = "127.0.0.1"
 
@@ -68,14 +70,11 @@ SCHEDULING: dict[str, Any] = {
 PRELOAD = "survey.engine.worker_preload"
 """The module that every worker that we start runs before it joins."""
 
+LEAST_MEMORY = 256 << 20
+"""Bytes that a worker needs before it computes anything; with less it is ended again and again."""
+
 Warn = Callable[[str], None]
 """Shows the user a message that does not stop the run."""
-
-
-class SettingsTable(BaseModel):
-    """One table of a cluster file: immutable, and unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def _beside_the_file(path: Path, info: ValidationInfo) -> Path:
@@ -89,11 +88,15 @@ def _is_a_file(path: Path) -> Path:
 
 
 def _is_memory(text: str) -> str:
-    if text != "auto":
-        try:
-            parse_bytes(text)
-        except ValueError:
-            raise ValueError(f'{text!r} is not a memory size like "4GiB"') from None
+    if text == "auto":
+        return text
+    try:
+        size_bytes = parse_bytes(text)
+    except ValueError:
+        raise ValueError(f'{text!r} is not a memory size like "4GiB"') from None
+    # Dask reads 0 as no limit, and a fraction as this share of the machine.
+    if size_bytes < 0 or 0 < size_bytes < LEAST_MEMORY:
+        raise ValueError(f"{text!r} is less than a worker itself takes: {LEAST_MEMORY >> 20}MiB")
     return text
 
 
@@ -182,7 +185,7 @@ class WorkerSettings(ClusterSettings):
     threads: int = Field(default=1, ge=1)
     memory_limit: MemoryLimit = "auto"
     scratch: str | None = None
-    resources: dict[str, float] = {}
+    resources: dict[str, float] = Field(default_factory=dict)
 
 
 class LargeWorkers(SettingsTable):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 import time
@@ -13,9 +14,10 @@ from types import FrameType
 from typing import ClassVar, Literal, Self
 
 from distributed import Client, LocalCluster
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from threadpoolctl import threadpool_limits
 
+from survey.config.engine import ANY_MACHINE
 from survey.engine.backends.base import LOOPBACK, PRELOAD, LargeWorkers, Warn, WorkerSettings
 from survey.engine.backends.certificates import temporary_security
 from survey.engine.backends.revive import revived
@@ -35,6 +37,9 @@ kind = "local"
 workers = 8
 memory_limit = "4GiB"
 """
+
+WORKERS_PER_CPU = 16
+"""More only wait for each other."""
 
 START_WAITS_S = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Seconds to wait before the workers are started again that died while they started."""
@@ -60,6 +65,14 @@ class LocalSettings(WorkerSettings):
     large: LargeWorkers | None = None
     tls: Literal["temporary", "off"] = "temporary"
     grace_s: float = Field(default=60.0, ge=0)
+
+    @field_validator("workers")
+    @classmethod
+    def _fit_this_machine(cls, workers: int) -> int:
+        most = max(ANY_MACHINE, WORKERS_PER_CPU * (os.cpu_count() or 1))
+        if workers > most:
+            raise ValueError(f"{workers} workers are more than this machine can run: {most}")
+        return workers
 
     @model_validator(mode="after")
     def _large_workers_are_processes(self) -> Self:

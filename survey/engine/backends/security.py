@@ -11,7 +11,8 @@ from collections.abc import Iterable
 
 from distributed import Security
 
-from survey.engine.backends.base import NearFile, SettingsTable, Warn
+from survey.config.base import SettingsTable
+from survey.engine.backends.base import NearFile, Warn
 from survey.engine.backends.certificates import tls_options
 from survey.errors import ConfigError
 

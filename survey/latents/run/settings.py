@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 from pydantic import Field, ValidationError
 
 from survey.config.base import SettingsTable
+from survey.config.toml_file import read_toml
 from survey.errors import ConfigError
 
 
@@ -84,12 +84,9 @@ def load_source_settings(path: Path | None) -> SourceRunSettings:
     """
     if path is None:
         return SourceRunSettings()
+    values = read_toml(path, "settings file")
     try:
-        return SourceRunSettings.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise ConfigError("the settings file does not exist", file=path) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the settings cannot be read ({error})", file=path) from None
+        return SourceRunSettings.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

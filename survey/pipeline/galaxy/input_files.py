@@ -2,7 +2,8 @@
 
 An archive has terabytes, and reading them to find that nothing has changed takes days. Whoever
 hashes a file also records its size, modification time and inode. As long as these agree, so does
-the content. Keys of results depend on the content alone.
+the content. Keys of results depend on the content alone. Of a file that is gone the record holds:
+what was made of it is kept, and goes on from the converted cube.
 """
 
 from __future__ import annotations
@@ -110,6 +111,11 @@ class InputFile:
             return "is on another device"
         return None
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether there is no file of this name any more."""
+        return self.is_local and not os.path.lexists(self.path)
+
     def refuse_change(self) -> None:
         """Raise an error if the file has changed since it was hashed.
 
@@ -152,7 +158,7 @@ def read_inputs(
     *,
     check: Callable[[CubeFile], object] = lambda file: None,
 ) -> tuple[InputFile, ...]:
-    """The hashes of files; those that are `known` and have not changed are not read.
+    """The hashes of files; those that are `known` and unchanged, or gone, are not read.
 
     `check` is called for each of the others before one is read.
 
@@ -170,13 +176,24 @@ def read_inputs(
 
 
 def _still_known(one: InputFile | None) -> InputFile | None:
-    return one if one is not None and one.settled and one.change() is None else None
+    if one is None or not one.settled:
+        return None
+    return one if one.is_gone or one.change() is None else None
+
+
+def notes_of_gone(inputs: Iterable[InputFile]) -> list[str]:
+    """A line for every file that is not there any more, for who looks at its results."""
+    return [
+        f"{one.path}: the file is gone; results are those of the file that was there"
+        for one in inputs
+        if one.is_gone
+    ]
 
 
 def unchanged(
     files: Iterable[CubeFile], known: Iterable[InputFile]
 ) -> tuple[InputFile, ...] | None:
-    """The records of files that are all known and have not changed; None if some are not."""
+    """The records of files that are all known, and unchanged or gone; None if some are not."""
     by_path = {one.path: one for one in known}
     found = tuple(_still_known(by_path.get(str(file))) for file in files)
     return None if None in found else tuple(one for one in found if one is not None)

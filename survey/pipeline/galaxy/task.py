@@ -21,7 +21,7 @@ from survey.engine.worker_memory import memory_here_bytes
 from survey.errors import IntegrityError
 from survey.machine_faults import LIMITS, fault_number
 from survey.pipeline.galaxy.failures import failure_row, raise_unless_of_the_data
-from survey.pipeline.galaxy.input_files import InputFile
+from survey.pipeline.galaxy.input_files import InputFile, notes_of_gone
 from survey.pipeline.galaxy.peak_memory import peak_memory_bytes
 from survey.pipeline.galaxy.runner import GalaxyRunner
 from survey.pipeline.galaxy.target import Target
@@ -120,7 +120,7 @@ def process_galaxy(task: GalaxyTask) -> GalaxyReport:
         finally:
             say_seconds(galaxy.stage_seconds)
         notes = [str(warning.message) for warning in caught]
-        notes += galaxy.notes
+        notes += [*notes_of_gone(galaxy.inputs), *galaxy.notes]
         notes += draw_figures(task, receipt.key)
     if not task.settings.engine.keep_stores:
         galaxy.drop_stores()

@@ -6,7 +6,6 @@ What is wanted is kept in `fetch.toml`, so that the same command goes on where i
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from survey.archives import eso, manga, mast
 from survey.archives.download import fetch, is_fetched
 from survey.archives.fetch_each import FetchReport
 from survey.archives.products import Found, Plan, Wanted
+from survey.config.toml_file import read_toml
 from survey.errors import ConfigError, DataError
 from survey.pipeline.run.settings_file import LABELS_FILE, write_label_template
 from survey.pipeline.run.targets import FILE_SEPARATOR
@@ -106,13 +106,13 @@ def read_selection(folder: Path) -> Selection:
             advice="For example: survey fetch --sample gatos, or --target 'NGC 7469'",
         )
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = read_toml(path, "selection")
         content = {name: tuple(v) if isinstance(v, list) else v for name, v in content.items()}
         return Selection(**content)
     except ConfigError as error:
         error.file = str(path)
         raise
-    except (tomllib.TOMLDecodeError, TypeError) as error:
+    except TypeError as error:
         raise ConfigError(f"it cannot be read ({error})", file=path) from None
 
 

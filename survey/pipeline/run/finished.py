@@ -19,7 +19,7 @@ from catalogs import open_catalog
 from catalogs.durable import hash_bytes, write_text
 from catalogs.parts import PartStore
 from survey.errors import SurveyError
-from survey.pipeline.galaxy.input_files import InputFile, unchanged
+from survey.pipeline.galaxy.input_files import InputFile, notes_of_gone, unchanged
 from survey.pipeline.galaxy.runner import LAST, GalaxyRunner, input_paths
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.galaxy.task import GalaxyReport, GalaxyTask, draw_figures
@@ -86,7 +86,7 @@ class FinishedGalaxies:
             task.target.galaxy,
             time.perf_counter() - start,
             part=path,
-            notes=tuple(draw_figures(task, key)),
+            notes=(*notes_of_gone(runner.inputs), *draw_figures(task, key)),
             inputs=runner.inputs,
         )
 

@@ -12,6 +12,7 @@ the record: it is watched for `WATCH_S`. Clocks of two machines are never compar
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -40,6 +41,9 @@ GLANCE_S = 3.0 * BEAT_S
 POLL_S = 0.5
 RECORDS_KEPT = 3
 """A slow process may have listed the last ones, and must not find their numbers free again."""
+
+_NO_PLACE = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG)
+"""Errors that nobody waits for: they are of the name of the run directory, or of who may write."""
 
 _NAME = re.compile(r"(\d{6,})\.json")
 
@@ -151,9 +155,19 @@ def exclusive(root: Path) -> Iterator[Ownership]:
     Raises
     ------
     ConfigError
-        If another process works in it.
+        If another process works in it, or it cannot be written.
     """
-    ownership = _take(root)
+    try:
+        ownership = _take(root)
+    except OSError as error:
+        if error.errno not in _NO_PLACE:
+            raise
+        raise ConfigError(
+            "the run directory cannot be written",
+            file=root,
+            expected="a folder in which this user may write",
+            found=os.strerror(error.errno),
+        ) from error
     try:
         yield ownership
     finally:

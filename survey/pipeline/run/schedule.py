@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from survey.engine.submit import Outcome, Task
 
 
+SMALL_S = 30.0
+"""Projected seconds below which a galaxy has no use for a second worker."""
+
+
 class OfGalaxy(Protocol):
     """What a worker is given to do with one galaxy."""
 
@@ -73,6 +77,26 @@ def largest_first(work: Sequence[OfGalaxy], demands: Mapping[str, Demand]) -> li
     ]
 
 
+def start_for(
+    demands: Mapping[str, Demand],
+    cluster: Cluster,
+    engine: EngineSettings,
+    *,
+    warn: Callable[[str], None],
+) -> None:
+    """Start the cluster for galaxies of these demands if it does not run yet.
+
+    A few small galaxies get no more local workers than there are galaxies: a process takes longer
+    to start than they take to compute. Tiles of a large galaxy can use all.
+    """
+    from survey.engine.cluster import LazyCluster, started  # slow to load
+
+    small = all(demand.seconds < SMALL_S for demand in demands.values())
+    if small and isinstance(cluster, LazyCluster):
+        cluster.use_at_most(len(demands))
+    patiently(started, cluster, patience_s=engine.patience_s, warn=warn)
+
+
 def run_on_workers(
     cluster: Cluster,
     function: Callable[[Any], Any],
@@ -91,12 +115,13 @@ def run_on_workers(
     directory `root` and the files of the galaxies. For the other parameters and for the errors see
     `survey.engine.submit.run_tasks`.
     """
-    from survey.engine.cluster import started  # slow to load, as are the three below
-    from survey.engine.preflight.admission import admission
+    from survey.engine.cluster import started
+    from survey.engine.preflight.admission import admission  # slow to load
     from survey.engine.submit import run_tasks
     from survey.engine.window import Window
 
-    client = patiently(started, cluster, patience_s=engine.patience_s, warn=warn)
+    start_for(demands, cluster, engine, warn=warn)
+    client = started(cluster)
     # Workers are asked for files; what is fetched from elsewhere has errors of its own.
     paths = [path for one in work for path in one.target.local_files]
     longest_s = max(demand.seconds for demand in demands.values())

@@ -226,11 +226,14 @@ def _reports(
         return  # A lazy cluster is not even started, nor is Dask loaded.
     with loading():
         from survey.pipeline.run.live import live_state
-        from survey.pipeline.run.schedule import run_on_workers
+        from survey.pipeline.run.schedule import run_on_workers, start_for
 
     engine = tasks[0].settings.engine
-    patiently(started, cluster, patience_s=engine.patience_s, warn=warn)
+    if len(unfinished) > engine.workers:
+        # Headers of many take their time, in which workers of a queue may arrive.
+        patiently(started, cluster, patience_s=engine.patience_s, warn=warn)
     demands = _demands(unfinished)
+    start_for(demands, cluster, engine, warn=warn)
     planned({name: demand.seconds for name, demand in demands.items()})
     root = tasks[0].root
     with live_state(root, cluster, totals) as has_ended:

@@ -30,7 +30,8 @@ WITH_FIGURES = 100
 WORKERS = 2
 SAMPLES = 40
 SETTLED = 0.1
-"""From this share of the galaxies on, everything is loaded and every pool has its size."""
+"""From this share of the galaxies on, and once a catalog was published, everything is loaded and
+every pool has its size."""
 
 OF_GALAXIES = ("cubes", "parts", "report")
 """Folders of a run with files of every galaxy."""
@@ -53,6 +54,7 @@ class Sample:
     """Processes after so many galaxies: bytes, open files and CPU seconds of driver and workers."""
 
     n_done: int
+    published: bool
     memory_bytes: tuple[int, ...]
     open_files: tuple[int, ...]
     cpu_s: tuple[float, ...]
@@ -71,7 +73,7 @@ def _measure(folder: Path, n_galaxies: int, draw: Draw | None) -> Iterator[Line]
         def look(report: GalaxyReport) -> None:
             reports.append(report)
             if len(reports) % max(1, n_galaxies // SAMPLES) == 0:
-                samples.append(_sample(len(reports), processes))
+                samples.append(_sample(root, len(reports), processes))
             if len(reports) in (n_galaxies // 10, n_galaxies):
                 modules.append(max(_on_workers(cluster, _loaded_modules)))
 
@@ -84,7 +86,9 @@ def _measure(folder: Path, n_galaxies: int, draw: Draw | None) -> Iterator[Line]
     shutil.rmtree(root)
     yield from files
     yield from _busy_lines(reports)
-    yield from _growth_lines([s for s in samples if s.n_done >= SETTLED * n_galaxies])
+    yield from _growth_lines(
+        [s for s in samples if s.published and s.n_done >= SETTLED * n_galaxies]
+    )
     yield Line("modules imported after the first tenth of the galaxies", modules[1] - modules[0], 0)
 
 
@@ -112,9 +116,10 @@ def _loaded_modules() -> int:
     return len(sys.modules)
 
 
-def _sample(n_done: int, processes: list[psutil.Process]) -> Sample:
+def _sample(root: Path, n_done: int, processes: list[psutil.Process]) -> Sample:
     return Sample(
         n_done,
+        (root / "catalog").exists(),
         tuple(process.memory_info().rss for process in processes),
         tuple(process.num_fds() for process in processes),
         tuple(sum(process.cpu_times()[:2]) for process in processes),

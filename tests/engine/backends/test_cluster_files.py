@@ -2,6 +2,7 @@
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -51,6 +52,10 @@ def test_a_mistake_is_told_with_the_example_of_its_kind(kind: str, folder: Path)
         ("kind = ", "not a TOML file"),
         ('kind = "local"\nworkers = -1', "workers: .*greater than or equal to 0"),
         ('kind = "local"\nmemory_limit = "much"', "'much' is not a memory size"),
+        ('kind = "local"\nmemory_limit = "1MB"', "less than a worker itself takes: 256MiB"),
+        ('kind = "local"\nmemory_limit = "-1GB"', "less than a worker itself takes"),
+        ('kind = "local"\nworkers = 1000000000', "more than this machine can run"),
+        ('kind = "local"\ngrace_s = inf', "grace_s: .*finite"),
         ('kind = "existing"', "address: Field required"),
         ('kind = "existing"\naddress = "head-node"', "address: .*scheme"),
         ('kind = "existing"\naddress = "tcp://head-node"', "missing port"),
@@ -66,6 +71,19 @@ def test_what_makes_no_sense_is_refused(text: str, words: str, tmp_path: Path) -
     with pytest.raises(ConfigError, match=words) as caught:
         load_cluster(file)
     assert "cluster.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize("limit", ["auto", "0", "0.5", "256MiB"])
+def test_limits_that_dask_understands_are_kept(limit: str) -> None:
+    assert cluster_of(EngineSettings(memory_limit=limit)).memory_limit == limit  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("values", [{"workers": 10**9}, {"memory_limit": "1MB"}])
+def test_workers_that_cannot_be_are_refused_before_anything_is_done(
+    values: dict[str, Any],
+) -> None:
+    with pytest.raises(ConfigError):
+        LazyCluster(EngineSettings(**values))
 
 
 def test_files_are_beside_the_cluster_file_and_have_to_be_there(folder: Path) -> None:

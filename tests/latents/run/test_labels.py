@@ -141,7 +141,7 @@ def test_what_is_wrong_with_a_table_of_labels_is_said(
     [
         ("[labels]\nklass = 'x'", "labels.klass"),
         ("[model]\nlatents = 0", "model.latents"),
-        ("[labels", "cannot be read"),
+        ("[labels", "not a TOML file"),
     ],
 )
 def test_a_wrong_setting_is_named(tmp_path: Path, text: str, message: str) -> None:

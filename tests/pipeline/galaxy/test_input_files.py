@@ -9,7 +9,7 @@ import pytest
 from survey.cubes.files.cube_file import CubeFile
 from survey.errors import IntegrityError
 from survey.pipeline.galaxy import input_files
-from survey.pipeline.galaxy.input_files import InputFile, read_inputs, unchanged
+from survey.pipeline.galaxy.input_files import InputFile, notes_of_gone, read_inputs, unchanged
 
 LONG_AGO_NS = 1_600_000_000_123_456_789
 
@@ -48,11 +48,20 @@ def _another_inode(path: Path) -> None:
     copy.replace(path)
 
 
-@pytest.mark.parametrize("change", [_touched, _longer, _another_inode, Path.unlink])
+@pytest.mark.parametrize("change", [_touched, _longer, _another_inode])
 def test_a_file_is_known_only_as_long_as_size_time_and_inode_agree(cube, change):
     known = read_inputs([CubeFile.of(cube)])
     change(cube)
     assert unchanged([CubeFile.of(cube)], known) is None
+
+
+def test_of_a_file_that_is_gone_the_record_holds_and_says_so(cube):
+    known = read_inputs([CubeFile.of(cube)])
+    assert notes_of_gone(known) == []
+    cube.unlink()
+    assert unchanged([CubeFile.of(cube)], known) == known == read_inputs([CubeFile.of(cube)], known)
+    (note,) = notes_of_gone(known)
+    assert str(cube) in note
 
 
 def test_a_file_that_was_only_touched_has_the_same_hash(cube):

@@ -223,3 +223,12 @@ def test_records_have_one_length():
         for ended in (True, False)
     }
     assert len(lengths) == 1
+
+
+def test_a_run_directory_that_cannot_be_is_named_with_the_reason(tmp_path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(ConfigError, match=r"file/run.*cannot be written.*Not a directory"),
+        exclusive(tmp_path / "file" / "run"),
+    ):
+        pass

@@ -1,4 +1,4 @@
-"""Large galaxies first: by what they cost, as far as their headers tell."""
+"""Large galaxies first, few workers for few galaxies: by what headers tell of their cost."""
 
 import gzip
 
@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from survey.config import Settings
+from survey.config import EngineSettings, Settings
 from survey.engine import submit
+from survey.engine.cluster import LazyCluster
 from survey.pipeline.galaxy.target import Target
-from survey.pipeline.run.schedule import projected_demand
+from survey.pipeline.run.schedule import Demand, projected_demand, start_for
 from survey.pipeline.run.survey import run_survey
 
 
@@ -66,3 +67,21 @@ def test_a_survey_starts_with_the_dearest_galaxy(cube, tmp_path, cluster, monkey
     monkeypatch.setattr(submit, "run_tasks", look)
     run_survey(tmp_path / "run", targets, Settings(), cluster)
     assert started == ["40.fits", "30.fits", "20.fits", "10.fits"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "workers"), [([3.0], 1), ([3.0, 3.0], 2), ([3.0] * 9, 3), ([900.0], 3)]
+)
+def test_only_a_large_galaxy_gets_more_workers_than_there_are_galaxies(seconds, workers):
+    engine = EngineSettings(workers=3, dashboard=False)
+    demands = {f"N{number}": Demand(one) for number, one in enumerate(seconds)}
+    with LazyCluster(engine) as cluster:
+        start_for(demands, cluster, engine, warn=pytest.fail)
+        assert len(cluster.client.scheduler_info(n_workers=-1)["workers"]) == workers
+
+
+def test_the_process_that_computes_itself_stays_without_workers():
+    engine = EngineSettings(workers=0)
+    with LazyCluster(engine) as cluster:
+        cluster.use_at_most(1)
+        assert cluster.settings.workers == 0

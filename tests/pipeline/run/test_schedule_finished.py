@@ -1,11 +1,13 @@
 """A run in which nothing is left to do needs no cluster."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from catalogs import open_catalog
 from survey.config import EngineSettings, Settings, build_settings
 from survey.engine.cluster import Cluster, LazyCluster
 from survey.errors import ConfigError
@@ -91,6 +93,43 @@ def test_inputs_are_read_again_if_asked_for(root, targets, settings, cluster):
         again(root, targets, settings, verify_inputs=True)
     results = run_survey(root, targets, settings, cluster, verify_inputs=True)
     assert results.count("reused") == len(targets)
+
+
+@pytest.fixture
+def away(tmp_path, targets, settings, cluster):
+    """A finished run of one galaxy whose cube was taken away afterwards."""
+    cube = shutil.copyfile(targets[0].files[0].local, tmp_path / "cube.fits")
+    os.utime(cube, (1e9, 1e9))
+    target = Target("SIM-001", (cube,), 0.01)
+    run_survey(tmp_path / "run", [target], settings, cluster)
+    cube.unlink()
+    return tmp_path / "run", target
+
+
+def test_a_galaxy_whose_cube_was_taken_away_stays_in_the_catalog(away, settings):
+    root, target = away
+    with LazyCluster(FORBIDDEN) as cluster:
+        (report,) = run_survey(root, [target], settings, cluster).reports.values()
+    assert report.outcome == "reused"
+    assert any("cube.fits: the file is gone" in note for note in report.notes)
+    assert open_catalog(root).clusters["galaxy"].tolist() != []
+
+
+def test_a_galaxy_whose_cube_was_taken_away_can_be_cut_again(away, cluster):
+    root, target = away
+    settings = build_settings({"cut": {"criterion": "fixed", "k": 3}, "report": {"figures": False}})
+    (report,) = run_survey(root, [target], settings, cluster).reports.values()
+    assert report.failure is None
+    assert "read" not in report.computed
+    assert "cut" in report.computed
+    assert any("cube.fits: the file is gone" in note for note in report.notes)
+
+
+def test_who_asks_for_the_inputs_is_told_that_one_is_gone(away, settings, cluster):
+    root, target = away
+    results = run_survey(root, [target], settings, cluster, verify_inputs=True)
+    (report,) = results.reports.values()
+    assert "no such file" in report.failure["message"]
 
 
 def test_lines_that_were_cut_off_cost_only_their_galaxy(root, targets, settings):
