@@ -4,7 +4,7 @@ After "Extracting latent representations from X-ray spectra" (Chandra Source Cat
 compresses a spectrum to eight latents. There, encoder and loss use the same spectrum. Here the
 encoder sees a thinned spectrum, and the loss is the likelihood of the remaining counts. So it
 learns to remove noise without knowing the truth. Latents are those that the decoder makes most
-probable, which the encoder's are a first guess of (`survey.latents.models.posterior`).
+probable, which the encoder's are a first guess of (`survey.latents.models.transformer.posterior`).
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from survey.latents.models.base import Arrays, Representation
 from survey.latents.spectra import Kind, SpectrumSet
 
 if TYPE_CHECKING:
-    from survey.latents.models.network import Architecture, Batch, SpectrumNetwork
-    from survey.latents.models.posterior import Prior
-    from survey.latents.models.training import Epoch
+    from survey.latents.models.transformer.network import Architecture, Batch, SpectrumNetwork
+    from survey.latents.models.transformer.posterior import Prior
+    from survey.latents.models.transformer.training import Epoch
 
 ENCODE_AT_ONCE = 2048
 LEAST_PHOTONS = 1e-2
@@ -81,7 +81,7 @@ class TransformerAutoencoder(Representation):
     prior_ : Prior or None
         Of latents; None for models of earlier versions, whose latents are the encoder's.
     history_ : list of dict
-        How each epoch went: see `survey.latents.models.training.Epoch`.
+        How each epoch went: see `survey.latents.models.transformer.training.Epoch`.
     """
 
     name: ClassVar[str] = "autoencoder"
@@ -145,7 +145,12 @@ class TransformerAutoencoder(Representation):
         require_torch()
         import torch
 
-        from survey.latents.models.training import Schedule, pick_device, quiet_torch, train
+        from survey.latents.models.transformer.training import (
+            Schedule,
+            pick_device,
+            quiet_torch,
+            train,
+        )
 
         judges = _some_sources(spectra, self.validation, self.seed)
         with quiet_torch(self.threads):
@@ -175,7 +180,7 @@ class TransformerAutoencoder(Representation):
         First those of the encoder, whose distribution becomes the prior; then, with that, those
         that are most probable.
         """
-        from survey.latents.models.posterior import Prior
+        from survey.latents.models.transformer.posterior import Prior
 
         self.prior_ = None
         self._scale(self._encode(spectra))
@@ -194,7 +199,7 @@ class TransformerAutoencoder(Representation):
         return mean, std
 
     def _architecture(self, *, photons: bool) -> Architecture:
-        from survey.latents.models.network import Architecture
+        from survey.latents.models.transformer.network import Architecture
 
         n_bins = len(self.grid_)
         patch = max(8, -(-n_bins // 64)) if self.patch is None else self.patch
@@ -207,7 +212,7 @@ class TransformerAutoencoder(Representation):
     def _build(self, *, photons: bool = True) -> SpectrumNetwork:
         import torch
 
-        from survey.latents.models.network import SpectrumNetwork
+        from survey.latents.models.transformer.network import SpectrumNetwork
 
         arrays = (self.grid_.centres, self.mean_shape_)
         centres, shape = (torch.tensor(array, dtype=torch.float32) for array in arrays)
@@ -221,8 +226,8 @@ class TransformerAutoencoder(Representation):
         """Spectra as tensors; `folded`: with their responses, which the encoder does not need."""
         import torch
 
-        from survey.latents.models.network import Batch
-        from survey.latents.models.responses import Responses
+        from survey.latents.models.transformer.network import Batch
+        from survey.latents.models.transformer.responses import Responses
 
         expected = np.where(spectra.mask, self.background_.expected(spectra), 0.0)
         parts = (spectra.values, expected, spectra.mask, self.relative(spectra))
@@ -241,8 +246,8 @@ class TransformerAutoencoder(Representation):
     def _encode(self, spectra: SpectrumSet) -> Floats:
         import torch
 
-        from survey.latents.models.posterior import most_probable
-        from survey.latents.models.training import quiet_torch
+        from survey.latents.models.transformer.posterior import most_probable
+        from survey.latents.models.transformer.training import quiet_torch
 
         found = [np.empty((0, self.n_latents))]
         with quiet_torch(self.threads), torch.no_grad():
@@ -280,7 +285,7 @@ class TransformerAutoencoder(Representation):
         """What the network itself makes of latents."""
         import torch
 
-        from survey.latents.models.training import quiet_torch
+        from survey.latents.models.transformer.training import quiet_torch
 
         with quiet_torch(self.threads), torch.no_grad():
             found = self.network_.decode(torch.tensor(latents, dtype=torch.float32))
@@ -308,7 +313,7 @@ class TransformerAutoencoder(Representation):
         require_torch()
         import torch
 
-        from survey.latents.models.posterior import Prior
+        from survey.latents.models.transformer.posterior import Prior
 
         arrays = _by_present_names(arrays)
         self.prior_ = Prior.taken_from(arrays)
@@ -333,7 +338,7 @@ class TransformerAutoencoder(Representation):
 
 def _by_present_names(arrays: Arrays) -> Arrays:
     """Weights by the names they have now, of models of earlier versions."""
-    from survey.latents.models.network import FORMER_BUFFER
+    from survey.latents.models.transformer.network import FORMER_BUFFER
 
     renamed = {}
     for name, value in arrays.items():

@@ -23,8 +23,8 @@ from torch import Tensor
 from torch.func import jvp, vmap
 
 from survey.latents.grid import Floats
-from survey.latents.models.losses import profiled_amplitude
-from survey.latents.models.network import FLOOR, Batch, SpectrumNetwork
+from survey.latents.models.transformer.losses import profiled_amplitude
+from survey.latents.models.transformer.network import FLOOR, Batch, SpectrumNetwork
 
 MEAN, PRECISION = "prior_mean", "prior_precision"
 """What the prior is called among the arrays of a model."""

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from survey.latents.models.autoencoder import TransformerAutoencoder  # noqa: E402
 from survey.latents.models.model_io import load_model, save_model  # noqa: E402
-from survey.latents.models.posterior import Prior  # noqa: E402
+from survey.latents.models.transformer.posterior import Prior  # noqa: E402
 from survey.latents.spectra import SpectrumSet, concatenate  # noqa: E402
 from survey.latents.xray.simulate import simulate_xray  # noqa: E402
 from tests.latents.toys import counted, tilted  # noqa: E402

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from survey.latents.models.responses import Responses
+from survey.latents.models.transformer.responses import Responses
 
 OCTAVES = tuple(range(-2, 8))
 """Periods of the position code: 2^-octave in the natural logarithm of energy or wavelength."""
