@@ -90,7 +90,7 @@ def test_files_are_fitted_encoded_and_reconstructed(survey, folder, tmp_path):
 
 def test_an_interrupted_training_goes_on(survey, folder, tmp_path, monkeypatch):
     pytest.importorskip("torch")
-    from survey.latents.models import training
+    from survey.latents.models.transformer import training
 
     epochs, train_epoch = [], training._train_epoch
 

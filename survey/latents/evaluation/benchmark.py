@@ -35,7 +35,7 @@ from survey.latents.models.model_io import load_model, save_model
 from survey.latents.spectra import SpectrumSet
 
 if TYPE_CHECKING:
-    from survey.latents.models.training import Epoch
+    from survey.latents.models.transformer.training import Epoch
 
 CODE_VERSION = 3
 """Raised when a change here gives other results than before."""

@@ -3,7 +3,8 @@
 After "Extracting latent representations from X-ray spectra" (Chandra Source Catalog): a transformer
 compresses a spectrum to eight latents. There, encoder and loss use the same spectrum. Here the
 encoder sees a thinned spectrum, and the loss is the likelihood of the remaining counts. So it
-learns to remove noise without knowing the truth.
+learns to remove noise without knowing the truth. Latents are those that the decoder makes most
+probable, which the encoder's are a first guess of (`survey.latents.models.transformer.posterior`).
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from survey.latents.models.base import Arrays, Representation
 from survey.latents.spectra import Kind, SpectrumSet
 
 if TYPE_CHECKING:
-    from survey.latents.models.network import Architecture, Batch, SpectrumNetwork
-    from survey.latents.models.training import Epoch
+    from survey.latents.models.transformer.network import Architecture, Batch, SpectrumNetwork
+    from survey.latents.models.transformer.posterior import Prior
+    from survey.latents.models.transformer.training import Epoch
 
 ENCODE_AT_ONCE = 2048
 LEAST_PHOTONS = 1e-2
@@ -76,8 +78,10 @@ class TransformerAutoencoder(Representation):
     Attributes
     ----------
     network_ : SpectrumNetwork
+    prior_ : Prior or None
+        Of latents; None for models of earlier versions, whose latents are the encoder's.
     history_ : list of dict
-        How each epoch went: see `survey.latents.models.training.Epoch`.
+        How each epoch went: see `survey.latents.models.transformer.training.Epoch`.
     """
 
     name: ClassVar[str] = "autoencoder"
@@ -85,6 +89,7 @@ class TransformerAutoencoder(Representation):
     kinds: ClassVar[tuple[Kind, ...]] = ("counts",)
 
     network_: SpectrumNetwork
+    prior_: Prior | None
     history_: list[dict[str, Any]]
 
     def __init__(
@@ -140,7 +145,12 @@ class TransformerAutoencoder(Representation):
         require_torch()
         import torch
 
-        from survey.latents.models.training import Schedule, pick_device, quiet_torch, train
+        from survey.latents.models.transformer.training import (
+            Schedule,
+            pick_device,
+            quiet_torch,
+            train,
+        )
 
         judges = _some_sources(spectra, self.validation, self.seed)
         with quiet_torch(self.threads):
@@ -165,15 +175,31 @@ class TransformerAutoencoder(Representation):
         self._standardise(spectra)
 
     def _standardise(self, spectra: SpectrumSet) -> None:
-        """Give latents mean zero and standard deviation one over the spectra learned from."""
+        """Give latents mean zero and standard deviation one over the spectra learned from.
+
+        First those of the encoder, whose distribution becomes the prior; then, with that, those
+        that are most probable.
+        """
+        from survey.latents.models.transformer.posterior import Prior
+
+        self.prior_ = None
+        self._scale(self._encode(spectra))
+        prior = Prior.of(self._encode(spectra))
+        self.prior_ = prior
+        self.prior_ = prior.scaled(*self._scale(self._encode(spectra)))
+
+    def _scale(self, latents: Floats) -> tuple[Floats, Floats]:
+        """Scale latents so that these have mean zero and deviation one; what they had (k,)."""
         import torch
 
-        latents = torch.from_numpy(self._encode(spectra))
-        self.network_.latent_mean.copy_(latents.mean(0))
-        self.network_.latent_std.copy_(latents.std(0).clamp_min(1e-6))
+        mean, std = latents.mean(axis=0), np.maximum(latents.std(axis=0, ddof=1), 1e-6)
+        network = self.network_
+        network.latent_mean += network.latent_std * torch.tensor(mean, dtype=torch.float32)
+        network.latent_std *= torch.tensor(std, dtype=torch.float32)
+        return mean, std
 
     def _architecture(self, *, photons: bool) -> Architecture:
-        from survey.latents.models.network import Architecture
+        from survey.latents.models.transformer.network import Architecture
 
         n_bins = len(self.grid_)
         patch = max(8, -(-n_bins // 64)) if self.patch is None else self.patch
@@ -186,7 +212,7 @@ class TransformerAutoencoder(Representation):
     def _build(self, *, photons: bool = True) -> SpectrumNetwork:
         import torch
 
-        from survey.latents.models.network import SpectrumNetwork
+        from survey.latents.models.transformer.network import SpectrumNetwork
 
         arrays = (self.grid_.centres, self.mean_shape_)
         centres, shape = (torch.tensor(array, dtype=torch.float32) for array in arrays)
@@ -200,8 +226,8 @@ class TransformerAutoencoder(Representation):
         """Spectra as tensors; `folded`: with their responses, which the encoder does not need."""
         import torch
 
-        from survey.latents.models.network import Batch
-        from survey.latents.models.responses import Responses
+        from survey.latents.models.transformer.network import Batch
+        from survey.latents.models.transformer.responses import Responses
 
         expected = np.where(spectra.mask, self.background_.expected(spectra), 0.0)
         parts = (spectra.values, expected, spectra.mask, self.relative(spectra))
@@ -220,13 +246,18 @@ class TransformerAutoencoder(Representation):
     def _encode(self, spectra: SpectrumSet) -> Floats:
         import torch
 
-        from survey.latents.models.training import quiet_torch
+        from survey.latents.models.transformer.posterior import most_probable
+        from survey.latents.models.transformer.training import quiet_torch
 
         found = [np.empty((0, self.n_latents))]
         with quiet_torch(self.threads), torch.no_grad():
             for start in range(0, len(spectra), ENCODE_AT_ONCE):
                 some = np.arange(start, min(start + ENCODE_AT_ONCE, len(spectra)))
-                found.append(self.network_.encode(self._batch(spectra.rows(some))).numpy())
+                batch = self._batch(spectra.rows(some), folded=self._decodes_photons)
+                latents = self.network_.encode(batch)
+                if self.prior_ is not None:
+                    latents = most_probable(self.network_, batch, latents, self.prior_)
+                found.append(latents.numpy())
         return np.concatenate(found)
 
     def _decode(self, latents: Floats) -> Floats:
@@ -254,7 +285,7 @@ class TransformerAutoencoder(Representation):
         """What the network itself makes of latents."""
         import torch
 
-        from survey.latents.models.training import quiet_torch
+        from survey.latents.models.transformer.training import quiet_torch
 
         with quiet_torch(self.threads), torch.no_grad():
             found = self.network_.decode(torch.tensor(latents, dtype=torch.float32))
@@ -274,14 +305,18 @@ class TransformerAutoencoder(Representation):
 
     def arrays(self) -> Arrays:
         """Weights and buffers of the network."""
-        return {name: value.numpy() for name, value in self.network_.state_dict().items()}
+        weights = {name: value.numpy() for name, value in self.network_.state_dict().items()}
+        return weights if self.prior_ is None else weights | self.prior_.arrays()
 
     def restore(self, arrays: Arrays) -> None:
         """Make the network of its weights."""
         require_torch()
         import torch
 
+        from survey.latents.models.transformer.posterior import Prior
+
         arrays = _by_present_names(arrays)
+        self.prior_ = Prior.taken_from(arrays)
         # Models made before photons were decoded go on decoding counts.
         self.network_ = self._build(photons="photons" in arrays).eval()
         weights = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
@@ -303,7 +338,7 @@ class TransformerAutoencoder(Representation):
 
 def _by_present_names(arrays: Arrays) -> Arrays:
     """Weights by the names they have now, of models of earlier versions."""
-    from survey.latents.models.network import FORMER_BUFFER
+    from survey.latents.models.transformer.network import FORMER_BUFFER
 
     renamed = {}
     for name, value in arrays.items():

@@ -11,12 +11,12 @@ torch = pytest.importorskip("torch")
 from survey.errors import ConfigError, DataError, IntegrityError  # noqa: E402
 from survey.latents.grid import Grid  # noqa: E402
 from survey.latents.models.autoencoder import TransformerAutoencoder  # noqa: E402
-from survey.latents.models.losses import poisson_loss, profiled_amplitude  # noqa: E402
 from survey.latents.models.model_io import load_model, save_model  # noqa: E402
-from survey.latents.models.network import Batch  # noqa: E402
 from survey.latents.models.nmf import SpectralNMF  # noqa: E402
 from survey.latents.models.pca import SpectralPCA  # noqa: E402
-from survey.latents.models.training import TENSORS_FILE  # noqa: E402
+from survey.latents.models.transformer.losses import poisson_loss, profiled_amplitude  # noqa: E402
+from survey.latents.models.transformer.network import Batch  # noqa: E402
+from survey.latents.models.transformer.training import TENSORS_FILE  # noqa: E402
 from survey.latents.spectra import SpectrumSet  # noqa: E402
 from tests.latents.toys import counted, divergence  # noqa: E402
 
@@ -232,7 +232,7 @@ def test_torch_is_imported_only_when_it_is_used():
 @pytest.mark.parametrize("background_over_source", [0.0, 1.0, 100.0])
 def test_amplitudes_are_profiled_to_the_end_whatever_the_background(background_over_source):
     from survey.latents.models.likelihood import counts_amplitude
-    from survey.latents.models.losses import profiled_amplitude
+    from survey.latents.models.transformer.losses import profiled_amplitude
 
     rng = np.random.default_rng(3)
     shape = rng.dirichlet(np.full(60, 3.0), 50)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from survey.latents.models.network import FLOOR, Batch
+from survey.latents.models.transformer.network import FLOOR, Batch
 
 AMPLITUDE_STEPS = 12
 

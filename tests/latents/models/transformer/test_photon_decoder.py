@@ -13,7 +13,7 @@ from survey.latents.models.autoencoder import (  # noqa: E402
     TransformerAutoencoder,
 )
 from survey.latents.models.model_io import load_model, save_model  # noqa: E402
-from survey.latents.models.responses import Responses  # noqa: E402
+from survey.latents.models.transformer.responses import Responses  # noqa: E402
 from survey.latents.spectra import SpectrumSet, concatenate  # noqa: E402
 from survey.latents.xray.simulate import simulate_xray  # noqa: E402
 from tests.latents.toys import counted, tilted  # noqa: E402

@@ -16,7 +16,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from survey.latents.models.network import FLOOR, Batch
+from survey.latents.models.transformer.network import FLOOR, Batch
 
 SMALLEST_SHARE = 0.05
 LARGEST_SHARE = 0.9

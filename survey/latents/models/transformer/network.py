@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from survey.latents.models.responses import Responses
+from survey.latents.models.transformer.responses import Responses
 
 OCTAVES = tuple(range(-2, 8))
 """Periods of the position code: 2^-octave in the natural logarithm of energy or wavelength."""
@@ -101,9 +101,13 @@ class Batch:
 
     def seen(self, decoded: Tensor) -> Tensor:
         """Shapes (n, p) as each spectrum sees them, of the logarithm of decoded ones."""
+        return self.through(decoded.exp())
+
+    def through(self, shapes: Tensor) -> Tensor:
+        """Decoded shapes, or changes of them, as each spectrum sees them (n, p)."""
         if self.response is None or self.responses is None:
-            return decoded.exp() * self.relative
-        return self.responses.fold(decoded.exp(), self.response)
+            return shapes * self.relative
+        return self.responses.fold(shapes, self.response)
 
     @property
     def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:

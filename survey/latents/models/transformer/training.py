@@ -24,9 +24,9 @@ from torch import Tensor, nn
 
 from catalogs.durable import replacing
 from survey.errors import ConfigError
-from survey.latents.models.augmentation import hide_patches, random_share, split_batch
-from survey.latents.models.losses import poisson_loss
-from survey.latents.models.network import FORMER_BUFFER, Batch, SpectrumNetwork
+from survey.latents.models.transformer.augmentation import hide_patches, random_share, split_batch
+from survey.latents.models.transformer.losses import poisson_loss
+from survey.latents.models.transformer.network import FORMER_BUFFER, Batch, SpectrumNetwork
 
 WARM_UP = 0.1
 """Share of the steps in which the learning rate rises; it then falls as a cosine."""
