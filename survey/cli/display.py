@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from survey.pipeline.run.records.alike import AlikeMessages, named
 from survey.pipeline.run.records.pace import Pace
 from survey.pipeline.run.records.totals import Totals
 from survey.terminal import err_console, in_words, out_console, shown
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 EACH_UP_TO = 50
 """With more galaxies than these only those that fail or have notes get a line."""
+
+SHOWN_ALIKE = 5
+"""And of those that fail by one cause, or have notes of one, so many; the summary counts them."""
 
 PLAIN_S = 30.0
 """Where the output is no terminal, the state is a line as often as this."""
@@ -78,9 +83,8 @@ class RunDisplay:
         self._pace.ended(report.galaxy, report.outcome, now)
         if self.quiet:
             return
-        if self.n_galaxies <= EACH_UP_TO or report.failure is not None or report.notes:
-            for line in report_lines(report):
-                err_console.print(line, highlight=False, soft_wrap=True)
+        for line in self._lines(report):
+            err_console.print(line, highlight=False, soft_wrap=True)
         text = self._state(now)
         if self._bar is not None:
             self._bar.update(self._pace.n_ended, text)
@@ -92,6 +96,18 @@ class RunDisplay:
         """Show that the classification has made so many more draws."""
         if self._bar is not None:
             self._bar.draw(n)
+
+    def _lines(self, report: GalaxyReport) -> Iterator[str]:
+        if self.n_galaxies <= EACH_UP_TO:
+            yield from report_lines(report)
+            return
+        counts = [self.totals.notes.count(note) for note in report.notes]
+        if report.failure is not None:
+            counts.append(self.totals.failures.count(report.failure["message"]))
+        if counts and min(counts) <= SHOWN_ALIKE:
+            yield from report_lines(report)
+            if SHOWN_ALIKE in counts:
+                yield "            (others like this are counted in the summary)"
 
     def _state(self, now: float) -> str:
         failed = self.totals.outcomes["quarantined"]
@@ -160,13 +176,11 @@ def summary(root: Path, totals: Totals, seconds: float) -> Iterator[tuple[str, s
             f"{count:,} {table if count != 1 else SINGULAR[table]}" for table, count in rows.items()
         )
         yield "catalog", ", ".join(counts)
-    groups = sorted(totals.failures.items(), key=lambda group: -len(group[1]))
-    for message, galaxies in groups[:SHOWN_MESSAGES]:
-        names = ", ".join(galaxies[:SHOWN_NAMES])
-        more = f" and {len(galaxies) - SHOWN_NAMES} more" if len(galaxies) > SHOWN_NAMES else ""
-        yield "quarantine", shown(f"{len(galaxies)}: {message} ({names}{more})")
-    if len(groups) > SHOWN_MESSAGES:
-        yield "", f"and {len(groups) - SHOWN_MESSAGES} more messages: survey status {root}"
+    yield from _grouped("quarantine", totals.failures)
+    if (more := len(totals.failures) - SHOWN_MESSAGES) > 0:
+        yield "", f"and {more} more messages: survey status {root}"
+    if totals.outcomes.total() > EACH_UP_TO:
+        yield from _grouped("notes", totals.notes)
     if whole := sum(totals.stage_seconds.values()):
         shares = (
             f"{stage} {_seconds(s)} ({s / whole:.0%})"
@@ -176,6 +190,11 @@ def summary(root: Path, totals: Totals, seconds: float) -> Iterator[tuple[str, s
         yield "stages", ", ".join(shares)
     if totals.peak_memory_bytes:
         yield "memory", f"at most {totals.peak_memory_bytes / 2**30:.2f} GiB in one worker"
+
+
+def _grouped(name: str, messages: AlikeMessages) -> Iterator[tuple[str, str]]:
+    for message, galaxies in islice(messages, SHOWN_MESSAGES):
+        yield name, shown(f"{len(galaxies)}: {message} ({named(galaxies, SHOWN_NAMES)})")
 
 
 def _seconds(seconds: float) -> str:

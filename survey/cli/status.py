@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +13,7 @@ import typer
 from rich.console import Group
 
 from survey.cli.app import app
+from survey.pipeline.run.records.alike import AlikeMessages, named
 from survey.terminal import AsJson, in_words, out_console, shown
 
 if TYPE_CHECKING:
@@ -83,17 +83,14 @@ def status_lines(found: Status) -> Iterator[str]:
 
 
 def _failures(found: Status) -> Iterator[str]:
-    """The galaxies in quarantine, those with the same message together."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    for galaxy, message in found.failures.items():
-        host = found.hosts.get(galaxy)
-        groups[message].append(f"{galaxy} on {host}" if host else galaxy)
-    for message, galaxies in sorted(groups.items(), key=lambda group: -len(group[1])):
-        names = ", ".join(galaxies[:SHOWN_FAILURES])
-        more = (
-            f" and {len(galaxies) - SHOWN_FAILURES} more" if len(galaxies) > SHOWN_FAILURES else ""
-        )
-        yield f"  [red]quarantined[/] {shown(names)}{more}: {shown(message)}"
+    """The galaxies in quarantine, those of one cause together."""
+    for message, galaxies in AlikeMessages(found.failures.items()):
+        places = {_with_host(galaxy, found.hosts): None for galaxy in galaxies}
+        yield f"  [red]quarantined[/] {shown(named(places, SHOWN_FAILURES))}: {shown(message)}"
+
+
+def _with_host(galaxy: str, hosts: Mapping[str, str]) -> str:
+    return f"{galaxy} on {hosts[galaxy]}" if hosts.get(galaxy) else galaxy
 
 
 @app.command()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from survey.pipeline.galaxy.stage_list import STAGES
 from survey.pipeline.run.ledger import LEDGER, LedgerReader
+from survey.pipeline.run.records.alike import AlikeMessages
 from survey.pipeline.run.status import Ended, Status, ended_in, runs_of, status_of
 from survey.report.pages.paths import FOLDER, page_path, thumbnail_path
 
@@ -88,13 +89,15 @@ def _row_of_end(end: Ended, stages: list[str]) -> str:
 
 
 def _failures(status: Status) -> list[dict[str, Any]]:
-    """Galaxies in quarantine by message, the commonest first."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    for galaxy, message in status.failures.items():
-        host = status.hosts.get(galaxy)
-        groups[message].append(f"{galaxy} ({host})" if host else galaxy)
-    found = [{"message": message, "galaxies": names} for message, names in groups.items()]
-    return sorted(found, key=lambda group: -len(group["galaxies"]))
+    """Galaxies in quarantine by cause, the commonest first."""
+    return [
+        {"message": message, "galaxies": [_with_host(name, status.hosts) for name in galaxies]}
+        for message, galaxies in AlikeMessages(status.failures.items())
+    ]
+
+
+def _with_host(galaxy: str, hosts: Mapping[str, str]) -> str:
+    return f"{galaxy} ({hosts[galaxy]})" if hosts.get(galaxy) else galaxy
 
 
 def _throughput(ended: list[Ended]) -> dict[str, Any]:

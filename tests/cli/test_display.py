@@ -70,6 +70,24 @@ def test_in_a_large_survey_only_failures_and_notes_have_lines(shown):
     assert "look at this" in shown.getvalue()
 
 
+@pytest.mark.parametrize("shown", [False], indirect=True)
+def test_what_happens_to_every_galaxy_of_a_large_survey_has_a_few_lines(shown, tmp_path):
+    n = display.EACH_UP_TO + 1
+    with RunDisplay(n) as run:
+        for number in range(n):
+            note = f"/archive/{number}.fits: the file is gone; results are those that were there"
+            run.report(GalaxyReport(f"N{number}", 1.0, notes=(note,)))
+        run.report(failed("BAD"))
+    lines = shown.getvalue().splitlines()
+    assert sum("the file is gone" in line for line in lines) == display.SHOWN_ALIKE
+    assert sum("others like this" in line for line in lines) == 1
+    assert "BAD" in shown.getvalue()
+    (told,) = [text for name, text in summary(tmp_path, run.totals, 1.0) if name == "notes"]
+    assert told == (
+        "51: the file is gone; results are those that were there (N0, N1, N2, N3, N4 and 46 more)"
+    )
+
+
 def test_the_summary_has_failures_by_message_stages_and_memory(tmp_path: Path):
     run = RunDisplay(4, quiet=True)
     for report in (done("A"), failed("B"), failed("C"), failed("D", "other")):

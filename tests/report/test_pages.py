@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from catalogs import open_catalog
 from survey.errors import IntegrityError
 from survey.report.pages.cells import Cells, bins, cell_spectra
-from survey.report.pages.index import failures_by_message
+from survey.report.pages.index import failures_by_cause
 from survey.report.pages.numbers import Quantised, script_json
 from survey.report.pages.paths import FOLDER, page_path, thumbnail_path
 from survey.report.pages.site import write_galaxy_page
@@ -153,11 +153,14 @@ def test_cells_have_the_spectra_of_their_spaxels_without_the_bad_samples():
     assert spectra[cells.of[2]].tolist() == [7.0, 7.0, 7.0]
 
 
-def test_failures_that_begin_alike_are_grouped_the_commonest_first():
-    messages = ["a.fits: the unit is unknown; expected Jy", "b.fits: no plane has data"]
-    rows = [("A", messages[0]), ("B", messages[1]), ("C", messages[0].replace("a.", "c."))]
+def test_failures_of_one_cause_are_grouped_the_commonest_first():
+    messages = ["/a.fits: the unit is unknown; expected Jy", "/b.fits: no plane has data"]
+    rows = [("A", messages[0]), ("B", messages[1]), ("C", messages[0].replace("/a", "/c"))]
     table = pd.DataFrame(
         {"galaxy": [name for name, _ in rows], "stage": "read", "message": [m for _, m in rows]}
     )
-    groups = failures_by_message(table)
+    groups = failures_by_cause(table)
     assert [[name for name, _ in group] for _, group in groups] == [["A", "C"], ["B"]]
+    assert [cause for cause, _ in groups] == [
+        "read: the unit is unknown; expected Jy", "read: no plane has data",
+    ]  # fmt: skip

@@ -37,8 +37,9 @@ ABLATION = (
 
 LABELS = {
     "hardness": "hardness ratios",
+    "physical": "power law and plasma",
     "pca": "PCA",
-    "nmf": "Poisson NMF",
+    "nmf": "NMF",
     "autoencoder": "autoencoder",
     "majority": "majority",
     "stratified": "stratified random",

@@ -12,6 +12,7 @@ from catalogs.durable import write_text
 from catalogs.flags import ClusterFlag, GalaxyFlag
 from catalogs.query import Catalog
 from survey import __version__
+from survey.pipeline.run.records.alike import AlikeMessages, without_file
 from survey.report.page import write_template
 from survey.report.pages.galaxy_data import flags_in_words
 from survey.report.pages.numbers import rounded, script_json
@@ -27,9 +28,6 @@ CLASS_FLAGS = (
     ClusterFlag.CLASS_OUTDATED,
 )  # fmt: skip
 """Flags of a cluster that a classification sets, after the pages of the galaxies are written."""
-
-SAME_MESSAGE_WORDS = 6
-"""Failures are of one kind if their messages begin alike after the name of the file."""
 
 
 def write_index(root: Path, catalog: Catalog) -> Path:
@@ -53,7 +51,7 @@ def write_index(root: Path, catalog: Catalog) -> Path:
         classes=_class_counts(catalog),
         verdicts=verdict_counts(galaxies),
         flags=_flag_counts(galaxies["flags"]),
-        failures=failures_by_message(catalog.quarantine),
+        failures=failures_by_cause(catalog.quarantine),
     )
     return page
 
@@ -114,11 +112,11 @@ def _flag_counts(flags: pd.Series) -> list[tuple[str, int]]:
     return sorted((each for each in counts if each[1]), key=lambda each: -each[1])
 
 
-def failures_by_message(quarantine: pd.DataFrame) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Quarantined galaxies with their messages, by what these have in common; commonest first."""
-    groups: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for row in quarantine.to_dict("records"):
-        words = row["message"].rpartition(".fits: ")[2].split()
-        kind = " ".join(words[:SAME_MESSAGE_WORDS])
-        groups[f"{row['stage']}: {kind}"].append((row["galaxy"], row["message"]))
-    return sorted(groups.items(), key=lambda group: -len(group[1]))
+def failures_by_cause(quarantine: pd.DataFrame) -> list[tuple[str, list[tuple[str, str]]]]:
+    """What quarantined galaxies fail by, and these with their messages; commonest first."""
+    stages = dict(zip(quarantine["galaxy"], quarantine["stage"], strict=True))
+    messages = AlikeMessages(zip(quarantine["galaxy"], quarantine["message"], strict=True))
+    return [
+        (f"{stages[next(iter(group))]}: {without_file(message)}", list(group.items()))
+        for message, group in messages
+    ]

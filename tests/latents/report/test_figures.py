@@ -6,7 +6,13 @@ from matplotlib.image import imread
 
 from survey.latents.evaluation.benchmark import BenchmarkPlan, Record, evaluate, summarise
 from survey.latents.evaluation.labelled import LabelledSpectra
-from survey.latents.report.figures import draw_ablation, draw_latent_space, draw_reconstructions
+from survey.latents.models.methods import METHODS
+from survey.latents.report.figures import (
+    LABELS,
+    draw_ablation,
+    draw_latent_space,
+    draw_reconstructions,
+)
 from survey.latents.report.table import short_table, write_evaluation
 from tests.latents.toys import counted, measured
 
@@ -48,6 +54,10 @@ def test_the_short_table_has_means_and_deviations_of_what_was_measured():
     assert header.split() == ["method", "KL", "forest", "AGN/compact"]
     assert majority.split() == ["majority", "0.125"]
     assert pca.split() == ["pca-8", "0.1000", "0.650", "+-0.071", "0.900"]
+
+
+def test_every_method_has_a_label_without_which_figures_leave_it_out():
+    assert set(METHODS) <= set(LABELS)
 
 
 def test_ablations_show_methods_with_a_choice_and_without(tmp_path):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from survey.engine.observe.metrics import Metric
 from survey.pipeline.galaxy.stage_list import STAGES
+from survey.pipeline.run.records.alike import AlikeMessages
 
 if TYPE_CHECKING:
     from survey.pipeline.galaxy.task import GalaxyReport
@@ -33,8 +34,10 @@ class Totals:
         Sizes of the files of the galaxies that were computed.
     peak_memory_bytes : int
         The largest of any galaxy.
-    failures : dict of list
-        Galaxies in quarantine, by message.
+    failures : AlikeMessages
+        Of galaxies in quarantine.
+    notes : AlikeMessages
+        Of all galaxies.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -44,7 +47,8 @@ class Totals:
     stage_galaxies: Counter[str] = field(default_factory=Counter)
     input_bytes: int = 0
     peak_memory_bytes: int = 0
-    failures: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    failures: AlikeMessages = field(default_factory=AlikeMessages)
+    notes: AlikeMessages = field(default_factory=AlikeMessages)
 
     def add(self, report: GalaxyReport) -> None:
         """Add a galaxy that has ended."""
@@ -56,7 +60,9 @@ class Totals:
             self.input_bytes += sum(file.size for file in report.inputs)
         self.peak_memory_bytes = max(self.peak_memory_bytes, report.peak_memory_bytes)
         if report.failure is not None:
-            self.failures[report.failure["message"]].append(report.galaxy)
+            self.failures.add(report.galaxy, report.failure["message"])
+        for note in report.notes:
+            self.notes.add(report.galaxy, note)
 
     def metrics(self, in_flight: Iterable[InFlight] = ()) -> list[Metric]:
         """The same for Prometheus, with the galaxies under way by stage."""
