@@ -8,15 +8,18 @@ a second of these     like the first Ctrl-C
 ====================  ===========================================================
 
 An import is not broken off: a half-imported module (pandas) cannot be imported again, and what is
-finished could not be published.
+finished could not be published. Nor is the end of an object: Python ignores what is raised there,
+and the request would be lost.
 """
 
 from __future__ import annotations
 
+import _weakrefset
 import os
 import signal
 import sys
 import threading
+import weakref
 from types import FrameType
 
 from survey.engine.drain import Drain
@@ -28,7 +31,9 @@ DRAIN = Drain()
 _SHOW_CURSOR = "\x1b[?25h"
 _stopping = False
 _IMPORTING = "<frozen importlib._bootstrap>"
-_IMPORT_POLL_S = 0.05
+_FINALISERS = ("__del__", "_gc_callback")
+_WEAK_REFERENCES = (weakref.__file__, _weakrefset.__file__)
+_POLL_S = 0.05
 
 
 def handle_signals() -> None:
@@ -49,20 +54,24 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     if _stopping:
         _exit_at_once()
     _stopping = True
-    _interrupt_after_import(number, frame)
+    _interrupt_where_it_counts(number, frame)
 
 
-def _interrupt_after_import(number: int, frame: FrameType | None) -> None:
-    if not _is_importing(frame):
+def _interrupt_where_it_counts(number: int, frame: FrameType | None) -> None:
+    if not _must_end_first(frame):
         raise KeyboardInterrupt
-    signal.signal(signal.SIGALRM, _interrupt_after_import)
-    signal.setitimer(signal.ITIMER_REAL, _IMPORT_POLL_S)
+    signal.signal(signal.SIGALRM, _interrupt_where_it_counts)
+    signal.setitimer(signal.ITIMER_REAL, _POLL_S)
 
 
-def _is_importing(frame: FrameType | None) -> bool:
-    while frame is not None and frame.f_code.co_filename != _IMPORTING:
+def _must_end_first(frame: FrameType | None) -> bool:
+    """Whether an import is under way, or an object ends (also by a callback of the collector)."""
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name in _FINALISERS or code.co_filename in (_IMPORTING, *_WEAK_REFERENCES):
+            return True
         frame = frame.f_back
-    return frame is not None
+    return False
 
 
 def _drain(number: int, frame: FrameType | None) -> None:
