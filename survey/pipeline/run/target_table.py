@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import math
 import re
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from catalogs.reference.plain_ecsv import PlainTable, read_plain
-from survey.errors import ConfigError
+from survey.errors import ConfigError, SurveyWarning
 from survey.spectra.constants import LIGHT_KM_S
 from survey.spectra.redshift import REDSHIFT_RANGE, suspected_meaning
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 REQUIRED_COLUMNS = ("galaxy", "files")
 OPTIONAL_COLUMNS = ("redshift", "ra", "dec", "distance")
 COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
+SHOWN = 5
+"""Columns that are named of those that are not used."""
 
 _TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".dat")
 _TABLE_SUFFIXES = (*_TEXT_SUFFIXES, ".ecsv", ".vot", ".xml", ".parquet")
@@ -358,4 +361,8 @@ def _checked_names(given: Sequence[str], path: Path) -> list[str]:
                 expected=", ".join(COLUMNS),
                 found=", ".join(names) or "nothing",
             )
+    if others := [name for name in names if name not in COLUMNS]:
+        more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
+        told = f"{path}: columns that are not used: {', '.join(others[:SHOWN])}{more}"
+        warnings.warn(told, SurveyWarning, stacklevel=2)
     return names

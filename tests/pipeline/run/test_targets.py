@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from survey.cubes.files.cube_file import CubeFile
-from survey.errors import ConfigError
+from survey.errors import ConfigError, SurveyWarning
 from survey.pipeline.galaxy.target import Target
 from survey.pipeline.run.targets import read_targets, targets_from_cubes, write_targets
 
@@ -324,6 +324,13 @@ def test_columns_with_a_known_meaning_are_not_left_out_silently(tmp_path, column
         read_targets(path)
     path.write_text(f"galaxy,files,redshift,ra,dec,distance,{column}\nN1,a.fits,0.01,1,2,3,30\n")
     assert read_targets(path)[0].redshift == 0.01  # what it says is known already
+
+
+def test_columns_that_are_not_used_are_named(tmp_path):
+    path = tmp_path / "targets.csv"
+    path.write_text("galaxy,files,instrument,a,b,c,d,e\nA,a.fits,MUSE,1,2,3,4,5\n")
+    with pytest.warns(SurveyWarning, match="not used: instrument, a, b, c, d and 1 more$"):
+        read_targets(path)
 
 
 def test_the_minus_sign_of_typeset_text_is_one(tmp_path):
