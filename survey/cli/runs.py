@@ -51,6 +51,8 @@ def init(
         written = write_template(folder)
     for path in written:
         out_console.print(f"wrote {path}", highlight=False)
+    if not written:
+        out_console.print(f"{folder} has these files: they are kept", highlight=False)
 
 
 @app.command()

@@ -186,6 +186,7 @@ def test_an_existing_scheduler_is_used(folder, tmp_path):
 
 def test_init_writes_files_to_start_from(tmp_path):
     survey("init", tmp_path / "new")
+    assert "they are kept" in survey("init", tmp_path / "new").stdout
     assert "[distance]" in (tmp_path / "new" / "survey.toml").read_text()
 
 
