@@ -6,9 +6,10 @@ import numpy as np
 from scipy import sparse
 
 from survey.latents.grid import Grid
-from survey.latents.spectra import SpectrumSet
+from survey.latents.spectra import SpectrumSet, concatenate
 from survey.latents.xray.acis import acis_like_response
 from survey.latents.xray.fold import Response
+from survey.latents.xray.simulate import simulate_xray
 
 ENERGY = Grid(np.linspace(0.5, 8.0, 65), "keV")
 WAVELENGTH = Grid(np.linspace(11.5, 13.5, 121), "um")
@@ -91,3 +92,12 @@ def tilted(power: float) -> Response:
     factor = (plain.energies.centres / 2.0) ** power
     matrix = sparse.csr_array(sparse.diags_array(factor) @ plain.matrix)
     return replace(plain, matrix=matrix, name=f"tilted by {power}")
+
+
+def through_two_responses(n: int, seed: int) -> SpectrumSet:
+    """The same n simulated sources through two responses that are tilted against each other."""
+    sets = []
+    for power in (-0.7, 0.7):
+        spectra = simulate_xray(n, seed=seed, responses=[tilted(power)]).spectra
+        sets.append(replace(spectra, ids=np.array([f"{one}@{power}" for one in spectra.ids])))
+    return concatenate(sets)

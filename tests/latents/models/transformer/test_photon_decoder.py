@@ -14,9 +14,8 @@ from survey.latents.models.autoencoder import (  # noqa: E402
 )
 from survey.latents.models.model_io import load_model, save_model  # noqa: E402
 from survey.latents.models.transformer.responses import Responses  # noqa: E402
-from survey.latents.spectra import SpectrumSet, concatenate  # noqa: E402
-from survey.latents.xray.simulate import simulate_xray  # noqa: E402
-from tests.latents.toys import counted, tilted  # noqa: E402
+from survey.latents.spectra import SpectrumSet  # noqa: E402
+from tests.latents.toys import counted, through_two_responses  # noqa: E402
 
 SMALL = {"n_latents": 3, "width": 16, "hidden": 32, "layers": 1, "components": 12}
 
@@ -24,11 +23,7 @@ SMALL = {"n_latents": 3, "width": 16, "hidden": 32, "layers": 1, "components": 1
 @pytest.fixture(scope="module")
 def seen() -> SpectrumSet:
     """The same 60 sources through two responses."""
-    sets = []
-    for power in (-0.7, 0.7):
-        spectra = simulate_xray(60, seed=8, responses=[tilted(power)]).spectra
-        sets.append(replace(spectra, ids=np.array([f"{one}@{power}" for one in spectra.ids])))
-    return concatenate(sets)
+    return through_two_responses(60, seed=8)
 
 
 @pytest.fixture(scope="module")

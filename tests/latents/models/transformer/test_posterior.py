@@ -10,9 +10,8 @@ torch = pytest.importorskip("torch")
 from survey.latents.models.autoencoder import TransformerAutoencoder  # noqa: E402
 from survey.latents.models.model_io import load_model, save_model  # noqa: E402
 from survey.latents.models.transformer.posterior import Prior  # noqa: E402
-from survey.latents.spectra import SpectrumSet, concatenate  # noqa: E402
-from survey.latents.xray.simulate import simulate_xray  # noqa: E402
-from tests.latents.toys import counted, tilted  # noqa: E402
+from survey.latents.spectra import SpectrumSet  # noqa: E402
+from tests.latents.toys import counted, through_two_responses  # noqa: E402
 
 SMALL = {"n_latents": 3, "width": 16, "hidden": 32, "layers": 1, "components": 12}
 
@@ -20,11 +19,7 @@ SMALL = {"n_latents": 3, "width": 16, "hidden": 32, "layers": 1, "components": 1
 @pytest.fixture(scope="module")
 def seen() -> SpectrumSet:
     """The same 80 sources through two responses."""
-    sets = []
-    for power in (-0.7, 0.7):
-        spectra = simulate_xray(80, seed=9, responses=[tilted(power)]).spectra
-        sets.append(replace(spectra, ids=np.array([f"{one}@{power}" for one in spectra.ids])))
-    return concatenate(sets)
+    return through_two_responses(80, seed=9)
 
 
 @pytest.fixture(scope="module")
