@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from survey.cli.app import app
+from survey.pipeline.run.records.alike import named
 from survey.terminal import AsJson, out_console
 
 if TYPE_CHECKING:
@@ -66,13 +67,12 @@ def _print(work: Iterable[GalaxyWork]) -> None:
         else:
             groups[galaxy.stages, galaxy.reasons, bool(galaxy.files_to_read)].append(galaxy)
     for (stages, reasons, is_doubtful), galaxies in groups.items():
-        names = ", ".join(galaxy.galaxy for galaxy in galaxies[:NAMED])
-        more = f" and {len(galaxies) - NAMED} more" if len(galaxies) > NAMED else ""
+        names = named([galaxy.galaxy for galaxy in galaxies], NAMED)
         what = f"compute {', '.join(stages)}" if stages else ""
         if is_doubtful:
             otherwise = "everything is computed again if their content has changed"
             what = f"read the files; {otherwise}, else {what or 'nothing'}"
-        _say(f"{_counted(len(galaxies))}: {what or 'nothing'}  ({names}{more})")
+        _say(f"{_counted(len(galaxies))}: {what or 'nothing'}  ({names})")
         for reason in reasons:
             _say(f"    {reason}")
         for file in [file for galaxy in galaxies for file in galaxy.files_to_read][:NAMED]:

@@ -85,7 +85,7 @@ def status_lines(found: Status) -> Iterator[str]:
 def _failures(found: Status) -> Iterator[str]:
     """The galaxies in quarantine, those of one cause together."""
     for message, galaxies in AlikeMessages(found.failures.items()):
-        places = {_with_host(galaxy, found.hosts): None for galaxy in galaxies}
+        places = [_with_host(galaxy, found.hosts) for galaxy in galaxies]
         yield f"  [red]quarantined[/] {shown(named(places, SHOWN_FAILURES))}: {shown(message)}"
 
 

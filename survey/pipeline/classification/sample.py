@@ -39,6 +39,7 @@ from survey.pipeline.ratios import (
     named_predictors,
     named_ratios,
 )
+from survey.pipeline.run.records.alike import named
 
 SAMPLE_FILE = "sample.parquet"
 USED_FILE = "predictors.json"
@@ -254,12 +255,11 @@ def label_notes(labels: LabelFile, rows: pd.DataFrame, settings: ClassSettings) 
     """Messages about labels that had no effect, or less than their author may think."""
     notes = []
     if len(partly := rows[rows["partly"]]):
-        named = [f"{row.galaxy} {row.cluster} ({row.coverage:.0%})" for row in partly.itertuples()]
-        more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+        names = [f"{row.galaxy} {row.cluster} ({row.coverage:.0%})" for row in partly.itertuples()]
         notes.append(
-            f"{len(named)} clusters are labelled by a region that covers at most "
+            f"{len(names)} clusters are labelled by a region that covers at most "
             f"{settings.min_fraction:.0%} of them, because they hold most of it: "
-            f"{', '.join(named[:MOST_NAMED])}{more}; the report has a map of them"
+            f"{named(names, MOST_NAMED)}; the report has a map of them"
         )
     if unknown := labels.unknown_galaxies(rows["galaxy"].unique()):
         notes.append(f"labels of galaxies that are not in the survey: {', '.join(unknown)}")

@@ -178,7 +178,7 @@ def read_inputs(
 def _still_known(one: InputFile | None) -> InputFile | None:
     if one is None or not one.settled:
         return None
-    return one if one.is_gone or one.change() is None else None
+    return one if one.change() is None or one.is_gone else None
 
 
 def notes_of_gone(inputs: Iterable[InputFile]) -> list[str]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from catalogs.reference.plain_ecsv import PlainTable, read_plain
 from survey.errors import ConfigError, SurveyWarning
+from survey.pipeline.run.records.alike import named
 from survey.spectra.constants import LIGHT_KM_S
 from survey.spectra.redshift import REDSHIFT_RANGE, suspected_meaning
 
@@ -362,7 +363,6 @@ def _checked_names(given: Sequence[str], path: Path) -> list[str]:
                 found=", ".join(names) or "nothing",
             )
     if others := [name for name in names if name not in COLUMNS]:
-        more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
-        told = f"{path}: columns that are not used: {', '.join(others[:SHOWN])}{more}"
+        told = f"{path}: columns that are not used: {named(others, SHOWN)}"
         warnings.warn(told, SurveyWarning, stacklevel=2)
     return names

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
 
 _FILE = re.compile(r"^(?:/|\w+://)[^\n]*?: ")
 _DIFFERS = re.compile(r"\S*/\S*|[-+]?\d[\d.,eE+-]*|'[^']*'|\"[^\"]*\"")
@@ -59,7 +60,7 @@ class AlikeMessages:
             yield without_file(first) if len(group) > 1 else first, dict(group)
 
 
-def named(galaxies: Mapping[str, object], most: int) -> str:
-    """Names of galaxies in a line; of more than `most`, how many others there are."""
-    names = ", ".join(list(galaxies)[:most])
-    return f"{names} and {len(galaxies) - most} more" if len(galaxies) > most else names
+def named(names: Collection[str], most: int) -> str:
+    """Names in a line; of more than `most`, how many others there are."""
+    text = ", ".join(islice(names, most))
+    return f"{text} and {len(names) - most} more" if len(names) > most else text
