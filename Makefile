@@ -39,7 +39,7 @@ types: $(VENV)/.installed-dev
 pytest: $(VENV)/.installed-dev
 	$(BIN)/pytest -n 2
 
-soak: $(VENV)/.installed-dev  ## 200 killed workers, 50 killed drivers, full disks (as root; about an hour)
+soak: $(VENV)/.installed-dev  ## 200 killed workers, 50 killed drivers, full disks (as root; half an hour)
 	PYTHONPATH=. OMP_NUM_THREADS=1 $(BIN)/python tests/faults/soak.py
 
 test-cluster: $(VENV)/.installed-dev  ## surveys over SSH and in SLURM jobs on this machine (Debian, as root)
