@@ -167,6 +167,11 @@ class PartStore:
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
 
+    @classmethod
+    def of(cls, part: Path) -> PartStore:
+        """The store that a part lies in, by the part's path."""
+        return cls(part.parents[2])
+
     def path(self, galaxy: str, stage: str, key: str) -> Path:
         """The folder of a part, or its file, which need not exist."""
         return self.root / "parts" / safe_name(galaxy) / f"{stage}-{key}"

@@ -15,6 +15,7 @@ from operator import add
 from pathlib import Path
 from typing import TypeVar
 
+from catalogs.parts import PartStore
 from survey.classes.methods.forest_arrays import FlatForest, join_forests
 from survey.classes.methods.registry import METHODS, FitOptions
 from survey.classes.model import AppliedSums, Model, apply_model, grow_model_forest
@@ -104,7 +105,7 @@ class MonteCarlo:
         ]
         client, warn = started(self.cluster), warnings_of(self.cluster)
         window = Window(2, queued=2 * slots(self.cluster))
-        root = self.sample.resolve().parents[2]  # RUN/parts/GALAXY/STAGE-KEY
+        root = PartStore.of(self.sample.resolve()).root
         with admission(client, root, [], warn) as admitted:
             for ended in run_tasks(
                 client, function, tasks, window=window, admitted=admitted, warn=warn

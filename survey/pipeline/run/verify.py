@@ -123,7 +123,7 @@ def _checked(path: Path) -> tuple[Path, str | None]:
         receipt = Receipt.read(path)
         if path.name != f"{receipt.stage}-{receipt.key}":
             return path, f"its receipt is of {receipt.stage}-{receipt.key}"
-        if path != PartStore(path.parents[2]).path(receipt.galaxy, receipt.stage, receipt.key):
+        if path != PartStore.of(path).path(receipt.galaxy, receipt.stage, receipt.key):
             return path, f"its receipt is of {receipt.galaxy!r}"
         return path, receipt.find_damage(full=True)
     except SurveyError as error:

@@ -25,6 +25,7 @@ import warnings
 from collections.abc import Collection, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -117,7 +118,8 @@ def validate_case(case: TruthCase, folder: Path, questions: Collection[str]) -> 
 
 def judged(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The verdicts on the galaxies of a CSV and on their clusters by the packaged thresholds."""
-    galaxies, clusters = [], []
+    galaxies: list[dict[str, Any]] = []
+    clusters: list[dict[str, Any]] = []
     for name, of_case in table.groupby("case", sort=False):
         answers = [
             Answer(
@@ -156,7 +158,8 @@ def judged(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             for one in found
             if one.answer.question == VERDICT_QUESTION and one.answer.cluster and facts["k"] > 1
         ]
-    return pd.DataFrame(galaxies), pd.DataFrame(clusters)
+    columns = ["seeds", "true index", "verdict"]  # also where every galaxy is one cluster
+    return pd.DataFrame(galaxies), pd.DataFrame(clusters, columns=columns)
 
 
 def count_wrong(table: pd.DataFrame) -> None:

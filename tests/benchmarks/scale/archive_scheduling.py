@@ -97,7 +97,7 @@ def stalled_worker(task: GalaxyTask) -> GalaxyReport:
         seconds=time.time() - start,
         part=part_path(task.root, int(number)),
         computed=("commit",),
-        notes=(get_worker().name and str(get_worker().name), str(start), str(time.time())),
+        notes=(str(get_worker().name), str(start), str(time.time())),
     )
 
 

@@ -18,6 +18,8 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import KNeighborsClassifier
 from threadpoolctl import threadpool_limits
 
+from catalogs.parts import PartStore
+from catalogs.survey_parts import SURVEY_WIDE
 from survey.classes.draw import scaling_of
 from survey.classes.monte_carlo import run_draws
 from survey.classes.results import conclude
@@ -53,7 +55,7 @@ REFERENCE_SEED = 1000
 T = TypeVar("T")
 
 
-def speed() -> Iterator[Line]:
+def speed(rounds: int = ROUNDS, draws_per_round: int = DRAWS_PER_ROUND) -> Iterator[Line]:
     """Draws on a cluster and bare fits in one process, in turns: both see the same machine."""
     labelled, classes = simulated_sample(ratios=FORTY_WITH_SLOPE)
     predictors = scaling_of(labelled)(labelled.sample.measured())
@@ -62,14 +64,16 @@ def speed() -> Iterator[Line]:
         tempfile.TemporaryDirectory() as folder,
         connect(EngineSettings(workers=WORKERS, dashboard=False)) as cluster,
     ):
-        write_sample_of(Path(folder), labelled)
-        _do_draws(cluster, Path(folder), 8 * WORKERS, seed=ROUNDS)  # they load what they need
-        for number in range(ROUNDS):
-            portion = range(number * DRAWS_PER_ROUND, (number + 1) * DRAWS_PER_ROUND)
-            ours += _timed(_do_draws, cluster, Path(folder), DRAWS_PER_ROUND, number)[0]
+        sample = PartStore(folder).path(SURVEY_WIDE, "sample", "0")
+        sample.mkdir(parents=True)
+        write_sample_of(sample, labelled)
+        _do_draws(cluster, sample, 8 * WORKERS, seed=rounds)  # they load what they need
+        for number in range(rounds):
+            portion = range(number * draws_per_round, (number + 1) * draws_per_round)
+            ours += _timed(_do_draws, cluster, sample, draws_per_round, number)[0]
             bare += _timed(_bare_fits, predictors, classes, portion)[0]
         peak = max(cluster.run(peak_memory_bytes).values()) / 2**30
-    count = ROUNDS * DRAWS_PER_ROUND
+    count = rounds * draws_per_round
     yield Line(
         f"{count} draws, {WORKERS} workers / bare forest fits / {WORKERS}, 67 clusters x 40",
         ours / (bare / WORKERS),
@@ -79,9 +83,9 @@ def speed() -> Iterator[Line]:
     yield Line("peak memory of a worker meanwhile (GiB)", peak, 1.0)
 
 
-def _do_draws(cluster: Cluster, folder: Path, draws: int, seed: int) -> None:
+def _do_draws(cluster: Cluster, sample: Path, draws: int, seed: int) -> None:
     settings = ClassSettings(method="forest", spread=True, draws=draws, seed=seed)
-    MonteCarlo(cluster, folder, settings, lambda n: None).sums()
+    MonteCarlo(cluster, sample, settings, lambda n: None).sums()
 
 
 def _bare_fits(predictors: np.ndarray, classes: np.ndarray, states: range) -> None:
