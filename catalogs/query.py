@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from catalogs.errors import CatalogError
 from catalogs.places.addresses import is_url
 from catalogs.places.bucket import BucketPath
-from catalogs.versions import MANIFEST, Manifest, current_version
+from catalogs.versions import MANIFEST, Manifest, current_version, link_of
 
 if TYPE_CHECKING:
     import dask.dataframe
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from astropy.table import QTable
     from astropy.wcs import WCS
     from numpy.typing import NDArray
+
+
+FEW_NAMES = 8
+"""So many are all listed where none resembles what was asked for."""
 
 
 def open_catalog(run: str | Path) -> Catalog:
@@ -110,8 +114,13 @@ class Catalog:
             raise CatalogError("only a catalog on a disk can do this", file=str(self.path))
         return self.path
 
+    @property
+    def place(self) -> str:
+        """Where it is, as people name it: ``RUN/catalog`` for the version of a run."""
+        return str(link_of(self.path) if isinstance(self.path, Path) else self.path)
+
     def __repr__(self) -> str:
-        return f"Catalog({str(self.path)!r})"
+        return f"Catalog({self.place!r})"
 
     @cached_property
     def galaxies(self) -> pd.DataFrame:
@@ -376,8 +385,8 @@ class Catalog:
                 near = difflib.get_close_matches(name, known, cutoff=0.5)
                 raise CatalogError(
                     f"no {what} is called {name!r}",
-                    file=str(self.path),
-                    advice=f"Did you mean {' or '.join(map(repr, near))}?" if near else None,
+                    file=self.place,
+                    advice=_advice(near, known),
                 )
 
     def _table_path(self, table: str) -> Path | BucketPath:
@@ -390,6 +399,12 @@ class Catalog:
         self._require([table], self.tables, "table")
         file = self.path / f"{table}.parquet"
         return file if file.is_file() else self.path / table
+
+
+def _advice(near: list[str], known: list[str]) -> str | None:
+    if near:
+        return f"Did you mean {' or '.join(map(repr, near))}?"
+    return f"There is {', '.join(map(repr, known))}." if len(known) <= FEW_NAMES else None
 
 
 def _place(path: Path | BucketPath) -> str | Path:

@@ -175,6 +175,11 @@ def current_version(root: Path) -> Path | None:
     return link.resolve() if link.is_dir() else None
 
 
+def link_of(version: Path) -> Path:
+    """The link of the run that a version is in, which is how people name a catalog."""
+    return version.parents[1] / LINK if version.parent.name == FOLDER else version
+
+
 def is_made_from(version: Path, inputs: tuple[Any, ...]) -> bool:
     """Whether a version was made from `inputs` (see `Manifest.inputs`) and is complete."""
     try:

@@ -189,6 +189,18 @@ def test_a_version_that_was_removed_asks_to_open_again(run, make_part, monkeypat
 def test_an_unknown_galaxy_lists_those_with_similar_names(catalog):
     with pytest.raises(CatalogError, match=r"'NGC1'.*Did you mean 'NGC 1' or 'NGC 2'"):
         catalog.spaxels("NGC1")
+    with pytest.raises(CatalogError, match=r"'Circinus'.*There is '123', 'NGC 1', 'NGC 2'\."):
+        catalog.spaxels("Circinus")
+
+
+def test_a_catalog_is_called_what_the_link_of_its_run_is(catalog, run, tmp_path):
+    assert repr(catalog) == f"Catalog({str(run / 'catalog')!r})"
+    with pytest.raises(CatalogError) as raised:
+        catalog.spaxels("Circinus")
+    assert str(raised.value).startswith(f"{run / 'catalog'}: ")
+    copied = tmp_path / "copied"
+    shutil.copytree(catalog.path, copied)
+    assert repr(open_catalog(copied)) == f"Catalog({str(copied)!r})"
 
 
 def test_a_galaxy_in_quarantine_says_why(catalog):
