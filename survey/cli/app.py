@@ -34,6 +34,9 @@ from survey.terminal import (
 _WRITTEN = ("out", "path", "root")
 """Parameters of commands that say where they write, for faults that name no file."""
 
+_DASK_SETTINGS = "A dask config file at"
+"""How Dask begins its error about one that it cannot read; loading Dask reads them."""
+
 EXIT_INTERRUPTED_BY_TYPER = 130
 INTERRUPTED = "interrupted; run the same command again to continue"
 
@@ -121,6 +124,8 @@ def _fail_for(error: Exception) -> None:
         fail(str(error), EXIT_USAGE)
     if isinstance(error, OSError):
         fail(f"{error.filename or 'a file'}: {error.strerror or error}", EXIT_USAGE)
+    if isinstance(error, ValueError) and str(error).startswith(_DASK_SETTINGS):
+        fail(" ".join(str(error).split()), EXIT_USAGE)
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's usage errors
         fail(error.format_message(), EXIT_USAGE)
     # In plain text: an error may quote what a file holds.

@@ -39,6 +39,18 @@ def test_a_directory_that_was_removed_is_said(tmp_path):
     assert "Traceback" not in ended.stderr
 
 
+def test_settings_of_dask_that_cannot_be_read_are_one_error(tmp_path, monkeypatch):
+    broken = tmp_path / "distributed.yaml"
+    broken.write_text("distributed:\n  a: [1\n")
+    monkeypatch.setenv("DASK_CONFIG", str(tmp_path))
+    made = survey("simulate", tmp_path / "in", "--galaxies", 1, "--size", 8, "--workers", 0)
+    assert made.returncode == 0, made.stderr
+    ended = survey("run", tmp_path / "in" / "targets.ecsv", "--workers", 0)
+    assert ended.returncode == 2
+    assert f"A dask config file at '{broken}' is malformed" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_figures_are_drawn_whatever_window_system_matplotlib_is_told_to_use(tmp_path):
     code = (
         "from survey.loading import own_process; own_process(); "

@@ -42,7 +42,7 @@ POLL_S = 0.5
 RECORDS_KEPT = 3
 """A slow process may have listed the last ones, and must not find their numbers free again."""
 
-_NO_PLACE = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG)
+_NO_PLACE = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EROFS)
 """Errors that nobody waits for: they are of the name of the run directory, or of who may write."""
 
 _NAME = re.compile(r"(\d{6,})\.json")
@@ -157,17 +157,20 @@ def exclusive(root: Path) -> Iterator[Ownership]:
     ConfigError
         If another process works in it, or it cannot be written.
     """
+    no_place = ""
     try:
         ownership = _take(root)
     except OSError as error:
         if error.errno not in _NO_PLACE:
             raise
+        no_place = os.strerror(error.errno)
+    if no_place:  # Not from the error: one of a file system is waited for.
         raise ConfigError(
             "the run directory cannot be written",
             file=root,
             expected="a folder in which this user may write",
-            found=os.strerror(error.errno),
-        ) from error
+            found=no_place,
+        )
     try:
         yield ownership
     finally:

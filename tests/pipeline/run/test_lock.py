@@ -1,5 +1,6 @@
 """One process works in a run; who it is is said, and a dead one is succeeded."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from catalogs.owners import Process
 from survey.errors import ConfigError, InfrastructureError, SurveyWarning
+from survey.machine_faults import patiently
 from survey.pipeline.run import lock
 from survey.pipeline.run.lock import Driver, driver_of, exclusive
 
@@ -232,3 +234,12 @@ def test_a_run_directory_that_cannot_be_is_named_with_the_reason(tmp_path):
         exclusive(tmp_path / "file" / "run"),
     ):
         pass
+
+
+def test_a_file_system_that_is_read_only_at_the_start_is_not_waited_for(tmp_path, monkeypatch):
+    def take(root: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(root))
+
+    monkeypatch.setattr(lock, "_take", take)
+    with pytest.raises(ConfigError, match=r"cannot be written.*found Read-only file system"):
+        patiently(exclusive(tmp_path).__enter__, patience_s=60.0, warn=pytest.fail)
