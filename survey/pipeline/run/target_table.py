@@ -6,6 +6,7 @@ Tables of commas (also of semicolons or tabs) are read here: a reader that guess
 
 from __future__ import annotations
 
+import codecs
 import csv
 import math
 import re
@@ -219,7 +220,7 @@ def read_rows(path: Path) -> list[TargetRow]:
     """
     try:
         if path.suffix.lower() in _TEXT_SUFFIXES:
-            text = path.read_text(encoding="utf-8-sig")
+            text = _decoded(path.read_bytes())
             if not text.startswith("# %ECSV"):
                 return _of_text(text, path)
         if path.suffix.lower() == ".ecsv" and (plain := read_plain(path)) is not None:
@@ -231,6 +232,12 @@ def read_rows(path: Path) -> list[TargetRow]:
         raise
     except Exception as error:  # astropy raises errors of many unrelated classes
         raise ConfigError(f"cannot read the targets table ({error})", file=path) from None
+
+
+def _decoded(text: bytes) -> str:
+    """Text in UTF-8, or in UTF-16 as Excel writes "Unicode text"."""
+    is_utf_16 = text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return text.decode("utf-16" if is_utf_16 else "utf-8-sig")
 
 
 def _of_table(table: Table, path: Path) -> list[TargetRow]:

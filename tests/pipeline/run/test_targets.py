@@ -233,6 +233,14 @@ def test_tables_as_programs_write_them(tmp_path, name):
     assert read(tmp_path, WRITTEN[name]) == [Target("NGC 1", (tmp_path / "a.fits",), 0.01)]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_text_in_utf_16_is_read_by_its_byte_order_mark(tmp_path, encoding):
+    table = tmp_path / "targets.txt"
+    mark = "" if encoding == "utf-16" else "\ufeff"
+    table.write_bytes(f"{mark}galaxy\tfiles\tredshift\r\nNGC 1\ta.fits\t0.01\r\n".encode(encoding))
+    assert read_targets(table) == [Target("NGC 1", (tmp_path / "a.fits",), 0.01)]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
