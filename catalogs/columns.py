@@ -379,6 +379,10 @@ SPLITS = (
         "peak", DOUBLE, "", "stat.snr", "Largest value of the difference over its own scatter"
     ),
     _required(
+        "lines", DOUBLE, "", "stat.value;arith.ratio",
+        "The part of `structure` in emission lines that are twice as bright on one side, or more",
+    ),
+    _required(
         "dispersion", DOUBLE, "", "stat.stdev;arith.ratio",
         "Dispersion of all spaxels beyond noise, shift and width, relative to their mean",
     ),

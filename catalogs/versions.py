@@ -22,7 +22,7 @@ from catalogs.errors import CatalogError
 from catalogs.places.bucket import BucketPath
 from catalogs.vocabulary import Vocabulary
 
-SCHEMA_VERSION = "10"
+SCHEMA_VERSION = "11"
 """Raised whenever the name, the type or the meaning of a column changes."""
 
 LINK = "catalog"

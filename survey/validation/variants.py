@@ -155,6 +155,7 @@ def scaled(rules: Rules, factor: float) -> Rules:
     names = (
         "min_shape",
         "min_structure",
+        "min_lines",
         "min_of_dispersion",
         "min_blend_shape",
         "min_blend_of_dispersion",

@@ -94,7 +94,7 @@ def part_tables(celestial_header: str) -> Callable[..., dict[str, Any]]:
                     "meaning": "both sides are clusters or hold some",
                     **dict.fromkeys(("n_left", "n_right"), 5),
                     **dict.fromkeys(("snr_left", "snr_right"), value),
-                    **dict.fromkeys(("difference", "shape", "structure"), 0.1),
+                    **dict.fromkeys(("difference", "shape", "structure", "lines"), 0.1),
                     **dict.fromkeys(("peak", "dispersion"), value),
                 }
             ],

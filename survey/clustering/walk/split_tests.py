@@ -8,7 +8,9 @@ has one shape. Fitted away are
 - the smooth colours of a point-spread function that grows with wavelength: their mean times
   Legendre polynomials up to the third.
 
-What is left is measured after smoothing, relative to the mean, and with its noise taken off.
+What is left is measured after smoothing, relative to the mean, and with its noise taken off: over
+the whole spectrum, and in the emission lines that are at least twice as bright on one side. Lines
+are a small part of a spectrum, and regions of other ionisation may differ in nothing else.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from typing import Literal
 import numpy as np
 from numpy.polynomial.legendre import legvander
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, label, median_filter
 
 from survey.clustering.walk.aligned import MeanSpectrum
 from survey.spectra.constants import MEDIAN_ABS_PER_SIGMA
@@ -30,6 +32,18 @@ Reason = Literal["", "S/N", "shape", "colour", "dispersion", "limit"]
 
 USUAL_EXCESS = 1.5
 """Noise of a mean over that of independent spaxels in resampled cubes, as thresholds have it."""
+
+LINE_OVER_CONTINUUM = 0.1
+"""A line is at least so high over the continuum, both smoothed,"""
+
+LINE_OVER_SCATTER = 5.0
+"""and over the scatter of what is no line."""
+
+CONTINUUM_WIDTHS = 10
+"""Of the smoothing, to each side: the running median of what is the continuum below lines."""
+
+LINE_CHANGE = 0.5
+"""A line differs if this share of it is left: it is at least twice as bright on one side."""
 
 _TINY = np.finfo(np.float64).tiny
 
@@ -56,6 +70,8 @@ class Rules:
         Least relative difference beyond noise, shift and width.
     min_structure : float
         Least relative difference that also no smooth colour explains.
+    min_lines : float
+        Or: least relative difference in lines that are twice as bright on one side, or more.
     min_of_dispersion : float
         Least relative difference of two clusters over the dispersion of all spaxels.
     min_blend_shape, min_blend_of_dispersion : float
@@ -74,6 +90,7 @@ class Rules:
     max_edge_fraction: float = 0.6
     min_shape: float = 0.03
     min_structure: float = 0.012
+    min_lines: float = 0.01
     min_of_dispersion: float = 0.75
     min_blend_shape: float = 0.02
     min_blend_of_dispersion: float = 0.3
@@ -104,6 +121,8 @@ class Difference:
         And beyond smooth colours.
     peak : float
         Largest value of the unsmoothed difference over its robust scatter.
+    lines : float
+        The part of `structure` that is in emission lines which differ by `LINE_CHANGE` or more.
     """
 
     n: tuple[int, int]
@@ -112,6 +131,7 @@ class Difference:
     shape: float
     structure: float
     peak: float
+    lines: float
 
     def failed_test(self, rules: Rules, least: float) -> Reason:
         """The first test that it fails, or an empty string.
@@ -122,9 +142,10 @@ class Difference:
         least : float
             Least relative difference.
         """
-        if self.shape < rules.min_shape:
+        in_lines = self.lines >= rules.min_lines and self.peak >= rules.line_peak
+        if self.shape < rules.min_shape and not in_lines:
             return "shape"
-        if self.structure < rules.min_structure:
+        if self.structure < rules.min_structure and not in_lines:
             return "colour"
         return "dispersion" if self.total < least else ""
 
@@ -152,16 +173,35 @@ def compare(first: MeanSpectrum, second: MeanSpectrum, max_shift: int) -> Differ
     scatter = np.median(np.abs(boxcar)) / MEDIAN_ABS_PER_SIGMA
     displaced = displacements(smooth_mean)
     energy = np.square(smooth_mean).sum()
+    left = _without(smooth, _colours(smooth_mean), displaced)
     return Difference(
         n=(first.n, second.n),
         snr=(first.snr / excess, second.snr / excess),
         total=_relative(difference, noise, np.square(mean).sum()),
         shape=_relative(_without(smooth, displaced), smooth_noise, energy),
-        structure=_relative(
-            _without(smooth, _colours(smooth_mean), displaced), smooth_noise, energy
-        ),
+        structure=_relative(left, smooth_noise, energy),
         peak=float(np.abs(boxcar).max() / max(scatter, 1e-15)),
+        lines=_relative(*_in_lines(left, smooth_mean, smooth_noise, sigma), energy),
     )
+
+
+def _in_lines(
+    left: NDArray[np.float64], mean: NDArray[np.float64], noise: float, sigma: float
+) -> tuple[NDArray[np.float64], float]:
+    """What is left of a difference in the emission lines that differ much, and its noise."""
+    width = 2 * int(CONTINUUM_WIDTHS * sigma) + 1
+    left, lines = (values - median_filter(values, width, mode="nearest") for values in (left, mean))
+    scatter = float(np.median(np.abs(lines))) / MEDIAN_ABS_PER_SIGMA
+    continuum = float(np.median(np.abs(mean)))
+    brighter = lines + np.abs(left) / 2
+    line, count = label(
+        brighter > max(LINE_OVER_SCATTER * scatter, LINE_OVER_CONTINUUM * continuum)
+    )
+    rest, whole = (np.bincount(line, np.square(values), count + 1) for values in (left, brighter))
+    much = rest >= LINE_CHANGE**2 * whole
+    much[0] = False  # what is no line
+    differs = much[line]
+    return left[differs], noise * float(differs.mean())
 
 
 def smoothing_samples(max_shift: int) -> float:

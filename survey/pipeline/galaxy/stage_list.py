@@ -65,7 +65,7 @@ STAGES = (
         inputs=("read", "prepare", "tree"),
         kept=Kept.MEMORY,
         settings=("cut",),
-        code=2,
+        code=3,
         libraries=("numpy", "scipy"),
     ),
     Stage(

@@ -125,6 +125,7 @@ def split_rows(galaxy: str, cut: Cut) -> list[dict[str, Any]]:
                 "shape": difference.shape,
                 "structure": difference.structure,
                 "peak": difference.peak,
+                "lines": difference.lines,
                 "dispersion": cut.walked.dispersion,
             }
         )

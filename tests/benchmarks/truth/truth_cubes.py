@@ -268,7 +268,7 @@ def _blended(case: TruthCase, folder: Path) -> tuple[Target, Truth]:
     components.append(PointSource(any_spectrum, flux_jy, 150.0))
     name = f"blended-{case.seed}"
     model = GalaxyModel(name, REDSHIFT, 10.0, 10.0, rotation, tuple(components))
-    scene = Scene(model, _observation(case.snr))
+    scene = Scene(model, observation_of(case.snr))
     spectrum_of = {Region.DISC: 0, Region.CLUMP: 1, Region.CONE: 1, Region.AGN: 2}
     wavelength_um = scene.observation.wavelength_um
     cube = np.zeros((len(wavelength_um), *SHAPE), np.float32)
@@ -285,14 +285,14 @@ def _blended(case: TruthCase, folder: Path) -> tuple[Target, Truth]:
                 image = scene.blur(emitted, wavelength_um[planes])
             cube[planes] += image
             light[kind] += image.sum(axis=0)
-    return _written(cube, model, scene.observation, case, folder), Truth.of(light)
+    return written(cube, model, scene.observation, case, folder), Truth.of(light)
 
 
 def _painted(case: TruthCase, folder: Path) -> tuple[Target, Truth]:
     """A nucleus and a ring, a sector or spots in a disc, with sharp borders before the PSF."""
     rng = np.random.default_rng([case.seed, 55])
     emission = Emission(rng)
-    observation = _observation(case.snr)
+    observation = observation_of(case.snr)
     wavelength_um = observation.wavelength_um
     margin = psf.margin_spaxels(wavelength_um, observation.spaxel_arcsec)
     y, x = np.indices([n + 2 * margin for n in SHAPE]) - margin
@@ -335,15 +335,16 @@ def _painted(case: TruthCase, folder: Path) -> tuple[Target, Truth]:
     rotation = Rotation(0.0, 30.0, 100.0, 1.0)
     disc = Disc(load_spectrum("disc"), DISC_MJY_SR, 2.0, 50.0)
     model = GalaxyModel(f"painted-{case.seed}", REDSHIFT, 10.0, 10.0, rotation, (disc,))
-    return _written(cube, model, observation, case, folder), Truth.of(share)
+    return written(cube, model, observation, case, folder), Truth.of(share)
 
 
-def _observation(snr: float) -> Observation:
+def observation_of(snr: float) -> Observation:
+    """Of galaxies made of observed spectra."""
     low, high = ((1 + REDSHIFT) * rest for rest in REST_UM)
     return Observation(shape=SHAPE, window=(low, high), snr=snr)
 
 
-def _written(
+def written(
     noiseless: np.ndarray,
     model: GalaxyModel,
     observation: Observation,

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
 from survey.clustering.geometry import edge_of_field
+from survey.clustering.walk.aligned import MeanSpectrum
+from survey.clustering.walk.split_tests import Rules, compare
 from survey.clustering.walk.walk import EDGE_SPAXELS
 
 N = 60
@@ -102,3 +104,33 @@ def test_the_edge_of_the_field_is_three_spaxels_wide():
     field[4, 4] = True
     near = edge_of_field(field, EDGE_SPAXELS)
     assert np.array_equal(near, np.maximum(np.abs(y - 4), np.abs(x - 4)) >= 2)
+
+
+@pytest.mark.parametrize("snr", [20, 100])
+def test_lines_that_differ_make_clusters_although_they_are_a_small_part(make_shape, walk_over, snr):
+    one = make_shape("a", strength=0.2)
+    other = one + 0.5 * (make_shape("c", strength=0.4) - make_shape("a", strength=0.4))
+    truth = np.arange(N) % 2
+    spectra = [(one, other)[t] for t in truth]
+    found = walk_over(spectra, snr)
+    assert adjusted_rand_score(truth, found.labels) == 1.0
+    (decision,) = [d for d in found.decisions if d.step == "split" and d.accepted]
+    assert decision.difference.shape < Rules().min_shape
+    assert decision.difference.lines > 0.01
+    without = walk_over(spectra, snr, rules=Rules(min_lines=np.inf))
+    assert without.labels.max() == 0
+
+
+@pytest.mark.parametrize("snr", [20, 100])
+def test_lines_of_one_kind_are_one_cluster_however_wide_they_are(make_shape, walk_over, snr):
+    widths = np.linspace(2.0, 3.5, 80)
+    spectra = [make_shape("a", width=width, strength=1.5 / width) for width in widths]
+    assert walk_over(spectra, snr).labels.max() == 0
+
+
+def test_spectra_without_lines_do_not_differ_in_lines():
+    sample = np.arange(400)
+    one, other = 1.0 + 0.3 * np.sin(sample / 130.0), 1.0 + 0.3 * np.cos(sample / 130.0)
+    found = compare(*(MeanSpectrum(9, 1.0, values, 1e-6) for values in (one, other)), max_shift=2)
+    assert found.lines == 0.0
+    assert found.total > 0.2
