@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.benchmarks.robustness import bench_tracers, bench_validation
@@ -27,7 +28,12 @@ from tests.benchmarks.speed import (
     bench_trees,
 )
 from tests.benchmarks.table import Line
-from tests.benchmarks.truth import bench_impossible, bench_low_snr, truth_cubes
+from tests.benchmarks.truth import (
+    bench_impossible,
+    bench_low_snr,
+    bench_truth_lines,
+    truth_cubes,
+)
 
 
 def figures(lines: Iterable[Line], count: int) -> dict[str, float]:
@@ -113,6 +119,20 @@ def test_errors_of_features_are_measured_at_low_snr(monkeypatch) -> None:
     found = bench_low_snr.errors(20.0, np.random.default_rng(0))
     assert len({len(values) for values in found.values()}) == 1
     assert np.median(found["S/N"]) == pytest.approx(20, rel=0.1)
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(("added_nm", "k"), [(0, [1, 1]), (12, [2, 1])])
+def test_a_cone_of_other_lines_is_found_by_these_alone(
+    shared_data, added_nm, k, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr(truth_cubes, "SHAPE", (30, 30))
+    case = bench_truth_lines.ConeCase("cone", 1, 50.0, added_nm)  # of the spectrum of VV 114
+    rows = pd.DataFrame(bench_truth_lines.judged(case))
+    assert rows["method"].tolist() == ["walk", "without lines"]
+    assert rows["k"].tolist() == k
+    bench_truth_lines.print_scores(rows)
+    assert "cubes of more than one cluster" in capsys.readouterr().out
 
 
 def test_maps_of_unrelated_structure_are_compared() -> None:

@@ -21,6 +21,7 @@ from tests.benchmarks.truth import (
     bench_truth_classes,
     bench_truth_cut,
     bench_truth_fluxes,
+    bench_truth_lines,
 )
 
 SEEDS = ("chosen", "fresh")
@@ -73,6 +74,7 @@ def measure(workers: int) -> Iterable[bool]:
     """Run all benchmarks; whether each meets its targets."""
     for seeds in SEEDS:
         bench_truth_cut.main(seeds, workers)
+        bench_truth_lines.main(["--seeds", seeds, "--workers", str(workers)])
         yield bench_truth_fluxes.main(["--seeds", seeds, "--workers", str(workers)])
     yield bench_truth_classes.main()
     yield bench_truth.main()
