@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import warnings
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +162,10 @@ def celestial_wcs(celestial: str) -> WCS:
     return WCS(read_header(celestial))
 
 
+# A galaxy asks for positions some ten times. Not for callers, who may change what they get.
+_known_wcs = lru_cache(maxsize=8)(celestial_wcs)
+
+
 def sky_position(
     celestial: str, x: ArrayLike, y: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -176,7 +181,7 @@ def sky_position(
     x, y = np.broadcast_arrays(np.asarray(x, dtype=float), np.asarray(y, dtype=float))
     if not celestial:
         return np.full(x.shape, np.nan), np.full(x.shape, np.nan)
-    position = celestial_wcs(celestial).pixel_to_world(x, y).icrs
+    position = _known_wcs(celestial).pixel_to_world(x, y).icrs
     return np.asarray(position.ra.deg), np.asarray(position.dec.deg)
 
 
@@ -202,7 +207,7 @@ def is_on_cube(celestial: str, shape_yx: tuple[int, int], ra_deg: float, dec_deg
     position = SkyCoord(ra_deg, dec_deg, unit="deg", frame="icrs")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyWarning)
-        x, y = celestial_wcs(celestial).world_to_pixel(position)
+        x, y = _known_wcs(celestial).world_to_pixel(position)
     n_y, n_x = shape_yx
     if not (-0.5 <= x <= n_x - 0.5 and -0.5 <= y <= n_y - 0.5):
         return False
@@ -235,4 +240,4 @@ def spaxel_area_arcsec2(celestial: str) -> float:
     """Area of a spaxel on the sky, NaN without celestial coordinates."""
     if not celestial:
         return float("nan")
-    return float(proj_plane_pixel_area(celestial_wcs(celestial))) * 3600.0**2
+    return float(proj_plane_pixel_area(_known_wcs(celestial))) * 3600.0**2

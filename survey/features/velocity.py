@@ -158,8 +158,10 @@ def _apart(peak: Peak, fwhm_km_s: float) -> bool:
 
 
 def _placed(line: Line, peak: Peak | None, shift_km_s: float) -> PlacedLine:
+    if shift_km_s:
+        line = replace(line, wavelength_um=line.wavelength_um * (1 + shift_km_s / LIGHT_KM_S))
     return PlacedLine(
-        line=replace(line, wavelength_um=line.wavelength_um * (1 + shift_km_s / LIGHT_KM_S)),
+        line=line,
         velocity_km_s=np.nan if peak is None else peak.velocity_km_s,
         snr=0.0 if peak is None else peak.snr,
         displaced=shift_km_s != 0,
