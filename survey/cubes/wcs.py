@@ -27,6 +27,8 @@ _KEYWORDS = re.compile(
     r"(CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CROTA)[12]|(PC|CD)[12]_[12]|(PC|CD)00[12]00[12]|PV[12]_\d+"
     r"|LONPOLE|LATPOLE|RADESYS|RADECSYS|EQUINOX|EPOCH"
 )
+_DISTORTION = re.compile(r"(A|B|AP|BP)_(ORDER|\d_\d)")
+"""Of SIP. They count if CTYPE says so: CUBISM leaves those of the detector in headers of cubes."""
 _OLD_NAMES = {"RADECSYS": "RADESYS", "EPOCH": "EQUINOX"} | {
     f"{matrix}00{i}00{j}": f"{matrix}{i}_{j}" for matrix in ("PC", "CD") for i in "12" for j in "12"
 }
@@ -56,6 +58,8 @@ def celestial_header(header: fits.Header, *, file: str | Path) -> str:
             keyword = _OLD_NAMES.get(card.keyword, card.keyword)
             if keyword == card.keyword or keyword not in header:
                 plane[keyword] = card.value
+    if all(str(plane.get(f"CTYPE{axis}", "")).strip().endswith("-SIP") for axis in "12"):
+        plane.update((k, v) for k, v in header.items() if _DISTORTION.fullmatch(k))
     if not _is_complete(plane):
         return ""
     if any(CELESTIAL.match(str(plane.get(f"CTYPE{axis}", "")).strip()) for axis in "12"):
@@ -76,7 +80,8 @@ def celestial_header(header: fits.Header, *, file: str | Path) -> str:
                 return ""
             if not isinstance(wcs.pixel_to_world(0, 0), SkyCoord):
                 raise ValueError(f"unknown reference frame {wcs.wcs.radesys!r}")
-            return header_text(_longitude_first(wcs.to_header(), wcs.wcs.lng))
+            written = wcs.to_header(relax=wcs.sip is not None)
+            return header_text(_longitude_first(written, wcs.wcs.lng))
     except (ValueError, TypeError, AttributeError) as error:  # also of cards that hold numbers
         raise DataError(
             "the celestial coordinates are not valid",

@@ -47,6 +47,28 @@ def test_a_rotated_southern_cube_is_where_its_header_says(sky_header):
     assert north == pytest.approx(0.2 * np.sin(np.radians(25.0)), abs=1e-5)
 
 
+def sip_header(sky_header):
+    """A distortion of half a spaxel at the edge of the field."""
+    header = sky_header(ra=150.0, dec=2.0, angle_deg=30.0)
+    header.update(CTYPE1="RA---TAN-SIP", CTYPE2="DEC--TAN-SIP", A_ORDER=2, B_ORDER=2)
+    header.update(A_2_0=1e-3, A_1_1=-4e-4, B_0_2=-8e-4)
+    return header
+
+
+def test_distortions_of_sip_count(sky_header):
+    header = sip_header(sky_header)
+    expected = WCS(header, naxis=2).pixel_to_world(25.0, 20.0)
+    text = celestial_header(header, file="cube.fits")
+    assert offset_arcsec(sky_position(text, 25.0, 20.0), expected) < 1e-4
+    for keyword in ("CTYPE1", "CTYPE2"):
+        header[keyword] = header[keyword].removesuffix("-SIP")
+    for keyword in ("A_ORDER", "B_ORDER", "A_2_0", "A_1_1", "B_0_2"):
+        del header[keyword]
+    without = WCS(header, naxis=2).pixel_to_world(25.0, 20.0)
+    assert without.separation(expected).arcsec > 0.01
+    assert is_on_cube(text, (60, 60), expected.ra.deg, expected.dec.deg)
+
+
 def test_the_area_does_not_depend_on_rotation(sky_header):
     for angle in (0.0, 33.0, 120.0):
         text = celestial_header(sky_header(angle_deg=angle), file="cube.fits")

@@ -26,7 +26,7 @@ STAGES = (
             "mask_impossible before merging": len(galaxy.target.files) > 1
             and galaxy.settings.prepare.mask_impossible,
         },
-        code=6,
+        code=7,
         libraries=("numpy", "astropy", "reproject", "zarr"),
     ),
     Stage(
