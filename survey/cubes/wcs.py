@@ -35,6 +35,8 @@ _OLD_NAMES = {"RADECSYS": "RADESYS", "EPOCH": "EQUINOX"} | {
 """Names of cards before the standard of 2002, and those of today."""
 CELESTIAL = re.compile(r"RA-|RA$|DEC-|DEC$|.LON|.LAT|.[NL]LN|.[NL]LT", re.I)
 """Start of CTYPE of a celestial axis."""
+_AXIS = re.compile(r"(RA|DEC|[GES]LON|[GES]LAT)-+([A-Z]{3}(?:-SIP)?)")
+"""CTYPE with its projection, after any number of dashes: the standard wants eight characters."""
 _AS_TYPED = str.maketrans({"\u2212": "-", "\u2032": "'", "\u2033": '"', "\u00a0": " "})
 """Minus signs, primes and blanks of typeset text, as keyboards have them."""
 _DEGREES = re.compile(r"deg(ree)?s?\.?", re.I)
@@ -97,8 +99,11 @@ def _plain_value(keyword: str, value: object, plane: fits.Header, file: str | Pa
     Of numbers written as text astropy says nothing, and takes the default: they become numbers.
     Reference positions may be sexagesimal, right ascensions then in hours.
     """
-    if not isinstance(value, str) or keyword.startswith(("CTYPE", "RADESYS")):
+    if not isinstance(value, str) or keyword.startswith("RADESYS"):
         return value
+    if keyword.startswith("CTYPE"):
+        known = _AXIS.fullmatch(value.strip())
+        return f"{known[1]:-<4}-{known[2]}" if known else value
     if keyword.startswith("CUNIT"):
         return "deg" if _DEGREES.fullmatch(value.strip()) else value
     if keyword == "EQUINOX":

@@ -47,6 +47,15 @@ def test_a_rotated_southern_cube_is_where_its_header_says(sky_header):
     assert north == pytest.approx(0.2 * np.sin(np.radians(25.0)), abs=1e-5)
 
 
+@pytest.mark.parametrize("types", [("RA--TAN", "DEC-TAN"), ("RA-TAN", "DEC---TAN")])
+def test_a_projection_after_another_number_of_dashes_is_read(sky_header, types):
+    header = sky_header(ra=150.0, dec=2.0, angle_deg=30.0)
+    expected = WCS(header, naxis=2).pixel_to_world(25.0, 20.0)
+    header["CTYPE1"], header["CTYPE2"] = types
+    text = celestial_header(header, file="cube.fits")
+    assert offset_arcsec(sky_position(text, 25.0, 20.0), expected) < 1e-4
+
+
 def sip_header(sky_header):
     """A distortion of half a spaxel at the edge of the field."""
     header = sky_header(ra=150.0, dec=2.0, angle_deg=30.0)
